@@ -1,0 +1,79 @@
+//! What a channel is told when it is made.
+
+use std::time::Duration;
+
+use crate::wire::handshake::SessionTypeParameters;
+
+/// Which end of the channel this is.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Role {
+    /// Sends `input_stream_data`, answers the handshake.
+    Client,
+    /// Sends `output_stream_data`.
+    Agent {
+        /// What the handshake says the session carries; `None` for sessions without a handshake.
+        session: Option<SessionTypeParameters>,
+    },
+}
+
+/// A bound of messages: both numbers hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// Bytes of frames.
+    pub bytes: usize,
+    /// Number of frames.
+    pub messages: usize,
+}
+
+/// Settings of a channel.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Config {
+    /// Which end this is.
+    pub role: Role,
+    /// Our version, told in the handshake, as four numbers.
+    pub version: String,
+    /// Milliseconds since 1970 at the moment the channel is made.
+    pub epoch_ms: u64,
+    /// Seed of the message ids.
+    pub seed: u64,
+    /// What may be under way unacknowledged, counted from the oldest unacknowledged message to
+    /// the newest. The last message may go past `bytes`.
+    pub window: Window,
+    /// What may be kept of messages that arrive ahead of their turn.
+    pub reorder: Window,
+    /// How long the handshake may take, from the channel's making.
+    pub handshake_timeout: Duration,
+    /// How long one message may stay unacknowledged before the peer is given up.
+    pub give_up_after: Duration,
+}
+
+impl Config {
+    /// The usual settings for `role`.
+    pub fn new(role: Role, version: &str, epoch_ms: u64, seed: u64) -> Self {
+        let handshake_timeout = match role {
+            Role::Client => CLIENT_HANDSHAKE_TIMEOUT,
+            Role::Agent { .. } => AGENT_HANDSHAKE_TIMEOUT,
+        };
+        Self {
+            role,
+            version: version.to_owned(),
+            epoch_ms,
+            seed,
+            window: WINDOW,
+            reorder: REORDER,
+            handshake_timeout,
+            give_up_after: GIVE_UP_AFTER,
+        }
+    }
+}
+
+/// Enough for 150 MB/s at 5 ms; the real agent takes 30 to 60 MB/s.
+const WINDOW: Window = Window { bytes: 1 << 20, messages: 1024 };
+/// The reference client keeps as many messages, without a bound of bytes.
+const REORDER: Window = Window { bytes: 4 << 20, messages: 10_000 };
+/// A node that is busy may be slow to start its side.
+const CLIENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
+/// As the real agent waits.
+const AGENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// The reference gives up after 3000 attempts, 100 ms apart.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(300);

@@ -1,0 +1,42 @@
+//! The data channel: one state machine that makes a reliable, ordered stream of messages out of
+//! frames that may be lost, repeated or late.
+//!
+//! ```text
+//!   payloads to send                                     Events
+//!     | send()                                              ^ poll_event()
+//!     v                                                     |
+//!   +----------+   +-----------+   +-----+   +----------+   |
+//!   | Outgoing |   | Handshake |   | Rtt |   | Incoming |---+
+//!   | window   |   | both roles|   |     |   | reorder  |
+//!   +----------+   +-----------+   +-----+   +----------+
+//!     | poll_transmit()                          ^ handle_frame()
+//!     v                                          |
+//!   frames, acknowledgements first             frames
+//! ```
+//!
+//! The channel has no sockets, tasks, locks or clock: time comes in as an argument. After each
+//! call of [`send`](Channel::send), `handle_*` or [`poll_transmit`](Channel::poll_transmit), its
+//! driver drains `poll_transmit` and `poll_event` and sleeps until `poll_timeout`.
+//!
+//! # Memory
+//! A channel holds at most [`Window::bytes`] and one message of what was sent and not yet
+//! acknowledged, as much of what arrived out of order, and [`MAX_ACKNOWLEDGEMENTS`] entries of 64
+//! bytes. Events must be drained after each frame; draining the reorder buffer releases at most
+//! its own bound into them.
+
+mod config;
+mod data_channel;
+mod handshake;
+mod incoming;
+mod outgoing;
+mod rtt;
+mod timer;
+
+#[cfg(test)]
+mod link;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, Role, Window};
+pub use data_channel::{Channel, ChannelError, Event, MAX_ACKNOWLEDGEMENTS};
+pub use handshake::Ready;

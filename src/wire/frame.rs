@@ -1,0 +1,186 @@
+//! A received frame: a view of the WebSocket message that carried it.
+
+use bytes::{Buf, Bytes};
+use sha2::{Digest, Sha256};
+
+use super::header::{HEADER_LEN, HEADER_LENGTH_FIELD, Header, field};
+
+/// A decoded frame. Its payload is a slice of the message; nothing was copied.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// The header's fields.
+    pub header: Header,
+    /// SHA-256 of the payload, as the sender says.
+    pub digest: [u8; 32],
+    /// The payload.
+    pub payload: Bytes,
+}
+
+/// Why a message is no frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The message ends within the header.
+    #[error("frame of {length} bytes is shorter than its {HEADER_LEN}-byte header")]
+    Truncated {
+        /// Bytes in the message.
+        length: usize,
+    },
+    /// HeaderLength is too small for the fields, or points past the message's end.
+    #[error("header length {declared} does not fit a frame of {length} bytes")]
+    HeaderLength {
+        /// What the header says.
+        declared: u32,
+        /// Bytes in the message.
+        length: usize,
+    },
+    /// PayloadLength is not the number of bytes that follow the header.
+    #[error("payload length is {declared} in the header, but {actual} bytes follow")]
+    PayloadLength {
+        /// What the header says.
+        declared: u32,
+        /// Bytes that follow the header.
+        actual: usize,
+    },
+}
+
+impl Frame {
+    /// Reads the frame in `message`, without checking the digest.
+    ///
+    /// # Errors
+    /// When the lengths in the header and the message's own do not agree. Unknown message and
+    /// payload types are values.
+    pub fn decode(mut message: Bytes) -> Result<Self, FrameError> {
+        let length = message.len();
+        let raw: &[u8; HEADER_LEN] =
+            message.first_chunk().ok_or(FrameError::Truncated { length })?;
+
+        let declared = u32::from_be_bytes(field(raw, 0));
+        let payload_start = (declared as usize).saturating_add(4);
+        if declared < HEADER_LENGTH_FIELD || payload_start > length {
+            return Err(FrameError::HeaderLength { declared, length });
+        }
+        let payload_len = u32::from_be_bytes(field(raw, 116));
+        let actual = length - payload_start;
+        if payload_len as usize != actual {
+            return Err(FrameError::PayloadLength { declared: payload_len, actual });
+        }
+        let (header, digest) = (Header::read(raw), field(raw, 80));
+        message.advance(payload_start);
+        Ok(Self { header, digest, payload: message })
+    }
+
+    /// Whether the payload is what the sender took the digest of. An empty payload has no digest
+    /// to check (the reference client leaves the field as it is).
+    pub fn digest_matches(&self) -> bool {
+        self.payload.is_empty() || Sha256::digest(&self.payload)[..] == self.digest[..]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::super::{Flags, MessageType, Packet, PacketPool, PayloadType};
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            message_type: MessageType::InputStreamData,
+            created_ms: 1_795_282_361_825,
+            sequence_number: 1,
+            flags: Flags::NONE,
+            message_id: Uuid::from_u128(0xfe6c_e51b_c78c_4810_94f6_17c6_3d34_a5e9),
+            payload_type: PayloadType::Output,
+        }
+    }
+
+    fn encoded(payload: &[u8]) -> Vec<u8> {
+        header().encode(Packet::copy_from(payload)).to_vec()
+    }
+
+    #[test]
+    fn payload_is_a_slice_of_the_message() {
+        let message = Bytes::from(encoded(b"zero copy"));
+        let place = message[HEADER_LEN..].as_ptr();
+        let frame = Frame::decode(message).unwrap();
+        assert_eq!(frame.payload, "zero copy");
+        assert_eq!(frame.payload.as_ptr(), place);
+        assert!(frame.digest_matches());
+    }
+
+    #[test]
+    fn encoding_copies_no_payload() {
+        let packet = PacketPool::new(4096).packet(b"zero copy");
+        let place = packet.payload().as_ptr();
+        let frame = header().encode(packet);
+        assert_eq!(frame[HEADER_LEN..].as_ptr(), place);
+    }
+
+    #[test]
+    fn lengths_that_do_not_agree_are_errors() {
+        let whole = encoded(b"12345");
+        let with = |offset: usize, value: u32| {
+            let mut message = whole.clone();
+            message[offset..offset + 4].copy_from_slice(&value.to_be_bytes());
+            Frame::decode(message.into()).unwrap_err()
+        };
+        assert_eq!(with(116, 4), FrameError::PayloadLength { declared: 4, actual: 5 });
+        assert_eq!(
+            with(116, u32::MAX),
+            FrameError::PayloadLength { declared: u32::MAX, actual: 5 }
+        );
+        assert_eq!(with(0, 115), FrameError::HeaderLength { declared: 115, length: 125 });
+        assert_eq!(with(0, u32::MAX), FrameError::HeaderLength { declared: u32::MAX, length: 125 });
+        let short = Frame::decode(whole[..119].to_vec().into());
+        assert_eq!(short, Err(FrameError::Truncated { length: 119 }));
+        assert!(Frame::decode(Bytes::new()).is_err());
+    }
+
+    #[test]
+    fn a_longer_header_moves_the_payload() {
+        let mut message = encoded(b"data");
+        message[0..4].copy_from_slice(&120u32.to_be_bytes());
+        message.splice(HEADER_LEN..HEADER_LEN, [9, 9, 9, 9]);
+        assert_eq!(Frame::decode(message.into()).unwrap().payload, "data");
+    }
+
+    #[test]
+    fn a_changed_payload_is_noticed() {
+        let mut message = encoded(b"data");
+        message[HEADER_LEN] ^= 1;
+        assert!(!Frame::decode(message.into()).unwrap().digest_matches());
+        let mut empty = encoded(b"");
+        empty[80] ^= 1;
+        assert!(Frame::decode(empty.into()).unwrap().digest_matches());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(
+            payload in proptest::collection::vec(any::<u8>(), 0..2000),
+            created_ms: u64, sequence_number: i64, flags: u64, id: u128, payload_type: u32,
+            name in proptest::array::uniform32(any::<u8>()),
+        ) {
+            let header = Header {
+                message_type: MessageType::read(&name),
+                created_ms,
+                sequence_number,
+                flags: Flags(flags),
+                message_id: Uuid::from_u128(id),
+                payload_type: PayloadType::read(payload_type),
+            };
+            let frame = Frame::decode(header.encode(Packet::copy_from(&payload))).unwrap();
+            prop_assert_eq!(frame.header, header);
+            prop_assert!(frame.digest_matches());
+            prop_assert_eq!(&frame.payload[..], &payload[..]);
+        }
+
+        #[test]
+        fn any_bytes_are_a_frame_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            if let Ok(frame) = Frame::decode(bytes.into()) {
+                let _ = frame.digest_matches();
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Bytes and frames of the data channel.
+//!
+//! ```text
+//!   Packet        payload with room for headers in front of it
+//!     | Header::encode: header written in place, digest taken
+//!     v
+//!   Bytes         one binary WebSocket message
+//!     | Frame::decode: a view, nothing copied
+//!     v
+//!   Frame         header fields, digest, payload as a slice of the message
+//! ```
+//!
+//! A frame is a 120-byte big-endian header and a payload. What a payload means depends on the
+//! frame's [`MessageType`] and [`PayloadType`]: user data, or one of the JSON documents in
+//! [`acknowledgement`], [`handshake`] and [`control`].
+//!
+//! Nothing here knows of sockets, clocks or tasks.
+
+pub mod acknowledgement;
+pub mod control;
+pub mod handshake;
+
+mod frame;
+mod header;
+mod kind;
+mod message_id;
+mod packet;
+mod version;
+
+pub use acknowledgement::Acknowledgement;
+pub use frame::{Frame, FrameError};
+pub use header::{HEADER_LEN, Header};
+pub use kind::{Flags, MessageType, PayloadType};
+pub use message_id::MessageIds;
+pub use packet::{HEADROOM, Packet, PacketPool, Slot};
+pub use version::Version;
