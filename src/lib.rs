@@ -1,6 +1,19 @@
 //! ssmport: AWS Session Manager's data channel, from the frame to the local port.
+//!
+//! The layers, each of which knows only those below it:
+//!
+//! ```text
+//!   bin -> cli -> streams -> session -> net -> channel -> wire
+//!                    |          |                mux  (bytes only)
+//!                    +-> term   +-> aws
+//!   local -> net (accepting side), channel (agent role), mux (server role), wire
+//! ```
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests choose where time begins"))]
 
 pub mod channel;
+pub mod mux;
+pub mod net;
 pub mod wire;

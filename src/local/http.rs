@@ -1,0 +1,368 @@
+//! The endpoint's one port: the API and the WebSockets of the data channels, over plain HTTP/1.1.
+//!
+//! ```text
+//!   POST /                           the API, see `api`
+//!   GET  /v1/data-channel/SESSION    upgrade to WebSocket, handed to the Gateway
+//! ```
+//!
+//! Requests from web pages are refused: a browser sends `Origin` with every request that could do
+//! harm here, and no AWS program does. A connection is one task from `accept` to the end of its
+//! WebSocket, and all of them end with [`serve`].
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, UPGRADE};
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::server::create_response;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use super::api::{STREAM_PATH, answer};
+use super::service::Service;
+
+/// A data channel's WebSocket, directly on its TCP connection.
+pub type LocalWebSocket = WebSocketStream<TcpStream>;
+
+/// Who serves the WebSockets.
+pub trait Gateway: Send + Sync + 'static {
+    /// Serves one WebSocket until it ends. The handshake is done and nothing read yet: the first
+    /// frame has to bring the token. The session id is what the caller asked for, unchecked.
+    ///
+    /// The future is dropped when the endpoint stops.
+    fn accept(
+        &self,
+        session_id: String,
+        socket: LocalWebSocket,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+}
+
+/// Serves the endpoint for ever; dropping the future closes all its connections.
+///
+/// At most [`CONNECTION_LIMIT`] connections are served at a time, WebSockets included; further ones
+/// wait in the listener's queue.
+pub async fn serve(
+    listener: TcpListener,
+    service: Arc<Mutex<Service>>,
+    gateway: Arc<dyn Gateway>,
+) -> Infallible {
+    serve_at_most(CONNECTION_LIMIT, listener, service, gateway).await
+}
+
+async fn serve_at_most(
+    limit: usize,
+    listener: TcpListener,
+    service: Arc<Mutex<Service>>,
+    gateway: Arc<dyn Gateway>,
+) -> Infallible {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < limit => match accepted {
+                Ok((stream, peer)) => {
+                    let connection = Connection { service: service.clone(), gateway: gateway.clone() };
+                    connections.spawn(connection.run(stream, peer));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    // Out of file descriptors, most likely: trying again at once would only spin.
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a connection's task failed");
+                }
+            }
+        }
+    }
+}
+
+/// How the endpoint's WebSockets are set up.
+///
+/// Messages of up to 1 MiB, far above what clients send and far below what would hurt; writes are
+/// collected up to 64 KiB, and 4 MiB unsent is an error instead of more memory.
+pub fn websocket_config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(Some(MESSAGE_LIMIT))
+        .max_frame_size(Some(MESSAGE_LIMIT))
+        .write_buffer_size(64 << 10)
+        .max_write_buffer_size(4 << 20)
+}
+
+struct Connection {
+    service: Arc<Mutex<Service>>,
+    gateway: Arc<dyn Gateway>,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, peer: SocketAddr) {
+        match self.serve_http(stream).await {
+            Ok(None) => {}
+            Ok(Some((session_id, socket))) => self.gateway.accept(session_id, socket).await,
+            Err(error) => tracing::debug!(%peer, %error, "the connection failed"),
+        }
+    }
+
+    /// Answers requests until the connection ends or becomes a WebSocket.
+    async fn serve_http(
+        &self,
+        stream: TcpStream,
+    ) -> Result<Option<(String, LocalWebSocket)>, ConnectionError> {
+        // With Nagle's algorithm on, a small frame would wait for the last one's acknowledgement.
+        stream.set_nodelay(true).map_err(ConnectionError::Socket)?;
+        let local = stream.local_addr().map_err(ConnectionError::Socket)?;
+        // Filled by the request that upgrades, after which there is no other.
+        let upgrade = Mutex::new(None);
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIMEOUT)
+            .serve_connection(
+                TokioIo::new(stream),
+                service_fn(|request| async {
+                    let response = match self.respond(request, local).await {
+                        Answer::Plain(response) => response,
+                        Answer::Upgrade(response, session_id, pending) => {
+                            *lock(&upgrade) = Some((session_id, pending));
+                            response
+                        }
+                    };
+                    Ok::<_, Infallible>(response)
+                }),
+            )
+            .with_upgrades()
+            .await?;
+        let Some((session_id, pending)) = lock(&upgrade).take() else {
+            return Ok(None);
+        };
+        Ok(Some((session_id, websocket(pending.await?).await?)))
+    }
+
+    async fn respond(&self, request: Request<Incoming>, local: SocketAddr) -> Answer {
+        if request.headers().contains_key(ORIGIN) {
+            return Answer::refuse(
+                StatusCode::FORBIDDEN,
+                "Requests from web pages (with an Origin header) are refused.",
+            );
+        }
+        let path = request.uri().path();
+        if path == "/" {
+            return match *request.method() {
+                Method::POST => self.call_api(request, local).await,
+                _ => Answer::wrong_method("POST"),
+            };
+        }
+        match path.strip_prefix(STREAM_PATH) {
+            Some(session_id) if is_session_id(session_id) => match *request.method() {
+                Method::GET => open_websocket(session_id.to_owned(), request),
+                _ => Answer::wrong_method("GET"),
+            },
+            _ => Answer::refuse(StatusCode::NOT_FOUND, "There is nothing at this path."),
+        }
+    }
+
+    async fn call_api(&self, request: Request<Incoming>, local: SocketAddr) -> Answer {
+        let (head, body) = request.into_parts();
+        let body = match tokio::time::timeout(BODY_TIMEOUT, read_body(body)).await {
+            Ok(Ok(Some(body))) => body,
+            Ok(Ok(None)) => {
+                return Answer::refuse(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "The request body is longer than 65536 bytes.",
+                );
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a request body broke off");
+                return Answer::refuse(StatusCode::BAD_REQUEST, "The request body broke off.");
+            }
+            Err(_) => {
+                return Answer::refuse(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "The request body did not come in time.",
+                );
+            }
+        };
+        let target = head.headers.get(TARGET).map(HeaderValue::to_str);
+        let target = target.and_then(Result::ok);
+        let reply = answer(
+            target,
+            &body,
+            &mut lock(&self.service),
+            &stream_base(&head.headers, local),
+            SystemTime::now(),
+        );
+        tracing::debug!(target, refused = reply.refused, "API call");
+        let mut response = json_response(reply.status, AMZ_JSON, reply.body.to_string());
+        let request_id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+        if let Ok(request_id) = HeaderValue::try_from(request_id.to_string()) {
+            response.headers_mut().insert(REQUEST_ID, request_id);
+        }
+        Answer::Plain(response)
+    }
+}
+
+/// What a request leads to.
+enum Answer {
+    Plain(Response<Full<Bytes>>),
+    /// The response that accepts the upgrade, the session asked for, and the connection to come.
+    Upgrade(Response<Full<Bytes>>, String, OnUpgrade),
+}
+
+impl Answer {
+    /// An answer that also says what this is, for whoever comes here by mistake.
+    fn refuse(status: StatusCode, problem: &str) -> Self {
+        let body = json!({ "message": format!("{problem} {SIGNPOST}") });
+        let mut response = json_response(status, "application/json", body.to_string());
+        if status == StatusCode::PAYLOAD_TOO_LARGE || status == StatusCode::REQUEST_TIMEOUT {
+            // The rest of the body is still on its way and no request.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        Self::Plain(response)
+    }
+
+    fn wrong_method(allowed: &'static str) -> Self {
+        let problem = format!("This path takes {allowed} only.");
+        Self::refuse(StatusCode::METHOD_NOT_ALLOWED, &problem)
+            .with_header(ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    fn with_header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
+        let (Self::Plain(response) | Self::Upgrade(response, ..)) = &mut self;
+        response.headers_mut().insert(name, value);
+        self
+    }
+}
+
+fn json_response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: String,
+) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(body));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// Answers the opening handshake of RFC 6455.
+fn open_websocket(session_id: String, mut request: Request<Incoming>) -> Answer {
+    let pending = hyper::upgrade::on(&mut request);
+    match create_response(&request.map(drop)) {
+        Ok(response) => Answer::Upgrade(response.map(|()| Full::default()), session_id, pending),
+        Err(error) => {
+            let problem = format!("This path takes WebSocket upgrades only: {error}.");
+            Answer::refuse(StatusCode::UPGRADE_REQUIRED, &problem)
+                .with_header(UPGRADE, HeaderValue::from_static("websocket"))
+        }
+    }
+}
+
+/// Takes the TCP connection back out of hyper, so that no boxed I/O is left on the data's way.
+async fn websocket(upgraded: Upgraded) -> Result<LocalWebSocket, ConnectionError> {
+    let parts = upgraded
+        .downcast::<TokioIo<TcpStream>>()
+        .map_err(|_| ConnectionError::NotTcp)?;
+    let socket = WebSocketStream::from_partially_read(
+        parts.io.into_inner(),
+        // What the client sent right behind its handshake.
+        parts.read_buf.to_vec(),
+        Role::Server,
+        Some(websocket_config()),
+    );
+    Ok(socket.await)
+}
+
+/// Why a connection ended before its time.
+#[derive(Debug, thiserror::Error)]
+enum ConnectionError {
+    #[error("the socket cannot be set up: {0}")]
+    Socket(#[source] io::Error),
+    #[error("HTTP: {0}")]
+    Http(#[from] hyper::Error),
+    #[error("the upgraded connection is no TCP connection")]
+    NotTcp,
+}
+
+/// The whole body, or none if it is longer than [`BODY_LIMIT`].
+///
+/// Of a body that is too long, the first [`DISCARD_LIMIT`] bytes are read all the same: closing a
+/// socket with unread bytes resets it, and the caller would not see the answer.
+async fn read_body(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
+    let mut read = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length > DISCARD_LIMIT {
+            break;
+        }
+        if length <= BODY_LIMIT {
+            read.extend_from_slice(&data);
+        }
+    }
+    Ok((length <= BODY_LIMIT).then(|| read.freeze()))
+}
+
+/// The caller's own way to this endpoint, so that it holds behind a mapped port too.
+fn stream_base(headers: &HeaderMap, local: SocketAddr) -> String {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    match host.and_then(|host| host.parse::<Authority>().ok()) {
+        Some(host) => format!("ws://{host}"),
+        None => format!("ws://{local}"),
+    }
+}
+
+/// AWS's session ids are user names, hyphens and digits, at most 96 of them.
+fn is_session_id(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_.@+=,".contains(&b);
+    (1..=96).contains(&text.len()) && text.bytes().all(allowed)
+}
+
+/// A panic elsewhere must not take the endpoint down with it: each call leaves the state whole.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Twice the sessions that can be alive, so that the API is within reach when all have a WebSocket.
+pub const CONNECTION_LIMIT: usize = 2 * super::service::LIVE_LIMIT;
+
+/// The longest API request; real ones have a few hundred bytes.
+pub const BODY_LIMIT: usize = 64 << 10;
+
+const DISCARD_LIMIT: usize = 1 << 20;
+const MESSAGE_LIMIT: usize = 1 << 20;
+
+/// Also how long a connection may idle between two requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+const TARGET: &str = "x-amz-target";
+const REQUEST_ID: &str = "x-amzn-requestid";
+const AMZ_JSON: &str = "application/x-amz-json-1.1";
+
+const SIGNPOST: &str = "This is ssmport's local Session Manager endpoint: it takes SSM API calls \
+    (POST / with X-Amz-Target: AmazonSSM.StartSession and others) and the WebSockets that their \
+    StreamUrl names.";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,317 @@
+//! The control plane's state: nodes, sessions, and what may be done with them.
+//!
+//! Plain data: no I/O, no lock and no clock of its own; time comes as an argument. What a session
+//! goes through:
+//!
+//! ```text
+//!   start_session        open_data_channel         leave_data_channel
+//!        |                       |                         |
+//!   Connecting  ----------> Connected  ------------> Disconnected
+//!        |                       |   <------------         |
+//!        |                       |   resume_session,       |
+//!        |                       |   open_data_channel     |
+//!        +-----------------------+-------------------------+
+//!          terminate_session, end_session, or never connected
+//!                                |
+//!                           Terminated        remembered for DescribeSessions
+//! ```
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::SystemTime;
+
+use tokio::sync::watch;
+
+use super::describe::{DescribeNodes, DescribeSessions, Page};
+use super::document::{DEFAULT_DOCUMENT, Parameters, Workload, short_name};
+use super::error::{ServiceError, check_length};
+use super::node::Node;
+use super::session::{DataChannel, Session, SessionState};
+use super::token::{Mint, Token};
+
+/// Nodes and sessions of one endpoint.
+///
+/// At most [`LIVE_LIMIT`] sessions are alive and the last [`ENDED_LIMIT`] ended ones remembered;
+/// the texts in each are bounded too, so that callers cannot make it grow without end.
+#[derive(Debug)]
+pub struct Service {
+    nodes: BTreeMap<String, Node>,
+    /// By session id.
+    live: BTreeMap<String, Session>,
+    /// The last one to end comes last.
+    ended: VecDeque<Session>,
+    mint: Mint,
+    started: u64,
+}
+
+/// The request of StartSession.
+#[derive(Debug, Clone, Default)]
+pub struct StartSession {
+    /// The node's id, 1 to 400 characters.
+    pub target: String,
+    /// The document's name or ARN; none means a shell.
+    pub document: Option<String>,
+    /// The document's parameters.
+    pub parameters: Parameters,
+    /// Why, in the caller's words, 1 to 256 characters.
+    pub reason: Option<String>,
+}
+
+/// What StartSession and ResumeSession give.
+#[derive(Debug)]
+pub struct Ticket {
+    /// The session's name.
+    pub session_id: String,
+    /// The secret for the next data channel. None when the session is over: AWS answers
+    /// ResumeSession with an empty `TokenValue` then, and clients say that it timed out.
+    pub token: Option<Token>,
+}
+
+impl Service {
+    /// An endpoint with these nodes and no sessions.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes to seed tokens from.
+    pub fn new(nodes: impl IntoIterator<Item = Node>) -> io::Result<Self> {
+        Ok(Self {
+            nodes: nodes
+                .into_iter()
+                .map(|node| (node.id.clone(), node))
+                .collect(),
+            live: BTreeMap::new(),
+            ended: VecDeque::new(),
+            mint: Mint::seeded_by_system()?,
+            started: 0,
+        })
+    }
+
+    /// Starts a session: it waits for its data channel from now on.
+    ///
+    /// # Errors
+    /// The target is no node of this endpoint, the document or its parameters are refused, a text
+    /// is empty or too long, or too many sessions are alive.
+    pub fn start_session(
+        &mut self,
+        request: StartSession,
+        now: SystemTime,
+    ) -> Result<Ticket, ServiceError> {
+        check_length("target", &request.target, TARGET_LIMIT)?;
+        let document = request.document.as_deref().unwrap_or(DEFAULT_DOCUMENT);
+        check_length("documentName", document, DOCUMENT_LIMIT)?;
+        if let Some(reason) = &request.reason {
+            check_length("reason", reason, REASON_LIMIT)?;
+        }
+        if !self.nodes.contains_key(&request.target) {
+            return Err(ServiceError::TargetNotConnected {
+                target: request.target,
+            });
+        }
+        let workload = Workload::from_document(document, &request.parameters)?;
+
+        self.end_abandoned(now);
+        if self.live.len() >= LIVE_LIMIT {
+            return Err(ServiceError::TooManySessions { limit: LIVE_LIMIT });
+        }
+        let session_id = self.mint.session_id(USER);
+        let token = self.mint.token();
+        let session = Session {
+            id: session_id.clone(),
+            target: request.target,
+            document: short_name(document).to_owned(),
+            reason: request.reason,
+            started: now,
+            ending: None,
+            serial: self.started,
+            workload,
+            token: Some(token.clone()),
+            openings: 0,
+            state: watch::Sender::new(SessionState::Connecting),
+        };
+        self.started += 1;
+        self.live.insert(session_id.clone(), session);
+        Ok(Ticket {
+            session_id,
+            token: Some(token),
+        })
+    }
+
+    /// Gives a fresh token for a session that is alive; the one given before is void. For a session
+    /// that is over the ticket has none.
+    ///
+    /// # Errors
+    /// [`ServiceError::UnknownSession`].
+    pub fn resume_session(&mut self, session_id: &str) -> Result<Ticket, ServiceError> {
+        let token = if self.is_ended(session_id) {
+            None
+        } else {
+            let session = self.live.get_mut(session_id);
+            let session = session.ok_or_else(|| unknown(session_id))?;
+            Some(session.token.insert(self.mint.token()).clone())
+        };
+        Ok(Ticket {
+            session_id: session_id.to_owned(),
+            token,
+        })
+    }
+
+    /// Ends a session at its owner's wish. Whoever serves its data channel learns it from
+    /// [`DataChannel::state`].
+    ///
+    /// # Errors
+    /// [`ServiceError::UnknownSession`]; [`ServiceError::SessionOver`] for a session that has ended,
+    /// as AWS answers it.
+    pub fn terminate_session(
+        &mut self,
+        session_id: &str,
+        now: SystemTime,
+    ) -> Result<(), ServiceError> {
+        if !self.live.contains_key(session_id) {
+            return Err(self.gone(session_id));
+        }
+        self.end_session(session_id, "Terminated by TerminateSession", now);
+        Ok(())
+    }
+
+    /// Opens a data channel with the token of the last ticket, which is void afterwards. A wrong
+    /// token changes nothing.
+    ///
+    /// # Errors
+    /// [`ServiceError::UnknownSession`], [`ServiceError::SessionOver`],
+    /// [`ServiceError::WrongToken`].
+    pub fn open_data_channel(
+        &mut self,
+        session_id: &str,
+        token: &str,
+        now: SystemTime,
+    ) -> Result<DataChannel, ServiceError> {
+        self.end_abandoned(now);
+        let Some(session) = self.live.get_mut(session_id) else {
+            return Err(self.gone(session_id));
+        };
+        if session.token.take_if(|ours| ours.matches(token)).is_none() {
+            return Err(ServiceError::WrongToken {
+                session_id: session_id.to_owned(),
+            });
+        }
+        session.openings = session.openings.saturating_add(1);
+        session.state.send_replace(SessionState::Connected);
+        Ok(DataChannel {
+            session_id: session.id.clone(),
+            target: session.target.clone(),
+            workload: session.workload.clone(),
+            opening: session.openings,
+            state: session.state.subscribe(),
+        })
+    }
+
+    /// Notes that a data channel is lost while its session goes on. Does nothing when a later one
+    /// was opened meanwhile, or the session is over.
+    pub fn leave_data_channel(&mut self, session_id: &str, opening: u32) {
+        if let Some(session) = self.live.get_mut(session_id)
+            && session.openings == opening
+        {
+            session.state.send_replace(SessionState::Disconnected);
+        }
+    }
+
+    /// Ends a session for a reason of the endpoint's own. Does nothing when it is over already.
+    pub fn end_session(&mut self, session_id: &str, reason: &str, now: SystemTime) {
+        let Some(mut session) = self.live.remove(session_id) else {
+            return;
+        };
+        session.end(reason, now);
+        if self.ended.len() >= ENDED_LIMIT {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(session);
+    }
+
+    /// Sessions alive, or remembered ones, youngest first.
+    ///
+    /// # Errors
+    /// A filter key is not evaluated here, the page is too large, or its token is not of ours.
+    pub fn describe_sessions(
+        &mut self,
+        question: &DescribeSessions,
+        now: SystemTime,
+    ) -> Result<Page<'_, Session>, ServiceError> {
+        self.end_abandoned(now);
+        let mut sessions: Vec<&Session> = if question.history {
+            self.ended.iter().collect()
+        } else {
+            self.live.values().collect()
+        };
+        sessions.sort_unstable_by_key(|session| std::cmp::Reverse(session.serial));
+        question.page(sessions.into_iter(), OWNER)
+    }
+
+    /// The nodes, in the order of their ids.
+    ///
+    /// # Errors
+    /// A filter key is unknown, the page is too large or too small, or its token is not of ours.
+    pub fn describe_nodes(&self, question: &DescribeNodes) -> Result<Page<'_, Node>, ServiceError> {
+        question.page(self.nodes.values())
+    }
+
+    /// Whether `target` is a node of this endpoint.
+    ///
+    /// # Errors
+    /// [`ServiceError::Constraint`] for an empty or too long target.
+    pub fn is_connected(&self, target: &str) -> Result<bool, ServiceError> {
+        check_length("target", target, TARGET_LIMIT)?;
+        Ok(self.nodes.contains_key(target))
+    }
+
+    /// Callers that never come back must not use up [`LIVE_LIMIT`].
+    fn end_abandoned(&mut self, now: SystemTime) {
+        let abandoned: Vec<String> = self
+            .live
+            .values()
+            .filter(|session| session.was_abandoned(now))
+            .map(|session| session.id.clone())
+            .collect();
+        for session_id in abandoned {
+            self.end_session(&session_id, "The data channel was never opened", now);
+        }
+    }
+
+    fn is_ended(&self, session_id: &str) -> bool {
+        self.ended.iter().any(|session| session.id == session_id)
+    }
+
+    /// Why a session is not among those alive.
+    fn gone(&self, session_id: &str) -> ServiceError {
+        if self.is_ended(session_id) {
+            ServiceError::SessionOver
+        } else {
+            unknown(session_id)
+        }
+    }
+}
+
+/// An id longer than AWS's 96 characters is cut in the message.
+fn unknown(session_id: &str) -> ServiceError {
+    ServiceError::UnknownSession {
+        session_id: session_id.chars().take(96).collect(),
+    }
+}
+
+/// How many sessions may be alive at a time.
+pub const LIVE_LIMIT: usize = 1024;
+
+/// How many ended sessions are remembered.
+pub const ENDED_LIMIT: usize = 1024;
+
+/// `Owner` of every session: there is one user here and no accounts.
+pub const OWNER: &str = "arn:aws:iam::000000000000:user/local";
+
+/// The part of a session id before its hyphen, which AWS takes from the owner's name.
+const USER: &str = "local";
+
+// AWS's limits in characters.
+const TARGET_LIMIT: usize = 400;
+const DOCUMENT_LIMIT: usize = 128;
+const REASON_LIMIT: usize = 256;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! The secrets that open data channels, and the names that sessions get.
+
+use std::fmt;
+use std::hint::black_box;
+use std::io;
+
+use rand::rngs::{StdRng, SysRng};
+use rand::{Rng, SeedableRng};
+
+/// The secret of `TokenValue`: whoever shows it may open one data channel.
+///
+/// 256 random bits as 64 lower-case hexadecimal digits. `Debug` never shows them, and there is no
+/// `Display`: the one way to the text is [`Token::expose`].
+#[derive(Clone)]
+pub struct Token(String);
+
+impl Token {
+    /// The secret as it travels in `TokenValue`.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `presented` is this token. The time it takes does not tell where the two differ.
+    pub fn matches(&self, presented: &str) -> bool {
+        let (ours, theirs) = (self.0.as_bytes(), presented.as_bytes());
+        // The length is no secret: it is the same for every token.
+        if ours.len() != theirs.len() {
+            return false;
+        }
+        let difference = ours
+            .iter()
+            .zip(theirs)
+            .fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
+        difference == 0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+/// Makes tokens and session ids from a cryptographic generator that the system seeded once.
+#[derive(Debug)]
+pub struct Mint {
+    rng: StdRng,
+}
+
+impl Mint {
+    /// Seeds the generator.
+    ///
+    /// # Errors
+    /// When the system gives no random bytes.
+    pub fn seeded_by_system() -> io::Result<Self> {
+        let rng = StdRng::try_from_rng(&mut SysRng).map_err(|error| {
+            io::Error::other(format!("no random seed from the system: {error}"))
+        })?;
+        Ok(Self { rng })
+    }
+
+    /// A token that nobody has seen.
+    pub fn token(&mut self) -> Token {
+        let mut secret = [0; TOKEN_BYTES];
+        self.rng.fill_bytes(&mut secret);
+        Token(hex(&secret))
+    }
+
+    /// A session id in the form that AWS gives them: who started it, a hyphen, 17 lower-case
+    /// hexadecimal digits. It is a name and no secret.
+    pub fn session_id(&mut self, user: &str) -> String {
+        let mut bytes = [0; SESSION_ID_DIGITS.div_ceil(2)];
+        self.rng.fill_bytes(&mut bytes);
+        let mut digits = hex(&bytes);
+        digits.truncate(SESSION_ID_DIGITS);
+        format!("{user}-{digits}")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// 256 bits: the 128 that no one can guess, and as many again.
+const TOKEN_BYTES: usize = 32;
+
+const SESSION_ID_DIGITS: usize = 17;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mint() -> Mint {
+        Mint::seeded_by_system().expect("the system has random bytes")
+    }
+
+    #[test]
+    fn a_token_matches_itself_and_nothing_else() {
+        let token = mint().token();
+        let text = token.expose().to_owned();
+        assert!(token.matches(&text));
+
+        assert!(!token.matches(""));
+        assert!(!token.matches(&text[1..]));
+        assert!(!token.matches(&format!("{text}0")));
+        for at in [0, 31, 63] {
+            let mut changed = text.clone().into_bytes();
+            changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
+            let changed = String::from_utf8(changed).expect("ASCII");
+            assert!(!token.matches(&changed), "digit {at} must count");
+        }
+    }
+
+    #[test]
+    fn tokens_are_long_differ_and_hide_in_debug_output() {
+        let mut mint = mint();
+        let (one, two) = (mint.token(), mint.token());
+        assert_eq!(one.expose().len(), 64);
+        assert!(one.expose().bytes().all(|b| b.is_ascii_hexdigit()));
+        assert!(!one.matches(two.expose()));
+        assert!(!format!("{one:?}").contains(one.expose()));
+    }
+
+    #[test]
+    fn two_mints_do_not_agree() {
+        assert!(!mint().token().matches(mint().token().expose()));
+    }
+
+    #[test]
+    fn a_session_id_has_the_form_of_aws() {
+        let id = mint().session_id("local");
+        let digits = id.strip_prefix("local-").expect("begins with its user");
+        assert_eq!(digits.len(), 17);
+        assert!(
+            digits
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        );
+    }
+}

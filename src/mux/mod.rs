@@ -1,0 +1,74 @@
+//! Many TCP connections over one byte stream: smux, version 1, both roles.
+//!
+//! ```text
+//!   carrier bytes in ──► Parser ──► Stream.queue ──► front / consume ──► local socket
+//!                          │
+//!                          └──► SYN, FIN ──► poll_event
+//!
+//!   carrier bytes out ◄── poll_control     SYN, FIN, NOP, always first
+//!                     ◄── data_header + bytes the owner read from the local socket
+//!                               ▲
+//!                               └── next_turn, round robin over mark_ready
+//! ```
+//!
+//! [`Mux`] is a state machine without I/O and without a clock: its owner feeds it what the
+//! carrier brought ([`Mux::handle_bytes`]), then drains [`Mux::poll_event`],
+//! [`Mux::poll_control`] and [`Mux::poll_timeout`].
+//!
+//! # Order of sending
+//!
+//! A frame's place in the byte stream is decided when the owner takes it: by `poll_control` for
+//! SYN, FIN and NOP, by `data_header` for payload. The owner must write frames in the order it
+//! took them. It drains `poll_control` before every data frame; a stream whose SYN still waits
+//! gets no data header.
+//!
+//! # Flow control
+//!
+//! Version 1 has none within the protocol, so nothing tells the peer to hold back a single
+//! stream. All receive queues share one budget; when [`Mux::has_room`] turns false the owner
+//! stops reading the carrier, and the carrier's own flow control reaches the peer. Nothing
+//! received is ever dropped, unless the owner asks for it with [`Mux::reset`].
+//!
+//! # Half-close
+//!
+//! In TCP one direction may end while the other goes on. The real agent closes the whole stream
+//! when it sees a FIN (measured), so a FIN sent at the local end of file loses the reply.
+//! [`Mux::finish`] therefore holds the FIN back until the peer's FIN or a time of silence.
+//!
+//! # Bounds
+//!
+//! With `M` the receive budget and `S` the stream limit of [`Config`]:
+//!
+//! - Received payload: [`Mux::buffered`] stays below `M` plus one input, that is the bytes of the
+//!   input that spent the budget and [`SLICE_OVERHEAD`] for each frame in it.
+//! - Memory behind that payload: a queue keeps slices of the carrier's buffers. A slice below
+//!   [`COPY_BELOW`] bytes may do so until the next input arrives, then it is copied out, so it
+//!   pins nothing but the latest input. A larger one pins its buffer for as long as 4 KiB or more
+//!   of it wait. With buffers of `B` bytes the worst a peer can arrange is one such slice per
+//!   buffer, `B * M / COPY_BELOW`; slices that fill their buffers, the normal case, pin what they
+//!   hold. Copied bytes lie in chunks that allocate at most twice their length.
+//! - Streams: `S`, those included that are over on the wire but not drained by the owner.
+//! - Events: three per stream, each at most once.
+//! - Control frames: see [`Config::max_streams`].
+//! - The parser: eight bytes.
+
+mod config;
+mod control;
+mod error;
+mod header;
+mod multiplexer;
+mod parser;
+mod queue;
+mod stream;
+
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, Role};
+pub use error::MuxError;
+pub use header::{HEADER_LEN, HeaderError, MAX_FRAME};
+pub use multiplexer::{Event, Mux};
+pub use queue::{COPY_BELOW, SLICE_OVERHEAD};
+pub use stream::StreamId;

@@ -1,0 +1,350 @@
+//! The loop that connects a WebSocket, a channel and an application: one task, no queues of its
+//! own.
+//!
+//! Each turn reads a batch of frames, lets the application move bytes between its own sockets
+//! and the channel, and writes what the channel has to send, with one flush for the batch.
+//! Nothing is read while the application or the channel cannot take more, so that a slow consumer
+//! is felt by the sender through TCP.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use futures_util::{Sink, Stream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::Sleep,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Error as WebSocketError, Message},
+};
+
+use super::now;
+use crate::channel::{Channel, ChannelError, Event};
+
+/// What a session carries, seen from the driver.
+pub trait Application {
+    /// Whether more payload can be taken. While `false`, the WebSocket is not read.
+    fn can_receive(&self) -> bool;
+
+    /// Whether everything that was received has been passed on.
+    fn is_drained(&self) -> bool;
+
+    /// Takes one event of the channel.
+    ///
+    /// # Errors
+    /// A message for the user, when the session cannot go on.
+    fn handle_event(
+        &mut self,
+        event: Event,
+        channel: &mut Channel,
+        now: Instant,
+    ) -> Result<(), String>;
+
+    /// Moves a bounded amount of bytes between the application's own sockets and the channel,
+    /// and has `cx` woken when more can be moved.
+    ///
+    /// # Errors
+    /// A message for the user, when the session cannot go on.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        channel: &mut Channel,
+        now: Instant,
+    ) -> Result<Turn, String>;
+
+    /// When [`poll`](Self::poll) is to be called even if nothing wakes it. A deadline that has
+    /// come is dealt with by `poll`, and then gone.
+    fn poll_timeout(&self) -> Option<Instant>;
+}
+
+/// What an application's turn came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// Nothing more can be moved until something wakes the task.
+    Idle,
+    /// More can be moved at once.
+    More,
+    /// The application wants the session to end.
+    Done,
+}
+
+/// How driving came to its end.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The application is done, and what it sent has been acknowledged, or had its time.
+    Done,
+    /// The service closed the session; its reason may be empty.
+    Closed {
+        /// Why, for the user.
+        reason: String,
+    },
+    /// The WebSocket is gone; the session may be resumed on another one.
+    Disconnected(Disconnect),
+}
+
+/// How a WebSocket went away.
+#[derive(Debug, thiserror::Error)]
+pub enum Disconnect {
+    /// The other side closed it.
+    #[error("the service closed the connection{0}")]
+    Closed(String),
+    /// It broke.
+    #[error("the connection broke: {0}")]
+    Broken(Box<WebSocketError>),
+    /// Nothing has come for too long.
+    #[error("nothing came from the service for {} s", .0.as_secs())]
+    Idle(Duration),
+}
+
+/// Why a session cannot go on, whatever the connection.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The peer does not keep to the protocol.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// The application gave up.
+    #[error("{0}")]
+    Application(String),
+}
+
+/// One WebSocket being driven.
+pub struct Driver<'a, S, A> {
+    websocket: WebSocketStream<S>,
+    channel: &'a mut Channel,
+    application: &'a mut A,
+    sleep: Pin<Box<Sleep>>,
+    last_received: Instant,
+    next_ping: Instant,
+    /// Silence counts against a peer only once it has answered a ping.
+    answers_pings: bool,
+    ending: Ending,
+}
+
+/// How far the end has come.
+enum Ending {
+    /// The session runs.
+    No,
+    /// The application is done; until then its last words may be acknowledged.
+    Done(Instant),
+    /// The service has closed the session; until then what was received may be passed on.
+    Closed(Instant, String),
+}
+
+/// What reading came to.
+enum Reading {
+    /// There may be more.
+    More,
+    /// Nothing there; the socket wakes the task.
+    Idle,
+    /// The application or the channel takes no more.
+    Held,
+    /// There will never be more.
+    Gone(Disconnect),
+}
+
+impl<'a, S, A> Driver<'a, S, A>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    A: Application,
+{
+    /// Drives `channel` and `application` over `websocket`.
+    pub fn new(
+        websocket: WebSocketStream<S>,
+        channel: &'a mut Channel,
+        application: &'a mut A,
+    ) -> Self {
+        let now = now();
+        Self {
+            websocket,
+            channel,
+            application,
+            sleep: Box::pin(tokio::time::sleep(PING_INTERVAL)),
+            last_received: now,
+            next_ping: now + PING_INTERVAL,
+            answers_pings: false,
+            ending: Ending::No,
+        }
+    }
+
+    /// Runs until the application, the service or the connection ends.
+    ///
+    /// # Errors
+    /// When the session cannot go on on any connection.
+    pub async fn run(mut self) -> Result<Outcome, DriveError> {
+        let outcome = poll_fn(|cx| self.poll(cx)).await;
+        if !matches!(outcome, Ok(Outcome::Disconnected(_))) {
+            self.close().await;
+        }
+        outcome
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, DriveError>> {
+        loop {
+            let now = now();
+            self.channel.handle_timeout(now)?;
+            let reading = self.poll_read(cx, now)?;
+            let turn = self.poll_application(cx, now)?;
+            let written = self.poll_write(cx, now);
+
+            if let Some(outcome) = self.ended(now) {
+                return Poll::Ready(Ok(outcome));
+            }
+            let (read_more, gone) = match reading {
+                Reading::More => (true, None),
+                Reading::Idle => (false, None),
+                // Nothing wakes the task when the application has made room: look again.
+                Reading::Held => (self.can_receive(), None),
+                Reading::Gone(disconnect) => (false, Some(disconnect)),
+            };
+            if let Some(disconnect) = gone.or_else(|| written.err()).or_else(|| self.silence(now)) {
+                return Poll::Ready(Ok(self.after(disconnect)));
+            }
+            if !(read_more || turn == Turn::More || self.poll_sleep(cx, now)) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Reading, DriveError> {
+        for _ in 0..READ_BATCH {
+            if !self.can_receive() {
+                self.last_received = now;
+                return Ok(Reading::Held);
+            }
+            let Poll::Ready(next) = Pin::new(&mut self.websocket).poll_next(cx) else {
+                return Ok(Reading::Idle);
+            };
+            self.last_received = now;
+            match next {
+                Some(Ok(Message::Binary(message))) => self.receive(message, now)?,
+                Some(Ok(Message::Pong(_))) => self.answers_pings = true,
+                Some(Ok(Message::Close(frame))) => {
+                    let why = frame.map(|frame| format!(" ({} {})", frame.code, frame.reason));
+                    return Ok(Reading::Gone(Disconnect::Closed(why.unwrap_or_default())));
+                }
+                // tungstenite answers pings; text has no meaning after the opening.
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Ok(Reading::Gone(Disconnect::Broken(error.into()))),
+                None => return Ok(Reading::Gone(Disconnect::Closed(String::new()))),
+            }
+        }
+        Ok(Reading::More)
+    }
+
+    fn can_receive(&self) -> bool {
+        self.application.can_receive() && self.channel.can_receive()
+    }
+
+    fn receive(&mut self, message: Bytes, now: Instant) -> Result<(), DriveError> {
+        self.channel.handle_frame(message, now)?;
+        while let Some(event) = self.channel.poll_event() {
+            if let Event::Closed { reason } = &event {
+                self.ending = Ending::Closed(now + ENDING_TIMEOUT, reason.clone());
+            }
+            self.application
+                .handle_event(event, self.channel, now)
+                .map_err(DriveError::Application)?;
+        }
+        Ok(())
+    }
+
+    fn poll_application(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Turn, DriveError> {
+        let turn = self.application.poll(cx, self.channel, now);
+        let turn = turn.map_err(DriveError::Application)?;
+        if turn == Turn::Done && matches!(self.ending, Ending::No) {
+            self.ending = Ending::Done(now + ENDING_TIMEOUT);
+        }
+        Ok(turn)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Disconnect> {
+        let broken = |error: WebSocketError| Disconnect::Broken(error.into());
+        while let Poll::Ready(ready) = Pin::new(&mut self.websocket).poll_ready(cx) {
+            ready.map_err(broken)?;
+            let message = if now >= self.next_ping {
+                self.next_ping = now + PING_INTERVAL;
+                Message::Ping(Bytes::from_static(PING))
+            } else if let Some(frame) = self.channel.poll_transmit(now) {
+                Message::Binary(frame)
+            } else {
+                break;
+            };
+            Pin::new(&mut self.websocket).start_send(message).map_err(broken)?;
+        }
+        // Also when nothing was added: an earlier flush may have been cut short.
+        match Pin::new(&mut self.websocket).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed.map_err(broken),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    fn ended(&mut self, now: Instant) -> Option<Outcome> {
+        match &mut self.ending {
+            Ending::No => None,
+            Ending::Done(deadline) => {
+                (self.channel.is_drained() || now >= *deadline).then_some(Outcome::Done)
+            }
+            Ending::Closed(deadline, reason) => {
+                let over = self.application.is_drained() || now >= *deadline;
+                over.then(|| Outcome::Closed { reason: std::mem::take(reason) })
+            }
+        }
+    }
+
+    fn silence(&self, now: Instant) -> Option<Disconnect> {
+        let silent = now.saturating_duration_since(self.last_received);
+        (self.answers_pings && silent >= SILENCE_LIMIT).then_some(Disconnect::Idle(silent))
+    }
+
+    /// What a lost connection means at this point.
+    fn after(&mut self, disconnect: Disconnect) -> Outcome {
+        match &mut self.ending {
+            Ending::No => Outcome::Disconnected(disconnect),
+            Ending::Done(_) => Outcome::Done,
+            Ending::Closed(_, reason) => Outcome::Closed { reason: std::mem::take(reason) },
+        }
+    }
+
+    /// Sleeps until the next deadline; `true` when that has come.
+    fn poll_sleep(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let ending = match self.ending {
+            Ending::No => None,
+            Ending::Done(deadline) | Ending::Closed(deadline, _) => Some(deadline),
+        };
+        let silence = self.answers_pings.then(|| self.last_received + SILENCE_LIMIT);
+        let deadlines =
+            [self.channel.poll_timeout(), self.application.poll_timeout(), ending, silence];
+        let next = deadlines.into_iter().flatten().fold(self.next_ping, Instant::min);
+        if next <= now {
+            return true;
+        }
+        // Deadlines mostly move away; waking too early costs less than setting the timer anew.
+        let next = tokio::time::Instant::from_std(next);
+        if self.sleep.is_elapsed() || next < self.sleep.deadline() {
+            self.sleep.as_mut().reset(next);
+        }
+        self.sleep.as_mut().poll(cx).is_ready()
+    }
+
+    /// Says goodbye, as far as the other side listens.
+    async fn close(&mut self) {
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.websocket.close(None)).await;
+    }
+}
+
+/// Frames that are read before the application and the write side have their turn.
+const READ_BATCH: usize = 64;
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// The reference client's payload.
+const PING: &[u8] = b"keepalive";
+/// Three pings in a row have had no answer.
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+/// As long as the real agent waits at the end of a session.
+const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);

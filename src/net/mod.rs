@@ -1,0 +1,39 @@
+//! Sockets: the only folder that has them.
+//!
+//! ```text
+//!   TCP, TLS --- dial() ---> WebSocket
+//!                               |
+//!      driver: one task, one loop: read, application, timer, write, flush
+//!                               |               |
+//!                            Channel       Application
+//!                                               |
+//!                                    Relay: mux streams <-> TCP
+//! ```
+//!
+//! The driver does not know what the bytes mean; an [`Application`] does. [`Relay`] is the part
+//! of an application that both ends of a port session share.
+#![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
+
+mod dial;
+mod driver;
+mod ready_list;
+mod relay;
+mod socket;
+mod tls;
+
+pub use dial::{DialError, MAX_MESSAGE, WebSocket, dial, websocket_config};
+pub use driver::{Application, Disconnect, DriveError, Driver, Outcome, Turn};
+pub use ready_list::ReadyList;
+pub use relay::{Notice, Pace, Relay, RelayConfig, Traffic};
+pub use socket::Socket;
+
+/// The clock that drivers hand to the state machines. Under a paused tokio clock, it is that.
+pub fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// Milliseconds since 1970.
+pub fn epoch_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(1, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,390 @@
+//! Moves bytes between the streams of a multiplexer and sockets, for both ends of a port session.
+//!
+//! Upload: a ready socket gets its turn only while the channel has room; it is read straight
+//! behind the headers' place, so what cannot be sent yet stays in the kernel. Download: slices of
+//! the WebSocket messages wait in the stream's queue and are written from there.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio_util::io::poll_read_buf;
+
+use super::{ReadyList, Socket, Turn};
+use crate::{
+    channel::Channel,
+    mux::{self, Event, Mux, MuxError, StreamId},
+    wire::{PacketPool, PayloadType},
+};
+
+/// How a relay behaves.
+#[derive(Clone, Debug)]
+pub struct RelayConfig {
+    /// The multiplexer's settings.
+    pub mux: mux::Config,
+    /// Most bytes of a channel payload, the multiplexer's header included.
+    pub payload_len: usize,
+    /// Sends no faster than this; `None` for as fast as the window allows.
+    pub pace: Option<Pace>,
+    /// How long a stream may hold up all the others before it is reset.
+    pub stall_limit: Duration,
+}
+
+/// The real agent's pacing: payloads of a fixed size, with a pause behind each.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    /// Bytes in a payload.
+    pub payload_len: usize,
+    /// Time between payloads.
+    pub pause: Duration,
+}
+
+impl RelayConfig {
+    /// The usual settings.
+    pub fn new(role: mux::Role) -> Self {
+        Self {
+            mux: mux::Config::new(role),
+            payload_len: PAYLOAD_LEN,
+            pace: None,
+            stall_limit: STALL_LIMIT,
+        }
+    }
+}
+
+/// What happened to a stream, for the relay's owner.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// The peer opened a stream; it waits for [`Relay::connect`] or [`Relay::refuse`].
+    Opened(StreamId),
+    /// The stream is over; its socket is closed.
+    Closed(StreamId),
+    /// The stream's socket was not read for so long that it was reset to let the others go on.
+    Stalled {
+        /// The stream.
+        stream: StreamId,
+        /// Received bytes that were thrown away with it.
+        discarded: usize,
+    },
+}
+
+/// The streams of one session and their sockets.
+pub struct Relay<S> {
+    mux: Mux,
+    connections: HashMap<StreamId, Connection<S>>,
+    ready: ReadyList<StreamId>,
+    pool: PacketPool,
+    config: RelayConfig,
+    notices: VecDeque<Notice>,
+    /// With pacing: when the next payload may go.
+    next_payload: Option<Instant>,
+    stall: Option<Stall>,
+    traffic: Traffic,
+}
+
+/// Payload that a relay has moved, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Traffic {
+    /// From sockets to the channel.
+    pub sent: u64,
+    /// From the channel to sockets.
+    pub received: u64,
+}
+
+/// The receive budget is spent: since when nothing has moved, and how much had moved by then.
+struct Stall {
+    since: Instant,
+    received: u64,
+}
+
+struct Connection<S> {
+    socket: S,
+    waker: Waker,
+    reading: Reading,
+    writing: Writing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reading {
+    Open,
+    /// The socket's end of file has been seen.
+    Ended,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Writing {
+    Open,
+    /// The peer has finished and all it sent has been written; the shutdown is under way.
+    ShuttingDown,
+    Ended,
+}
+
+impl<S: Socket> Relay<S> {
+    /// A relay without streams.
+    pub fn new(config: RelayConfig) -> Self {
+        Self {
+            mux: Mux::new(config.mux.clone()),
+            connections: HashMap::new(),
+            ready: ReadyList::new(),
+            pool: PacketPool::new(CHUNK_LEN),
+            notices: VecDeque::new(),
+            next_payload: None,
+            stall: None,
+            traffic: Traffic::default(),
+            config,
+        }
+    }
+
+    /// Opens a stream for `socket`.
+    ///
+    /// # Errors
+    /// When there are too many streams; the socket is dropped then.
+    pub fn open(&mut self, socket: S) -> Result<StreamId, MuxError> {
+        let id = self.mux.open()?;
+        self.connect(id, socket);
+        Ok(id)
+    }
+
+    /// Gives a stream that the peer opened its socket.
+    pub fn connect(&mut self, id: StreamId, socket: S) {
+        let waker = self.ready.waker(id);
+        // What has come meanwhile is written, and the socket read, in the next poll.
+        waker.wake_by_ref();
+        let (reading, writing) = (Reading::Open, Writing::Open);
+        self.connections.insert(id, Connection { socket, waker, reading, writing });
+    }
+
+    /// Ends a stream that the peer opened and that gets no socket.
+    pub fn refuse(&mut self, id: StreamId) {
+        self.mux.reset(id);
+    }
+
+    /// Takes the next bytes of the channel.
+    ///
+    /// # Errors
+    /// When they are no frames of the multiplexer; the session cannot go on then.
+    pub fn receive(&mut self, bytes: Bytes, now: Instant) -> Result<(), MuxError> {
+        self.mux.handle_bytes(bytes, now)
+    }
+
+    /// Whether more may be received: the budget for undelivered bytes is not spent.
+    pub fn can_receive(&self) -> bool {
+        self.mux.has_room()
+    }
+
+    /// Whether all received bytes have been written to their sockets.
+    pub fn is_drained(&self) -> bool {
+        self.mux.buffered() == 0
+    }
+
+    /// Streams that are open.
+    pub fn stream_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// What has been moved so far.
+    pub fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    /// What happened since the last call.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// When [`poll`](Self::poll) has something to do even if no socket wakes it.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let stall = self.stall.as_ref().map(|stall| stall.since + self.config.stall_limit);
+        [self.mux.poll_timeout(), self.next_payload, stall].into_iter().flatten().min()
+    }
+
+    /// Moves what can be moved, up to a batch.
+    pub fn poll(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> Turn {
+        self.ready.register(cx.waker());
+        self.mux.handle_timeout(now);
+        while let Some(event) = self.mux.poll_event() {
+            match event {
+                Event::Opened(id) => self.notices.push_back(Notice::Opened(id)),
+                Event::Readable(id) | Event::Finished(id) => self.download(id, now),
+            }
+        }
+        while let Some(id) = self.ready.pop() {
+            self.download(id, now);
+            if self.connections.get(&id).is_some_and(|c| c.reading == Reading::Open) {
+                self.mux.mark_ready(id);
+            }
+        }
+        self.look_for_stall(now);
+        self.upload(channel, now)
+    }
+
+    // --- from the channel to sockets ---
+
+    fn download(&mut self, id: StreamId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let waker = connection.waker.clone();
+        let mut cx = Context::from_waker(&waker);
+
+        while connection.writing == Writing::Open {
+            let Some(bytes) = self.mux.front(id) else {
+                if self.mux.is_finished(id) {
+                    connection.writing = Writing::ShuttingDown;
+                }
+                break;
+            };
+            match Pin::new(&mut connection.socket).poll_write(&mut cx, bytes) {
+                Poll::Ready(Ok(written)) if written > 0 => {
+                    self.mux.consume(id, written);
+                    self.traffic.received += written as u64;
+                }
+                Poll::Pending => return,
+                Poll::Ready(_) => return self.abandon(id),
+            }
+        }
+        if connection.writing == Writing::ShuttingDown {
+            match Pin::new(&mut connection.socket).poll_shutdown(&mut cx) {
+                Poll::Ready(Ok(())) => connection.writing = Writing::Ended,
+                Poll::Pending => return,
+                Poll::Ready(Err(_)) => return self.abandon(id),
+            }
+        }
+        if connection.writing == Writing::Ended && connection.reading == Reading::Ended {
+            self.close(id, now);
+        }
+    }
+
+    // --- from sockets to the channel ---
+
+    fn upload(&mut self, channel: &mut Channel, now: Instant) -> Turn {
+        if self.next_payload.is_some_and(|at| at <= now) {
+            self.next_payload = None;
+        }
+        for _ in 0..UPLOAD_BATCH {
+            // SYN and FIN never wait behind data, nor for the window.
+            if self.mux.has_control() {
+                if !channel.can_send_control() {
+                    return Turn::Idle;
+                }
+                self.send_control(channel, now);
+                continue;
+            }
+            if !channel.can_send() || self.next_payload.is_some() {
+                return Turn::Idle;
+            }
+            let Some(id) = self.mux.next_turn() else { return Turn::Idle };
+            self.read_socket(id, channel, now);
+        }
+        Turn::More
+    }
+
+    fn send_control(&mut self, channel: &mut Channel, now: Instant) {
+        let mut slot = self.pool.slot(CONTROL_LEN);
+        while slot.len() + mux::HEADER_LEN <= CONTROL_LEN
+            && let Some(header) = self.mux.poll_control()
+        {
+            bytes::BufMut::put_slice(&mut slot.space(), &header);
+        }
+        channel.send(PayloadType::Output, slot.finish(), now);
+    }
+
+    fn read_socket(&mut self, id: StreamId, channel: &mut Channel, now: Instant) {
+        let payload_len = self.config.pace.map_or(self.config.payload_len, |pace| pace.payload_len);
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let mut cx = Context::from_waker(&connection.waker);
+        let mut slot = self.pool.slot(payload_len.saturating_sub(mux::HEADER_LEN).max(1));
+        let socket = Pin::new(&mut connection.socket);
+        match poll_read_buf::<_, bytes::buf::Limit<&mut BytesMut>>(
+            socket,
+            &mut cx,
+            &mut slot.space(),
+        ) {
+            Poll::Pending => {}
+            Poll::Ready(Err(_)) => self.abandon(id),
+            Poll::Ready(Ok(0)) => {
+                connection.reading = Reading::Ended;
+                self.mux.finish(id, now);
+                if connection.writing == Writing::Ended {
+                    self.close(id, now);
+                }
+            }
+            Poll::Ready(Ok(len)) => {
+                // The agent closes both directions at once: after its FIN nobody would ever read
+                // this, and the sender must learn that.
+                let is_client = self.config.mux.role == mux::Role::Client;
+                if is_client && connection.writing != Writing::Open {
+                    connection.socket.reset_on_close();
+                    return self.abandon(id);
+                }
+                let Ok(header) = self.mux.data_header(id, len) else { return self.abandon(id) };
+                let mut packet = slot.finish();
+                packet.prepend(&header);
+                channel.send(PayloadType::Output, packet, now);
+                self.traffic.sent += len as u64;
+                self.mux.mark_ready(id);
+                self.next_payload = self.config.pace.map(|pace| now + pace.pause);
+            }
+        }
+    }
+
+    // --- the end of a stream ---
+
+    /// Both directions have ended in good order.
+    fn close(&mut self, id: StreamId, now: Instant) {
+        self.mux.finish(id, now);
+        self.remove(id);
+    }
+
+    /// The socket is broken, or must be broken: nothing more can be delivered to it.
+    fn abandon(&mut self, id: StreamId) {
+        self.mux.reset(id);
+        self.remove(id);
+    }
+
+    fn remove(&mut self, id: StreamId) {
+        if self.connections.remove(&id).is_some() {
+            self.notices.push_back(Notice::Closed(id));
+        }
+    }
+
+    /// One stuck reader spends the budget of all: when nothing has moved for the limit, and
+    /// others wait, the one that holds most is reset.
+    fn look_for_stall(&mut self, now: Instant) {
+        if self.mux.has_room() || self.mux.stream_count() < 2 {
+            self.stall = None;
+            return;
+        }
+        let received = self.traffic.received;
+        match &self.stall {
+            Some(stall) if stall.received == received => {
+                if now < stall.since + self.config.stall_limit {
+                    return;
+                }
+            }
+            _ => {
+                self.stall = Some(Stall { since: now, received });
+                return;
+            }
+        }
+        self.stall = None;
+        if let Some((stream, _charge)) = self.mux.fullest() {
+            let discarded = self.mux.queued(stream);
+            if let Some(connection) = self.connections.get(&stream) {
+                connection.socket.reset_on_close();
+            }
+            self.notices.push_back(Notice::Stalled { stream, discarded });
+            self.abandon(stream);
+        }
+    }
+}
+
+/// The largest payload that is known to be taken by a live agent behind the real service.
+const PAYLOAD_LEN: usize = 32 * 1024;
+const CHUNK_LEN: usize = 256 * 1024;
+/// Sockets read before the wire has its turn.
+const UPLOAD_BATCH: usize = 8;
+/// Bytes of SYNs and FINs in one payload.
+const CONTROL_LEN: usize = 128 * mux::HEADER_LEN;
+const STALL_LIMIT: Duration = Duration::from_secs(60);
