@@ -14,6 +14,9 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests choose where time begins"))]
 
 pub mod channel;
+pub mod local;
 pub mod mux;
 pub mod net;
+pub mod session;
+pub mod streams;
 pub mod wire;

@@ -101,11 +101,14 @@ pub struct Channel {
     progress: Progress,
     acknowledgements: VecDeque<Acknowledgement>,
     acknowledgement_pool: PacketPool,
+    /// The service's own messages; only an embedded endpoint has any.
+    announcements: VecDeque<Bytes>,
     events: VecDeque<Event>,
     paused: bool,
     closed: bool,
     /// Timeouts in a row; each doubles the next.
     timeouts: u32,
+    has_received: bool,
     unreadable: u32,
     last_unreadable: Option<FrameError>,
 }
@@ -123,10 +126,12 @@ impl Channel {
             progress: Progress::AwaitingRequest,
             acknowledgements: VecDeque::new(),
             acknowledgement_pool: PacketPool::new(ACKNOWLEDGEMENT_CHUNK),
+            announcements: VecDeque::new(),
             events: VecDeque::new(),
             paused: false,
             closed: false,
             timeouts: 0,
+            has_received: false,
             unreadable: 0,
             last_unreadable: None,
             config,
@@ -154,6 +159,7 @@ impl Channel {
             Err(error) => return self.skip_unreadable(error),
         };
         self.unreadable = 0;
+        self.has_received = true;
         match frame.header.message_type {
             MessageType::Acknowledge => {
                 self.handle_acknowledgement(&frame, now);
@@ -348,6 +354,38 @@ impl Channel {
         self.send(PayloadType::Flag, Packet::copy_from(&flag.to_bytes()), now);
     }
 
+    /// Sends a message of the service itself, outside the sequence: an endpoint that is service
+    /// and agent in one says with it that data may flow, or that the session is over.
+    pub fn announce(
+        &mut self,
+        message_type: MessageType,
+        session_id: &str,
+        target: &str,
+        now: Instant,
+    ) {
+        let message_id = self.ids.next_id();
+        let created_ms = self.epoch_ms(now);
+        let document = ServiceMessage {
+            created_date: created_ms.to_string(),
+            destination_id: target.to_owned(),
+            message_id: message_id.simple().to_string(),
+            message_type: message_type.name().to_owned(),
+            schema_version: 1,
+            session_id: session_id.to_owned(),
+            ..ServiceMessage::default()
+        };
+        let header = Header {
+            message_type,
+            created_ms,
+            sequence_number: 0,
+            flags: Flags::SYN_FIN,
+            message_id,
+            payload_type: PayloadType::None,
+        };
+        let json = serde_json::to_vec(&document).unwrap_or_default();
+        self.announcements.push_back(header.encode(Packet::copy_from(&json)));
+    }
+
     fn send_json(&mut self, payload_type: PayloadType, document: &impl Serialize, now: Instant) {
         // These documents are maps with text keys: they always have a JSON form.
         let json = serde_json::to_vec(document).unwrap_or_default();
@@ -356,7 +394,12 @@ impl Channel {
 
     /// Whether everything that was sent has been acknowledged.
     pub fn is_drained(&self) -> bool {
-        self.outgoing.is_empty()
+        self.outgoing.is_empty() && self.announcements.is_empty()
+    }
+
+    /// Whether any frame has come from the other side.
+    pub fn has_received(&self) -> bool {
+        self.has_received
     }
 
     /// The smoothed round trip to the other end, once there is one.
@@ -370,6 +413,9 @@ impl Channel {
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {
         if let Some(acknowledgement) = self.acknowledgements.pop_front() {
             return Some(self.encode_acknowledgement(&acknowledgement, now));
+        }
+        if let Some(announcement) = self.announcements.pop_front() {
+            return Some(announcement);
         }
         if self.paused || self.closed {
             return None;

@@ -43,11 +43,7 @@ pub fn answer(
     now: SystemTime,
 ) -> Reply {
     match perform(target, body, service, stream_base, now) {
-        Ok(body) => Reply {
-            status: StatusCode::OK,
-            body,
-            refused: None,
-        },
+        Ok(body) => Reply { status: StatusCode::OK, body, refused: None },
         Err(error) => Reply {
             status: StatusCode::BAD_REQUEST,
             body: json!({ "__type": error.code(), "message": error.to_string() }),
@@ -86,19 +82,13 @@ fn perform(
         Some("DescribeInstanceInformation") => {
             let question = read::<DescribeNodesBody>(body)?.question();
             let page = service.describe_nodes(&question)?;
-            show_page("InstanceInformationList", &page, |node| {
-                show_node(node, now)
-            })
+            show_page("InstanceInformationList", &page, |node| show_node(node, now))
         }
         Some("GetConnectionStatus") => {
             let target = read::<TargetBody>(body)?.target;
             let target = target.ok_or(ServiceError::missing("target"))?;
             let connected = service.is_connected(&target)?;
-            let status = if connected {
-                "connected"
-            } else {
-                "notconnected"
-            };
+            let status = if connected { "connected" } else { "notconnected" };
             json!({ "Target": target, "Status": status })
         }
         _ => {

@@ -57,13 +57,9 @@ impl DescribeSessions {
             None => u64::MAX,
             Some(token) => token.parse().map_err(|_| ServiceError::InvalidNextToken)?,
         };
-        let found = sessions
-            .filter(|session| session.serial < before)
-            .filter(|session| {
-                self.filters
-                    .iter()
-                    .all(|(key, value)| session_value(session, key, owner) == value)
-            });
+        let found = sessions.filter(|session| session.serial < before).filter(|session| {
+            self.filters.iter().all(|(key, value)| session_value(session, key, owner) == value)
+        });
         Ok(Page::cut(found, limit, |last| last.serial.to_string()))
     }
 }

@@ -42,12 +42,10 @@ impl Workload {
                     local_port: port_number(&known, LOCAL_PORT, "0", 0)?,
                 }))
             }
-            _ if NOT_SERVED.contains(&document) => Err(ServiceError::DocumentNotServed {
-                document: document.to_owned(),
-            }),
-            _ => Err(ServiceError::UnknownDocument {
-                document: document.to_owned(),
-            }),
+            _ if NOT_SERVED.contains(&document) => {
+                Err(ServiceError::DocumentNotServed { document: document.to_owned() })
+            }
+            _ => Err(ServiceError::UnknownDocument { document: document.to_owned() }),
         }
     }
 
@@ -106,18 +104,12 @@ impl<'a> Known<'a> {
         names: &[&str],
         parameters: &'a Parameters,
     ) -> Result<Self, ServiceError> {
-        let unknown: Vec<String> = parameters
-            .keys()
-            .filter(|name| !names.contains(&name.as_str()))
-            .cloned()
-            .collect();
+        let unknown: Vec<String> =
+            parameters.keys().filter(|name| !names.contains(&name.as_str())).cloned().collect();
         if unknown.is_empty() {
             return Ok(Self(parameters));
         }
-        Err(ServiceError::UnknownParameters {
-            document: document.to_owned(),
-            names: unknown,
-        })
+        Err(ServiceError::UnknownParameters { document: document.to_owned(), names: unknown })
     }
 
     /// The one value of a parameter that takes one.
@@ -189,10 +181,7 @@ mod tests {
     use super::*;
 
     fn parameters(given: &[(&str, &str)]) -> Parameters {
-        given
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]))
-            .collect()
+        given.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])).collect()
     }
 
     fn read(document: &str, given: &[(&str, &str)]) -> Result<Workload, ServiceError> {
@@ -216,11 +205,7 @@ mod tests {
 
     #[test]
     fn a_remote_host_session_has_the_host_too() {
-        let given = [
-            ("host", "127.0.0.1"),
-            ("portNumber", "9100"),
-            ("localPortNumber", "0"),
-        ];
+        let given = [("host", "127.0.0.1"), ("portNumber", "9100"), ("localPortNumber", "0")];
         let workload = read(PORT_FORWARDING_TO_REMOTE_HOST, &given).expect("served");
         let expected = r#"{"host":"127.0.0.1","localPortNumber":"0","portNumber":"9100","type":"LocalPortForwarding"}"#;
         assert_eq!(workload.properties().to_string(), expected);
@@ -228,23 +213,10 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_the_documents() {
-        let plain = PortForward {
-            host: None,
-            port: 80,
-            local_port: 0,
-        };
-        assert_eq!(
-            read(PORT_FORWARDING, &[]),
-            Ok(Workload::Port(plain.clone()))
-        );
-        let remote = PortForward {
-            host: Some("localhost".to_owned()),
-            ..plain
-        };
-        assert_eq!(
-            read(PORT_FORWARDING_TO_REMOTE_HOST, &[]),
-            Ok(Workload::Port(remote))
-        );
+        let plain = PortForward { host: None, port: 80, local_port: 0 };
+        assert_eq!(read(PORT_FORWARDING, &[]), Ok(Workload::Port(plain.clone())));
+        let remote = PortForward { host: Some("localhost".to_owned()), ..plain };
+        assert_eq!(read(PORT_FORWARDING_TO_REMOTE_HOST, &[]), Ok(Workload::Port(remote)));
     }
 
     #[test]
@@ -256,18 +228,12 @@ mod tests {
     #[test]
     fn ports_keep_to_their_ranges() {
         for port in ["1", "65535"] {
-            assert!(
-                read(PORT_FORWARDING, &[("portNumber", port)]).is_ok(),
-                "{port}"
-            );
+            assert!(read(PORT_FORWARDING, &[("portNumber", port)]).is_ok(), "{port}");
         }
         for port in ["0", "65536", "-1", "+80", "080", " 80", "http", ""] {
             let (code, text) = refusal(PORT_FORWARDING, &[("portNumber", port)]);
             assert_eq!(code, "InvalidParameters", "{port:?}");
-            assert_eq!(
-                text,
-                "Parameter portNumber is not a port number from 1 to 65535."
-            );
+            assert_eq!(text, "Parameter portNumber is not a port number from 1 to 65535.");
         }
         assert!(read(PORT_FORWARDING, &[("localPortNumber", "0")]).is_ok());
         let (_, text) = refusal(PORT_FORWARDING, &[("localPortNumber", "x")]);

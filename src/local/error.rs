@@ -119,10 +119,7 @@ impl ServiceError {
 
     /// A required member that is not there.
     pub fn missing(member: &'static str) -> Self {
-        Self::Constraint {
-            member,
-            constraint: "Member must not be null".to_owned(),
-        }
+        Self::Constraint { member, constraint: "Member must not be null".to_owned() }
     }
 }
 
@@ -145,9 +142,7 @@ mod tests {
 
     #[test]
     fn an_error_says_what_aws_says() {
-        let error = ServiceError::TargetNotConnected {
-            target: "i-0123456789abcdef0".to_owned(),
-        };
+        let error = ServiceError::TargetNotConnected { target: "i-0123456789abcdef0".to_owned() };
         assert_eq!(error.code(), "TargetNotConnected");
         assert_eq!(error.to_string(), "i-0123456789abcdef0 is not connected.");
     }

@@ -31,10 +31,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::api::{STREAM_PATH, answer};
 use super::service::Service;
+use crate::net::websocket_config;
 
 /// A data channel's WebSocket, directly on its TCP connection.
 pub type LocalWebSocket = WebSocketStream<TcpStream>;
@@ -91,18 +92,6 @@ async fn serve_at_most(
             }
         }
     }
-}
-
-/// How the endpoint's WebSockets are set up.
-///
-/// Messages of up to 1 MiB, far above what clients send and far below what would hurt; writes are
-/// collected up to 64 KiB, and 4 MiB unsent is an error instead of more memory.
-pub fn websocket_config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .max_message_size(Some(MESSAGE_LIMIT))
-        .max_frame_size(Some(MESSAGE_LIMIT))
-        .write_buffer_size(64 << 10)
-        .max_write_buffer_size(4 << 20)
 }
 
 struct Connection {
@@ -276,9 +265,7 @@ fn open_websocket(session_id: String, mut request: Request<Incoming>) -> Answer 
 
 /// Takes the TCP connection back out of hyper, so that no boxed I/O is left on the data's way.
 async fn websocket(upgraded: Upgraded) -> Result<LocalWebSocket, ConnectionError> {
-    let parts = upgraded
-        .downcast::<TokioIo<TcpStream>>()
-        .map_err(|_| ConnectionError::NotTcp)?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| ConnectionError::NotTcp)?;
     let socket = WebSocketStream::from_partially_read(
         parts.io.into_inner(),
         // What the client sent right behind its handshake.
@@ -349,7 +336,6 @@ pub const CONNECTION_LIMIT: usize = 2 * super::service::LIVE_LIMIT;
 pub const BODY_LIMIT: usize = 64 << 10;
 
 const DISCARD_LIMIT: usize = 1 << 20;
-const MESSAGE_LIMIT: usize = 1 << 20;
 
 /// Also how long a connection may idle between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -20,11 +20,7 @@ pub struct Node {
 impl Node {
     /// What AWS calls the node: one of EC2, or a machine of the user's own (`mi-`).
     pub fn resource_type(&self) -> &'static str {
-        if self.id.starts_with("mi-") {
-            "ManagedInstance"
-        } else {
-            "EC2Instance"
-        }
+        if self.id.starts_with("mi-") { "ManagedInstance" } else { "EC2Instance" }
     }
 
     /// The node's value under a filter key of DescribeInstanceInformation. A key that AWS knows

@@ -74,10 +74,7 @@ impl Service {
     /// When the system gives no random bytes to seed tokens from.
     pub fn new(nodes: impl IntoIterator<Item = Node>) -> io::Result<Self> {
         Ok(Self {
-            nodes: nodes
-                .into_iter()
-                .map(|node| (node.id.clone(), node))
-                .collect(),
+            nodes: nodes.into_iter().map(|node| (node.id.clone(), node)).collect(),
             live: BTreeMap::new(),
             ended: VecDeque::new(),
             mint: Mint::seeded_by_system()?,
@@ -102,9 +99,7 @@ impl Service {
             check_length("reason", reason, REASON_LIMIT)?;
         }
         if !self.nodes.contains_key(&request.target) {
-            return Err(ServiceError::TargetNotConnected {
-                target: request.target,
-            });
+            return Err(ServiceError::TargetNotConnected { target: request.target });
         }
         let workload = Workload::from_document(document, &request.parameters)?;
 
@@ -129,10 +124,7 @@ impl Service {
         };
         self.started += 1;
         self.live.insert(session_id.clone(), session);
-        Ok(Ticket {
-            session_id,
-            token: Some(token),
-        })
+        Ok(Ticket { session_id, token: Some(token) })
     }
 
     /// Gives a fresh token for a session that is alive; the one given before is void. For a session
@@ -148,10 +140,7 @@ impl Service {
             let session = session.ok_or_else(|| unknown(session_id))?;
             Some(session.token.insert(self.mint.token()).clone())
         };
-        Ok(Ticket {
-            session_id: session_id.to_owned(),
-            token,
-        })
+        Ok(Ticket { session_id: session_id.to_owned(), token })
     }
 
     /// Ends a session at its owner's wish. Whoever serves its data channel learns it from
@@ -189,9 +178,7 @@ impl Service {
             return Err(self.gone(session_id));
         };
         if session.token.take_if(|ours| ours.matches(token)).is_none() {
-            return Err(ServiceError::WrongToken {
-                session_id: session_id.to_owned(),
-            });
+            return Err(ServiceError::WrongToken { session_id: session_id.to_owned() });
         }
         session.openings = session.openings.saturating_add(1);
         session.state.send_replace(SessionState::Connected);
@@ -281,19 +268,13 @@ impl Service {
 
     /// Why a session is not among those alive.
     fn gone(&self, session_id: &str) -> ServiceError {
-        if self.is_ended(session_id) {
-            ServiceError::SessionOver
-        } else {
-            unknown(session_id)
-        }
+        if self.is_ended(session_id) { ServiceError::SessionOver } else { unknown(session_id) }
     }
 }
 
 /// An id longer than AWS's 96 characters is cut in the message.
 fn unknown(session_id: &str) -> ServiceError {
-    ServiceError::UnknownSession {
-        session_id: session_id.chars().take(96).collect(),
-    }
+    ServiceError::UnknownSession { session_id: session_id.chars().take(96).collect() }
 }
 
 /// How many sessions may be alive at a time.

@@ -53,10 +53,8 @@ impl Session {
     /// Marks the session as over and tells everyone who watches it.
     pub(super) fn end(&mut self, reason: &str, now: SystemTime) {
         self.token = None;
-        self.ending = Some(Ending {
-            at: now,
-            reason: reason.chars().take(DETAILS_LIMIT).collect(),
-        });
+        self.ending =
+            Some(Ending { at: now, reason: reason.chars().take(DETAILS_LIMIT).collect() });
         self.state.send_replace(SessionState::Terminated);
     }
 }

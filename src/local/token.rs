@@ -27,10 +27,7 @@ impl Token {
         if ours.len() != theirs.len() {
             return false;
         }
-        let difference = ours
-            .iter()
-            .zip(theirs)
-            .fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
+        let difference = ours.iter().zip(theirs).fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
         difference == 0
     }
 }
@@ -131,10 +128,6 @@ mod tests {
         let id = mint().session_id("local");
         let digits = id.strip_prefix("local-").expect("begins with its user");
         assert_eq!(digits.len(), 17);
-        assert!(
-            digits
-                .bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        );
+        assert!(digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
     }
 }

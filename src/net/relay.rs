@@ -201,8 +201,14 @@ impl<S: Socket> Relay<S> {
         [self.mux.poll_timeout(), self.next_payload, stall].into_iter().flatten().min()
     }
 
-    /// Moves what can be moved, up to a batch.
+    /// Moves what can be moved both ways, up to a batch.
     pub fn poll(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> Turn {
+        self.poll_receive(cx, now);
+        self.upload(channel, now)
+    }
+
+    /// Moves what was received to the sockets, and reads nothing from them.
+    pub fn poll_receive(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.ready.register(cx.waker());
         self.mux.handle_timeout(now);
         while let Some(event) = self.mux.poll_event() {
@@ -218,7 +224,6 @@ impl<S: Socket> Relay<S> {
             }
         }
         self.look_for_stall(now);
-        self.upload(channel, now)
     }
 
     // --- from the channel to sockets ---

@@ -50,10 +50,7 @@ fn start_session_answers_id_token_and_stream_url() {
     let started = accepted(&mut service, "StartSession", START);
     let id = started["SessionId"].as_str().expect("a string");
     let token = started["TokenValue"].as_str().expect("a string");
-    assert_eq!(
-        started["StreamUrl"],
-        format!("{BASE}/v1/data-channel/{id}?role=publish_subscribe")
-    );
+    assert_eq!(started["StreamUrl"], format!("{BASE}/v1/data-channel/{id}?role=publish_subscribe"));
     let channel = service.open_data_channel(id, token, now()).expect("opens");
     assert_eq!(channel.workload.properties()["localPortNumber"], "15432");
 }
@@ -130,10 +127,7 @@ fn describe_sessions_shows_the_living_and_the_dead() {
     let body = r#"{"State": "History", "Filters": [{"key": "Status", "value": "Terminated"}]}"#;
     let shown = accepted(&mut service, "DescribeSessions", body);
     assert_eq!(shown["Sessions"][0]["EndDate"], 1_795_282_361.721);
-    assert_eq!(
-        shown["Sessions"][0]["Details"],
-        "Terminated by TerminateSession"
-    );
+    assert_eq!(shown["Sessions"][0]["Details"], "Terminated by TerminateSession");
 }
 
 #[test]
@@ -196,10 +190,7 @@ fn get_connection_status_answers_in_aws_words() {
         let shown = accepted(&mut service, "GetConnectionStatus", &body);
         assert_eq!(shown, json!({ "Target": target, "Status": status }));
     }
-    assert_eq!(
-        refused("GetConnectionStatus", "{}").0,
-        "ValidationException"
-    );
+    assert_eq!(refused("GetConnectionStatus", "{}").0, "ValidationException");
 }
 
 #[test]
@@ -215,10 +206,7 @@ fn unknown_operations_are_refused_as_such() {
     for target in targets {
         let reply = answer(target, b"{}", &mut service, BASE, now());
         assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-        assert_eq!(
-            reply.body["__type"], "UnknownOperationException",
-            "{target:?}"
-        );
+        assert_eq!(reply.body["__type"], "UnknownOperationException", "{target:?}");
     }
 }
 
@@ -229,16 +217,8 @@ fn a_body_that_is_not_the_operations_json_is_refused() {
         assert_eq!(code, "SerializationException", "{body:?}");
     }
     let body = r#"{"State": "Active", "MaxResults": -1}"#;
-    assert_eq!(
-        refused("DescribeSessions", body).0,
-        "SerializationException"
-    );
-    let reply = answer(
-        Some("AmazonSSM.GetConnectionStatus"),
-        &[0xff, 0xfe],
-        &mut service(),
-        BASE,
-        now(),
-    );
+    assert_eq!(refused("DescribeSessions", body).0, "SerializationException");
+    let reply =
+        answer(Some("AmazonSSM.GetConnectionStatus"), &[0xff, 0xfe], &mut service(), BASE, now());
     assert_eq!(reply.body["__type"], "SerializationException");
 }

@@ -41,10 +41,7 @@ impl Endpoint {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let server = tokio::spawn(serve_at_most(limit, listener, service, gateway));
-        Self {
-            address,
-            server: server.abort_handle(),
-        }
+        Self { address, server: server.abort_handle() }
     }
 
     async fn connect(&self) -> TcpStream {
@@ -59,8 +56,7 @@ impl Endpoint {
     }
 
     async fn call(&self, operation: &str, body: &str) -> Received {
-        self.send(api_request(operation, body, "Connection: close\r\n").as_bytes())
-            .await
+        self.send(api_request(operation, body, "Connection: close\r\n").as_bytes()).await
     }
 
     /// Starts a session; gives the answer.
@@ -70,9 +66,8 @@ impl Endpoint {
 
     /// Opens the WebSocket of `url`, shows `token` and gives the gateway's answer.
     async fn open(&self, url: &str, token: &str) -> Message {
-        let (mut socket, response) = client_async(url, self.connect().await)
-            .await
-            .expect("upgraded");
+        let (mut socket, response) =
+            client_async(url, self.connect().await).await.expect("upgraded");
         assert_eq!(response.status(), 101);
         socket.send(Message::text(token)).await.expect("sent");
         let answer = timeout(PATIENCE, socket.next()).await.expect("in time");
@@ -113,10 +108,7 @@ impl Received {
         let read = timeout(PATIENCE, stream.read_to_string(&mut text));
         read.await.expect("in time").expect("readable");
         let (head, body) = text.split_once("\r\n\r\n").expect("a whole head");
-        Self {
-            head: head.to_lowercase(),
-            body: body.to_owned(),
-        }
+        Self { head: head.to_lowercase(), body: body.to_owned() }
     }
 
     fn status(&self) -> &str {
@@ -161,20 +153,14 @@ async fn an_api_call_is_answered_as_aws_does() {
     let endpoint = Endpoint::start().await;
     let answer = endpoint.call("StartSession", START).await;
     assert_eq!(answer.status(), "200");
-    assert!(
-        answer
-            .head
-            .contains("content-type: application/x-amz-json-1.1")
-    );
+    assert!(answer.head.contains("content-type: application/x-amz-json-1.1"));
     assert!(answer.head.contains("\r\nx-amzn-requestid: "));
     let started = answer.json();
     let id = started["SessionId"].as_str().expect("a string");
     let url = format!("ws://endpoint.test:8080/v1/data-channel/{id}?role=publish_subscribe");
     assert_eq!(started["StreamUrl"], url);
 
-    let answer = endpoint
-        .call("StartSession", r#"{"Target":"i-none"}"#)
-        .await;
+    let answer = endpoint.call("StartSession", r#"{"Target":"i-none"}"#).await;
     assert_eq!(answer.status(), "400");
     assert!(answer.head.contains("\r\nx-amzn-requestid: "));
     assert_eq!(answer.json()["__type"], "TargetNotConnected");
@@ -199,10 +185,7 @@ async fn a_caller_that_names_no_host_is_sent_to_the_address_it_reached() {
         .replace("HTTP/1.1", "HTTP/1.0");
     let started = endpoint.send(request.as_bytes()).await.json();
     let url = started["StreamUrl"].as_str().expect("a string");
-    assert!(
-        url.starts_with(&format!("ws://{}/v1/", endpoint.address)),
-        "{url}"
-    );
+    assert!(url.starts_with(&format!("ws://{}/v1/", endpoint.address)), "{url}");
 }
 
 #[tokio::test]
@@ -256,9 +239,7 @@ async fn a_frame_right_behind_the_handshake_is_not_lost() {
 async fn web_pages_are_refused_everywhere() {
     let endpoint = Endpoint::start().await;
     let origin = "Origin: http://localhost:3000\r\nConnection: close\r\n";
-    let answer = endpoint
-        .send(api_request("StartSession", START, origin).as_bytes())
-        .await;
+    let answer = endpoint.send(api_request("StartSession", START, origin).as_bytes()).await;
     assert_eq!(answer.status(), "403");
     assert!(!answer.body.contains("TokenValue"));
 
@@ -270,9 +251,7 @@ async fn web_pages_are_refused_everywhere() {
 async fn a_body_up_to_the_limit_is_read_and_a_longer_one_refused() {
     let endpoint = Endpoint::start().await;
     let body = |length: usize| format!("{{}}{}", " ".repeat(length - 2));
-    let answer = endpoint
-        .call("DescribeInstanceInformation", &body(BODY_LIMIT))
-        .await;
+    let answer = endpoint.call("DescribeInstanceInformation", &body(BODY_LIMIT)).await;
     assert_eq!(answer.status(), "200");
     // Kept alive as far as the caller is concerned: the endpoint has to close.
     let request = api_request("DescribeInstanceInformation", &body(BODY_LIMIT + 1), "");
@@ -288,10 +267,7 @@ async fn a_body_that_is_too_long_is_read_before_it_is_refused() {
     let mut stream = endpoint.connect().await;
     stream.write_all(first.as_bytes()).await.expect("taken");
     let early = timeout(Duration::from_millis(100), stream.readable()).await;
-    assert!(
-        early.is_err(),
-        "an answer now would be lost with the connection"
-    );
+    assert!(early.is_err(), "an answer now would be lost with the connection");
     stream.write_all(rest.as_bytes()).await.expect("taken");
     assert_eq!(Received::from(&mut stream).await.status(), "413");
 }
@@ -334,10 +310,7 @@ async fn other_paths_and_methods_say_what_this_is() {
         let answer = endpoint.send(request.as_bytes()).await;
         assert_eq!(answer.status(), status, "{line}");
         let message = answer.json()["message"].to_string();
-        assert!(
-            message.contains("ssmport's local Session Manager endpoint"),
-            "{message}"
-        );
+        assert!(message.contains("ssmport's local Session Manager endpoint"), "{message}");
     }
 }
 
@@ -345,9 +318,7 @@ async fn other_paths_and_methods_say_what_this_is() {
 async fn stopping_the_endpoint_closes_its_websockets() {
     let endpoint = Endpoint::start().await;
     let url = format!("ws://{}/v1/data-channel/local-0", endpoint.address);
-    let (mut socket, _) = client_async(url, endpoint.connect().await)
-        .await
-        .expect("upgraded");
+    let (mut socket, _) = client_async(url, endpoint.connect().await).await.expect("upgraded");
     drop(endpoint);
     let end = timeout(PATIENCE, socket.next()).await;
     assert!(matches!(end, Ok(None | Some(Err(_)))), "{end:?}");
@@ -357,9 +328,7 @@ async fn stopping_the_endpoint_closes_its_websockets() {
 async fn connections_above_the_limit_wait_for_their_turn() {
     let endpoint = Endpoint::with_limit(1).await;
     let url = format!("ws://{}/v1/data-channel/local-0", endpoint.address);
-    let (socket, _) = client_async(url, endpoint.connect().await)
-        .await
-        .expect("upgraded");
+    let (socket, _) = client_async(url, endpoint.connect().await).await.expect("upgraded");
 
     let mut waiting = Box::pin(endpoint.start_session());
     let early = timeout(Duration::from_millis(100), &mut waiting).await;

@@ -52,10 +52,7 @@ fn refusal(request: StartSession) -> ServiceError {
 }
 
 fn only(service: &mut Service, history: bool) -> &Session {
-    let question = DescribeSessions {
-        history,
-        ..DescribeSessions::default()
-    };
+    let question = DescribeSessions { history, ..DescribeSessions::default() };
     let page = service.describe_sessions(&question, at(0)).expect("valid");
     assert_eq!(page.items.len(), 1);
     page.items[0]
@@ -72,9 +69,7 @@ fn a_session_goes_from_ticket_to_data_channel() {
     assert_eq!(session.document, "AWS-StartPortForwardingSession");
     assert_eq!(session.reason.as_deref(), Some("a look"));
 
-    let channel = service
-        .open_data_channel(&id, &token, at(1))
-        .expect("opens");
+    let channel = service.open_data_channel(&id, &token, at(1)).expect("opens");
     assert_eq!(channel.session_id, id);
     assert_eq!(channel.target, NODE);
     assert_eq!(channel.opening, 1);
@@ -85,25 +80,18 @@ fn a_session_goes_from_ticket_to_data_channel() {
 
 #[test]
 fn a_target_that_is_no_node_is_not_connected() {
-    let error = refusal(StartSession {
-        target: "i-0fffffffffffffff0".to_owned(),
-        ..port_session()
-    });
+    let error =
+        refusal(StartSession { target: "i-0fffffffffffffff0".to_owned(), ..port_session() });
     assert_eq!(error.code(), "TargetNotConnected");
     assert_eq!(error.to_string(), "i-0fffffffffffffff0 is not connected.");
 }
 
 #[test]
 fn no_document_means_the_shell_which_is_not_served() {
-    let error = refusal(StartSession {
-        document: None,
-        ..port_session()
-    });
+    let error = refusal(StartSession { document: None, ..port_session() });
     assert_eq!(
         error,
-        ServiceError::DocumentNotServed {
-            document: "SSM-SessionManagerRunShell".to_owned()
-        }
+        ServiceError::DocumentNotServed { document: "SSM-SessionManagerRunShell".to_owned() }
     );
 }
 
@@ -111,26 +99,11 @@ fn no_document_means_the_shell_which_is_not_served() {
 fn texts_of_the_request_are_bounded() {
     let long = |n: usize| "x".repeat(n);
     let refused = [
-        StartSession {
-            target: long(401),
-            ..port_session()
-        },
-        StartSession {
-            target: String::new(),
-            ..port_session()
-        },
-        StartSession {
-            document: Some(long(129)),
-            ..port_session()
-        },
-        StartSession {
-            reason: Some(long(257)),
-            ..port_session()
-        },
-        StartSession {
-            reason: Some(String::new()),
-            ..port_session()
-        },
+        StartSession { target: long(401), ..port_session() },
+        StartSession { target: String::new(), ..port_session() },
+        StartSession { document: Some(long(129)), ..port_session() },
+        StartSession { reason: Some(long(257)), ..port_session() },
+        StartSession { reason: Some(String::new()), ..port_session() },
     ];
     for request in refused {
         assert_eq!(refusal(request).code(), "ValidationException");
@@ -143,15 +116,8 @@ fn a_wrong_token_opens_nothing_and_spends_nothing() {
     let (id, token) = start(&mut service, at(0));
     let (_, other) = start(&mut service, at(0));
     for wrong in ["", "no token", other.as_str()] {
-        let error = service
-            .open_data_channel(&id, wrong, at(1))
-            .expect_err("wrong");
-        assert_eq!(
-            error,
-            ServiceError::WrongToken {
-                session_id: id.clone()
-            }
-        );
+        let error = service.open_data_channel(&id, wrong, at(1)).expect_err("wrong");
+        assert_eq!(error, ServiceError::WrongToken { session_id: id.clone() });
         assert!(!error.to_string().contains(&token));
     }
     assert!(service.open_data_channel(&id, &token, at(1)).is_ok());
@@ -161,12 +127,8 @@ fn a_wrong_token_opens_nothing_and_spends_nothing() {
 fn a_token_opens_one_data_channel_only() {
     let mut service = service();
     let (id, token) = start(&mut service, at(0));
-    service
-        .open_data_channel(&id, &token, at(1))
-        .expect("opens");
-    let again = service
-        .open_data_channel(&id, &token, at(1))
-        .expect_err("spent");
+    service.open_data_channel(&id, &token, at(1)).expect("opens");
+    let again = service.open_data_channel(&id, &token, at(1)).expect_err("spent");
     assert_eq!(again.code(), "AccessDeniedException");
 }
 
@@ -180,15 +142,11 @@ fn resuming_gives_a_fresh_token_and_voids_the_old_one() {
     assert_ne!(first, second);
 
     assert!(service.open_data_channel(&id, &first, at(1)).is_err());
-    let channel = service
-        .open_data_channel(&id, &second, at(1))
-        .expect("opens");
+    let channel = service.open_data_channel(&id, &second, at(1)).expect("opens");
     assert_eq!(channel.opening, 1);
 
     let third = secret(&service.resume_session(&id).expect("alive"));
-    let channel = service
-        .open_data_channel(&id, &third, at(2))
-        .expect("opens");
+    let channel = service.open_data_channel(&id, &third, at(2)).expect("opens");
     assert_eq!(channel.opening, 2);
 }
 
@@ -196,19 +154,12 @@ fn resuming_gives_a_fresh_token_and_voids_the_old_one() {
 fn a_lost_data_channel_leaves_the_session_to_be_resumed() {
     let mut service = service();
     let (id, token) = start(&mut service, at(0));
-    let lost = service
-        .open_data_channel(&id, &token, at(0))
-        .expect("opens");
+    let lost = service.open_data_channel(&id, &token, at(0)).expect("opens");
     service.leave_data_channel(&id, lost.opening);
-    assert_eq!(
-        only(&mut service, false).state(),
-        SessionState::Disconnected
-    );
+    assert_eq!(only(&mut service, false).state(), SessionState::Disconnected);
 
     let token = secret(&service.resume_session(&id).expect("alive"));
-    service
-        .open_data_channel(&id, &token, at(0))
-        .expect("opens");
+    service.open_data_channel(&id, &token, at(0)).expect("opens");
     // The news of the first loss comes late, after the second channel stands.
     service.leave_data_channel(&id, lost.opening);
     assert_eq!(only(&mut service, false).state(), SessionState::Connected);
@@ -218,15 +169,11 @@ fn a_lost_data_channel_leaves_the_session_to_be_resumed() {
 fn an_unknown_session_does_not_exist_for_any_operation() {
     let mut service = service();
     let id = "local-0123456789abcdef0";
-    let unknown = ServiceError::UnknownSession {
-        session_id: id.to_owned(),
-    };
+    let unknown = ServiceError::UnknownSession { session_id: id.to_owned() };
     assert_eq!(unknown.code(), "DoesNotExistException");
     assert_eq!(service.resume_session(id).expect_err("unknown"), unknown);
     assert_eq!(service.terminate_session(id, at(0)), Err(unknown.clone()));
-    let error = service
-        .open_data_channel(id, "token", at(0))
-        .expect_err("unknown");
+    let error = service.open_data_channel(id, "token", at(0)).expect_err("unknown");
     assert_eq!(error, unknown);
     service.end_session(id, "nothing", at(0));
     service.leave_data_channel(id, 1);
@@ -236,14 +183,10 @@ fn an_unknown_session_does_not_exist_for_any_operation() {
 async fn terminating_reaches_whoever_serves_the_data_channel() {
     let mut service = service();
     let (id, token) = start(&mut service, at(0));
-    let mut channel = service
-        .open_data_channel(&id, &token, at(1))
-        .expect("opens");
+    let mut channel = service.open_data_channel(&id, &token, at(1)).expect("opens");
 
     service.terminate_session(&id, at(2)).expect("alive");
-    let over = channel
-        .state
-        .wait_for(|state| *state == SessionState::Terminated);
+    let over = channel.state.wait_for(|state| *state == SessionState::Terminated);
     let over = tokio::time::timeout(Duration::from_secs(10), over).await;
     assert!(matches!(over, Ok(Ok(_))), "{over:?}");
 
@@ -267,9 +210,7 @@ fn a_session_that_is_over_gives_no_token_and_cannot_be_ended_again() {
     assert!(ticket.token.is_none());
     let error = service.terminate_session(&id, at(2)).expect_err("over");
     assert_eq!(error.code(), "ValidationException");
-    let error = service
-        .open_data_channel(&id, &token, at(2))
-        .expect_err("over");
+    let error = service.open_data_channel(&id, &token, at(2)).expect_err("over");
     assert_eq!(error, ServiceError::SessionOver);
 }
 
@@ -278,9 +219,7 @@ fn an_abandoned_session_ends_and_a_connected_one_stays() {
     let mut service = service();
     let limit = CONNECT_LIMIT.as_secs();
     let (kept, token) = start(&mut service, at(0));
-    service
-        .open_data_channel(&kept, &token, at(1))
-        .expect("opens");
+    service.open_data_channel(&kept, &token, at(1)).expect("opens");
     let (abandoned, token) = start(&mut service, at(0));
 
     let error = service.open_data_channel(&abandoned, &token, at(limit));
@@ -303,9 +242,7 @@ fn live_sessions_are_bounded_and_room_comes_back() {
     for _ in 1..LIVE_LIMIT {
         start(&mut service, at(0));
     }
-    let error = service
-        .start_session(port_session(), at(1))
-        .expect_err("full");
+    let error = service.start_session(port_session(), at(1)).expect_err("full");
     assert_eq!(error.code(), "ServiceQuotaExceededException");
     assert_eq!(service.live.len(), LIVE_LIMIT);
 
@@ -344,10 +281,7 @@ fn a_long_reason_for_the_end_is_cut() {
 fn sessions_are_described_youngest_first_in_pages() {
     let mut service = service();
     let ids: Vec<String> = (0..5).map(|n| start(&mut service, at(n)).0).collect();
-    let mut question = DescribeSessions {
-        max_results: Some(2),
-        ..DescribeSessions::default()
-    };
+    let mut question = DescribeSessions { max_results: Some(2), ..DescribeSessions::default() };
     let mut seen = Vec::new();
     loop {
         let page = service.describe_sessions(&question, at(9)).expect("valid");
@@ -369,9 +303,7 @@ fn sessions_are_filtered_by_all_filters_together() {
     let mut service = service();
     let (id, token) = start(&mut service, at(0));
     start(&mut service, at(0));
-    service
-        .open_data_channel(&id, &token, at(0))
-        .expect("opens");
+    service.open_data_channel(&id, &token, at(0)).expect("opens");
 
     let mut found = |filters: &[(&str, &str)]| {
         let question = DescribeSessions {
@@ -387,14 +319,8 @@ fn sessions_are_filtered_by_all_filters_together() {
     assert_eq!(found(&[("Target", NODE)]), Ok(2));
     assert_eq!(found(&[("Target", "i-0fffffffffffffff0")]), Ok(0));
     assert_eq!(found(&[("Status", "Connected")]), Ok(1));
-    assert_eq!(
-        found(&[("SessionId", &id), ("Status", "Connecting")]),
-        Ok(0)
-    );
-    assert_eq!(
-        found(&[("Owner", OWNER), ("AccessType", "Standard")]),
-        Ok(2)
-    );
+    assert_eq!(found(&[("SessionId", &id), ("Status", "Connecting")]), Ok(0));
+    assert_eq!(found(&[("Owner", OWNER), ("AccessType", "Standard")]), Ok(2));
     let error = found(&[("InvokedAfter", "2026-01-01T00:00:00Z")]).expect_err("not evaluated");
     assert_eq!(error.code(), "InvalidFilterKey");
 }
@@ -408,9 +334,7 @@ fn pages_have_limits_and_tokens_of_our_own() {
         ..DescribeSessions::default()
     };
     let mut code = |question| {
-        let error = service
-            .describe_sessions(&question, at(0))
-            .expect_err("refused");
+        let error = service.describe_sessions(&question, at(0)).expect_err("refused");
         error.code()
     };
     assert_eq!(code(sessions(Some(0), None)), "ValidationException");
@@ -435,10 +359,7 @@ fn pages_have_limits_and_tokens_of_our_own() {
 fn nodes_are_described_in_pages() {
     let ids: Vec<String> = (0..12).map(|n| format!("mi-{n:017x}")).collect();
     let service = Service::new(ids.iter().map(|id| node(id))).expect("random bytes");
-    let mut question = DescribeNodes {
-        max_results: Some(6),
-        ..DescribeNodes::default()
-    };
+    let mut question = DescribeNodes { max_results: Some(6), ..DescribeNodes::default() };
     let first = service.describe_nodes(&question).expect("valid");
     question.next_token = first.next_token;
     assert_eq!(question.next_token.as_ref(), Some(&ids[5]));
@@ -463,9 +384,7 @@ fn nodes_are_filtered_by_one_of_the_values_of_every_key() {
                 .collect(),
             ..DescribeNodes::default()
         };
-        service
-            .describe_nodes(&question)
-            .map(|page| page.items.len())
+        service.describe_nodes(&question).map(|page| page.items.len())
     };
     assert_eq!(found(&[("InstanceIds", &[NODE])]), Ok(1));
     assert_eq!(found(&[("InstanceIds", &["i-none", NODE])]), Ok(1));
@@ -474,10 +393,8 @@ fn nodes_are_filtered_by_one_of_the_values_of_every_key() {
     assert_eq!(found(&[("ResourceType", &["ManagedInstance"])]), Ok(1));
     assert_eq!(found(&[("tag:Name", &["local-node"])]), Ok(2));
     assert_eq!(found(&[("tag:Stage", &["live"])]), Ok(0));
-    let both: &[(&str, &[&str])] = &[
-        ("ResourceType", &["EC2Instance"]),
-        ("InstanceIds", &["mi-0123456789abcdef0"]),
-    ];
+    let both: &[(&str, &[&str])] =
+        &[("ResourceType", &["EC2Instance"]), ("InstanceIds", &["mi-0123456789abcdef0"])];
     assert_eq!(found(both), Ok(0));
     let error = found(&[("Colour", &["red"])]).expect_err("no such key");
     assert_eq!(error.code(), "InvalidFilterKey");

@@ -1,0 +1,214 @@
+//! The message gateway: checks who opens a data channel and connects it to the session's agent.
+//!
+//! A session outlives its WebSockets. Its channel and its agent are kept between two of them, and
+//! a new one takes over from one that is still there: its client knows better than we do that
+//! the old connection is dead.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use futures_util::StreamExt;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+use tokio_tungstenite::tungstenite::{
+    Message,
+    protocol::{CloseFrame, frame::coding::CloseCode},
+};
+
+use super::{
+    EndpointConfig,
+    agent::PortAgent,
+    document::Workload,
+    http::{Gateway, LocalWebSocket},
+    service::Service,
+    session::{DataChannel, SessionState},
+};
+use crate::{
+    channel::{Channel, Config, Role},
+    net::{Driver, Outcome, epoch_ms, now},
+    wire::{MessageType, control::OpenDataChannel, handshake::SessionTypeParameters},
+};
+
+/// Connects data channels to agents, one agent for each session.
+pub(super) struct AgentGateway {
+    service: Arc<Mutex<Service>>,
+    config: EndpointConfig,
+    sessions: Mutex<HashMap<String, Arc<Live>>>,
+}
+
+/// A session that is not over.
+struct Live {
+    /// Number of the newest data channel; whoever drives an older one lets go.
+    newest: watch::Sender<u32>,
+    agent: tokio::sync::Mutex<Option<Agent>>,
+}
+
+struct Agent {
+    channel: Channel,
+    application: PortAgent,
+}
+
+impl AgentGateway {
+    pub(super) fn new(service: Arc<Mutex<Service>>, config: EndpointConfig) -> Self {
+        Self { service, config, sessions: Mutex::default() }
+    }
+
+    async fn serve(&self, session_id: String, mut socket: LocalWebSocket) {
+        let opening = timeout(OPENING_TIMEOUT, read_opening(&mut socket)).await;
+        let opened = match opening {
+            Ok(Ok(open)) => {
+                let token = open.token_value.0;
+                let opened =
+                    self.service().open_data_channel(&session_id, &token, SystemTime::now());
+                opened.map_err(|error| error.to_string())
+            }
+            Ok(Err(why)) => Err(why),
+            Err(_) => Err("no OpenDataChannel request came in time".to_owned()),
+        };
+        match opened {
+            Ok(data_channel) => self.attach(data_channel, socket).await,
+            Err(why) => {
+                tracing::warn!(session = session_id, "data channel refused: {why}");
+                refuse(socket, &why).await;
+            }
+        }
+    }
+
+    /// Runs the session's agent on this WebSocket, until that or the session ends.
+    async fn attach(&self, mut data_channel: DataChannel, socket: LocalWebSocket) {
+        let (id, opening) = (data_channel.session_id.clone(), data_channel.opening);
+        let live = self.live(&id);
+        let mut newest = live.newest.subscribe();
+        live.newest.send_if_modified(|newest| {
+            let is_newer = *newest < opening;
+            *newest = (*newest).max(opening);
+            is_newer
+        });
+        let superseded = async { newest.wait_for(|newest| *newest > opening).await.is_ok() };
+
+        let outcome = {
+            let mut agent = live.agent.lock().await;
+            let agent = agent.get_or_insert_with(|| self.new_agent(&data_channel));
+            if opening > 1 {
+                agent.channel.handle_reconnected(now());
+            }
+            let start = MessageType::StartPublication;
+            agent.channel.announce(start, &id, &data_channel.target, now());
+            tracing::info!(session = id, "data channel {opening} open");
+            let driver = Driver::new(socket, &mut agent.channel, &mut agent.application);
+            tokio::select! {
+                outcome = driver.run() => outcome,
+                _ = superseded => return,
+            }
+        };
+        match outcome {
+            Ok(Outcome::Disconnected(why)) => {
+                tracing::info!(session = id, "data channel {opening} lost: {why}");
+                self.service().leave_data_channel(&id, opening);
+                self.await_resumption(&live, &mut data_channel).await;
+            }
+            Ok(_) => self.end(&id, "ended by the client or its agent"),
+            Err(error) => {
+                tracing::warn!(session = id, "session failed: {error}");
+                self.end(&id, &error.to_string());
+            }
+        }
+    }
+
+    /// Waits for another data channel to take the session over, or ends it.
+    async fn await_resumption(&self, live: &Live, data_channel: &mut DataChannel) {
+        let (id, opening) = (&data_channel.session_id, data_channel.opening);
+        let mut newest = live.newest.subscribe();
+        tokio::select! {
+            _ = newest.wait_for(|newest| *newest > opening) => {}
+            _ = data_channel.state.wait_for(|state| *state == SessionState::Terminated) => {
+                self.end(id, "terminated");
+            }
+            () = sleep(RESUME_LIMIT) => self.end(id, "not resumed in time"),
+        }
+    }
+
+    fn new_agent(&self, data_channel: &DataChannel) -> Agent {
+        let session = SessionTypeParameters {
+            session_type: data_channel.workload.session_type().to_owned(),
+            properties: data_channel.workload.properties(),
+        };
+        let role = Role::Agent { session: Some(session) };
+        let version = &self.config.agent_version;
+        let config = Config::new(role, version, epoch_ms(), rand::random());
+        let Workload::Port(forward) = &data_channel.workload;
+        Agent {
+            channel: Channel::new(config, now()),
+            application: PortAgent::new(data_channel, forward, self.config.pace),
+        }
+    }
+
+    fn end(&self, session_id: &str, reason: &str) {
+        tracing::info!(session = session_id, "session over: {reason}");
+        self.service().end_session(session_id, reason, SystemTime::now());
+        self.sessions().remove(session_id);
+    }
+
+    fn live(&self, session_id: &str) -> Arc<Live> {
+        let mut sessions = self.sessions();
+        let live = sessions.entry(session_id.to_owned()).or_insert_with(|| {
+            Arc::new(Live {
+                newest: watch::channel(0).0,
+                agent: tokio::sync::Mutex::const_new(None),
+            })
+        });
+        Arc::clone(live)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, HashMap<String, Arc<Live>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn service(&self) -> MutexGuard<'_, Service> {
+        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gateway for AgentGateway {
+    fn accept(
+        &self,
+        session_id: String,
+        socket: LocalWebSocket,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(self.serve(session_id, socket))
+    }
+}
+
+/// The first frame must be the request that shows the token.
+async fn read_opening(socket: &mut LocalWebSocket) -> Result<OpenDataChannel, String> {
+    loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => {
+                return serde_json::from_str(&text)
+                    .map_err(|_| "the first message is no OpenDataChannel request".to_owned());
+            }
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(_)) => return Err("the first message is not text".to_owned()),
+            Some(Err(error)) => return Err(error.to_string()),
+            None => return Err("closed before the OpenDataChannel request".to_owned()),
+        }
+    }
+}
+
+async fn refuse(mut socket: LocalWebSocket, why: &str) {
+    // A close frame's reason has room for 123 bytes.
+    let reason: String = why.chars().filter(char::is_ascii).take(120).collect();
+    let frame = CloseFrame { code: CloseCode::Policy, reason: reason.into() };
+    let _ = timeout(CLOSE_TIMEOUT, socket.close(Some(frame))).await;
+}
+
+const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a session without a data channel can be resumed. The service's default idle time.
+const RESUME_LIMIT: Duration = Duration::from_secs(20 * 60);

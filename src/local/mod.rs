@@ -1,0 +1,144 @@
+//! The embedded endpoint: service, gateway and agent in one process, so that everything can be
+//! tried and tested without AWS.
+//!
+//! ```text
+//!   AWS CLI, SDKs, ssmport            a client's data channel
+//!        | POST /                          | GET /v1/data-channel/ID
+//!        v                                 v
+//!      http ------------------------------ http
+//!        |                                 |
+//!       api -> service <-- token? -- gateway
+//!              sessions,                   | one per session
+//!              nodes                     agent -> TCP targets
+//! ```
+//!
+//! It speaks the service's JSON API and the data channel's protocol to the byte, so that any
+//! client can be tried against it, the AWS CLI with the reference plugin too. The data comes and
+//! goes through real connections to whatever the session's document names.
+#![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
+
+mod agent;
+mod api;
+mod describe;
+mod document;
+mod error;
+mod gateway;
+mod http;
+mod node;
+mod service;
+mod session;
+mod token;
+
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use tokio::{net::TcpListener, task::JoinSet};
+
+pub use document::Parameters;
+pub use error::ServiceError;
+pub use node::Node;
+pub use service::{StartSession, Ticket};
+
+use crate::net::Pace;
+use gateway::AgentGateway;
+use service::Service;
+
+/// Settings of an endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// The nodes that can be reached; all of them are this process.
+    pub nodes: Vec<Node>,
+    /// Version that the agent says it has.
+    pub agent_version: String,
+    /// Sends toward the client no faster than this.
+    pub pace: Option<Pace>,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self {
+            nodes: vec![Node {
+                id: NODE_ID.to_owned(),
+                name: "local".to_owned(),
+                agent_version: AGENT_VERSION.to_owned(),
+                platform_name: "ssmport embedded endpoint".to_owned(),
+                platform_version: env!("CARGO_PKG_VERSION").to_owned(),
+                ip: "127.0.0.1".to_owned(),
+            }],
+            agent_version: AGENT_VERSION.to_owned(),
+            pace: None,
+        }
+    }
+}
+
+/// A running endpoint. Dropping it ends its sessions and closes its connections.
+#[derive(Debug)]
+pub struct Endpoint {
+    address: SocketAddr,
+    service: Arc<Mutex<Service>>,
+    _server: JoinSet<Infallible>,
+}
+
+impl Endpoint {
+    /// Serves on `listener` from now on.
+    ///
+    /// # Errors
+    /// When the system tells no address, or has no randomness for the session tokens.
+    pub fn start(listener: TcpListener, config: EndpointConfig) -> io::Result<Self> {
+        let address = listener.local_addr()?;
+        let service = Arc::new(Mutex::new(Service::new(config.nodes.clone())?));
+        let gateway = Arc::new(AgentGateway::new(Arc::clone(&service), config));
+        let mut server = JoinSet::new();
+        server.spawn(http::serve(listener, Arc::clone(&service), gateway));
+        Ok(Self { address, service, _server: server })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// StartSession without the way through HTTP.
+    ///
+    /// # Errors
+    /// As the service's call: unknown target, document or parameter.
+    pub fn start_session(&self, request: StartSession) -> Result<Ticket, ServiceError> {
+        self.service().start_session(request, SystemTime::now())
+    }
+
+    /// ResumeSession without the way through HTTP; a ticket without a token means that the
+    /// session is over.
+    ///
+    /// # Errors
+    /// When there never was such a session.
+    pub fn resume_session(&self, session_id: &str) -> Result<Ticket, ServiceError> {
+        self.service().resume_session(session_id)
+    }
+
+    /// TerminateSession without the way through HTTP.
+    ///
+    /// # Errors
+    /// When there is no such session.
+    pub fn terminate_session(&self, session_id: &str) -> Result<(), ServiceError> {
+        self.service().terminate_session(session_id, SystemTime::now())
+    }
+
+    /// The stream URL of a session.
+    pub fn stream_url(&self, session_id: &str) -> String {
+        format!("ws://{}{}{session_id}?role=publish_subscribe", self.address, api::STREAM_PATH)
+    }
+
+    fn service(&self) -> MutexGuard<'_, Service> {
+        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The id of the node that an endpoint has unless told otherwise.
+pub const NODE_ID: &str = "i-0123456789abcdef0";
+/// New enough for multiplexed forwarding and without multiplexer keepalives.
+const AGENT_VERSION: &str = "3.3.3050.0";

@@ -1,0 +1,196 @@
+//! Opening, driving and resuming a session.
+
+use std::time::Duration;
+
+use futures_util::SinkExt;
+use http::Uri;
+use rand::RngExt;
+use tokio::time::sleep;
+use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
+
+use super::{ControlPlane, Refusal, Ticket, stream_url};
+use crate::{
+    channel::{Channel, Config, Role},
+    net::{
+        Application, DialError, Disconnect, DriveError, Driver, Outcome, WebSocket, dial, epoch_ms,
+        now,
+    },
+    wire::control::OpenDataChannel,
+};
+
+/// A session between its WebSockets.
+pub struct Session<'a> {
+    id: String,
+    client_id: Uuid,
+    client_version: String,
+    channel: Channel,
+    control_plane: &'a dyn ControlPlane,
+    resume_for: Duration,
+}
+
+/// How a session ended, in good order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SessionEnd {
+    /// The application had enough.
+    Done,
+    /// The service or the agent ended it, with a reason that may be empty.
+    Closed {
+        /// Why, in the service's words.
+        reason: String,
+    },
+    /// The service says, when asked to resume it, that the session is over.
+    TimedOut,
+}
+
+/// Why a session could not be opened, or not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// No WebSocket.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// The service closed the data channel before anything came through it.
+    #[error("the service refused the data channel of session {session_id}: {why}")]
+    Refused {
+        /// The session.
+        session_id: String,
+        /// What the service said.
+        why: Disconnect,
+    },
+    /// The session cannot go on.
+    #[error("session {session_id} failed: {source}")]
+    Failed {
+        /// The session.
+        session_id: String,
+        /// What happened.
+        source: DriveError,
+    },
+    /// The connection was lost and could not be had again.
+    #[error("session {session_id} was lost ({lost}) and could not be resumed: {why}")]
+    Lost {
+        /// The session.
+        session_id: String,
+        /// How the connection went away.
+        lost: Disconnect,
+        /// Why there is no other.
+        why: String,
+    },
+}
+
+impl<'a> Session<'a> {
+    /// A session of `client_version` that begins with the ticket's first data channel.
+    pub fn new(
+        session_id: &str,
+        client_version: &str,
+        control_plane: &'a dyn ControlPlane,
+    ) -> Self {
+        let config = Config::new(Role::Client, client_version, epoch_ms(), rand::random());
+        Self {
+            id: session_id.to_owned(),
+            client_id: random_uuid(),
+            client_version: client_version.to_owned(),
+            channel: Channel::new(config, now()),
+            control_plane,
+            resume_for: RESUME_FOR,
+        }
+    }
+
+    /// Opens the data channel and runs `application` until the session ends, resuming it on new
+    /// connections as long as the service allows.
+    ///
+    /// # Errors
+    /// When the data channel cannot be opened, or is lost for good.
+    pub async fn run(
+        mut self,
+        ticket: Ticket,
+        application: &mut impl Application,
+    ) -> Result<SessionEnd, SessionError> {
+        let can_resume = !stream_url::is_presigned(&ticket.stream_url);
+        let mut websocket = self.open(ticket).await?;
+        loop {
+            let driver = Driver::new(websocket, &mut self.channel, application);
+            let outcome = driver.run().await;
+            let lost = match outcome {
+                Ok(Outcome::Done) => return Ok(SessionEnd::Done),
+                Ok(Outcome::Closed { reason }) => return Ok(SessionEnd::Closed { reason }),
+                Ok(Outcome::Disconnected(lost)) => lost,
+                Err(source) => {
+                    self.terminate().await;
+                    return Err(SessionError::Failed { session_id: self.id, source });
+                }
+            };
+            if !self.channel.has_received() {
+                return Err(SessionError::Refused { session_id: self.id, why: lost });
+            }
+            if !can_resume {
+                let why = "a presigned stream URL can be used only once".to_owned();
+                return Err(SessionError::Lost { session_id: self.id, lost, why });
+            }
+            tracing::warn!(session = self.id, "{lost}; resuming");
+            websocket = match self.resume().await {
+                Ok(Some(websocket)) => websocket,
+                Ok(None) => return Ok(SessionEnd::TimedOut),
+                Err(why) => {
+                    return Err(SessionError::Lost { session_id: self.id, lost, why });
+                }
+            };
+            self.channel.handle_reconnected(now());
+            tracing::info!(session = self.id, "resumed");
+        }
+    }
+
+    async fn open(&self, ticket: Ticket) -> Result<WebSocket, DialError> {
+        let url: Uri = ticket
+            .stream_url
+            .parse()
+            .map_err(|_| DialError::Url(stream_url::without_query(&ticket.stream_url)))?;
+        let headers = self.control_plane.sign(&url).await;
+        let mut websocket = dial(&url, headers).await?;
+        let version = &self.client_version;
+        let open = OpenDataChannel::new(random_uuid(), ticket.token, self.client_id, version);
+        let text = serde_json::to_string(&open).unwrap_or_default();
+        let host = url.host().unwrap_or_default().to_owned();
+        let sent = websocket.send(Message::text(text)).await;
+        sent.map_err(|error| DialError::Upgrade { host, source: Box::new(error) })?;
+        Ok(websocket)
+    }
+
+    /// Tries until the service says that the session is over, or time is up.
+    async fn resume(&self) -> Result<Option<WebSocket>, String> {
+        let give_up_at = now() + self.resume_for;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let why = match self.control_plane.resume(&self.id).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(ticket)) => match self.open(ticket).await {
+                    Ok(websocket) => return Ok(Some(websocket)),
+                    Err(error) => error.to_string(),
+                },
+                Err(Refusal { message, is_temporary: false }) => return Err(message),
+                Err(Refusal { message, .. }) => message,
+            };
+            if now() >= give_up_at {
+                return Err(why);
+            }
+            tracing::debug!(session = self.id, "not resumed yet: {why}");
+            // Jitter, so that many clients that lost the same service do not come back at once.
+            sleep(pause.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    async fn terminate(&self) {
+        if let Err(error) = self.control_plane.terminate(&self.id).await {
+            tracing::debug!(session = self.id, "not terminated: {error}");
+        }
+    }
+}
+
+fn random_uuid() -> Uuid {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid()
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+/// The service keeps a session resumable for its idle time, 20 minutes unless set otherwise.
+const RESUME_FOR: Duration = Duration::from_secs(20 * 60);

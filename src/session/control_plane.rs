@@ -1,0 +1,67 @@
+//! What a session needs of the control plane.
+
+use std::{fmt, pin::Pin};
+
+use http::{HeaderMap, Uri};
+
+use crate::wire::control::Token;
+
+/// What StartSession and ResumeSession give: the way to a data channel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ticket {
+    /// The session.
+    pub session_id: String,
+    /// Address of the data channel's WebSocket.
+    pub stream_url: String,
+    /// Opens it, once.
+    pub token: Token,
+}
+
+/// Calls that a running session makes.
+pub trait ControlPlane: Send + Sync {
+    /// A new ticket for a session whose connection was lost; `None` when the session is over.
+    fn resume<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>>;
+
+    /// Ends the session, for when its data channel cannot say so.
+    fn terminate<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<(), Refusal>>;
+
+    /// Headers that sign the upgrade of `url`; none when nothing can be signed with.
+    fn sign<'a>(&'a self, url: &'a Uri) -> Answer<'a, HeaderMap>;
+}
+
+/// A pending answer of the control plane.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Why the control plane did not do what it was asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// What failed, on what, in one line.
+    pub message: String,
+    /// Whether the same call may succeed later: the network is away, the service overloaded.
+    pub is_temporary: bool,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// For sessions that come with nothing but a ticket: dialled unsigned, never resumed.
+#[derive(Clone, Copy, Debug)]
+pub struct NoControlPlane;
+
+impl ControlPlane for NoControlPlane {
+    fn resume<'a>(&'a self, _session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+        let message = "there are no credentials to resume the session with".to_owned();
+        Box::pin(async { Err(Refusal { message, is_temporary: false }) })
+    }
+
+    fn terminate<'a>(&'a self, _session_id: &'a str) -> Answer<'a, Result<(), Refusal>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn sign<'a>(&'a self, _url: &'a Uri) -> Answer<'a, HeaderMap> {
+        Box::pin(async { HeaderMap::new() })
+    }
+}

@@ -1,0 +1,18 @@
+//! A session's life: opened with a ticket, attached to a WebSocket, resumed on others, ended.
+//!
+//! ```text
+//!   StartSession's ticket --> dial, show the token --> drive ----> closed, done
+//!                               ^                        |
+//!                               |                        | connection lost
+//!                          ResumeSession's ticket <------+
+//! ```
+//!
+//! The channel and the application stay as they are while WebSockets come and go, so that the
+//! byte stream goes on exactly where it was.
+
+mod attach;
+mod control_plane;
+mod stream_url;
+
+pub use attach::{Session, SessionEnd, SessionError};
+pub use control_plane::{ControlPlane, NoControlPlane, Refusal, Ticket};
