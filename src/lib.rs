@@ -13,7 +13,10 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests choose where time begins"))]
 
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod channel;
+pub mod cli;
 pub mod local;
 pub mod mux;
 pub mod net;

@@ -1,1 +1,7 @@
-fn main() {}
+//! `ssmport`, see the library's `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ssmport::cli::ssmport()
+}

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    Config, Role,
+    ChannelError, Config, Event, Role,
     handshake::{self, Progress, Ready},
     incoming::{Arrival, Incoming},
     outgoing::Outgoing,
@@ -22,71 +22,6 @@ use crate::wire::{
     control::{Flag, ServiceMessage},
     handshake::{HandshakeComplete, SessionType, SessionTypeParameters},
 };
-
-/// What the channel tells its owner.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Event {
-    /// The handshake is done, or the agent began without one: data may flow. Comes once, and
-    /// before any data.
-    Ready(Ready),
-    /// A message of the stream, in order, each once. Handshake messages do not appear here.
-    Data {
-        /// What the payload is.
-        payload_type: PayloadType,
-        /// The payload, a slice of the WebSocket message.
-        payload: Bytes,
-    },
-    /// The other side raised a flag.
-    Flag(Flag),
-    /// The service asks for a pause: data waits, acknowledgements go on.
-    Paused,
-    /// The pause is over.
-    Resumed,
-    /// The service says that the session is over.
-    Closed {
-        /// Why, for the user; empty for an ordinary end.
-        reason: String,
-    },
-}
-
-/// Why a channel cannot go on.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum ChannelError {
-    /// One message after the other is no frame: this peer speaks something else.
-    #[error("{count} messages in a row are not frames of a data channel: {last}")]
-    NotFrames {
-        /// How many.
-        count: u32,
-        /// What is wrong with the last.
-        last: FrameError,
-    },
-    /// Nothing of the handshake, or not all of it, came in time.
-    #[error("the handshake did not end within {} s{}", .after.as_secs(), unreadable_note(.unreadable))]
-    HandshakeTimeout {
-        /// The time that it had.
-        after: Duration,
-        /// Whether frames came that could not be read.
-        unreadable: Option<FrameError>,
-    },
-    /// A handshake document is not the expected JSON.
-    #[error("unreadable handshake message: {0}")]
-    HandshakeUnreadable(String),
-    /// The client could not do what the agent asked.
-    #[error("the client refused the handshake: {0}")]
-    HandshakeRefused(String),
-    /// A message stayed unacknowledged for too long.
-    #[error("message {sequence_number} is unacknowledged for {} s", .after.as_secs())]
-    Unacknowledged {
-        /// Its number.
-        sequence_number: i64,
-        /// How long.
-        after: Duration,
-    },
-}
-
-fn unreadable_note(unreadable: &Option<FrameError>) -> String {
-    unreadable.map(|error| format!(" ({error})")).unwrap_or_default()
-}
 
 /// A data channel, in either [`Role`].
 #[derive(Debug)]

@@ -26,6 +26,8 @@
 
 mod config;
 mod data_channel;
+mod error;
+mod event;
 mod handshake;
 mod incoming;
 mod outgoing;
@@ -38,5 +40,7 @@ mod link;
 mod tests;
 
 pub use config::{Config, Role, Window};
-pub use data_channel::{Channel, ChannelError, Event, MAX_ACKNOWLEDGEMENTS};
+pub use data_channel::{Channel, MAX_ACKNOWLEDGEMENTS};
+pub use error::ChannelError;
+pub use event::Event;
 pub use handshake::Ready;

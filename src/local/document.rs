@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::error::ServiceError;
 
@@ -78,15 +78,15 @@ pub struct PortForward {
 
 impl PortForward {
     fn properties(&self) -> Value {
-        let mut properties = json!({
-            LOCAL_PORT: self.local_port.to_string(),
-            PORT: self.port.to_string(),
-            "type": "LocalPortForwarding",
-        });
+        // In the order of the alphabet, as the real agent writes a map.
+        let mut properties = Map::new();
         if let Some(host) = &self.host {
-            properties[HOST] = json!(host);
+            properties.insert(HOST.to_owned(), host.as_str().into());
         }
-        properties
+        properties.insert(LOCAL_PORT.to_owned(), self.local_port.to_string().into());
+        properties.insert(PORT.to_owned(), self.port.to_string().into());
+        properties.insert("type".to_owned(), "LocalPortForwarding".into());
+        Value::Object(properties)
     }
 }
 

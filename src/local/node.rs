@@ -1,7 +1,7 @@
 //! The nodes that the endpoint pretends to have.
 
 /// A managed node, as DescribeInstanceInformation shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
     /// `i-` or `mi-` and 17 hexadecimal digits.
     pub id: String,

@@ -113,7 +113,10 @@ fn host_and_port(url: &Uri) -> Result<(String, u16), DialError> {
 fn request(url: &Uri, headers: HeaderMap) -> Result<Request<()>, DialError> {
     let request = url.clone().into_client_request();
     let mut request = request.map_err(|_| DialError::Url(without_query(url)))?;
-    request.headers_mut().extend(headers);
+    // A signed `Host` replaces the one that tungstenite has set.
+    for (name, value) in &headers {
+        request.headers_mut().insert(name, value.clone());
+    }
     Ok(request)
 }
 

@@ -393,3 +393,6 @@ const UPLOAD_BATCH: usize = 8;
 /// Bytes of SYNs and FINs in one payload.
 const CONTROL_LEN: usize = 128 * mux::HEADER_LEN;
 const STALL_LIMIT: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

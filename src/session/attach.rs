@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use futures_util::SinkExt;
 use http::Uri;
-use rand::RngExt;
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
@@ -105,7 +104,8 @@ impl<'a> Session<'a> {
         ticket: Ticket,
         application: &mut impl Application,
     ) -> Result<SessionEnd, SessionError> {
-        let can_resume = !stream_url::is_presigned(&ticket.stream_url);
+        let stream_url = ticket.stream_url.clone();
+        let can_resume = !stream_url::is_presigned(&stream_url);
         let mut websocket = self.open(ticket).await?;
         loop {
             let driver = Driver::new(websocket, &mut self.channel, application);
@@ -127,7 +127,7 @@ impl<'a> Session<'a> {
                 return Err(SessionError::Lost { session_id: self.id, lost, why });
             }
             tracing::warn!(session = self.id, "{lost}; resuming");
-            websocket = match self.resume().await {
+            websocket = match self.resume(&stream_url).await {
                 Ok(Some(websocket)) => websocket,
                 Ok(None) => return Ok(SessionEnd::TimedOut),
                 Err(why) => {
@@ -155,17 +155,24 @@ impl<'a> Session<'a> {
         Ok(websocket)
     }
 
+    /// A new data channel at `stream_url` unless the new ticket names another one.
+    ///
     /// Tries until the service says that the session is over, or time is up.
-    async fn resume(&self) -> Result<Option<WebSocket>, String> {
+    async fn resume(&self, stream_url: &str) -> Result<Option<WebSocket>, String> {
         let give_up_at = now() + self.resume_for;
         let mut pause = FIRST_PAUSE;
         loop {
             let why = match self.control_plane.resume(&self.id).await {
                 Ok(None) => return Ok(None),
-                Ok(Some(ticket)) => match self.open(ticket).await {
-                    Ok(websocket) => return Ok(Some(websocket)),
-                    Err(error) => error.to_string(),
-                },
+                Ok(Some(mut ticket)) => {
+                    if ticket.stream_url.is_empty() {
+                        stream_url.clone_into(&mut ticket.stream_url);
+                    }
+                    match self.open(ticket).await {
+                        Ok(websocket) => return Ok(Some(websocket)),
+                        Err(error) => error.to_string(),
+                    }
+                }
                 Err(Refusal { message, is_temporary: false }) => return Err(message),
                 Err(Refusal { message, .. }) => message,
             };
@@ -174,7 +181,8 @@ impl<'a> Session<'a> {
             }
             tracing::debug!(session = self.id, "not resumed yet: {why}");
             // Jitter, so that many clients that lost the same service do not come back at once.
-            sleep(pause.mul_f64(rand::rng().random_range(0.5..1.0))).await;
+            let jitter = rand::random_range(0.5..1.0);
+            sleep(pause.mul_f64(jitter)).await;
             pause = (pause * 2).min(LAST_PAUSE);
         }
     }

@@ -15,4 +15,4 @@ mod control_plane;
 mod stream_url;
 
 pub use attach::{Session, SessionEnd, SessionError};
-pub use control_plane::{ControlPlane, NoControlPlane, Refusal, Ticket};
+pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal, Ticket};

@@ -29,6 +29,7 @@ pub struct Forward<F> {
     /// After an accept that failed for want of resources, not before then.
     accept_again: Option<Instant>,
     next_listener: usize,
+    failure: Option<String>,
 }
 
 /// Gives the listeners once the session stands: bound before it was started, or bound now to
@@ -76,12 +77,33 @@ impl<F: FnMut(ForwardEvent)> Forward<F> {
             phase: Phase::Starting,
             accept_again: None,
             next_listener: 0,
+            failure: None,
         }
     }
 
     /// What has been moved so far.
     pub fn traffic(&self) -> Traffic {
         self.relay.traffic()
+    }
+
+    /// Why the forward could not begin, once it has ended.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    fn begin(&mut self, ready: Ready) -> Result<(), String> {
+        Self::check(&ready)?;
+        if let Some(open) = self.open.take() {
+            self.listeners = open(&ready)?;
+        }
+        self.phase = Phase::Open;
+        (self.observer)(ForwardEvent::Ready(ready));
+        Ok(())
+    }
+
+    fn end(&mut self, channel: &mut Channel, now: Instant) {
+        channel.send_flag(Flag::TerminateSession, now);
+        self.phase = Phase::Over;
     }
 
     fn check(ready: &Ready) -> Result<(), String> {
@@ -147,17 +169,16 @@ impl<F: FnMut(ForwardEvent)> Application for Forward<F> {
     fn handle_event(
         &mut self,
         event: Event,
-        _channel: &mut Channel,
+        channel: &mut Channel,
         now: Instant,
     ) -> Result<(), String> {
         match event {
             Event::Ready(ready) => {
-                Self::check(&ready)?;
-                if let Some(open) = self.open.take() {
-                    self.listeners = open(&ready)?;
+                // The agent is told in either case, or the session would go on without us.
+                if let Err(why) = self.begin(ready) {
+                    self.failure = Some(why);
+                    self.end(channel, now);
                 }
-                self.phase = Phase::Open;
-                (self.observer)(ForwardEvent::Ready(ready));
             }
             Event::Data { payload_type: PayloadType::Output, payload } => {
                 self.relay.receive(payload, now).map_err(|error| error.to_string())?;
@@ -182,8 +203,7 @@ impl<F: FnMut(ForwardEvent)> Application for Forward<F> {
             return Ok(Turn::Done);
         }
         if self.stop.as_mut().poll(cx).is_ready() {
-            channel.send_flag(Flag::TerminateSession, now);
-            self.phase = Phase::Over;
+            self.end(channel, now);
             return Ok(Turn::Done);
         }
         self.accept_again = self.accept_again.filter(|at| now < *at);

@@ -32,5 +32,5 @@ pub use frame::{Frame, FrameError};
 pub use header::{HEADER_LEN, Header};
 pub use kind::{Flags, MessageType, PayloadType};
 pub use message_id::MessageIds;
-pub use packet::{HEADROOM, Packet, PacketPool, Slot};
+pub use packet::{HEADROOM, Packet, PacketPool, SPARE_CHUNKS, Slot};
 pub use version::Version;

@@ -1,0 +1,243 @@
+//! An account in a region: the operations on sessions, and the signature of their WebSockets.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use aws_sdk_ssm::{
+    Client,
+    config::{
+        ConfigBag, Intercept, ProvideCredentials, RuntimeComponents, http::HttpResponse,
+        interceptors::BeforeTransmitInterceptorContextRef,
+    },
+    error::{BoxError, ProvideErrorMetadata, SdkError},
+};
+use http::{HeaderMap, Uri};
+
+use super::{
+    configuration::{Configuration, Settings},
+    credentials::CredentialStore,
+    error::{AwsError, Operation},
+    signature,
+};
+use crate::wire::control::Token;
+
+/// An AWS account in one region, as the configuration gives it. Cheap to clone; the clones share
+/// connections and credentials.
+#[derive(Clone, Debug)]
+pub struct Account {
+    region: String,
+    ssm: Client,
+    endpoint: Endpoint,
+    credentials: Arc<CredentialStore>,
+    signs: bool,
+}
+
+impl Account {
+    /// Reads the environment and the files in `~/.aws`. Nothing goes over the network yet, and no
+    /// credentials are looked up.
+    ///
+    /// # Errors
+    /// [`AwsError::NoRegion`]; [`AwsError::Configuration`] when the profile does not exist, its
+    /// file is broken, or the endpoint is no URL.
+    pub async fn load(settings: Settings) -> Result<Self, AwsError> {
+        Ok(Self::new(Configuration::load(settings).await?))
+    }
+
+    fn new(configuration: Configuration) -> Self {
+        let Configuration { region, ssm_endpoint, signs, sdk, credentials } = configuration;
+        let credentials = Arc::new(credentials);
+        let endpoint = Endpoint::default();
+        let provider: Arc<dyn ProvideCredentials> = credentials.clone();
+        let mut ssm = aws_sdk_ssm::config::Builder::from(&sdk)
+            .credentials_provider(provider)
+            .interceptor(endpoint.clone());
+        if let Some(url) = ssm_endpoint {
+            ssm = ssm.endpoint_url(url);
+        }
+        Self { region, ssm: Client::from_conf(ssm.build()), endpoint, credentials, signs }
+    }
+
+    /// The region, for example `eu-west-1`.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// `ssm:StartSession`: opens a session on a node.
+    ///
+    /// # Errors
+    /// Any [`AwsError`] but [`AwsError::NoRegion`]. It has taken 30 seconds at most, beside the
+    /// time that a source of credentials needs to ask its user.
+    pub async fn start_session(&self, request: &StartSession) -> Result<StartedSession, AwsError> {
+        let operation = Operation { name: "StartSession", subject: request.target.clone() };
+        self.need_credentials().await?;
+        let parameters = request.parameters.clone().into_iter().collect();
+        let call = self
+            .ssm
+            .start_session()
+            .target(&request.target)
+            .set_document_name(request.document.clone())
+            .set_parameters(Some(parameters).filter(|_| !request.parameters.is_empty()))
+            .set_reason(request.reason.clone());
+        let started = match call.send().await {
+            Ok(started) => started,
+            Err(error) => return Err(self.failure(operation, &error)),
+        };
+        let (session_id, stream_url, token) =
+            (started.session_id, started.stream_url, started.token_value);
+        match (session_id, stream_url, token) {
+            (Some(session_id), Some(stream_url), Some(token)) => {
+                Ok(StartedSession { session_id, stream_url, token: Token(token) })
+            }
+            _ => Err(AwsError::Answer {
+                operation,
+                endpoint: self.endpoint.shown(&self.region),
+                why: "the session's id, stream URL or token is missing".to_owned(),
+            }),
+        }
+    }
+
+    /// `ssm:ResumeSession`: a new token for a session whose WebSocket is gone. `None` when AWS
+    /// answers with no token or an empty one: the session is over. An empty `stream_url` means
+    /// that the one of before holds.
+    ///
+    /// # Errors
+    /// As [`start_session`](Self::start_session). [`AwsError::NotFound`] is the end of the session
+    /// too.
+    pub async fn resume_session(
+        &self,
+        session_id: &str,
+    ) -> Result<Option<StartedSession>, AwsError> {
+        self.need_credentials().await?;
+        let answer = self.ssm.resume_session().session_id(session_id).send().await;
+        let resumed =
+            answer.map_err(|error| self.failure(on("ResumeSession", session_id), &error))?;
+        let token = resumed.token_value.filter(|token| !token.is_empty());
+        Ok(token.map(|token| StartedSession {
+            session_id: session_id.to_owned(),
+            stream_url: resumed.stream_url.unwrap_or_default(),
+            token: Token(token),
+        }))
+    }
+
+    /// `ssm:TerminateSession`: ends a session for good.
+    ///
+    /// # Errors
+    /// As [`resume_session`](Self::resume_session).
+    pub async fn terminate_session(&self, session_id: &str) -> Result<(), AwsError> {
+        self.need_credentials().await?;
+        let answer = self.ssm.terminate_session().session_id(session_id).send().await;
+        answer.map_err(|error| self.failure(on("TerminateSession", session_id), &error))?;
+        Ok(())
+    }
+
+    /// The headers that sign a WebSocket upgrade of `url` at `now`. They hold for some minutes:
+    /// ask again for each upgrade. `host` is among them and takes the place of the client's own.
+    ///
+    /// Best effort, as the reference client has it: the map is empty without credentials
+    /// within a second, for a presigned URL, and when `SSM_PLUGIN_SKIP_CLIENT_CONFIGURE` is `true`.
+    pub async fn sign_upgrade(&self, url: &Uri, now: SystemTime) -> HeaderMap {
+        if !self.signs || signature::is_presigned(url) {
+            return HeaderMap::new();
+        }
+        let Some(credentials) = self.credentials.at_hand(SIGNATURE_PATIENCE, now).await else {
+            tracing::debug!("no credentials at hand: the upgrade is not signed");
+            return HeaderMap::new();
+        };
+        let headers = signature::upgrade_headers(url, credentials, &self.region, now);
+        headers.unwrap_or_default()
+    }
+
+    /// Gets the credentials before the call that uses them: their source may need more time than
+    /// a call has, and its failure is another error than a call's.
+    async fn need_credentials(&self) -> Result<(), AwsError> {
+        let found = self.credentials.within(CALL_PATIENCE, SystemTime::now()).await;
+        found.map(|_| ()).map_err(|error| AwsError::no_credentials(&error))
+    }
+
+    fn failure<E>(&self, operation: Operation, error: &SdkError<E, HttpResponse>) -> AwsError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        AwsError::of_call(operation, self.endpoint.shown(&self.region), error)
+    }
+}
+
+fn on(name: &'static str, session_id: &str) -> Operation {
+    Operation { name, subject: session_id.to_owned() }
+}
+
+/// What `ssm:StartSession` is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StartSession {
+    /// `i-...`, `mi-...` or `ecs:CLUSTER_TASK_RUNTIME`.
+    pub target: String,
+    /// The document's name; `None` is the account's shell document.
+    pub document: Option<String>,
+    /// The document's parameters.
+    pub parameters: BTreeMap<String, Vec<String>>,
+    /// Why, for the account's records.
+    pub reason: Option<String>,
+}
+
+/// What opens the data channel of a session.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StartedSession {
+    /// The session's id.
+    pub session_id: String,
+    /// Where the WebSocket is.
+    pub stream_url: String,
+    /// What is shown first over the WebSocket.
+    pub token: Token,
+}
+
+impl fmt::Debug for StartedSession {
+    /// Without the URL's query, which is a secret when the URL is presigned.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.stream_url.split('?').next().unwrap_or_default();
+        f.debug_struct("StartedSession")
+            .field("session_id", &self.session_id)
+            .field("stream_url", &url)
+            .field("token", &self.token)
+            .finish()
+    }
+}
+
+/// Where the calls go, for the messages of those that fail. The SDK alone knows, from region,
+/// partition, profile and environment, and tells by the first request that it makes.
+#[derive(Clone, Debug, Default)]
+struct Endpoint(Arc<OnceLock<String>>);
+
+impl Endpoint {
+    fn shown(&self, region: &str) -> String {
+        self.0.get().cloned().unwrap_or_else(|| format!("SSM in {region}"))
+    }
+}
+
+impl Intercept for Endpoint {
+    fn name(&self) -> &'static str {
+        "Endpoint"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let url = context.request().uri();
+        self.0.get_or_init(|| url.trim_end_matches('/').to_owned());
+        Ok(())
+    }
+}
+
+/// Long enough for a `credential_process` that asks its user for a code.
+const CALL_PATIENCE: Duration = Duration::from_secs(120);
+/// An unsigned upgrade is better than a late one.
+const SIGNATURE_PATIENCE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! Which profile, region and endpoint are meant, from what was typed, the environment and `~/.aws`.
+
+use std::time::Duration;
+
+use aws_config::{
+    BehaviorVersion, Region, SdkConfig, identity::IdentityCache, profile::ProfileSet,
+};
+use aws_sdk_ssm::config::{SharedHttpClient, timeout::TimeoutConfig};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use http::Uri;
+
+use super::{
+    credentials::{CredentialStore, Sources},
+    error::{AwsError, chain},
+};
+
+/// What the user says about AWS. What is `None` comes from the environment and the files in
+/// `~/.aws`, as the AWS CLI reads them; an empty text is as good as `None`.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// A profile's name. One that is given here goes before keys in the environment.
+    pub profile: Option<String>,
+    /// A region's name, for example `eu-west-1`.
+    pub region: Option<String>,
+    /// The URL of an SSM endpoint other than the region's own, `http://` allowed.
+    pub ssm_endpoint: Option<String>,
+}
+
+/// All that an account is made of.
+pub(super) struct Configuration {
+    /// The region.
+    pub region: String,
+    /// What the user gave as SSM's address.
+    pub ssm_endpoint: Option<String>,
+    /// Whether upgrades are signed at all.
+    pub signs: bool,
+    /// The SDK's own.
+    pub sdk: SdkConfig,
+    /// Who the caller is.
+    pub credentials: CredentialStore,
+}
+
+impl Configuration {
+    /// Reads the environment and the profile's files. Nothing goes over the network.
+    pub(super) async fn load(settings: Settings) -> Result<Self, AwsError> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let profile_name = given(settings.profile);
+        let profile = read_profile(profile_name.as_deref(), &ConfigFiles::default()).await?;
+        let region = region(given(settings.region), environment, &profile)?;
+        let ssm_endpoint = given(settings.ssm_endpoint).map(endpoint).transpose()?;
+
+        let http = http_client();
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(region.clone()))
+            .http_client(http.clone())
+            .timeout_config(timeouts())
+            // The credential store keeps them already, for the signature too.
+            .identity_cache(IdentityCache::no_cache())
+            .no_credentials();
+        let loader = match &profile_name {
+            Some(name) => loader.profile_name(name),
+            None => loader,
+        };
+        let sdk = loader.load().await;
+        let sources = Sources::new(profile_name, &region, http, sdk.use_fips());
+        Ok(Self {
+            region,
+            ssm_endpoint,
+            signs: signs(environment),
+            sdk,
+            credentials: CredentialStore::new(sources),
+        })
+    }
+}
+
+/// The profile in use: the named one, else that of `AWS_PROFILE`, else `default`, which need not
+/// exist. A misspelt one must not end with somebody else's credentials.
+async fn read_profile(name: Option<&str>, files: &ConfigFiles) -> Result<ProfileSet, AwsError> {
+    let name = name.map(|name| name.to_owned().into());
+    let profiles =
+        aws_config::profile::load(&Default::default(), &Default::default(), files, name).await;
+    let profiles = profiles.map_err(|error| AwsError::Configuration { why: chain(&error) })?;
+    let name = profiles.selected_profile();
+    if name == "default" || profiles.get_profile(name).is_some() {
+        return Ok(profiles);
+    }
+    Err(AwsError::Configuration { why: format!("there is no profile `{name}`") })
+}
+
+/// `~/.aws/config` and `~/.aws/credentials`, or what stands for them.
+#[expect(deprecated, reason = "its new name is in a crate that nothing else here needs")]
+type ConfigFiles = aws_config::profile::profile_file::ProfileFiles;
+
+/// What was typed, then the environment, then the profile. Not the instance metadata, which the
+/// SDK would ask next: away from EC2 that takes seconds to find nothing.
+fn region(
+    typed: Option<String>,
+    environment: impl Fn(&str) -> Option<String>,
+    profile: &ProfileSet,
+) -> Result<String, AwsError> {
+    typed
+        .or_else(|| given(environment("AWS_REGION")))
+        .or_else(|| given(environment("AWS_DEFAULT_REGION")))
+        .or_else(|| given(profile.get("region").map(str::to_owned)))
+        .ok_or_else(|| AwsError::NoRegion { profile: profile.selected_profile().to_owned() })
+}
+
+/// Checks the form of an address before it turns into an error of some inner layer.
+fn endpoint(url: String) -> Result<String, AwsError> {
+    let parsed = url.parse::<Uri>().ok();
+    let scheme = parsed.as_ref().and_then(Uri::scheme_str);
+    let host = parsed.as_ref().and_then(Uri::host);
+    if matches!(scheme, Some("http" | "https")) && host.is_some_and(|host| !host.is_empty()) {
+        return Ok(url);
+    }
+    let why = format!("`{url}` is no endpoint (http:// or https:// and a host)");
+    Err(AwsError::Configuration { why })
+}
+
+/// The reference's switch for callers that know that no credentials are at hand.
+fn signs(environment: impl Fn(&str) -> Option<String>) -> bool {
+    environment("SSM_PLUGIN_SKIP_CLIENT_CONFIGURE").as_deref() != Some("true")
+}
+
+/// rustls with ring, as the WebSocket has it: one TLS stack in the program.
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .build_https()
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
+}
+
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+/// All attempts together.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(deprecated, reason = "as above")]
+    type FileKind = aws_config::profile::profile_file::ProfileFileKind;
+
+    const NOTHING: fn(&str) -> Option<String> = |_| None;
+
+    fn text(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn what_is_typed_goes_before_the_environment() {
+        let environment = |name: &str| match name {
+            "AWS_REGION" => text(""),
+            "AWS_DEFAULT_REGION" => text("eu-central-1"),
+            _ => None,
+        };
+        let profile = ProfileSet::default();
+        assert_eq!(region(text("eu-west-1"), environment, &profile).unwrap(), "eu-west-1");
+        assert_eq!(region(None, environment, &profile).unwrap(), "eu-central-1");
+    }
+
+    #[test]
+    fn without_a_region_the_three_ways_are_named() {
+        let error = region(None, NOTHING, &ProfileSet::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no AWS region: not given, not in AWS_REGION, and not in profile `default`"
+        );
+        assert_eq!(
+            error.next_step().unwrap(),
+            "give --region, set AWS_REGION, or add `region` to the profile"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_profile_gives_its_region_and_a_misspelt_one_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        std::fs::write(&path, "[profile work]\nregion = eu-north-1\n").unwrap();
+        let files = ConfigFiles::builder().with_file(FileKind::Config, path).build();
+
+        let work = read_profile(Some("work"), &files).await.unwrap();
+        assert_eq!(region(None, NOTHING, &work).unwrap(), "eu-north-1");
+        assert!(read_profile(Some("default"), &files).await.is_ok());
+        let error = read_profile(Some("wrok"), &files).await.unwrap_err();
+        assert_eq!(error.to_string(), "AWS configuration: there is no profile `wrok`");
+    }
+
+    #[test]
+    fn only_http_urls_with_a_host_are_endpoints() {
+        for url in ["http://127.0.0.1:4566", "https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com/"] {
+            assert_eq!(endpoint(url.to_owned()).unwrap(), url);
+        }
+        for url in ["wss://ssmmessages.eu-west-1.amazonaws.com/x", "127.0.0.1:4566", "/x", "a b"] {
+            let message = endpoint(url.to_owned()).unwrap_err().to_string();
+            assert!(message.contains(url), "{message}");
+        }
+    }
+
+    #[test]
+    fn signing_is_switched_off_by_the_word_true_alone() {
+        let variable = |value: Option<&'static str>| {
+            move |name: &str| {
+                assert_eq!(name, "SSM_PLUGIN_SKIP_CLIENT_CONFIGURE");
+                value.map(str::to_owned)
+            }
+        };
+        assert!(!signs(variable(Some("true"))));
+        assert!(signs(variable(Some("false"))));
+        assert!(signs(variable(None)));
+    }
+}

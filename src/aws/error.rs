@@ -1,0 +1,385 @@
+//! What can go wrong with AWS, sorted by what its reader has to do about it.
+
+use std::{error::Error, fmt};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_ssm::{
+    config::http::HttpResponse,
+    error::{ConnectorError, ProvideErrorMetadata, SdkError},
+};
+use thiserror::Error as ThisError;
+
+use super::configuration::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
+
+/// Why AWS did not do what it was asked. Each message is one line; what AWS itself says is in it
+/// word for word, and no secret is.
+#[derive(Debug, Clone, PartialEq, Eq, ThisError)]
+pub enum AwsError {
+    /// Nobody says which region is meant.
+    #[error("no AWS region: not given, not in AWS_REGION, and not in profile `{profile}`")]
+    NoRegion {
+        /// The profile in use.
+        profile: String,
+    },
+
+    /// A profile or an endpoint was named that cannot be used, or a configuration file is broken.
+    #[error("AWS configuration: {why}")]
+    Configuration {
+        /// What is wrong with what.
+        why: String,
+    },
+
+    /// No credentials were found, or their source failed.
+    #[error("no AWS credentials: {why}")]
+    NoCredentials {
+        /// What the sources of credentials said.
+        why: String,
+    },
+
+    /// AWS knows the caller and forbids it the operation, or does not accept the credentials.
+    #[error("{operation} was refused: {message} ({code})")]
+    Refused {
+        /// What was asked for.
+        operation: Operation,
+        /// The error's name in the AWS API.
+        code: String,
+        /// AWS's own words.
+        message: String,
+    },
+
+    /// The node is unknown in this account and region, or its agent is away: AWS does not tell
+    /// these apart.
+    #[error("StartSession on {target}: {message} (TargetNotConnected)")]
+    TargetNotConnected {
+        /// The node.
+        target: String,
+        /// AWS's own words.
+        message: String,
+    },
+
+    /// AWS does not know the session.
+    #[error("{operation}: {message} ({code})")]
+    NotFound {
+        /// What was asked for.
+        operation: Operation,
+        /// The error's name in the AWS API.
+        code: String,
+        /// AWS's own words.
+        message: String,
+    },
+
+    /// Something in the request is wrong: the target's form, the document, its parameters.
+    #[error("{operation} was rejected: {message} ({code})")]
+    Rejected {
+        /// What was asked for.
+        operation: Operation,
+        /// The error's name in the AWS API.
+        code: String,
+        /// AWS's own words.
+        message: String,
+    },
+
+    /// AWS cannot do it at the moment: it throttles the caller, or has a failure of its own. It
+    /// has been tried several times already.
+    #[error("{operation} is not possible at the moment: {message} ({code})")]
+    Unavailable {
+        /// What was asked for.
+        operation: Operation,
+        /// The error's name in the AWS API.
+        code: String,
+        /// AWS's own words.
+        message: String,
+    },
+
+    /// No answer came: DNS, TCP, TLS or a time limit. It has been tried several times already.
+    #[error("{operation}: cannot reach {endpoint}: {why}")]
+    Unreachable {
+        /// What was asked for.
+        operation: Operation,
+        /// The address that was tried.
+        endpoint: String,
+        /// The cause at the bottom.
+        why: String,
+    },
+
+    /// What came back is no answer of SSM: a proxy's page, another service, half a document.
+    #[error("{operation}: {endpoint} did not answer as SSM does: {why}")]
+    Answer {
+        /// What was asked for.
+        operation: Operation,
+        /// The address that answered.
+        endpoint: String,
+        /// What is wrong with the answer.
+        why: String,
+    },
+}
+
+/// An operation of SSM and what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Operation {
+    /// The name in the AWS API.
+    pub name: &'static str,
+    /// The target or the session.
+    pub subject: String,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.name, one_line(&self.subject))
+    }
+}
+
+impl AwsError {
+    /// What to do about it, as a short sentence without capital or full stop; `None` when the
+    /// message says all there is.
+    pub fn next_step(&self) -> Option<String> {
+        let step = match self {
+            Self::NoRegion { .. } => {
+                "give --region, set AWS_REGION, or add `region` to the profile".to_owned()
+            }
+            Self::Configuration { .. } => {
+                "check --profile, --region, the endpoint and the files in ~/.aws".to_owned()
+            }
+            Self::NoCredentials { .. } => {
+                "run `aws configure` or `aws sso login`, or give --profile".to_owned()
+            }
+            Self::Refused { operation, code, .. } => refusal_step(operation, code),
+            Self::TargetNotConnected { .. } => "check that the node is running with its SSM Agent \
+                 online, and that it is in this account and region"
+                .to_owned(),
+            Self::NotFound { .. } => "start a new session".to_owned(),
+            Self::Rejected { .. } => return None,
+            Self::Unavailable { .. } => "try again in a while".to_owned(),
+            Self::Unreachable { .. } => {
+                "check the network, the region's name and the endpoint".to_owned()
+            }
+            Self::Answer { endpoint, .. } => {
+                format!("check that {endpoint} is an endpoint of SSM and no proxy is in between")
+            }
+        };
+        Some(step)
+    }
+
+    /// The failure of the sources of credentials.
+    pub(super) fn no_credentials(error: &CredentialsError) -> Self {
+        let why = match error {
+            // The error lists each source with its reason, which is more than a line can hold.
+            CredentialsError::CredentialsNotLoaded(_) => {
+                tracing::debug!("{}", chain(error));
+                "none in the environment, the profile, web identity, ECS and EC2".to_owned()
+            }
+            _ => chain(error),
+        };
+        Self::NoCredentials { why }
+    }
+
+    /// The failure of a call to `endpoint`.
+    pub(super) fn of_call<E>(
+        operation: Operation,
+        endpoint: String,
+        error: &SdkError<E, HttpResponse>,
+    ) -> Self
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let unreachable = |operation, endpoint, why| Self::Unreachable { operation, endpoint, why };
+        match error {
+            SdkError::ServiceError(answer) => {
+                let status = answer.raw().status();
+                let error = answer.err();
+                match error.code() {
+                    Some(code) => {
+                        let message = error.message().unwrap_or("no reason given");
+                        let busy = status.is_server_error();
+                        Self::of_code(operation, one_line(code), one_line(message), busy)
+                    }
+                    None => Self::Answer {
+                        operation,
+                        endpoint,
+                        why: format!("HTTP status {} without an error's name", status.as_u16()),
+                    },
+                }
+            }
+            SdkError::DispatchFailure(failure) => {
+                let why = failure.as_connector_error().map_or_else(|| root_cause(error), no_answer);
+                unreachable(operation, endpoint, why)
+            }
+            SdkError::TimeoutError(_) => unreachable(operation, endpoint, too_late()),
+            SdkError::ResponseError(_) => {
+                Self::Answer { operation, endpoint, why: root_cause(error) }
+            }
+            // The request could not even be made: an address or a setting that makes no sense.
+            _ => Self::Configuration { why: format!("{operation}: {}", root_cause(error)) },
+        }
+    }
+
+    fn of_code(operation: Operation, code: String, message: String, busy: bool) -> Self {
+        if code == "TargetNotConnected" {
+            return Self::TargetNotConnected { target: one_line(&operation.subject), message };
+        }
+        if code == "DoesNotExistException" {
+            return Self::NotFound { operation, code, message };
+        }
+        if REFUSALS.contains(&code.as_str()) {
+            return Self::Refused { operation, code, message };
+        }
+        if busy || THROTTLES.contains(&code.as_str()) {
+            return Self::Unavailable { operation, code, message };
+        }
+        Self::Rejected { operation, code, message }
+    }
+}
+
+fn refusal_step(operation: &Operation, code: &str) -> String {
+    match code {
+        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
+            "get new credentials, for instance with `aws sso login`".to_owned()
+        }
+        "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature" => {
+            "check the secret access key and this computer's clock".to_owned()
+        }
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
+            let Operation { name, subject } = operation;
+            format!("ask for a policy that allows ssm:{name} on {}", one_line(subject))
+        }
+        _ => "check the access key; temporary ones need AWS_SESSION_TOKEN too".to_owned(),
+    }
+}
+
+fn no_answer(error: &ConnectorError) -> String {
+    if error.is_timeout() {
+        format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())
+    } else {
+        root_cause(error)
+    }
+}
+
+fn too_late() -> String {
+    format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs())
+}
+
+/// The bottom of a chain of errors, where the system or the peer speaks.
+fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.last().map(|error| one_line(&error.to_string())).unwrap_or_default()
+}
+
+/// A whole chain of errors, for causes that are told over several of them.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut whole = String::new();
+    for error in std::iter::successors(Some(error), |&error| error.source()) {
+        let part = one_line(&error.to_string());
+        if !whole.ends_with(&part) {
+            let separator = if whole.is_empty() { "" } else { ": " };
+            whole = whole + separator + &part;
+        }
+    }
+    whole
+}
+
+/// Text from outside, fit for a terminal's single line: control characters and line ends become
+/// spaces, and there is an end to it.
+fn one_line(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let words: Vec<_> = spaced.split_whitespace().collect();
+    let line = words.join(" ");
+    if line.chars().count() <= LONGEST_MESSAGE {
+        return line;
+    }
+    line.chars().take(LONGEST_MESSAGE).chain("...".chars()).collect()
+}
+
+/// In characters. AWS's longest, a denied access with its reason, has about 500.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// Error names that mean: not with these credentials.
+const REFUSALS: [&str; 17] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "OptInRequired",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+];
+
+/// Error names that mean: not now. They come with a client error's status.
+const THROTTLES: [&str; 5] = [
+    "RequestLimitExceeded",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TooManyUpdates",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start() -> Operation {
+        Operation { name: "StartSession", subject: "i-0abc".to_owned() }
+    }
+
+    #[test]
+    fn codes_are_sorted_by_what_to_do() {
+        let of = |code: &str| AwsError::of_code(start(), code.to_owned(), "why".to_owned(), false);
+        assert!(matches!(of("ExpiredTokenException"), AwsError::Refused { .. }));
+        assert!(matches!(of("UnrecognizedClientException"), AwsError::Refused { .. }));
+        assert!(matches!(of("TargetNotConnected"), AwsError::TargetNotConnected { .. }));
+        assert!(matches!(of("DoesNotExistException"), AwsError::NotFound { .. }));
+        assert!(matches!(of("ThrottlingException"), AwsError::Unavailable { .. }));
+        assert!(matches!(of("InvalidDocument"), AwsError::Rejected { .. }));
+        let own_failure =
+            AwsError::of_code(start(), "InternalServerError".to_owned(), String::new(), true);
+        assert!(matches!(own_failure, AwsError::Unavailable { .. }));
+    }
+
+    #[test]
+    fn a_refusal_tells_what_to_ask_for() {
+        let refused = |code: &str| AwsError::Refused {
+            operation: start(),
+            code: code.to_owned(),
+            message: "User: arn:x is not authorized".to_owned(),
+        };
+        assert_eq!(
+            refused("AccessDeniedException").to_string(),
+            "StartSession on i-0abc was refused: User: arn:x is not authorized (AccessDeniedException)"
+        );
+        let step = |code| refused(code).next_step().unwrap();
+        assert_eq!(
+            step("AccessDeniedException"),
+            "ask for a policy that allows ssm:StartSession on i-0abc"
+        );
+        assert!(step("ExpiredTokenException").contains("new credentials"));
+        assert!(step("SignatureDoesNotMatch").contains("clock"));
+        assert!(step("UnrecognizedClientException").contains("AWS_SESSION_TOKEN"));
+    }
+
+    #[test]
+    fn a_source_that_fails_is_quoted_and_absent_ones_are_counted_up() {
+        let error = |error| AwsError::no_credentials(&error).to_string();
+        assert_eq!(
+            error(CredentialsError::not_loaded("environment: not set, profile: empty")),
+            "no AWS credentials: none in the environment, the profile, web identity, ECS and EC2"
+        );
+        let failed = error(CredentialsError::provider_error("exited with 3.\nStderr: no"));
+        assert!(failed.ends_with(": exited with 3. Stderr: no"), "{failed}");
+    }
+
+    #[test]
+    fn text_from_outside_stays_on_one_line_and_ends() {
+        assert_eq!(one_line(" a\r\n\tb \u{1b}[2Jc "), "a b [2Jc");
+        assert_eq!(one_line(&"ä".repeat(1000)).chars().count(), 1000);
+        assert_eq!(one_line(&"ä".repeat(1001)).chars().count(), 1003);
+    }
+}

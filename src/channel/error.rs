@@ -1,0 +1,44 @@
+//! Why a channel cannot go on.
+
+use std::time::Duration;
+
+use crate::wire::FrameError;
+
+/// Why a channel cannot go on.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// One message after the other is no frame: this peer speaks something else.
+    #[error("{count} messages in a row are not frames of a data channel: {last}")]
+    NotFrames {
+        /// How many.
+        count: u32,
+        /// What is wrong with the last.
+        last: FrameError,
+    },
+    /// Nothing of the handshake, or not all of it, came in time.
+    #[error("the handshake did not end within {} s{}", .after.as_secs(), unreadable_note(.unreadable))]
+    HandshakeTimeout {
+        /// The time that it had.
+        after: Duration,
+        /// Whether frames came that could not be read.
+        unreadable: Option<FrameError>,
+    },
+    /// A handshake document is not the expected JSON.
+    #[error("unreadable handshake message: {0}")]
+    HandshakeUnreadable(String),
+    /// The client could not do what the agent asked.
+    #[error("the client refused the handshake: {0}")]
+    HandshakeRefused(String),
+    /// A message stayed unacknowledged for too long.
+    #[error("message {sequence_number} is unacknowledged for {} s", .after.as_secs())]
+    Unacknowledged {
+        /// Its number.
+        sequence_number: i64,
+        /// How long.
+        after: Duration,
+    },
+}
+
+fn unreadable_note(unreadable: &Option<FrameError>) -> String {
+    unreadable.map(|error| format!(" ({error})")).unwrap_or_default()
+}

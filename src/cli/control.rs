@@ -1,0 +1,127 @@
+//! The control plane of running sessions: AWS, or the embedded endpoint in this process.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Uri};
+
+use crate::{
+    local::Endpoint,
+    session::{Answer, ControlPlane, Refusal, Ticket},
+};
+
+/// The embedded endpoint in this process.
+pub(super) struct LocalControl(pub(super) Arc<Endpoint>);
+
+impl ControlPlane for LocalControl {
+    fn resume<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+        let resumed = self.0.resume_session(session_id);
+        Box::pin(async move {
+            match resumed {
+                Ok(ticket) => Ok(local_ticket(&self.0, ticket)),
+                Err(error) => Err(Refusal { message: error.to_string(), is_temporary: false }),
+            }
+        })
+    }
+
+    fn terminate<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<(), Refusal>> {
+        let ended = self.0.terminate_session(session_id);
+        let refusal = |message: String| Refusal { message, is_temporary: false };
+        Box::pin(async move { ended.map_err(|error| refusal(error.to_string())) })
+    }
+
+    fn sign<'a>(&'a self, _url: &'a Uri) -> Answer<'a, HeaderMap> {
+        Box::pin(async { HeaderMap::new() })
+    }
+}
+
+/// The session's ticket in the form of AWS's; `None` when the session is over.
+pub(super) fn local_ticket(endpoint: &Endpoint, ticket: crate::local::Ticket) -> Option<Ticket> {
+    let token = ticket.token?;
+    Some(Ticket {
+        stream_url: endpoint.stream_url(&ticket.session_id),
+        session_id: ticket.session_id,
+        token: crate::wire::control::Token(token.expose().to_owned()),
+    })
+}
+
+#[cfg(feature = "aws")]
+pub(super) use with_aws::{AwsControl, aws_ticket};
+
+#[cfg(feature = "aws")]
+mod with_aws {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::aws::{Account, AwsError, Settings, StartedSession};
+    use tokio::sync::OnceCell;
+
+    /// An account of AWS, looked up when it is first needed: a session that needs no signature
+    /// does not wait for it.
+    pub(crate) struct AwsControl {
+        settings: Settings,
+        account: OnceCell<Account>,
+    }
+
+    impl AwsControl {
+        pub(crate) fn new(settings: Settings) -> Self {
+            Self { settings, account: OnceCell::new() }
+        }
+
+        pub(crate) async fn account(&self) -> Result<&Account, AwsError> {
+            self.account.get_or_try_init(|| Account::load(self.settings.clone())).await
+        }
+    }
+
+    impl ControlPlane for AwsControl {
+        fn resume<'a>(&'a self, id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+            Box::pin(async move {
+                let account = self.account().await.map_err(refusal)?;
+                match account.resume_session(id).await {
+                    Ok(resumed) => Ok(resumed.map(aws_ticket)),
+                    // What the service does not know any more is over.
+                    Err(AwsError::NotFound { .. }) => Ok(None),
+                    Err(error) => Err(refusal(error)),
+                }
+            })
+        }
+
+        fn terminate<'a>(&'a self, id: &'a str) -> Answer<'a, Result<(), Refusal>> {
+            Box::pin(async move {
+                let account = self.account().await.map_err(refusal)?;
+                account.terminate_session(id).await.map_err(refusal)
+            })
+        }
+
+        fn sign<'a>(&'a self, url: &'a Uri) -> Answer<'a, HeaderMap> {
+            Box::pin(async move {
+                // Only the embedded endpoint is reached without TLS, and it asks for none.
+                if url.scheme_str() == Some("ws") {
+                    return HeaderMap::new();
+                }
+                match self.account().await {
+                    Ok(account) => account.sign_upgrade(url, SystemTime::now()).await,
+                    Err(error) => {
+                        tracing::debug!("data channel unsigned: {error}");
+                        HeaderMap::new()
+                    }
+                }
+            })
+        }
+    }
+
+    pub(crate) fn aws_ticket(started: StartedSession) -> Ticket {
+        Ticket {
+            session_id: started.session_id,
+            stream_url: started.stream_url,
+            token: started.token,
+        }
+    }
+
+    fn refusal(error: AwsError) -> Refusal {
+        let is_temporary = matches!(
+            error,
+            AwsError::Unreachable { .. } | AwsError::Unavailable { .. } | AwsError::Answer { .. }
+        );
+        Refusal { message: error.to_string(), is_temporary }
+    }
+}

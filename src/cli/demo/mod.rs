@@ -1,0 +1,96 @@
+//! `ssmport demo`: every kind of stream through the embedded endpoint, with figures and verdicts.
+
+mod peers;
+mod steps;
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{
+    args::DemoArgs,
+    failure::{Code, Failure},
+    local,
+    output::{ERROR, GOOD, Output},
+    service::Service,
+};
+use crate::local::EndpointConfig;
+use steps::{Bench, Step};
+
+/// What a step came to.
+pub(super) struct Measured {
+    /// Payload moved, both ways together.
+    bytes: u64,
+    took: Duration,
+    /// More that was measured, in words.
+    note: String,
+}
+
+pub(super) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Failure> {
+    let config = EndpointConfig { pace: local::pace(arguments.pace), ..EndpointConfig::default() };
+    let service = Service::embedded(config).await?;
+    let bench = Bench::new(service, arguments.size << 20).await?;
+
+    let show = |line: &str| {
+        if !output.is_json() {
+            println_quietly(line);
+        }
+    };
+    show(&format!("{:<44} {:>10} {:>9}  {:<9}", "step", "MB", "MB/s", "verdict"));
+    let mut failed = 0;
+    for step in Step::ALL {
+        let done = tokio::time::timeout(STEP_TIMEOUT, bench.run(step)).await;
+        let done = done.unwrap_or_else(|_| Err("it did not end in time".to_owned()));
+        failed += usize::from(done.is_err());
+        show(&row(step.name(), &done));
+        output.report(&object(step.name(), &done));
+    }
+    bench.end().await;
+    if failed == 0 {
+        return Ok(());
+    }
+    let what = format!("{failed} of {} steps failed", Step::ALL.len());
+    Err(Failure::new(Code::Check, what).next("run it with -v to see more, and report it"))
+}
+
+fn row(name: &str, done: &Result<Measured, String>) -> String {
+    match done {
+        Ok(measured) => {
+            let megabytes = measured.bytes as f64 / 1e6;
+            let (amount, rate) = if measured.bytes < 1_000_000 {
+                (String::new(), String::new())
+            } else {
+                let rate = megabytes / measured.took.as_secs_f64();
+                (format!("{megabytes:.1}"), format!("{rate:.1}"))
+            };
+            let note = &measured.note;
+            let row =
+                format!("{name:<44} {amount:>10} {rate:>9}  {GOOD}{:<9}{GOOD:#} {note}", "ok");
+            row.trim_end().to_owned()
+        }
+        Err(why) => {
+            format!("{name:<44} {:>10} {:>9}  {ERROR}{:<9}{ERROR:#} {why}", "", "", "failed")
+        }
+    }
+}
+
+fn object(name: &str, done: &Result<Measured, String>) -> serde_json::Value {
+    match done {
+        Ok(Measured { bytes, took, note }) => {
+            let seconds = took.as_secs_f64();
+            json!({
+                "step": name, "verdict": "ok", "bytes": bytes, "seconds": seconds,
+                "mb_per_s": *bytes as f64 / 1e6 / seconds, "note": note,
+            })
+        }
+        Err(why) => json!({"step": name, "verdict": "failed", "why": why}),
+    }
+}
+
+/// A line of the table; a reader that has gone away needs none.
+fn println_quietly(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+const STEP_TIMEOUT: Duration = Duration::from_secs(600);

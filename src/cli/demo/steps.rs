@@ -1,0 +1,217 @@
+//! The demo's steps, each on connections through a forward of its own kind.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
+
+use super::{
+    super::{
+        failure::Failure,
+        service::{Request, Service},
+        spec::{Bind, Spec},
+        tunnel::{self, Tunnel},
+    },
+    Measured,
+    peers::{self, Operation, Peer},
+};
+
+/// One thing to be shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    Upload,
+    Download,
+    Parallel,
+    Echo,
+    Connections,
+    RemoteHost,
+    HalfClose,
+    Refused,
+}
+
+impl Step {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Upload,
+        Self::Download,
+        Self::Parallel,
+        Self::Echo,
+        Self::Connections,
+        Self::RemoteHost,
+        Self::HalfClose,
+        Self::Refused,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Upload => "port: upload, one connection",
+            Self::Download => "port: download, one connection",
+            Self::Parallel => "port: 50 connections, both ways",
+            Self::Echo => "port: one byte there and back",
+            Self::Connections => "port: new connections, one by one",
+            Self::RemoteHost => "port of another host, both ways",
+            Self::HalfClose => "port: reply after the client's end of file",
+            Self::Refused => "port: nobody listens at the destination",
+        }
+    }
+}
+
+/// A service with a destination behind it, and the forwards that lead there.
+pub(super) struct Bench {
+    peer: Peer,
+    near: SocketAddr,
+    far: SocketAddr,
+    closed: SocketAddr,
+    size: u64,
+    stop: watch::Sender<bool>,
+    tunnels: JoinSet<()>,
+}
+
+impl Bench {
+    pub(super) async fn new(service: Service, size: u64) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::local("cannot open a port").because(error);
+        let peer = Peer::start().await.map_err(failed)?;
+        let nobody = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let closed_port = nobody.local_addr().map_err(failed)?.port();
+        drop(nobody);
+
+        let (stop, stopped) = watch::channel(false);
+        let mut tunnels = JoinSet::new();
+        let mut open = async |port, host: Option<&str>| {
+            let bind = Bind::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let host = host.map(str::to_owned);
+            let spec = Spec { bind, local_port: 0, host, port };
+            let listeners = tunnel::bind(&spec).await?;
+            let address = listeners[0].local_addr().map_err(failed)?;
+            let request: Request = tunnel::request(&spec, address.port(), None);
+            let (service, stop) = (service.clone(), stopped.clone());
+            let tunnel = Tunnel { service, request, listeners, stop };
+            tunnels.spawn(async move {
+                if let Err(failure) = tunnel.run(|_| {}).await {
+                    tracing::warn!("{}", failure.what);
+                }
+            });
+            Ok::<_, Failure>(address)
+        };
+        let near = open(peer.port, None).await?;
+        let far = open(peer.port, Some("127.0.0.1")).await?;
+        let closed = open(closed_port, None).await?;
+        Ok(Self { peer, near, far, closed, size, stop, tunnels })
+    }
+
+    pub(super) async fn end(mut self) {
+        self.stop.send_replace(true);
+        while self.tunnels.join_next().await.is_some() {}
+        drop(self.peer);
+    }
+
+    pub(super) async fn run(&self, step: Step) -> Result<Measured, String> {
+        let begin = Instant::now();
+        let size = self.size;
+        let done = match step {
+            Step::Upload => upload(self.near, size).await.map(|()| bulk(size)),
+            Step::Download => download(self.near, size).await.map(|()| bulk(size)),
+            Step::Parallel => parallel(self.near, size).await.map(bulk),
+            Step::RemoteHost => both_ways(self.far, size / 4).await.map(|()| bulk(size / 2)),
+            Step::Echo => echo(self.near).await,
+            Step::Connections => connections(self.near).await,
+            Step::HalfClose => half_close(self.near).await,
+            Step::Refused => refused(self.closed).await,
+        };
+        let (bytes, note) = done.map_err(|error| error.to_string())?;
+        Ok(Measured { bytes, took: begin.elapsed(), note })
+    }
+}
+
+type Done = io::Result<(u64, String)>;
+
+fn bulk(bytes: u64) -> (u64, String) {
+    (bytes, String::new())
+}
+
+async fn upload(address: SocketAddr, len: u64) -> io::Result<()> {
+    let mut socket = peers::connect(address, Operation::Take, len).await?;
+    peers::give(&mut socket, len).await?;
+    peers::confirm(&mut socket).await
+}
+
+async fn download(address: SocketAddr, len: u64) -> io::Result<()> {
+    let mut socket = peers::connect(address, Operation::Give, len).await?;
+    peers::take(&mut socket, len).await
+}
+
+async fn both_ways(address: SocketAddr, len: u64) -> io::Result<()> {
+    let mut socket = peers::connect(address, Operation::Echo, 0).await?;
+    let (mut from, mut to) = socket.split();
+    tokio::try_join!(peers::give(&mut to, len), peers::take(&mut from, len))?;
+    Ok(())
+}
+
+async fn parallel(address: SocketAddr, size: u64) -> io::Result<u64> {
+    let each = (size / PARALLEL / 2).max(1);
+    let mut connections = JoinSet::new();
+    for _ in 0..PARALLEL {
+        connections.spawn(both_ways(address, each));
+    }
+    while let Some(ended) = connections.join_next().await {
+        ended.map_err(io::Error::other)??;
+    }
+    Ok(each * PARALLEL * 2)
+}
+
+async fn echo(address: SocketAddr) -> Done {
+    let mut socket = peers::connect(address, Operation::Echo, 0).await?;
+    let mut times = Vec::with_capacity(ROUNDS);
+    for round in 0..ROUNDS {
+        let begin = Instant::now();
+        socket.write_u8(round as u8).await?;
+        if socket.read_u8().await? != round as u8 {
+            return Err(io::Error::other("another byte came back"));
+        }
+        times.push(begin.elapsed());
+    }
+    Ok((2 * ROUNDS as u64, percentiles(times)))
+}
+
+async fn connections(address: SocketAddr) -> Done {
+    let mut times = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let begin = Instant::now();
+        let mut socket = peers::connect(address, Operation::Give, 1).await?;
+        peers::take(&mut socket, 1).await?;
+        times.push(begin.elapsed());
+    }
+    Ok((ROUNDS as u64, percentiles(times)))
+}
+
+async fn half_close(address: SocketAddr) -> Done {
+    let mut socket = peers::connect(address, Operation::GiveAfterEnd, REPLY).await?;
+    socket.shutdown().await?;
+    peers::take(&mut socket, REPLY).await?;
+    Ok((REPLY, "the reply arrived".to_owned()))
+}
+
+async fn refused(address: SocketAddr) -> Done {
+    let mut socket = TcpStream::connect(address).await?;
+    match socket.read_u8().await {
+        Err(_) => Ok((0, "closed, and the forward goes on".to_owned())),
+        Ok(_) => Err(io::Error::other("somebody answered")),
+    }
+}
+
+fn percentiles(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+    format!("{:.2} ms, 99 % within {:.2} ms", at(50), at(99))
+}
+
+const PARALLEL: u64 = 50;
+const ROUNDS: usize = 500;
+const REPLY: u64 = 4096;

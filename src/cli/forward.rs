@@ -1,0 +1,211 @@
+//! `ssmport forward SPEC...`.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+use super::{
+    args::{ForwardArgs, Global},
+    failure::{Code, Failure},
+    output::Output,
+    service::Service,
+    signals,
+    spec::Spec,
+    target::Target,
+    tunnel::{self, Tunnel},
+};
+use crate::{
+    net::{Traffic, now},
+    session::SessionEnd,
+    streams::ForwardEvent,
+};
+
+pub(super) async fn run(
+    arguments: ForwardArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
+    let signal = signals::termination()
+        .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
+    tokio::pin!(signal);
+
+    // Ports first: a session that nobody can reach should not be started.
+    let mut bound = Vec::new();
+    for spec in &arguments.specs {
+        let listeners = tunnel::bind(spec).await?;
+        warn_when_open(&listeners, output);
+        bound.push((spec.clone(), listeners));
+    }
+    let service = tokio::select! {
+        service = Service::of(&arguments.target, global) => service?,
+        number = &mut signal => return Err(interrupted(number)),
+    };
+
+    let (stop, stopped) = watch::channel(false);
+    let mut tunnels = JoinSet::new();
+    for (spec, listeners) in bound {
+        let mut report = Report::new(&spec, &listeners, &arguments.target, *output);
+        let request = tunnel::request(&spec, report.local_port(), arguments.reason.clone());
+        let (service, stop) = (service.clone(), stopped.clone());
+        let tunnel = Tunnel { service, request, listeners, stop };
+        tunnels.spawn(async move {
+            let ended = tunnel.run(|event| report.event(event)).await;
+            (report, ended)
+        });
+    }
+
+    let mut failure = None;
+    loop {
+        tokio::select! {
+            number = &mut signal, if failure.is_none() => {
+                failure = Some(interrupted(number));
+                stop.send_replace(true);
+            }
+            ended = tunnels.join_next() => match ended {
+                None => break,
+                Some(Ok((report, ended))) => {
+                    let lost = report.end(ended);
+                    failure = failure.or(lost);
+                    stop.send_replace(true);
+                }
+                Some(Err(error)) => {
+                    let what = Failure::new(Code::Lost, "a forward stopped by a mistake in ssmport");
+                    failure = Some(what.because(error).next("please report this"));
+                    stop.send_replace(true);
+                }
+            }
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+fn interrupted(number: u8) -> Failure {
+    Failure::new(Code::Signal(number), "interrupted")
+}
+
+fn warn_when_open(listeners: &[TcpListener], output: &Output) {
+    for address in listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
+        if !address.ip().is_loopback() {
+            output.warn(&format!("{address} can be reached from other machines"));
+        }
+    }
+}
+
+/// What is told about one forward.
+struct Report {
+    local: Vec<SocketAddr>,
+    destination: String,
+    target: Target,
+    output: Output,
+    refusals: Refusals,
+}
+
+/// Refused connections, told once in a while: a client that tries again and again would otherwise
+/// fill the screen.
+#[derive(Default)]
+struct Refusals {
+    told: Option<Instant>,
+    untold: u32,
+}
+
+impl Refusals {
+    /// How often since the last time, if it is to be told now.
+    fn tell(&mut self, now: Instant) -> Option<u32> {
+        if self.told.is_some_and(|told| now < told + TELL_INTERVAL) {
+            self.untold += 1;
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold) + 1)
+    }
+}
+
+impl Report {
+    fn new(spec: &Spec, listeners: &[TcpListener], target: &Target, output: Output) -> Self {
+        let local = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
+        let (target, refusals) = (target.clone(), Refusals::default());
+        Self { local, destination: spec.destination(), target, output, refusals }
+    }
+
+    fn local_port(&self) -> u16 {
+        self.local.first().map_or(0, SocketAddr::port)
+    }
+
+    fn event(&mut self, event: ForwardEvent) {
+        let Self { destination, target, output, .. } = &*self;
+        match event {
+            ForwardEvent::Ready(ready) => {
+                let local: Vec<String> = self.local.iter().map(ToString::to_string).collect();
+                if !ready.customer_message.is_empty() {
+                    output.note(&ready.customer_message);
+                }
+                let listening = local.join(" and ");
+                output.note(&format!("Forwarding {listening} to {destination} on {target}"));
+                output.report(&json!({
+                    "event": "ready", "local": local, "port": self.local_port(),
+                    "destination": destination, "target": target.to_string(),
+                    "agent_version": ready.peer_version,
+                }));
+            }
+            ForwardEvent::Accepted(peer) => {
+                tracing::info!("{peer} connected, for {destination}");
+            }
+            ForwardEvent::DestinationRefused => {
+                let Some(times) = self.refusals.tell(now()) else { return };
+                let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
+                self.output.warn(&format!(
+                    "{} cannot connect to {}{times}; is the service running there, and does it \
+                     listen on that address?",
+                    self.target, self.destination
+                ));
+            }
+            ForwardEvent::Stalled { discarded } => output.warn(&format!(
+                "a connection to {destination} was not read for a minute and held up the others; \
+                 it was reset, with {discarded} bytes not delivered"
+            )),
+            ForwardEvent::NotAccepted(why) => {
+                output.warn(&format!("a connection to {destination} was not taken: {why}"));
+            }
+        }
+    }
+
+    /// What is wrong with this end; nothing when it was asked for.
+    fn end(&self, ended: Result<(SessionEnd, Traffic), Failure>) -> Option<Failure> {
+        let (end, traffic) = match ended {
+            Ok(ended) => ended,
+            Err(failure) => return Some(failure),
+        };
+        let destination = &self.destination;
+        tracing::info!("{destination}: {} bytes sent, {} received", traffic.sent, traffic.received);
+        let why = match end {
+            SessionEnd::Done => return None,
+            SessionEnd::Closed { reason } if reason.is_empty() => {
+                "the service closed it".to_owned()
+            }
+            SessionEnd::Closed { reason } => reason,
+            SessionEnd::TimedOut => "the service says that it is over".to_owned(),
+        };
+        let what = format!("the session to {} has ended", self.target);
+        Some(Failure::new(Code::Lost, what).because(why).next("start it again"))
+    }
+}
+
+const TELL_INTERVAL: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_told_once_in_a_while_and_counted() {
+        let (mut refusals, start) = (Refusals::default(), now());
+        assert_eq!(refusals.tell(start), Some(1));
+        assert_eq!(refusals.tell(start), None);
+        assert_eq!(refusals.tell(start + TELL_INTERVAL / 2), None);
+        assert_eq!(refusals.tell(start + TELL_INTERVAL), Some(3));
+    }
+}

@@ -1,0 +1,69 @@
+//! The command line of both programs, as library code: parse, resolve, run, show.
+//!
+//! ```text
+//!   args -> spec, target -> service (AWS or embedded) -> tunnel (session + forward) -> output
+//! ```
+//!
+//! [`ssmport()`] is the program for people, [`plugin()`] the drop-in for programs that run
+//! `session-manager-plugin`.
+#![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
+
+mod args;
+mod completions;
+mod control;
+mod demo;
+mod failure;
+mod forward;
+mod local;
+mod logging;
+mod output;
+mod plugin;
+mod port_owner;
+mod service;
+mod signals;
+mod spec;
+mod target;
+mod tunnel;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use plugin::run as plugin;
+
+use args::{Cli, Command};
+use failure::Failure;
+use output::Output;
+
+/// Runs `ssmport` with the process's arguments.
+pub fn ssmport() -> ExitCode {
+    // Wrong usage ends here, with clap's message and exit code 2.
+    let cli = Cli::parse();
+    let output = Output::new(&cli.global);
+    logging::for_people(&cli.global);
+    match run(cli, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output.failure(&failure);
+            failure.code.into()
+        }
+    }
+}
+
+fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
+    if let Command::Completions(arguments) = &cli.command {
+        return completions::print(arguments);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::local("cannot start").because(error))?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
+            Command::Local(arguments) => local::run(arguments, output).await,
+            Command::Demo(arguments) => demo::run(arguments, output).await,
+            Command::Completions(_) => Ok(()),
+        }
+    })
+}

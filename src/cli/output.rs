@@ -1,0 +1,69 @@
+//! What the user sees: progress and errors on stderr, reports as JSON on stdout.
+
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+use super::{
+    args::Global,
+    failure::{Code, Failure},
+};
+
+/// Where and how much is said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Output {
+    is_quiet: bool,
+    is_json: bool,
+}
+
+impl Output {
+    pub(super) fn new(global: &Global) -> Self {
+        Self { is_quiet: global.quiet, is_json: global.json }
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// Progress, for people.
+    pub(super) fn note(&self, text: &str) {
+        if !self.is_quiet {
+            line(text);
+        }
+    }
+
+    /// Something that went wrong while the program goes on.
+    pub(super) fn warn(&self, text: &str) {
+        line(&format!("{WARNING}warning:{WARNING:#} {text}"));
+    }
+
+    /// One object of a report; only when JSON was asked for.
+    pub(super) fn report(&self, object: &impl Serialize) {
+        if self.is_json {
+            let json = serde_json::to_string(object).unwrap_or_default();
+            // A reader that has gone away needs no report.
+            let mut stdout = std::io::stdout().lock();
+            let _ = writeln!(stdout, "{json}").and_then(|()| stdout.flush());
+        }
+    }
+
+    /// The error that ends the program.
+    pub(super) fn failure(&self, failure: &Failure) {
+        if matches!(failure.code, Code::Signal(_)) {
+            return;
+        }
+        line(&format!("{ERROR}ssmport:{ERROR:#} {}", failure.what));
+        for detail in [&failure.why, &failure.next].into_iter().flatten() {
+            line(&format!("  {detail}"));
+        }
+    }
+}
+
+fn line(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
+pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();

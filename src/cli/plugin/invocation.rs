@@ -1,0 +1,128 @@
+//! What the caller passes: the response of StartSession, its request, where the service is.
+
+use http::Uri;
+use serde_json::{Map, Value};
+
+use crate::{session::Ticket, wire::control::Token};
+
+/// The arguments, understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Invocation {
+    pub(super) ticket: Ticket,
+    pub(super) region: String,
+    pub(super) profile: Option<String>,
+    /// For ResumeSession and TerminateSession; `None` for the region's own.
+    pub(super) ssm_endpoint: Option<String>,
+}
+
+impl Invocation {
+    /// `rest` is PROFILE, REQUEST and ENDPOINT, as many as there are.
+    pub(super) fn parse(response: &str, region: &str, rest: &[String]) -> Result<Self, String> {
+        let response = object(response, "response")?;
+        let required = |name: &str| {
+            let value = text(&response, name).filter(|value| !value.is_empty());
+            value.ok_or_else(|| format!("the response has no {name}"))
+        };
+        let ticket = Ticket {
+            session_id: required("SessionId")?,
+            stream_url: required("StreamUrl")?,
+            token: Token(required("TokenValue")?),
+        };
+        if let Some(request) = rest.get(1) {
+            object(request, "request")?;
+        }
+        Ok(Self {
+            ticket,
+            region: region.to_owned(),
+            profile: rest.first().filter(|profile| !profile.is_empty()).cloned(),
+            ssm_endpoint: rest.get(2).and_then(|endpoint| ssm_endpoint(endpoint)),
+        })
+    }
+}
+
+fn object(json: &str, what: &str) -> Result<Map<String, Value>, String> {
+    // serde_json's own message may quote the document, which holds the token.
+    serde_json::from_str(json).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        format!("the {what} is not a JSON object (line {line}, column {column})")
+    })
+}
+
+/// A field's text; callers differ in the case of the names.
+fn text(object: &Map<String, Value>, name: &str) -> Option<String> {
+    let field = object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
+    field.1.as_str().map(str::to_owned)
+}
+
+/// The endpoint, if it is one of SSM: `aws ecs` passes that of ECS, Packer the stream URL.
+fn ssm_endpoint(text: &str) -> Option<String> {
+    let uri: Uri = text.parse().ok()?;
+    let host = uri.host()?;
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    let is_of_aws =
+        [".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn"]
+            .iter()
+            .any(|domain| host.ends_with(domain));
+    let is_of_ssm = host.split('.').any(|label| matches!(label, "ssm" | "ssm-fips"));
+    (is_http && (is_of_ssm || !is_of_aws)).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RESPONSE: &str = r#"{"SessionId":"s-1","TokenValue":"secret","StreamUrl":"wss://h/p","ResponseMetadata":{}}"#;
+
+    fn parsed(rest: &[&str]) -> Invocation {
+        let rest: Vec<String> = rest.iter().map(|text| (*text).to_owned()).collect();
+        Invocation::parse(RESPONSE, "eu-west-1", &rest).unwrap()
+    }
+
+    #[test]
+    fn keys_are_matched_without_case() {
+        let lower = r#"{"sessionId":"s-1","streamUrl":"wss://h/p","tokenValue":"secret"}"#;
+        let lower = Invocation::parse(lower, "eu-west-1", &[]).unwrap();
+        assert_eq!(lower, parsed(&[]));
+        assert_eq!(lower.ticket.session_id, "s-1");
+    }
+
+    #[test]
+    fn broken_arguments_are_told_without_the_token() {
+        for (response, part) in [
+            ("{\"TokenValue\":\"secret\"", "the response is not a JSON object"),
+            ("\"secret\"", "the response is not a JSON object"),
+            ("{\"TokenValue\":\"secret\"}", "the response has no SessionId"),
+            ("{\"SessionId\":\"s\",\"StreamUrl\":7,\"TokenValue\":\"secret\"}", "has no StreamUrl"),
+        ] {
+            let error = Invocation::parse(response, "r", &[]).unwrap_err();
+            assert!(error.contains(part), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let rest = ["".to_owned(), "{".to_owned()];
+        assert!(Invocation::parse(RESPONSE, "r", &rest).unwrap_err().contains("the request"));
+    }
+
+    #[test]
+    fn an_empty_profile_is_none() {
+        assert_eq!(parsed(&[""]).profile, None);
+        assert_eq!(parsed(&["dev", "{}"]).profile.as_deref(), Some("dev"));
+    }
+
+    #[test]
+    fn only_endpoints_of_ssm_are_used() {
+        for (endpoint, is_used) in [
+            ("https://ssm.eu-west-1.amazonaws.com", true),
+            ("https://ssm-fips.us-east-1.amazonaws.com", true),
+            ("https://vpce-1-x.ssm.eu-west-1.vpce.amazonaws.com", true),
+            ("http://127.0.0.1:4566", true),
+            ("https://ecs.eu-west-1.amazonaws.com", false),
+            ("wss://ssmmessages.eu-west-1.amazonaws.com/v1/data-channel/s", false),
+            ("https://ecs.eu-west-1.api.aws", false),
+            ("", false),
+            ("nonsense", false),
+        ] {
+            let used = parsed(&["", "{\"Target\":\"i-1\"}", endpoint]).ssm_endpoint;
+            assert_eq!(used.is_some(), is_used, "{endpoint}");
+        }
+    }
+}

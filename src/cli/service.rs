@@ -1,0 +1,107 @@
+//! Who starts sessions for a target: AWS, or the embedded endpoint in this process.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::net::TcpListener;
+
+use super::{
+    args::Global,
+    control::{LocalControl, local_ticket},
+    failure::{Code, Failure},
+    target::Target,
+};
+use crate::{
+    local::{Endpoint, EndpointConfig, NODE_ID, StartSession},
+    session::{ControlPlane, Ticket},
+};
+
+/// The service behind a target.
+#[derive(Clone)]
+pub(super) enum Service {
+    /// The embedded endpoint; it lives as long as this does.
+    Local(Arc<Endpoint>),
+    /// An account of AWS and the node's id.
+    #[cfg(feature = "aws")]
+    Aws(Arc<super::control::AwsControl>, String),
+}
+
+/// What a session is to carry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Request {
+    pub(super) document: &'static str,
+    pub(super) parameters: BTreeMap<String, Vec<String>>,
+    pub(super) reason: Option<String>,
+}
+
+impl Service {
+    /// The service that `target` is reached through.
+    pub(super) async fn of(target: &Target, global: &Global) -> Result<Self, Failure> {
+        match target {
+            Target::Local => Self::embedded(EndpointConfig::default()).await,
+            Target::Node(id) => Self::aws(id, global).await,
+        }
+    }
+
+    /// An embedded endpoint on a free loopback port.
+    pub(super) async fn embedded(config: EndpointConfig) -> Result<Self, Failure> {
+        let failed = |error| Failure::local("cannot start the embedded endpoint").because(error);
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let endpoint = Endpoint::start(listener, config).map_err(failed)?;
+        Ok(Self::Local(Arc::new(endpoint)))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn aws(id: &str, global: &Global) -> Result<Self, Failure> {
+        let control = super::control::AwsControl::new(crate::aws::Settings {
+            profile: global.profile.clone(),
+            region: global.region.clone(),
+            ssm_endpoint: global.endpoint_url.clone(),
+        });
+        control.account().await?;
+        Ok(Self::Aws(Arc::new(control), id.to_owned()))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    async fn aws(id: &str, _global: &Global) -> Result<Self, Failure> {
+        let what = format!("{id} is a node of AWS, and this ssmport is built without AWS");
+        Err(Failure::new(Code::Usage, what)
+            .next("build it with the feature `aws`, or use -t local"))
+    }
+
+    /// StartSession.
+    pub(super) async fn start(&self, request: &Request) -> Result<Ticket, Failure> {
+        match self {
+            Self::Local(endpoint) => {
+                let ticket = endpoint.start_session(StartSession {
+                    target: NODE_ID.to_owned(),
+                    document: Some(request.document.to_owned()),
+                    parameters: request.parameters.clone(),
+                    reason: request.reason.clone(),
+                })?;
+                let no_token = || Failure::new(Code::Lost, "the session ended as it began");
+                local_ticket(endpoint, ticket).ok_or_else(no_token)
+            }
+            #[cfg(feature = "aws")]
+            Self::Aws(control, target) => {
+                let account = control.account().await?;
+                let request = crate::aws::StartSession {
+                    target: target.clone(),
+                    document: Some(request.document.to_owned()),
+                    parameters: request.parameters.clone(),
+                    reason: request.reason.clone(),
+                };
+                let started = account.start_session(&request).await?;
+                Ok(super::control::aws_ticket(started))
+            }
+        }
+    }
+
+    /// What the sessions that it started need while they run.
+    pub(super) fn control_plane(&self) -> Arc<dyn ControlPlane> {
+        match self {
+            Self::Local(endpoint) => Arc::new(LocalControl(Arc::clone(endpoint))),
+            #[cfg(feature = "aws")]
+            Self::Aws(control, _) => Arc::clone(control) as Arc<dyn ControlPlane>,
+        }
+    }
+}

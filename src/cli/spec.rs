@@ -1,0 +1,187 @@
+//! SPEC: what to forward, in the grammar of `ssh -L`.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+/// `[[BIND:]LOCAL:][HOST:]PORT`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Spec {
+    pub(super) bind: Bind,
+    /// 0 for a free port.
+    pub(super) local_port: u16,
+    /// `None` for the node itself.
+    pub(super) host: Option<String>,
+    pub(super) port: u16,
+}
+
+/// Which addresses to listen on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Bind {
+    /// 127.0.0.1, and ::1 where there is one.
+    Loopback,
+    /// This address.
+    Address(IpAddr),
+    /// All addresses.
+    Any,
+}
+
+impl Spec {
+    /// Host and port as the node sees them.
+    pub(super) fn destination(&self) -> String {
+        match self.host.as_deref() {
+            None => format!("localhost:{}", self.port),
+            Some(host) if host.contains(':') => format!("[{host}]:{}", self.port),
+            Some(host) => format!("{host}:{}", self.port),
+        }
+    }
+}
+
+impl FromStr for Spec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fields = split(text).ok_or_else(|| wrong_form(text))?;
+        let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        let (bind, local, host, port) = match fields[..] {
+            [port] => (None, Some(port), None, port),
+            [local, port] => (None, Some(local), None, port),
+            [local, host, port] => (None, Some(local), Some(host), port),
+            [bind, local, host, port] => (Some(bind), Some(local), Some(host), port),
+            _ => return Err(wrong_form(text)),
+        };
+        let port = match parse_port(port)? {
+            0 => return Err("the port to forward to cannot be 0".to_owned()),
+            port => port,
+        };
+        let local_port = match local {
+            None | Some("") => 0,
+            Some(local) => parse_port(local)?,
+        };
+        let host = match host {
+            Some("") => return Err(format!("the host in `{text}` is empty")),
+            host => host.filter(|host| !is_loopback(host)).map(str::to_owned),
+        };
+        Ok(Self { bind: parse_bind(bind)?, local_port, host, port })
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.local_port, self.destination())
+    }
+}
+
+/// Splits at colons outside brackets, and takes the brackets off.
+fn split(text: &str) -> Option<Vec<String>> {
+    let mut fields = vec![String::new()];
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        rest = &rest[next.len_utf8()..];
+        let field = fields.last_mut()?;
+        match next {
+            ':' => fields.push(String::new()),
+            '[' if field.is_empty() => {
+                let (inside, after) = rest.split_once(']')?;
+                field.push_str(inside);
+                rest = after;
+                if !(rest.is_empty() || rest.starts_with(':')) {
+                    return None;
+                }
+            }
+            '[' | ']' => return None,
+            other => field.push(other),
+        }
+    }
+    Some(fields)
+}
+
+fn wrong_form(text: &str) -> String {
+    format!(
+        "`{text}` is not of the form [[BIND:]LOCAL:][HOST:]PORT, such as 15432:db.internal:5432"
+    )
+}
+
+fn parse_port(text: &str) -> Result<u16, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = text.parse().ok().filter(|_| is_number);
+    port.ok_or_else(|| format!("`{text}` is not a port (0 to 65535)"))
+}
+
+fn parse_bind(text: Option<&str>) -> Result<Bind, String> {
+    match text {
+        None | Some("localhost") => Ok(Bind::Loopback),
+        Some("" | "*") => Ok(Bind::Any),
+        Some(address) => address
+            .parse()
+            .map(Bind::Address)
+            .map_err(|_| format!("`{address}` is not an address to listen on")),
+    }
+}
+
+/// New agents refuse a loopback address as the remote host; the node itself is meant.
+fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(bind: Bind, local_port: u16, host: Option<&str>, port: u16) -> Spec {
+        Spec { bind, local_port, host: host.map(str::to_owned), port }
+    }
+
+    #[test]
+    fn forms_of_ssh_are_understood() {
+        let address = |text: &str| Bind::Address(text.parse().unwrap());
+        for (text, expected) in [
+            ("5432", spec(Bind::Loopback, 5432, None, 5432)),
+            ("15432:5432", spec(Bind::Loopback, 15432, None, 5432)),
+            ("0:5432", spec(Bind::Loopback, 0, None, 5432)),
+            (":5432", spec(Bind::Loopback, 0, None, 5432)),
+            ("15432:db.internal:5432", spec(Bind::Loopback, 15432, Some("db.internal"), 5432)),
+            ("1:[2001:db8::1]:2", spec(Bind::Loopback, 1, Some("2001:db8::1"), 2)),
+            ("0.0.0.0:15432:db:5432", spec(address("0.0.0.0"), 15432, Some("db"), 5432)),
+            ("[::1]:1:h:2", spec(address("::1"), 1, Some("h"), 2)),
+            ("*:1:h:2", spec(Bind::Any, 1, Some("h"), 2)),
+            (":1:h:2", spec(Bind::Any, 1, Some("h"), 2)),
+            ("localhost:1:h:2", spec(Bind::Loopback, 1, Some("h"), 2)),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_loopback_host_is_the_node_itself() {
+        for text in ["1:localhost:2", "1:127.0.0.1:2", "1:[::1]:2", "1:LOCALHOST:2"] {
+            assert_eq!(text.parse(), Ok(spec(Bind::Loopback, 1, None, 2)), "{text}");
+        }
+    }
+
+    #[test]
+    fn malformed_specs_are_told_apart() {
+        for (text, part) in [
+            ("", "is not a port"),
+            ("x", "`x` is not a port"),
+            ("65536", "`65536` is not a port"),
+            ("+1", "`+1` is not a port"),
+            ("0", "cannot be 0"),
+            ("1:0", "cannot be 0"),
+            ("1::2", "is empty"),
+            ("1:h:2:3:4", "is not of the form"),
+            ("nowhere:1:h:2", "`nowhere` is not an address"),
+            ("::1:1:h:2", "is not of the form"),
+            ("[::1:1:h:2", "is not of the form"),
+            ("[::1]x:1:h:2", "is not of the form"),
+        ] {
+            let error = text.parse::<Spec>().unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn destinations_are_written_with_brackets_where_needed() {
+        assert_eq!(spec(Bind::Any, 1, Some("2001:db8::1"), 2).destination(), "[2001:db8::1]:2");
+        assert_eq!(spec(Bind::Any, 1, None, 2).destination(), "localhost:2");
+    }
+}
