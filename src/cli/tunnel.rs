@@ -153,7 +153,7 @@ async fn stopped_for(stop: watch::Receiver<bool>, time: Duration) {
 
 const LISTEN_QUEUE: i32 = 1024;
 /// A little more than a session in good order takes to end.
-const STOP_TIMEOUT: Duration = Duration::from_millis(2500);
+pub(super) const STOP_TIMEOUT: Duration = Duration::from_millis(2500);
 
 #[cfg(test)]
 mod tests {

@@ -121,6 +121,8 @@ pub struct Driver<'a, S, A> {
     sleep: Pin<Box<Sleep>>,
     last_received: Instant,
     next_ping: Instant,
+    /// A ping waits for the socket to take it.
+    ping_due: bool,
     /// Silence counts against a peer only once it has answered a ping.
     answers_pings: bool,
     ending: Ending,
@@ -167,6 +169,7 @@ where
             sleep: Box::pin(tokio::time::sleep(PING_INTERVAL)),
             last_received: now,
             next_ping: now + PING_INTERVAL,
+            ping_due: false,
             answers_pings: false,
             ending: Ending::No,
         }
@@ -245,7 +248,11 @@ where
         self.channel.handle_frame(message, now)?;
         while let Some(event) = self.channel.poll_event() {
             if let Event::Closed { reason } = &event {
-                self.ending = Ending::Closed(now + ENDING_TIMEOUT, reason.clone());
+                self.ending = match self.ending {
+                    Ending::No => Ending::Closed(now + ENDING_TIMEOUT, reason.clone()),
+                    // It is the end that the application asked for.
+                    _ => Ending::Done(now),
+                };
             }
             self.application
                 .handle_event(event, self.channel, now)
@@ -265,10 +272,13 @@ where
 
     fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Disconnect> {
         let broken = |error: WebSocketError| Disconnect::Broken(error.into());
+        if now >= self.next_ping {
+            self.next_ping = now + PING_INTERVAL;
+            self.ping_due = true;
+        }
         while let Poll::Ready(ready) = Pin::new(&mut self.websocket).poll_ready(cx) {
             ready.map_err(broken)?;
-            let message = if now >= self.next_ping {
-                self.next_ping = now + PING_INTERVAL;
+            let message = if std::mem::take(&mut self.ping_due) {
                 Message::Ping(Bytes::from_static(PING))
             } else if let Some(frame) = self.channel.poll_transmit(now) {
                 Message::Binary(frame)

@@ -2,8 +2,13 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
+use tokio::{sync::watch, time::sleep};
+
 use super::{
-    super::{signals, tunnel::CLIENT_VERSION},
+    super::{
+        signals,
+        tunnel::{CLIENT_VERSION, STOP_TIMEOUT, stopped},
+    },
     invocation::Invocation,
     say,
 };
@@ -20,13 +25,14 @@ pub(super) async fn attach(invocation: Invocation) -> Result<(), String> {
     say(&format!("\nStarting session with SessionId: {session_id}\n"));
 
     let signal = signals::termination().map_err(|error| error.to_string())?;
-    let stop = {
-        let session_id = session_id.clone();
-        async move {
-            signal.await;
-            say("Terminate signal received, exiting.\n");
-            say(&format!("\n\nExiting session with sessionId: {session_id}.\n\n"));
-        }
+    let (stop, is_stopped) = watch::channel(false);
+    let signalled = async {
+        signal.await;
+        say("Terminate signal received, exiting.\n");
+        say(&format!("\n\nExiting session with sessionId: {session_id}.\n\n"));
+        stop.send_replace(true);
+        // The session may be between two connections, and not hear of it.
+        sleep(STOP_TIMEOUT).await;
     };
     let open = {
         let session_id = session_id.clone();
@@ -48,8 +54,11 @@ pub(super) async fn attach(invocation: Invocation) -> Result<(), String> {
     };
     let control_plane = control_plane(&invocation);
     let session = Session::new(&session_id, CLIENT_VERSION, &*control_plane);
-    let mut forward = Forward::new(Box::new(open), Box::pin(stop), observer);
-    let end = session.run(ticket, &mut forward).await.map_err(|error| error.to_string())?;
+    let mut forward = Forward::new(Box::new(open), Box::pin(stopped(is_stopped)), observer);
+    let end = tokio::select! {
+        end = session.run(ticket, &mut forward) => end.map_err(|error| error.to_string())?,
+        () = signalled => SessionEnd::Done,
+    };
     if let Some(why) = forward.failure() {
         return Err(why.to_owned());
     }
