@@ -1,9 +1,8 @@
 //! A received frame: a view of the WebSocket message that carried it.
 
 use bytes::{Buf, Bytes};
-use sha2::{Digest, Sha256};
 
-use super::header::{HEADER_LEN, HEADER_LENGTH_FIELD, Header, field};
+use super::header::{HEADER_LEN, HEADER_LENGTH_FIELD, Header, field, payload_digest};
 
 /// A decoded frame. Its payload is a slice of the message; nothing was copied.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,6 +48,7 @@ impl Frame {
     /// # Errors
     /// When the lengths in the header and the message's own do not agree. Unknown message and
     /// payload types are values.
+    #[inline]
     pub fn decode(mut message: Bytes) -> Result<Self, FrameError> {
         let length = message.len();
         let raw: &[u8; HEADER_LEN] =
@@ -72,7 +72,7 @@ impl Frame {
     /// Whether the payload is what the sender took the digest of. An empty payload has no digest
     /// to check (the reference client leaves the field as it is).
     pub fn digest_matches(&self) -> bool {
-        self.payload.is_empty() || Sha256::digest(&self.payload)[..] == self.digest[..]
+        self.payload.is_empty() || payload_digest(&self.payload) == self.digest
     }
 }
 

@@ -31,13 +31,13 @@ pub enum MessageType {
 impl MessageType {
     /// The known types with their fields, the frequent ones first.
     const FIELDS: [(Self, [u8; MESSAGE_TYPE_LEN]); 7] = [
-        (Self::InputStreamData, padded("input_stream_data")),
-        (Self::OutputStreamData, padded("output_stream_data")),
-        (Self::Acknowledge, padded("acknowledge")),
-        (Self::ChannelClosed, padded("channel_closed")),
-        (Self::StartPublication, padded("start_publication")),
-        (Self::PausePublication, padded("pause_publication")),
-        (Self::AgentSessionState, padded("agent_session_state")),
+        (Self::InputStreamData, Self::InputStreamData.field()),
+        (Self::OutputStreamData, Self::OutputStreamData.field()),
+        (Self::Acknowledge, Self::Acknowledge.field()),
+        (Self::ChannelClosed, Self::ChannelClosed.field()),
+        (Self::StartPublication, Self::StartPublication.field()),
+        (Self::PausePublication, Self::PausePublication.field()),
+        (Self::AgentSessionState, Self::AgentSessionState.field()),
     ];
 
     /// The name as it stands on the wire, without padding; of an unknown type, its readable part.
@@ -61,18 +61,33 @@ impl MessageType {
     }
 
     /// Reads the field: padding of spaces or NULs is dropped on both sides.
+    #[inline]
     pub(super) fn read(raw: &[u8; MESSAGE_TYPE_LEN]) -> Self {
-        if let Some((kind, _)) = Self::FIELDS.iter().find(|(_, field)| field == raw) {
-            return *kind;
+        match Self::FIELDS.iter().find(|(_, field)| field == raw) {
+            Some((kind, _)) => *kind,
+            None => Self::read_odd(raw),
         }
+    }
+
+    /// Off the hot path: padded in another way, or unknown.
+    #[cold]
+    fn read_odd(raw: &[u8; MESSAGE_TYPE_LEN]) -> Self {
         let name = std::str::from_utf8(trim(raw)).ok();
         name.and_then(Self::from_name).unwrap_or(Self::Unknown(*raw))
     }
 
-    pub(super) fn field(&self) -> [u8; MESSAGE_TYPE_LEN] {
+    /// The field as it is written; padded while this is compiled.
+    #[inline]
+    pub(super) const fn field(&self) -> [u8; MESSAGE_TYPE_LEN] {
         match self {
+            Self::InputStreamData => const { padded("input_stream_data") },
+            Self::OutputStreamData => const { padded("output_stream_data") },
+            Self::Acknowledge => const { padded("acknowledge") },
+            Self::ChannelClosed => const { padded("channel_closed") },
+            Self::StartPublication => const { padded("start_publication") },
+            Self::PausePublication => const { padded("pause_publication") },
+            Self::AgentSessionState => const { padded("agent_session_state") },
             Self::Unknown(raw) => *raw,
-            known => padded(known.name()),
         }
     }
 }

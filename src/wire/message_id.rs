@@ -1,22 +1,24 @@
 //! Message ids: UUIDs whose halves stand swapped on the wire.
 
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::Xoshiro256PlusPlus};
 use uuid::Uuid;
 
 /// Makes message ids from a generator that is seeded once: an id by system call would cost more
-/// than the header's whole encoding.
+/// than the header's whole encoding. The ids are no secrets, so the generator is a quick one.
 #[derive(Debug)]
-pub struct MessageIds(StdRng);
+pub struct MessageIds(Xoshiro256PlusPlus);
 
 impl MessageIds {
     /// Ids that follow from `seed` alone; give two ends different seeds.
     pub fn from_seed(seed: u64) -> Self {
-        Self(StdRng::seed_from_u64(seed))
+        Self(Xoshiro256PlusPlus::seed_from_u64(seed))
     }
 
     /// A fresh version 4 UUID.
     pub fn next_id(&mut self) -> Uuid {
-        uuid::Builder::from_random_bytes(self.0.random()).into_uuid()
+        // As one number: a random array is drawn byte by byte.
+        let random: u128 = self.0.random();
+        uuid::Builder::from_random_bytes(random.to_be_bytes()).into_uuid()
     }
 }
 
@@ -29,9 +31,8 @@ pub(super) fn from_wire(field: [u8; 16]) -> Uuid {
     Uuid::from_bytes(swap_halves(field))
 }
 
-fn swap_halves(mut bytes: [u8; 16]) -> [u8; 16] {
-    bytes.rotate_left(8);
-    bytes
+fn swap_halves(bytes: [u8; 16]) -> [u8; 16] {
+    u128::from_ne_bytes(bytes).rotate_left(64).to_ne_bytes()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::{BufMut, Bytes, BytesMut, buf::Limit};
+use bytes::{Buf, BufMut, Bytes, BytesMut, buf::Limit};
 
 use super::HEADER_LEN;
 
@@ -53,16 +53,28 @@ impl Packet {
     /// # Panics
     /// When more than [`HEADROOM`] bytes are put in front in all: a mistake in this program, as
     /// headers have fixed lengths.
-    pub fn prepend(&mut self, header: &[u8]) {
-        let start = self.start.checked_sub(header.len()).expect("headers fit the headroom");
-        self.buffer[start..self.start].copy_from_slice(header);
+    pub fn prepend<const N: usize>(&mut self, header: &[u8; N]) {
+        *self.claim() = *header;
+    }
+
+    /// Claims `N` bytes in front of the payload, for a header that is written in its place.
+    ///
+    /// # Panics
+    /// As [`prepend`](Self::prepend).
+    #[inline]
+    pub(super) fn claim<const N: usize>(&mut self) -> &mut [u8; N] {
+        let start = self.start.checked_sub(N).expect("headers fit the headroom");
         self.start = start;
+        self.buffer[start..].first_chunk_mut().expect("a packet begins with its headroom")
     }
 
     /// The finished bytes, sharing the packet's buffer.
-    pub fn freeze(mut self) -> Bytes {
-        let _unused_headroom = self.buffer.split_to(self.start);
-        self.buffer.freeze()
+    #[inline]
+    pub fn freeze(self) -> Bytes {
+        // Not split off: a second handle would count references for nothing.
+        let mut bytes = self.buffer.freeze();
+        bytes.advance(self.start);
+        bytes
     }
 }
 
