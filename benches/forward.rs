@@ -4,6 +4,7 @@
 //! `cargo bench --bench forward [-- MIB]` prints a table; nothing is asserted. Everything runs on
 //! this machine's loopback: the program that sends, the tunnel, the embedded endpoint and the
 //! server share its cores.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::{
     env, fs,
@@ -312,7 +313,6 @@ fn relay(server: u16) {
         loop {
             let (mut inside, _) = listener.accept().await?;
             inside.set_nodelay(true)?;
-            #[expect(clippy::disallowed_methods, reason = "a task for each connection")]
             tokio::spawn(async move {
                 let mut outside = tokio::net::TcpStream::connect(("127.0.0.1", server)).await?;
                 outside.set_nodelay(true)?;
