@@ -43,7 +43,7 @@ pub struct Channel {
     closed: bool,
     /// Timeouts in a row; each doubles the next.
     timeouts: u32,
-    has_received: bool,
+    frames_received: u64,
     unreadable: u32,
     last_unreadable: Option<FrameError>,
 }
@@ -66,7 +66,7 @@ impl Channel {
             paused: false,
             closed: false,
             timeouts: 0,
-            has_received: false,
+            frames_received: 0,
             unreadable: 0,
             last_unreadable: None,
             config,
@@ -94,7 +94,7 @@ impl Channel {
             Err(error) => return self.skip_unreadable(error),
         };
         self.unreadable = 0;
-        self.has_received = true;
+        self.frames_received += 1;
         match frame.header.message_type {
             MessageType::Acknowledge => {
                 self.handle_acknowledgement(&frame, now);
@@ -332,9 +332,9 @@ impl Channel {
         self.outgoing.is_empty() && self.announcements.is_empty()
     }
 
-    /// Whether any frame has come from the other side.
-    pub fn has_received(&self) -> bool {
-        self.has_received
+    /// Frames that have come from the other side, repeats included.
+    pub fn frames_received(&self) -> u64 {
+        self.frames_received
     }
 
     /// The smoothed round trip to the other end, once there is one.

@@ -1,6 +1,6 @@
 //! `ssmport completions SHELL`.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use clap::CommandFactory;
 
@@ -12,6 +12,10 @@ use super::{
 pub(super) fn print(arguments: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "ssmport", &mut script);
-    let written = std::io::stdout().write_all(&script);
-    written.map_err(|error| Failure::local("cannot write the completion script").because(error))
+    match std::io::stdout().write_all(&script) {
+        // The reader has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written
+            .map_err(|error| Failure::local("cannot write the completion script").because(error)),
+    }
 }

@@ -35,7 +35,7 @@ impl Output {
 
     /// Something that went wrong while the program goes on.
     pub(super) fn warn(&self, text: &str) {
-        line(&format!("{WARNING}warning:{WARNING:#} {text}"));
+        self.note(&format!("{WARNING}warning:{WARNING:#} {text}"));
     }
 
     /// One object of a report; only when JSON was asked for.

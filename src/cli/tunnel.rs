@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{net::TcpListener, sync::watch, time::sleep};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use super::{
     failure::{Code, Failure},
@@ -55,7 +59,7 @@ impl Tunnel {
             end = session.run(ticket, &mut forward) => end?,
             // The session may be between two connections, and not hear of the stop.
             () = stopped_for(self.stop.clone(), STOP_TIMEOUT) => {
-                let _ = control_plane.terminate(&session_id).await;
+                let _ = timeout(TERMINATE_TIMEOUT, control_plane.terminate(&session_id)).await;
                 SessionEnd::Done
             }
         };
@@ -154,6 +158,8 @@ async fn stopped_for(stop: watch::Receiver<bool>, time: Duration) {
 const LISTEN_QUEUE: i32 = 1024;
 /// A little more than a session in good order takes to end.
 pub(super) const STOP_TIMEOUT: Duration = Duration::from_millis(2500);
+/// Whoever pressed Ctrl-C does not wait long for a service that may be gone.
+const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -41,12 +41,9 @@
 //!
 //! - Received payload: [`Mux::buffered`] stays below `M` plus one input, that is the bytes of the
 //!   input that spent the budget and [`SLICE_OVERHEAD`] for each frame in it.
-//! - Memory behind that payload: a queue keeps slices of the carrier's buffers. A slice below
-//!   [`COPY_BELOW`] bytes may do so until the next input arrives, then it is copied out, so it
-//!   pins nothing but the latest input. A larger one pins its buffer for as long as 4 KiB or more
-//!   of it wait. With buffers of `B` bytes the worst a peer can arrange is one such slice per
-//!   buffer, `B * M / COPY_BELOW`; slices that fill their buffers, the normal case, pin what they
-//!   hold. Copied bytes lie in chunks that allocate at most twice their length.
+//! - Memory behind that payload: a slice of the carrier's buffer is kept until the next input
+//!   arrives, then it is copied out, so it pins nothing but the latest input. Copied bytes lie in
+//!   chunks that allocate at most twice their length.
 //! - Streams: `S`, those included that are over on the wire but not drained by the owner.
 //! - Events: three per stream, each at most once.
 //! - Control frames: see [`Config::max_streams`].
@@ -70,5 +67,5 @@ pub use config::{Config, Role};
 pub use error::MuxError;
 pub use header::{HEADER_LEN, HeaderError, MAX_FRAME};
 pub use multiplexer::{Event, Mux};
-pub use queue::{COPY_BELOW, SLICE_OVERHEAD};
+pub use queue::SLICE_OVERHEAD;
 pub use stream::StreamId;

@@ -4,13 +4,11 @@ use bytes::{Buf, Bytes};
 
 /// The bytes of one stream that have arrived and wait to be delivered.
 ///
-/// Payload arrives as slices of the carrier's buffers. Keeping a slice keeps its whole buffer, so
-/// a slice is only kept while it is worth it:
-///
-/// - one of at least [`COPY_BELOW`] bytes, for as long as that much of it is left;
-/// - a smaller one at the head of the queue, where it will most likely be delivered in a moment,
-///   until [`settle`](ReceiveQueue::settle);
-/// - all others are copied, and lie together in chunks of the queue's own.
+/// Payload arrives as slices of the carrier's buffers, and a slice keeps its whole buffer: a few
+/// bytes for a stream that nobody reads could keep a megabyte that was for others. So a slice is
+/// kept as it is only at the head of the queue, where it will most likely be delivered in a
+/// moment, and until [`settle`](ReceiveQueue::settle). What has to wait is copied, at less than
+/// the write costs that it waits for, into chunks of the queue's own.
 #[derive(Default)]
 pub(super) struct ReceiveQueue {
     /// Never empty while `tail` has bytes, so that the head is always a slice.
@@ -19,7 +17,7 @@ pub(super) struct ReceiveQueue {
     tail: Vec<u8>,
     /// Bytes in all.
     len: usize,
-    /// The head is a small slice of a carrier's buffer.
+    /// The head is a slice of a carrier's buffer.
     loose: bool,
 }
 
@@ -30,16 +28,13 @@ impl ReceiveQueue {
         let before = self.charge();
         self.len += slice.len();
         if self.slices.is_empty() {
-            self.loose = slice.len() < COPY_BELOW;
+            self.loose = true;
             self.slices.push_back(slice);
-        } else if slice.len() < COPY_BELOW {
+        } else {
             self.tail.extend_from_slice(&slice);
             if self.tail.len() >= CHUNK {
                 self.seal_tail();
             }
-        } else {
-            self.seal_tail();
-            self.slices.push_back(slice);
         }
         self.charge() - before
     }
@@ -55,12 +50,8 @@ impl ReceiveQueue {
             && let Some(head) = self.slices.front_mut()
         {
             if left < head.len() {
-                let was_large = head.len() >= COPY_BELOW;
                 head.advance(left);
                 left = 0;
-                if was_large && head.len() < COPY_BELOW {
-                    *head = Bytes::copy_from_slice(head);
-                }
             } else {
                 left -= head.len();
                 self.slices.pop_front();
@@ -76,7 +67,7 @@ impl ReceiveQueue {
         before - self.charge()
     }
 
-    /// Copies a small slice that is still at the head, and so lets go of the carrier's buffer.
+    /// Copies a slice that is still at the head, and so lets go of the carrier's buffer.
     pub(super) fn settle(&mut self) {
         if self.loose
             && let Some(head) = self.slices.front_mut()
@@ -127,10 +118,6 @@ impl ReceiveQueue {
 /// Charged for every slice kept, beside its bytes: about what the bookkeeping of one costs.
 pub const SLICE_OVERHEAD: usize = 64;
 
-/// Slices below this are copied when they have to wait. Copying that much costs less than the
-/// write it waits for; a slice above is worth keeping the carrier's buffer for.
-pub const COPY_BELOW: usize = 4 * 1024;
-
 /// A chunk of copied bytes is closed at this length, so that what was delivered can be freed.
 const CHUNK: usize = 16 * 1024;
 
@@ -160,34 +147,33 @@ mod tests {
     }
 
     #[test]
-    fn a_small_slice_at_the_head_keeps_the_buffer_until_settled() {
-        let buffer = Bytes::from(vec![7; 100_000]);
-        let mut queue = ReceiveQueue::default();
-        let _ = queue.push(buffer.slice(..10));
-        assert_eq!(queue.front().unwrap().as_ptr(), buffer.as_ptr());
-        queue.settle();
-        assert!(buffer.is_unique(), "nothing but the test keeps the buffer");
-        assert_eq!(contents(&queue), [7; 10]);
+    fn a_slice_at_the_head_keeps_the_buffer_until_settled() {
+        for len in [10, 50_000] {
+            let buffer = Bytes::from(vec![7; 100_000]);
+            let mut queue = ReceiveQueue::default();
+            let _ = queue.push(buffer.slice(..len));
+            assert_eq!(queue.front().unwrap().as_ptr(), buffer.as_ptr());
+            queue.settle();
+            assert!(buffer.is_unique(), "nothing but the test keeps the buffer");
+            assert_eq!(contents(&queue), vec![7; len]);
+        }
     }
 
     #[test]
-    fn a_large_slice_keeps_the_buffer_until_little_is_left_of_it() {
+    fn slices_behind_others_keep_no_buffer() {
         let buffer = Bytes::from(vec![7; 100_000]);
         let mut queue = ReceiveQueue::default();
+        let _ = queue.push(Bytes::from_static(b"head"));
         let _ = queue.push(buffer.clone());
-        queue.settle();
-        let _ = queue.consume(100_000 - COPY_BELOW);
-        assert!(!buffer.is_unique());
-        let _ = queue.consume(1);
         assert!(buffer.is_unique());
-        assert_eq!(queue.len(), COPY_BELOW - 1);
+        assert_eq!(queue.len(), 100_004);
     }
 
     #[test]
     fn a_drained_queue_keeps_no_long_list() {
         let mut queue = ReceiveQueue::default();
         for _ in 0..1_000 {
-            let _ = queue.push(Bytes::from(vec![0; COPY_BELOW]));
+            let _ = queue.push(Bytes::from(vec![0; CHUNK]));
         }
         let _ = queue.consume(usize::MAX);
         assert!(queue.slices.capacity() <= SPARE_SLOTS);
@@ -204,8 +190,8 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             4 => (1..200usize).prop_map(Step::Push),
-            2 => (COPY_BELOW - 2..3 * COPY_BELOW).prop_map(Step::Push),
-            3 => (0..2 * COPY_BELOW).prop_map(Step::Consume),
+            2 => (CHUNK / 4..2 * CHUNK).prop_map(Step::Push),
+            3 => (0..CHUNK).prop_map(Step::Consume),
             2 => (0..300usize).prop_map(Step::Consume),
             1 => Just(Step::Settle),
         ]

@@ -248,11 +248,15 @@ where
         self.channel.handle_frame(message, now)?;
         while let Some(event) = self.channel.poll_event() {
             if let Event::Closed { reason } = &event {
-                self.ending = match self.ending {
-                    Ending::No => Ending::Closed(now + ENDING_TIMEOUT, reason.clone()),
+                match self.ending {
+                    Ending::No => {
+                        self.ending = Ending::Closed(now + ENDING_TIMEOUT, reason.clone());
+                    }
                     // It is the end that the application asked for.
-                    _ => Ending::Done(now),
-                };
+                    Ending::Done(_) => self.ending = Ending::Done(now),
+                    // The service says it twice when TerminateSession was called.
+                    Ending::Closed(..) => {}
+                }
             }
             self.application
                 .handle_event(event, self.channel, now)
@@ -358,3 +362,73 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// As long as the real agent waits at the end of a session.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use futures_util::SinkExt;
+    use tokio::io::duplex;
+    use tokio_tungstenite::tungstenite::protocol::Role as Side;
+
+    use super::*;
+    use crate::{
+        channel::{Config, Role},
+        wire::MessageType,
+    };
+
+    /// Carries nothing.
+    struct Nothing;
+
+    impl Application for Nothing {
+        fn can_receive(&self) -> bool {
+            true
+        }
+
+        fn is_drained(&self) -> bool {
+            true
+        }
+
+        fn handle_event(&mut self, _: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn poll(
+            &mut self,
+            _: &mut Context<'_>,
+            _: &mut Channel,
+            _: Instant,
+        ) -> Result<Turn, String> {
+            Ok(Turn::Idle)
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            None
+        }
+    }
+
+    /// How a session ends whose service says `times` times that it is over.
+    async fn outcome_of_closing(times: usize) -> Outcome {
+        let now = now();
+        let (ours, theirs) = duplex(1 << 16);
+        let ours = WebSocketStream::from_raw_socket(ours, Side::Client, None).await;
+        let mut theirs = WebSocketStream::from_raw_socket(theirs, Side::Server, None).await;
+
+        let role = Role::Agent { session: None };
+        let mut agent = Channel::new(Config::new(role, "3.3.3050.0", 0, 1), now);
+        for _ in 0..times {
+            agent.announce(MessageType::ChannelClosed, "s-1", "i-1", now);
+        }
+        while let Some(frame) = agent.poll_transmit(now) {
+            theirs.send(Message::Binary(frame)).await.unwrap();
+        }
+        let mut client = Channel::new(Config::new(Role::Client, "1.2.764.0", 0, 2), now);
+        Driver::new(ours, &mut client, &mut Nothing).run().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_closed_twice_is_closed() {
+        for times in [1, 2] {
+            let outcome = outcome_of_closing(times).await;
+            assert!(matches!(outcome, Outcome::Closed { .. }), "{times}: {outcome:?}");
+        }
+    }
+}

@@ -72,7 +72,7 @@ pub enum Notice {
 }
 
 /// The streams of one session and their sockets.
-pub struct Relay<S> {
+pub struct Relay<S: Socket> {
     mux: Mux,
     connections: HashMap<StreamId, Connection<S>>,
     ready: ReadyList<StreamId>,
@@ -167,7 +167,10 @@ impl<S: Socket> Relay<S> {
     /// # Errors
     /// When they are no frames of the multiplexer; the session cannot go on then.
     pub fn receive(&mut self, bytes: Bytes, now: Instant) -> Result<(), MuxError> {
-        self.mux.handle_bytes(bytes, now)
+        let taken = self.mux.handle_bytes(bytes, now);
+        // At once, for what has to wait for the next input is copied.
+        self.handle_mux_events(now);
+        taken
     }
 
     /// Whether more may be received: the budget for undelivered bytes is not spent.
@@ -211,12 +214,7 @@ impl<S: Socket> Relay<S> {
     pub fn poll_receive(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.ready.register(cx.waker());
         self.mux.handle_timeout(now);
-        while let Some(event) = self.mux.poll_event() {
-            match event {
-                Event::Opened(id) => self.notices.push_back(Notice::Opened(id)),
-                Event::Readable(id) | Event::Finished(id) => self.download(id, now),
-            }
-        }
+        self.handle_mux_events(now);
         while let Some(id) = self.ready.pop() {
             self.download(id, now);
             if self.connections.get(&id).is_some_and(|c| c.reading == Reading::Open) {
@@ -227,6 +225,15 @@ impl<S: Socket> Relay<S> {
     }
 
     // --- from the channel to sockets ---
+
+    fn handle_mux_events(&mut self, now: Instant) {
+        while let Some(event) = self.mux.poll_event() {
+            match event {
+                Event::Opened(id) => self.notices.push_back(Notice::Opened(id)),
+                Event::Readable(id) | Event::Finished(id) => self.download(id, now),
+            }
+        }
+    }
 
     fn download(&mut self, id: StreamId, now: Instant) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
@@ -382,6 +389,14 @@ impl<S: Socket> Relay<S> {
             self.notices.push_back(Notice::Stalled { stream, discarded });
             self.abandon(stream);
         }
+    }
+}
+
+impl<S: Socket> Drop for Relay<S> {
+    /// A connection whose inbound side has not come to its end must not look as if it had.
+    fn drop(&mut self) {
+        let cut_off = self.connections.values().filter(|one| one.writing != Writing::Ended);
+        cut_off.for_each(|connection| connection.socket.reset_on_close());
     }
 }
 

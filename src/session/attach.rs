@@ -107,7 +107,9 @@ impl<'a> Session<'a> {
         let stream_url = ticket.stream_url.clone();
         let can_resume = !stream_url::is_presigned(&stream_url);
         let mut websocket = self.open(ticket).await?;
+        let mut pause = Duration::ZERO;
         loop {
+            let received_before = self.channel.frames_received();
             let driver = Driver::new(websocket, &mut self.channel, application);
             let outcome = driver.run().await;
             let lost = match outcome {
@@ -119,15 +121,18 @@ impl<'a> Session<'a> {
                     return Err(SessionError::Failed { session_id: self.id, source });
                 }
             };
-            if !self.channel.has_received() {
+            let received = self.channel.frames_received();
+            if received == 0 {
                 return Err(SessionError::Refused { session_id: self.id, why: lost });
             }
             if !can_resume {
                 let why = "a presigned stream URL can be used only once".to_owned();
                 return Err(SessionError::Lost { session_id: self.id, lost, why });
             }
+            // A connection that broke before it was of any use is no better than none.
+            pause = if received == received_before { longer(pause) } else { Duration::ZERO };
             tracing::warn!(session = self.id, "{lost}; resuming");
-            websocket = match self.resume(&stream_url).await {
+            websocket = match self.resume(&stream_url, &mut pause).await {
                 Ok(Some(websocket)) => websocket,
                 Ok(None) => return Ok(SessionEnd::TimedOut),
                 Err(why) => {
@@ -155,13 +160,20 @@ impl<'a> Session<'a> {
         Ok(websocket)
     }
 
-    /// A new data channel at `stream_url` unless the new ticket names another one.
+    /// A new data channel, at `stream_url` unless the new ticket names another one.
     ///
-    /// Tries until the service says that the session is over, or time is up.
-    async fn resume(&self, stream_url: &str) -> Result<Option<WebSocket>, String> {
+    /// Tries until the service says that the session is over, or time is up; waits for `pause`
+    /// before each attempt, and for longer after each that fails.
+    async fn resume(
+        &self,
+        stream_url: &str,
+        pause: &mut Duration,
+    ) -> Result<Option<WebSocket>, String> {
         let give_up_at = now() + self.resume_for;
-        let mut pause = FIRST_PAUSE;
         loop {
+            // Jitter, so that many clients that lost the same service do not come back at once.
+            let jitter = rand::random_range(0.5..1.0);
+            sleep(pause.mul_f64(jitter)).await;
             let why = match self.control_plane.resume(&self.id).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(mut ticket)) => {
@@ -180,10 +192,7 @@ impl<'a> Session<'a> {
                 return Err(why);
             }
             tracing::debug!(session = self.id, "not resumed yet: {why}");
-            // Jitter, so that many clients that lost the same service do not come back at once.
-            let jitter = rand::random_range(0.5..1.0);
-            sleep(pause.mul_f64(jitter)).await;
-            pause = (pause * 2).min(LAST_PAUSE);
+            *pause = longer(*pause);
         }
     }
 
@@ -192,6 +201,10 @@ impl<'a> Session<'a> {
             tracing::debug!(session = self.id, "not terminated: {error}");
         }
     }
+}
+
+fn longer(pause: Duration) -> Duration {
+    (pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE)
 }
 
 fn random_uuid() -> Uuid {
