@@ -1,0 +1,39 @@
+//! A service that goes away while a client has a session: the client tries to resume it, and can
+//! still be ended.
+#![cfg(feature = "aws")]
+
+use std::net::TcpListener;
+
+use crate::support::{Endpoint, Forward, NODE, Plugin, Signal};
+
+#[test]
+fn ctrl_c_ends_a_plugin_that_is_between_two_connections() {
+    let endpoint = Endpoint::start();
+    let plugin = Plugin::attach(&endpoint, 9);
+    drop(endpoint);
+    plugin.program.wait_for_stderr(|line| line.contains("resuming"));
+
+    plugin.program.signal(Signal::INT);
+    let ended = plugin.program.finish();
+    let closing = format!(
+        "Terminate signal received, exiting.\n\n\nExiting session with sessionId: {}.\n\n",
+        plugin.session_id
+    );
+    assert!(ended.stdout.ends_with(&closing), "{ended:#?}");
+    assert_eq!(ended.code(), 0, "{ended:#?}");
+    TcpListener::bind(plugin.address).expect("the port is free again");
+}
+
+#[test]
+fn ctrl_c_ends_a_forward_that_is_between_two_connections() {
+    let endpoint = Endpoint::start();
+    let forward = Forward::start(&["0:9"], NODE, &["--endpoint-url", &endpoint.url]);
+    let address = forward.address();
+    drop(endpoint);
+    forward.program.wait_for_stderr(|line| line.contains("resuming"));
+
+    forward.program.signal(Signal::INT);
+    let ended = forward.program.finish();
+    assert_eq!(ended.code(), 130, "{ended:#?}");
+    TcpListener::bind(address).expect("the port is free again");
+}

@@ -1,0 +1,27 @@
+//! The programs as their users have them: real processes, real sockets, the software that people
+//! reach through a forwarded port.
+//!
+//! `scripts/test` installs what these tests need; one that misses its tool fails and says so.
+#![cfg(unix)]
+#![allow(clippy::disallowed_methods, reason = "tests have deadlines, and read the clock for them")]
+
+mod support;
+
+mod aws_cli;
+mod bad_input;
+mod bulk;
+mod demo;
+mod lost_service;
+mod plugin_contract;
+mod postgres;
+mod protocol_agent;
+mod protocol_peer;
+mod raw_client;
+mod raw_frame;
+mod raw_gateway;
+mod raw_peer;
+mod resumption;
+mod ssh;
+mod targets;
+mod tls;
+mod web;

@@ -1,0 +1,60 @@
+//! The real AWS CLI, with our plugin on its PATH.
+
+use std::{
+    env,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+use super::{
+    endpoint::{Endpoint, REGION},
+    program::{Finished, Program, command},
+    tools::find_tool,
+};
+
+/// Runs `aws ssm` against an endpoint.
+pub struct AwsCli {
+    path: PathBuf,
+    /// Holds the plugin and nothing else.
+    plugins: TempDir,
+    url: String,
+}
+
+impl AwsCli {
+    /// An AWS CLI for `endpoint`.
+    pub fn new(endpoint: &Endpoint) -> Self {
+        let plugins = TempDir::new().expect("a directory");
+        let link = plugins.path().join("session-manager-plugin");
+        symlink(env!("CARGO_BIN_EXE_session-manager-plugin"), link).expect("a link to the plugin");
+        Self { path: find(), plugins, url: endpoint.url.clone() }
+    }
+
+    /// `aws ssm ARGUMENTS`, ready to be started.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut aws = command(&self.path);
+        aws.args(["ssm", "--endpoint-url", &self.url, "--output", "json"]).args(arguments);
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = [self.plugins.path().to_owned()].into_iter().chain(env::split_paths(&path));
+        aws.env("PATH", env::join_paths(folders).expect("no colon in a temporary directory"));
+        aws.env("AWS_REGION", REGION).env("AWS_DEFAULT_REGION", REGION).env("AWS_PAGER", "");
+        aws.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+        aws
+    }
+
+    /// Runs `aws ssm ARGUMENTS` to its end.
+    pub fn run(&self, arguments: &[&str]) -> Finished {
+        Program::run(self.command(arguments))
+    }
+}
+
+/// The one that was named, else the one that scripts/test installed, else the user's.
+fn find() -> PathBuf {
+    if let Some(path) = env::var_os("SSMPORT_TEST_AWS") {
+        return path.into();
+    }
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/awscli/bin/aws");
+    if installed.exists() { installed } else { find_tool("aws") }
+}

@@ -1,0 +1,84 @@
+//! A web server for a folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rustix::process::getuid;
+use tempfile::TempDir;
+
+use super::{
+    program::{Program, command},
+    tools::{ATTEMPTS, find_tool, free_port},
+};
+
+/// A running nginx; what is put into [`Nginx::folder`] can be fetched.
+pub struct Nginx {
+    pub port: u16,
+    _server: Program,
+    prefix: TempDir,
+}
+
+impl Nginx {
+    /// Serves a new folder on a free loopback port.
+    pub fn start() -> Self {
+        let prefix = TempDir::new().expect("a directory for nginx");
+        fs::create_dir(folder(prefix.path())).expect("a directory to serve");
+        for _ in 0..ATTEMPTS {
+            let port = free_port();
+            let configuration = prefix.path().join("nginx.conf");
+            fs::write(&configuration, settings(port)).expect("nginx's settings");
+            let mut nginx = command(find_tool("nginx"));
+            nginx.arg("-p").arg(prefix.path()).arg("-c").arg(&configuration);
+            let server = Program::start(nginx);
+            // It says so once it listens.
+            let said = server.wait_for_stderr(|line| {
+                line.contains("start worker process ") || line.contains("[emerg]")
+            });
+            if said.contains("start worker process ") {
+                return Self { port, _server: server, prefix };
+            }
+            if !said.contains("Address already in use") {
+                server.fail("the server does not start");
+            }
+        }
+        panic!("no port for nginx was free in {ATTEMPTS} attempts")
+    }
+
+    /// What is served.
+    pub fn folder(&self) -> PathBuf {
+        folder(self.prefix.path())
+    }
+}
+
+fn folder(prefix: &Path) -> PathBuf {
+    prefix.join("folder")
+}
+
+/// Everything below the prefix; the server in the foreground, in one process more.
+fn settings(port: u16) -> String {
+    // As root the workers would become someone who cannot read the folder.
+    let user = if getuid().is_root() { "user root;" } else { "" };
+    format!(
+        "{user}
+daemon off;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr notice;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        root folder;
+    }}
+}}
+"
+    )
+}

@@ -1,0 +1,47 @@
+//! Where other people's programs are, and ports for them.
+
+use std::{
+    env, fs, iter,
+    net::TcpListener,
+    path::{Path, PathBuf},
+};
+
+/// The program of this name, or a failed test that says how to get it.
+pub fn find_tool(name: &str) -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    // An ordinary user's PATH leaves the servers out.
+    let servers = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    let mut folders = env::split_paths(&path).chain(servers);
+    let found = folders.find_map(|folder| executable(&folder.join(name)));
+    found.unwrap_or_else(|| missing(name))
+}
+
+/// A server's program of PostgreSQL: Debian keeps them off the PATH, one folder a version.
+pub fn find_postgres_tool(name: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = versions.filter_map(|version| {
+        let number: u32 = version.file_name().to_str()?.parse().ok()?;
+        Some((number, executable(&version.path().join("bin").join(name))?))
+    });
+    newest.max().map_or_else(|| find_tool(name), |(_, path)| path)
+}
+
+/// Fails the test for want of a program.
+pub fn missing(name: &str) -> ! {
+    panic!("{name} is missing; scripts/test installs what the tests need")
+}
+
+fn executable(path: &Path) -> Option<PathBuf> {
+    path.is_file().then(|| path.to_owned())
+}
+
+/// A loopback port that was free a moment ago, below those that the system gives to clients.
+/// Whoever starts a server there must be ready to find it taken, and try another.
+pub fn free_port() -> u16 {
+    let mut candidates = iter::repeat_with(|| rand::random_range(10_000..32_000));
+    let free = candidates.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.expect("an endless number of candidates")
+}
+
+/// How many ports a server's guard tries.
+pub const ATTEMPTS: usize = 5;

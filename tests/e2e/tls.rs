@@ -1,0 +1,158 @@
+//! Data channels behind TLS, as the real service has them: nginx with a certificate of a private
+//! authority in front of the endpoint.
+
+use std::{fs, path::Path, process::Command};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use crate::{
+    support::{Endpoint, Plugin, Program, command, find_tool, free_port, port_request},
+    targets::{TcpTarget, echoes},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wss_url_is_dialled_with_tls_and_signed() {
+    let (endpoint, server) = (Endpoint::start(), TcpTarget::echo().await);
+    let proxy = TlsProxy::start(&endpoint);
+    let plugin = attach(&endpoint, &proxy, server.port, Some(proxy.authority()));
+    let opened = plugin.wait_for_stdout(|line| line.starts_with("Port "));
+    let port: u16 = opened.split(' ').nth(1).and_then(|port| port.parse().ok()).expect("a port");
+
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await.expect("the port is open");
+    echoes(&mut socket, b"through TLS").await;
+    let signature = proxy.authorization_seen();
+    assert!(signature.starts_with("AWS4-HMAC-SHA256 Credential=test/"), "{signature}");
+    assert!(signature.contains("/eu-west-1/ssmmessages/aws4_request"), "{signature}");
+    assert!(signature.contains("SignedHeaders=host;x-amz-date,"), "{signature}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_nobody_vouches_for_is_refused() {
+    let (endpoint, server) = (Endpoint::start(), TcpTarget::echo().await);
+    let proxy = TlsProxy::start(&endpoint);
+    let other = TlsProxy::start(&endpoint);
+    let plugin = attach(&endpoint, &proxy, server.port, Some(other.authority()));
+    let finished = plugin.finish();
+    let expected =
+        format!("Cannot perform start session: no WebSocket with localhost:{}: ", proxy.port);
+    let told = finished.stdout.lines().find(|line| line.starts_with(&expected));
+    let told = told.unwrap_or_else(|| panic!("{finished:#?}"));
+    assert!(told.contains("certificate"), "{told}");
+    assert_eq!(finished.code(), 0);
+}
+
+/// The plugin, for a session whose stream URL leads through the proxy.
+fn attach(endpoint: &Endpoint, proxy: &TlsProxy, port: u16, roots: Option<String>) -> Program {
+    let mut response = endpoint.start_port_session(port);
+    let url = response["StreamUrl"].as_str().expect("a URL");
+    let plain = format!("ws://{}", endpoint.address());
+    let url = url.replace(&plain, &format!("wss://localhost:{}", proxy.port));
+    response["StreamUrl"] = Value::String(url);
+    let mut plugin = Plugin::command(endpoint, &response, &port_request(port));
+    plugin.envs(roots.map(|roots| ("SSL_CERT_FILE", roots)));
+    Program::start(plugin)
+}
+
+struct TlsProxy {
+    port: u16,
+    folder: TempDir,
+    _server: Program,
+}
+
+impl TlsProxy {
+    fn start(endpoint: &Endpoint) -> Self {
+        let folder = TempDir::new().expect("a directory for nginx");
+        certify(folder.path());
+        loop {
+            let port = free_port();
+            let settings = folder.path().join("nginx.conf");
+            fs::write(&settings, configuration(port, endpoint)).expect("nginx's settings");
+            let mut nginx = command(find_tool("nginx"));
+            nginx.arg("-p").arg(folder.path()).arg("-c").arg(&settings);
+            let server = Program::start(nginx);
+            let said = server.wait_for_stderr(|line| {
+                line.contains("start worker process ") || line.contains("[emerg]")
+            });
+            if said.contains("start worker process ") {
+                return Self { port, folder, _server: server };
+            }
+            if !said.contains("Address already in use") {
+                server.fail("the proxy does not start");
+            }
+        }
+    }
+
+    fn authority(&self) -> String {
+        self.folder.path().join("ca.pem").to_string_lossy().into_owned()
+    }
+
+    /// The Authorization header of the upgrade. nginx wrote it before it passed the request on.
+    fn authorization_seen(&self) -> String {
+        let log = fs::read_to_string(self.folder.path().join("mirror.log")).unwrap_or_default();
+        log.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+/// A certificate for localhost and the authority that signed it.
+fn certify(folder: &Path) {
+    let openssl = |arguments: &str| {
+        let mut command: Command = command(find_tool("openssl"));
+        command.current_dir(folder).args(arguments.split(' '));
+        Program::run(command).success();
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
+    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=Test"));
+    openssl(
+        &format!("req {key} -keyout key.pem -out request.pem -subj /CN=localhost")
+            .replace(" -days 2", ""),
+    );
+    fs::write(folder.join("san"), "subjectAltName=DNS:localhost").expect("the name");
+    openssl(
+        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -days 2 -out cert.pem -extfile san",
+    );
+}
+
+fn configuration(port: u16, endpoint: &Endpoint) -> String {
+    // An access log is written when a request ends, which a WebSocket's does not while it is in
+    // use: the mirrored request beside it ends at once.
+    format!(
+        "daemon off;
+user root;
+worker_processes 1;
+pid nginx.pid;
+error_log stderr notice;
+events {{ worker_connections 64; }}
+http {{
+    log_format authorization '$http_authorization';
+    access_log off;
+    log_subrequest on;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate cert.pem;
+        ssl_certificate_key key.pem;
+        location / {{
+            mirror /seen;
+            proxy_pass {};
+            proxy_http_version 1.1;
+            proxy_set_header Upgrade $http_upgrade;
+            proxy_set_header Connection upgrade;
+            proxy_read_timeout 1h;
+        }}
+        location = /seen {{
+            internal;
+            access_log mirror.log authorization;
+            return 204;
+        }}
+    }}
+}}
+",
+        endpoint.url
+    )
+}
