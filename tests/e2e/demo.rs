@@ -25,7 +25,7 @@ fn every_step_of_the_demo_is_shown_and_ends_well() {
             "port: one byte there and back",
             "port: new connections, one by one",
             "port of another host, both ways",
-            "port: reply after the client's end of file",
+            "port: reply after client's end of file",
             "port: nobody listens at the destination",
         ]
     );

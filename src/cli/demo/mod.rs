@@ -36,7 +36,7 @@ pub(super) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Fail
             println_quietly(line);
         }
     };
-    show(&format!("{:<44} {:>10} {:>9}  {:<9}", "step", "MB", "MB/s", "verdict"));
+    show(&format!("{:<41}{:>24}  verdict", "step", "figures"));
     let mut failed = 0;
     for step in Step::ALL {
         let done = tokio::time::timeout(STEP_TIMEOUT, bench.run(step)).await;
@@ -53,24 +53,22 @@ pub(super) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Fail
     Err(Failure::new(Code::Check, what).next("run it with -v to see more, and report it"))
 }
 
+/// A line that fits 80 columns, unless something has failed.
 fn row(name: &str, done: &Result<Measured, String>) -> String {
     match done {
-        Ok(measured) => {
-            let megabytes = measured.bytes as f64 / 1e6;
-            let (amount, rate) = if measured.bytes < 1_000_000 {
-                (String::new(), String::new())
-            } else {
-                let rate = megabytes / measured.took.as_secs_f64();
-                (format!("{megabytes:.1}"), format!("{rate:.1}"))
-            };
-            let note = &measured.note;
-            let row =
-                format!("{name:<44} {amount:>10} {rate:>9}  {GOOD}{:<9}{GOOD:#} {note}", "ok");
-            row.trim_end().to_owned()
+        Ok(measured) => format!("{name:<41}{:>24}  {GOOD}ok{GOOD:#}", measured.figures()),
+        Err(why) => format!("{name:<41}{:>24}  {ERROR}failed{ERROR:#}: {why}", ""),
+    }
+}
+
+impl Measured {
+    fn figures(&self) -> String {
+        if !self.note.is_empty() {
+            return self.note.clone();
         }
-        Err(why) => {
-            format!("{name:<44} {:>10} {:>9}  {ERROR}{:<9}{ERROR:#} {why}", "", "", "failed")
-        }
+        let megabytes = self.bytes as f64 / 1e6;
+        let rate = megabytes / self.took.as_secs_f64();
+        format!("{megabytes:.1} MB, {rate:.1} MB/s")
     }
 }
 

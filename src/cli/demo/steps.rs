@@ -57,7 +57,7 @@ impl Step {
             Self::Echo => "port: one byte there and back",
             Self::Connections => "port: new connections, one by one",
             Self::RemoteHost => "port of another host, both ways",
-            Self::HalfClose => "port: reply after the client's end of file",
+            Self::HalfClose => "port: reply after client's end of file",
             Self::Refused => "port: nobody listens at the destination",
         }
     }
@@ -201,7 +201,7 @@ async fn half_close(address: SocketAddr) -> Done {
 async fn refused(address: SocketAddr) -> Done {
     let mut socket = TcpStream::connect(address).await?;
     match socket.read_u8().await {
-        Err(_) => Ok((0, "closed, and the forward goes on".to_owned())),
+        Err(_) => Ok((0, "closed, forward goes on".to_owned())),
         Ok(_) => Err(io::Error::other("somebody answered")),
     }
 }
@@ -209,7 +209,7 @@ async fn refused(address: SocketAddr) -> Done {
 fn percentiles(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-    format!("{:.2} ms, 99 % within {:.2} ms", at(50), at(99))
+    format!("{:.2} ms, 99 %: {:.2} ms", at(50), at(99))
 }
 
 const PARALLEL: u64 = 50;
