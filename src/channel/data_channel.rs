@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{
-    ChannelError, Config, Event, Role,
+    ChannelError, Config, Event, Role, announcement,
     handshake::{self, Progress, Ready},
     incoming::{Arrival, Incoming},
     outgoing::Outgoing,
@@ -41,6 +41,8 @@ pub struct Channel {
     events: VecDeque<Event>,
     paused: bool,
     closed: bool,
+    /// Since when the other side could have been heard.
+    in_touch_since: Instant,
     /// Timeouts in a row; each doubles the next.
     timeouts: u32,
     frames_received: u64,
@@ -65,6 +67,7 @@ impl Channel {
             events: VecDeque::new(),
             paused: false,
             closed: false,
+            in_touch_since: now,
             timeouts: 0,
             frames_received: 0,
             unreadable: 0,
@@ -261,10 +264,11 @@ impl Channel {
         self.can_send_control() && self.outgoing.has_room()
     }
 
-    /// As [`can_send`](Self::can_send), but without regard to the window: for the few small
-    /// messages that must not wait behind data.
+    /// As [`can_send`](Self::can_send), but with twice as many messages and no regard to their
+    /// bytes: for the small messages that must not wait behind data.
     pub fn can_send_control(&self) -> bool {
         self.progress == Progress::Done
+            && self.outgoing.has_reserve()
             && !self.timers.is_set(Timer::FirstData)
             && !self.paused
             && !self.closed
@@ -298,27 +302,9 @@ impl Channel {
         target: &str,
         now: Instant,
     ) {
-        let message_id = self.ids.next_id();
-        let created_ms = self.epoch_ms(now);
-        let document = ServiceMessage {
-            created_date: created_ms.to_string(),
-            destination_id: target.to_owned(),
-            message_id: message_id.simple().to_string(),
-            message_type: message_type.name().to_owned(),
-            schema_version: 1,
-            session_id: session_id.to_owned(),
-            ..ServiceMessage::default()
-        };
-        let header = Header {
-            message_type,
-            created_ms,
-            sequence_number: 0,
-            flags: Flags::SYN_FIN,
-            message_id,
-            payload_type: PayloadType::None,
-        };
-        let json = serde_json::to_vec(&document).unwrap_or_default();
-        self.announcements.push_back(header.encode(Packet::copy_from(&json)));
+        let (id, created_ms) = (self.ids.next_id(), self.epoch_ms(now));
+        let frame = announcement::encode(message_type, session_id, target, id, created_ms);
+        self.announcements.push_back(frame);
     }
 
     fn send_json(&mut self, payload_type: PayloadType, document: &impl Serialize, now: Instant) {
@@ -335,6 +321,12 @@ impl Channel {
     /// Frames that have come from the other side, repeats included.
     pub fn frames_received(&self) -> u64 {
         self.frames_received
+    }
+
+    /// Messages that have arrived in their turn or been acknowledged so far: what connections were
+    /// of use for.
+    pub fn messages_done(&self) -> i64 {
+        self.incoming.expected().saturating_add(self.outgoing.base())
     }
 
     /// The smoothed round trip to the other end, once there is one.
@@ -400,8 +392,16 @@ impl Channel {
         self.acknowledgements.len() < MAX_ACKNOWLEDGEMENTS
     }
 
-    /// The connection was replaced: everything unacknowledged is sent again, in order.
+    /// Nothing was read up to `now`, since nothing could be taken: acknowledgements may wait
+    /// unread, so the time until now is not held against the other side.
+    pub fn handle_unread(&mut self, now: Instant) {
+        self.in_touch_since = now;
+    }
+
+    /// The connection was replaced: everything unacknowledged is sent again, in order. How long
+    /// there was none is not held against the other side.
     pub fn handle_reconnected(&mut self, now: Instant) {
+        self.in_touch_since = now;
         self.paused = false;
         self.timeouts = 0;
         self.outgoing.lose_all();
@@ -411,10 +411,11 @@ impl Channel {
     // --- details ---
 
     fn retransmission_timeout(&mut self, now: Instant) -> Result<(), ChannelError> {
-        if let Some((sequence_number, after)) = self.outgoing.oldest(now)
-            && after >= self.config.give_up_after
-        {
-            return Err(ChannelError::Unacknowledged { sequence_number, after });
+        if let Some((sequence_number, after)) = self.outgoing.oldest(now) {
+            let after = after.min(now.saturating_duration_since(self.in_touch_since));
+            if after >= self.config.give_up_after {
+                return Err(ChannelError::Unacknowledged { sequence_number, after });
+            }
         }
         self.timeouts = self.timeouts.saturating_add(1);
         self.outgoing.lose_oldest();

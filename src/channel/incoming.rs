@@ -35,6 +35,11 @@ impl Incoming {
         Self { expected: 0, waiting: VecDeque::new(), waiting_bytes: 0, bound }
     }
 
+    /// Number of the next message in turn.
+    pub(super) fn expected(&self) -> i64 {
+        self.expected
+    }
+
     pub(super) fn accept(&mut self, mut frame: Frame) -> Arrival {
         let ahead = frame.header.sequence_number.saturating_sub(self.expected);
         if ahead < 0 {

@@ -24,6 +24,7 @@
 //! bytes. Events must be drained after each frame; draining the reorder buffer releases at most
 //! its own bound into them.
 
+mod announcement;
 mod config;
 mod data_channel;
 mod error;

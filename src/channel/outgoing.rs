@@ -63,6 +63,11 @@ impl Outgoing {
         }
     }
 
+    /// The lowest number that is not acknowledged.
+    pub(super) fn base(&self) -> i64 {
+        self.base
+    }
+
     /// The number that the next pushed message will have.
     pub(super) fn next_sequence_number(&self) -> i64 {
         self.base + self.ring.len() as i64
@@ -70,6 +75,11 @@ impl Outgoing {
 
     pub(super) fn has_room(&self) -> bool {
         self.bytes < self.bound.bytes && self.ring.len() < self.bound.messages
+    }
+
+    /// As [`has_room`](Self::has_room), with a reserve for what must not wait behind data.
+    pub(super) fn has_reserve(&self) -> bool {
+        self.ring.len() < self.bound.messages.saturating_mul(2)
     }
 
     /// Nothing waits and nothing is unacknowledged.

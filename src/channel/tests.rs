@@ -436,3 +436,23 @@ fn frame_type(number: u32) -> PayloadType {
     ];
     numbered[number as usize % numbered.len()]
 }
+
+#[test]
+fn time_in_which_nothing_can_be_heard_is_not_held_against_the_peer() {
+    type Deaf = fn(&mut Channel, Instant);
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let deaf: [Deaf; 2] = [Channel::handle_reconnected, Channel::handle_unread];
+    for handle in deaf {
+        let start = Instant::now();
+        let role = Role::Agent { session: Some(port_session()) };
+        let config = Config::new(role, "3.3.0.0", 1_795_282_361_748, 2);
+        let mut channel = Channel::new(Config { handshake_timeout: minutes(100), ..config }, start);
+        assert!(channel.poll_transmit(start).is_some());
+        let heard = start + minutes(10);
+        handle(&mut channel, heard);
+        while channel.poll_transmit(heard).is_some() {}
+        assert_eq!(channel.handle_timeout(heard + minutes(4)), Ok(()));
+        let given_up = channel.handle_timeout(heard + minutes(6));
+        assert!(matches!(given_up, Err(ChannelError::Unacknowledged { sequence_number: 0, .. })));
+    }
+}

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     net::Traffic,
-    session::{Session, SessionEnd},
+    session::{ControlPlane, Session, SessionEnd},
     streams::{Forward, ForwardEvent},
 };
 
@@ -59,7 +59,7 @@ impl Tunnel {
             end = session.run(ticket, &mut forward) => end?,
             // The session may be between two connections, and not hear of the stop.
             () = stopped_for(self.stop.clone(), STOP_TIMEOUT) => {
-                let _ = timeout(TERMINATE_TIMEOUT, control_plane.terminate(&session_id)).await;
+                terminate(&*control_plane, &session_id).await;
                 SessionEnd::Done
             }
         };
@@ -100,15 +100,21 @@ pub(super) async fn bind(spec: &Spec) -> Result<Vec<TcpListener>, Failure> {
 
 /// Both address families on one port; the second only where the system has it.
 async fn pair(first: Ipv4Addr, second: Ipv6Addr, port: u16) -> Result<Vec<TcpListener>, Failure> {
-    let first = listen(first.into(), port).await?;
-    let port = first.local_addr().map_or(port, |address| address.port());
-    let second = listen_only_v6(second, port);
-    match second {
-        Ok(second) => Ok(vec![first, second]),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            Err(port_taken(SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port), &error))
+    // A free port of one family may be taken in the other: then another one will do.
+    let mut attempts = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
+    loop {
+        attempts -= 1;
+        let first = listen(first.into(), port).await?;
+        let port = first.local_addr().map_or(port, |address| address.port());
+        match listen_only_v6(second, port) {
+            Ok(second) => return Ok(vec![first, second]),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                if attempts == 0 {
+                    return Err(port_taken(SocketAddr::new(second.into(), port), &error));
+                }
+            }
+            Err(_) => return Ok(vec![first]),
         }
-        Err(_) => Ok(vec![first]),
     }
 }
 
@@ -145,6 +151,11 @@ fn port_taken(address: SocketAddr, error: &io::Error) -> Failure {
     }
 }
 
+/// Ends a session whose data channel cannot say so, if the service answers soon.
+pub(super) async fn terminate(control_plane: &dyn ControlPlane, session_id: &str) {
+    let _ = timeout(TERMINATE_TIMEOUT, control_plane.terminate(session_id)).await;
+}
+
 pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error means that nobody can stop us any more: then we are to end, too.
     let _ = stop.wait_for(|stop| *stop).await;
@@ -155,6 +166,7 @@ async fn stopped_for(stop: watch::Receiver<bool>, time: Duration) {
     sleep(time).await;
 }
 
+const FREE_PORT_ATTEMPTS: u32 = 16;
 const LISTEN_QUEUE: i32 = 1024;
 /// A little more than a session in good order takes to end.
 pub(super) const STOP_TIMEOUT: Duration = Duration::from_millis(2500);

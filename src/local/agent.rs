@@ -87,7 +87,10 @@ impl PortAgent {
     /// Whether a dial has ended.
     fn poll_dials(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> bool {
         let mut ended = false;
-        while let Poll::Ready(Some((stream, connected))) = Pin::new(&mut self.dials).poll_next(cx) {
+        // Each refusal costs a flag: they wait until the client acknowledges those before.
+        while channel.can_send_control()
+            && let Poll::Ready(Some((stream, connected))) = Pin::new(&mut self.dials).poll_next(cx)
+        {
             match connected {
                 Ok(socket) => self.relay.connect(stream, socket),
                 Err(error) => {

@@ -218,6 +218,7 @@ where
         for _ in 0..READ_BATCH {
             if !self.can_receive() {
                 self.last_received = now;
+                self.channel.handle_unread(now);
                 return Ok(Reading::Held);
             }
             let Poll::Ready(next) = Pin::new(&mut self.websocket).poll_next(cx) else {

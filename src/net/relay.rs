@@ -395,8 +395,12 @@ impl<S: Socket> Relay<S> {
 impl<S: Socket> Drop for Relay<S> {
     /// A connection whose inbound side has not come to its end must not look as if it had.
     fn drop(&mut self) {
-        let cut_off = self.connections.values().filter(|one| one.writing != Writing::Ended);
-        cut_off.for_each(|connection| connection.socket.reset_on_close());
+        // Agents close what they have in good order: a target whose client has finished, but whose
+        // FIN is still held back, has got all there is.
+        if self.config.mux.role == mux::Role::Client {
+            let cut_off = self.connections.values().filter(|one| one.writing != Writing::Ended);
+            cut_off.for_each(|connection| connection.socket.reset_on_close());
+        }
     }
 }
 

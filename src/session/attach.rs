@@ -1,6 +1,6 @@
 //! Opening, driving and resuming a session.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::SinkExt;
 use http::Uri;
@@ -107,9 +107,9 @@ impl<'a> Session<'a> {
         let stream_url = ticket.stream_url.clone();
         let can_resume = !stream_url::is_presigned(&stream_url);
         let mut websocket = self.open(ticket).await?;
-        let mut pause = Duration::ZERO;
+        let mut attempts = Attempts::new();
         loop {
-            let received_before = self.channel.frames_received();
+            let (opened, done_before) = (now(), self.channel.messages_done());
             let driver = Driver::new(websocket, &mut self.channel, application);
             let outcome = driver.run().await;
             let lost = match outcome {
@@ -121,18 +121,20 @@ impl<'a> Session<'a> {
                     return Err(SessionError::Failed { session_id: self.id, source });
                 }
             };
-            let received = self.channel.frames_received();
-            if received == 0 {
+            if self.channel.frames_received() == 0 {
                 return Err(SessionError::Refused { session_id: self.id, why: lost });
             }
             if !can_resume {
                 let why = "a presigned stream URL can be used only once".to_owned();
                 return Err(SessionError::Lost { session_id: self.id, lost, why });
             }
-            // A connection that broke before it was of any use is no better than none.
-            pause = if received == received_before { longer(pause) } else { Duration::ZERO };
+            // A connection that broke before it was of any use is no better than none. That the
+            // service greeted us on it is of no use yet.
+            if self.channel.messages_done() > done_before || now() >= opened + LAST_PAUSE {
+                attempts = Attempts::new();
+            }
             tracing::warn!(session = self.id, "{lost}; resuming");
-            websocket = match self.resume(&stream_url, &mut pause).await {
+            websocket = match self.resume(&stream_url, &mut attempts).await {
                 Ok(Some(websocket)) => websocket,
                 Ok(None) => return Ok(SessionEnd::TimedOut),
                 Err(why) => {
@@ -162,19 +164,16 @@ impl<'a> Session<'a> {
 
     /// A new data channel, at `stream_url` unless the new ticket names another one.
     ///
-    /// Tries until the service says that the session is over, or time is up; waits for `pause`
-    /// before each attempt, and for longer after each that fails.
+    /// Tries until the service says that the session is over, or time is up.
     async fn resume(
         &self,
         stream_url: &str,
-        pause: &mut Duration,
+        attempts: &mut Attempts,
     ) -> Result<Option<WebSocket>, String> {
-        let give_up_at = now() + self.resume_for;
-        loop {
-            // Jitter, so that many clients that lost the same service do not come back at once.
-            let jitter = rand::random_range(0.5..1.0);
-            sleep(pause.mul_f64(jitter)).await;
-            let why = match self.control_plane.resume(&self.id).await {
+        let mut why = "no new connection lasted".to_owned();
+        while now() < attempts.began + self.resume_for {
+            attempts.pause().await;
+            why = match self.control_plane.resume(&self.id).await {
                 Ok(None) => return Ok(None),
                 Ok(Some(mut ticket)) => {
                     if ticket.stream_url.is_empty() {
@@ -188,12 +187,9 @@ impl<'a> Session<'a> {
                 Err(Refusal { message, is_temporary: false }) => return Err(message),
                 Err(Refusal { message, .. }) => message,
             };
-            if now() >= give_up_at {
-                return Err(why);
-            }
             tracing::debug!(session = self.id, "not resumed yet: {why}");
-            *pause = longer(*pause);
         }
+        Err(why)
     }
 
     async fn terminate(&self) {
@@ -203,8 +199,24 @@ impl<'a> Session<'a> {
     }
 }
 
-fn longer(pause: Duration) -> Duration {
-    (pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE)
+/// Attempts to have the connection again, with longer and longer pauses between them.
+struct Attempts {
+    began: Instant,
+    pause: Duration,
+}
+
+impl Attempts {
+    fn new() -> Self {
+        Self { began: now(), pause: Duration::ZERO }
+    }
+
+    /// Waits until it is time for the next one; the first needs no wait.
+    async fn pause(&mut self) {
+        // Jitter, so that many clients that lost the same service do not come back at once.
+        let jitter = rand::random_range(0.5..1.0);
+        sleep(self.pause.mul_f64(jitter)).await;
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE);
+    }
 }
 
 fn random_uuid() -> Uuid {

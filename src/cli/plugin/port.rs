@@ -7,7 +7,7 @@ use tokio::{sync::watch, time::sleep};
 use super::{
     super::{
         signals,
-        tunnel::{CLIENT_VERSION, STOP_TIMEOUT, stopped},
+        tunnel::{CLIENT_VERSION, STOP_TIMEOUT, stopped, terminate},
     },
     invocation::Invocation,
     say,
@@ -57,7 +57,10 @@ pub(super) async fn attach(invocation: Invocation) -> Result<(), String> {
     let mut forward = Forward::new(Box::new(open), Box::pin(stopped(is_stopped)), observer);
     let end = tokio::select! {
         end = session.run(ticket, &mut forward) => end.map_err(|error| error.to_string())?,
-        () = signalled => SessionEnd::Done,
+        () = signalled => {
+            terminate(&*control_plane, &session_id).await;
+            SessionEnd::Done
+        }
     };
     if let Some(why) = forward.failure() {
         return Err(why.to_owned());
