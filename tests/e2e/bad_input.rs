@@ -12,7 +12,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 
 use super::{
     raw_peer::PATIENCE,
-    support::{Endpoint, Finished, Forward, NODE, Program, Signal, command},
+    support::{Endpoint, Finished, Forward, Program, Signal, command},
     targets::*,
 };
 
@@ -172,7 +172,7 @@ fn output_that_nobody_reads_is_no_mishap() {
 
 #[cfg(feature = "aws")]
 mod with_a_service {
-    use super::*;
+    use super::{super::support::NODE, *};
 
     #[test]
     fn a_taken_port_starts_no_session() {

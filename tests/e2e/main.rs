@@ -15,6 +15,7 @@ mod lost_service;
 mod plugin_contract;
 mod postgres;
 mod protocol_agent;
+mod protocol_limits;
 mod protocol_peer;
 mod raw_client;
 mod raw_frame;

@@ -326,7 +326,13 @@ async fn a_reply_after_the_local_programs_end_of_file_arrives() {
     assert_eq!(agent.smux().await, (PSH, 3, b"question".to_vec()));
     // The agent would close both directions on a FIN: none may come while a reply does.
     for part in [b"first ", b"second"] {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        let end = Instant::now() + Duration::from_millis(700);
+        while let Some(arrival) = agent.arrival_within(end - Instant::now().min(end)).await {
+            assert!(
+                matches!(&arrival, Arrival::Frame(frame) if frame.message_type == ACKNOWLEDGE),
+                "{arrival:?}"
+            );
+        }
         agent.send(STREAM, &smux(PSH, 3, part)).await;
         assert_eq!(read(&mut local, 6).await, part);
     }

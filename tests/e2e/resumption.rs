@@ -13,7 +13,10 @@ use ssmport::{
 };
 use tokio::time::timeout;
 
-use super::raw_gateway::*;
+use super::{
+    raw_frame::{RawFrame, START_PUBLICATION},
+    raw_gateway::*,
+};
 
 /// Resumes as often as it is asked to.
 struct Patient {
@@ -46,28 +49,34 @@ impl ControlPlane for Patient {
     }
 }
 
-/// A gateway that takes each connection and closes it must not be asked without a pause.
+/// A gateway that takes each connection and closes it must not be asked without a pause, whether
+/// it greets or not.
 #[tokio::test]
 async fn connections_that_break_at_once_are_not_opened_in_a_rush() {
-    let gateway = RawGateway::start().await;
-    let control = Patient { stream_url: gateway.stream_url(), resumed: AtomicU32::new(0) };
-    let session = Session::new(SESSION_ID, "1.2.764.0", &control);
-    let stop = Box::pin(std::future::pending());
-    let mut forward = Forward::new(Box::new(|_| Ok(Vec::new())), stop, |_| {});
-    let closing = async {
-        let mut agent = gateway.accept_and_shake_hands(0).await;
-        loop {
-            close(&mut agent).await;
-            agent = gateway.accept().await;
-        }
-    };
-    let ended = timeout(Duration::from_secs(3), async {
-        tokio::select! {
-            end = session.run(control.ticket(), &mut forward) => panic!("ended: {end:?}"),
-            () = closing => {}
-        }
-    });
-    assert!(ended.await.is_err());
-    let resumed = control.resumed.load(Ordering::Relaxed);
-    assert!((2..20).contains(&resumed), "resumed {resumed} times in 3 s");
+    for is_greeted in [false, true] {
+        let gateway = RawGateway::start().await;
+        let control = Patient { stream_url: gateway.stream_url(), resumed: AtomicU32::new(0) };
+        let session = Session::new(SESSION_ID, "1.2.764.0", &control);
+        let stop = Box::pin(std::future::pending());
+        let mut forward = Forward::new(Box::new(|_| Ok(Vec::new())), stop, |_| {});
+        let closing = async {
+            let mut agent = gateway.accept_and_shake_hands(0).await;
+            loop {
+                close(&mut agent).await;
+                agent = gateway.accept().await;
+                if is_greeted {
+                    agent.send_frame(&RawFrame::new(START_PUBLICATION, 0, 0, b"{}")).await;
+                }
+            }
+        };
+        let ended = timeout(Duration::from_secs(3), async {
+            tokio::select! {
+                end = session.run(control.ticket(), &mut forward) => panic!("ended: {end:?}"),
+                () = closing => {}
+            }
+        });
+        assert!(ended.await.is_err());
+        let resumed = control.resumed.load(Ordering::Relaxed);
+        assert!((2..20).contains(&resumed), "resumed {resumed} times in 3 s");
+    }
 }

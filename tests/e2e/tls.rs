@@ -3,12 +3,13 @@
 
 use std::{fs, path::Path, process::Command};
 
+use rustix::process::getuid;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
 use crate::{
-    support::{Endpoint, Plugin, Program, command, find_tool, free_port, port_request},
+    support::{Endpoint, Plugin, Program, command, find_tool, port_request, start_nginx},
     targets::{TcpTarget, echoes},
 };
 
@@ -65,23 +66,9 @@ impl TlsProxy {
     fn start(endpoint: &Endpoint) -> Self {
         let folder = TempDir::new().expect("a directory for nginx");
         certify(folder.path());
-        loop {
-            let port = free_port();
-            let settings = folder.path().join("nginx.conf");
-            fs::write(&settings, configuration(port, endpoint)).expect("nginx's settings");
-            let mut nginx = command(find_tool("nginx"));
-            nginx.arg("-p").arg(folder.path()).arg("-c").arg(&settings);
-            let server = Program::start(nginx);
-            let said = server.wait_for_stderr(|line| {
-                line.contains("start worker process ") || line.contains("[emerg]")
-            });
-            if said.contains("start worker process ") {
-                return Self { port, folder, _server: server };
-            }
-            if !said.contains("Address already in use") {
-                server.fail("the proxy does not start");
-            }
-        }
+        let settings = |port| configuration(port, endpoint);
+        let (port, server) = start_nginx(folder.path(), settings);
+        Self { port, folder, _server: server }
     }
 
     fn authority(&self) -> String {
@@ -102,12 +89,9 @@ fn certify(folder: &Path) {
         command.current_dir(folder).args(arguments.split(' '));
         Program::run(command).success();
     };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
-    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=Test"));
-    openssl(
-        &format!("req {key} -keyout key.pem -out request.pem -subj /CN=localhost")
-            .replace(" -days 2", ""),
-    );
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!("req -x509 {key} -days 2 -keyout ca.key -out ca.pem -subj /CN=Test"));
+    openssl(&format!("req {key} -keyout key.pem -out request.pem -subj /CN=localhost"));
     fs::write(folder.join("san"), "subjectAltName=DNS:localhost").expect("the name");
     openssl(
         "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -days 2 -out cert.pem -extfile san",
@@ -115,11 +99,13 @@ fn certify(folder: &Path) {
 }
 
 fn configuration(port: u16, endpoint: &Endpoint) -> String {
+    // As root the workers would become someone who cannot read the folder.
+    let user = if getuid().is_root() { "user root;" } else { "" };
     // An access log is written when a request ends, which a WebSocket's does not while it is in
     // use: the mirrored request beside it ends at once.
     format!(
         "daemon off;
-user root;
+{user}
 worker_processes 1;
 pid nginx.pid;
 error_log stderr notice;

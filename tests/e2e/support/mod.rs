@@ -24,7 +24,7 @@ pub use aws_cli::AwsCli;
 pub use digest::file_digest;
 pub use endpoint::{Endpoint, NODE, REGION, port_request};
 pub use forward::Forward;
-pub use nginx::Nginx;
+pub use nginx::{Nginx, start_nginx};
 pub use plugin::Plugin;
 pub use postgres::Postgres;
 pub use program::{DEADLINE, Finished, Program, command};

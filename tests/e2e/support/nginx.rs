@@ -25,31 +25,38 @@ impl Nginx {
     pub fn start() -> Self {
         let prefix = TempDir::new().expect("a directory for nginx");
         fs::create_dir(folder(prefix.path())).expect("a directory to serve");
-        for _ in 0..ATTEMPTS {
-            let port = free_port();
-            let configuration = prefix.path().join("nginx.conf");
-            fs::write(&configuration, settings(port)).expect("nginx's settings");
-            let mut nginx = command(find_tool("nginx"));
-            nginx.arg("-p").arg(prefix.path()).arg("-c").arg(&configuration);
-            let server = Program::start(nginx);
-            // It says so once it listens.
-            let said = server.wait_for_stderr(|line| {
-                line.contains("start worker process ") || line.contains("[emerg]")
-            });
-            if said.contains("start worker process ") {
-                return Self { port, _server: server, prefix };
-            }
-            if !said.contains("Address already in use") {
-                server.fail("the server does not start");
-            }
-        }
-        panic!("no port for nginx was free in {ATTEMPTS} attempts")
+        let (port, server) = start_nginx(prefix.path(), settings);
+        Self { port, _server: server, prefix }
     }
 
     /// What is served.
     pub fn folder(&self) -> PathBuf {
         folder(self.prefix.path())
     }
+}
+
+/// An nginx on a free loopback port, with what `settings` says for that port; its files are below
+/// `prefix`.
+pub fn start_nginx(prefix: &Path, settings: impl Fn(u16) -> String) -> (u16, Program) {
+    for _ in 0..ATTEMPTS {
+        let port = free_port();
+        let configuration = prefix.join("nginx.conf");
+        fs::write(&configuration, settings(port)).expect("nginx's settings");
+        let mut nginx = command(find_tool("nginx"));
+        nginx.arg("-p").arg(prefix).arg("-c").arg(&configuration);
+        let server = Program::start(nginx);
+        // It says so once it listens.
+        let said = server.wait_for_stderr(|line| {
+            line.contains("start worker process ") || line.contains("[emerg]")
+        });
+        if said.contains("start worker process ") {
+            return (port, server);
+        }
+        if !said.contains("Address already in use") {
+            server.fail("the server does not start");
+        }
+    }
+    panic!("no port for nginx was free in {ATTEMPTS} attempts")
 }
 
 fn folder(prefix: &Path) -> PathBuf {

@@ -75,10 +75,7 @@ impl Drop for Postgres {
         // Its children have sessions of their own, and shared memory; only the server itself
         // puts an end to them all.
         if let Some(server) = self.server.take() {
-            server.signal(Signal::QUIT);
-            if !std::thread::panicking() {
-                server.finish();
-            }
+            server.stop(Signal::QUIT);
         }
     }
 }

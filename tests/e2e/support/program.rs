@@ -117,6 +117,13 @@ impl Program {
         Finished { status, stdout: self.stdout(), stderr: self.stderr() }
     }
 
+    /// Asks the program to end with `signal`, and gives it the time to put its house in order.
+    pub fn stop(self, signal: Signal) {
+        // What does not end is killed with the guard; a test that has failed is not to fail again.
+        let _ = kill_process_group(self.pid, signal);
+        let _ = self.ended.recv_timeout(DEADLINE);
+    }
+
     /// The most memory that the child has had resident at a time, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
