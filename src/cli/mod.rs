@@ -58,12 +58,15 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::local("cannot start").because(error))?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match cli.command {
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,
             Command::Completions(_) => Ok(()),
         }
-    })
+    });
+    // A name being looked up by a resolver that does not answer must not hold up the end.
+    runtime.shutdown_background();
+    done
 }

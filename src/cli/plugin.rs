@@ -39,7 +39,10 @@ fn start(response: &str, region: &str, operation: &str, rest: &[String]) {
         // One session in one task needs no second thread.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
-        runtime.block_on(port::attach(invocation))
+        let attached = runtime.block_on(port::attach(invocation));
+        // A name being looked up by a resolver that does not answer must not hold up the end.
+        runtime.shutdown_background();
+        attached
     });
     if let Err(why) = attached {
         say(&format!("Cannot perform start session: {why}\n"));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use super::{
-    raw_client::ended_sessions,
+    raw_client::{await_active_sessions, ended_sessions},
     raw_gateway::*,
     support::{Endpoint, Finished, NODE, Plugin, Program, REGION, Signal, command},
     targets::*,
@@ -133,7 +133,7 @@ async fn every_caller_gets_its_session() {
             says_nothing_of(&ended, response["TokenValue"].as_str().unwrap());
         }
     }
-    assert_eq!(endpoint.active_sessions(), [""; 0]);
+    await_active_sessions(&endpoint, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,6 +165,7 @@ async fn a_whole_session_is_told_byte_for_byte() {
     );
     assert_eq!(ended.stdout, expected);
     assert_eq!((ended.code(), &*ended.stderr), (0, ""));
+    await_active_sessions(&endpoint, 0);
     assert_eq!(ended_sessions(&endpoint), [id]);
 }
 
@@ -187,7 +188,7 @@ fn signals_end_it_even_when_its_parent_ignores_them() {
         assert!(before.elapsed() < Duration::from_secs(3), "{:?}", before.elapsed());
         assert!(ended.stdout.contains("Terminate signal received, exiting.\n"), "{ended:?}");
         TcpListener::bind(("127.0.0.1", local)).expect("the port is free again");
-        assert_eq!(endpoint.active_sessions(), [""; 0]);
+        await_active_sessions(&endpoint, 0);
     }
 }
 
@@ -207,7 +208,7 @@ fn a_taken_local_port_is_told_of_and_the_session_is_ended() {
     let words = format!("\nCannot perform start session: listen tcp 127.0.0.1:{port}: ");
     assert!(ended.stdout.contains(&words), "{}", ended.stdout);
     says_nothing_of(&ended, response["TokenValue"].as_str().unwrap());
-    assert_eq!(endpoint.active_sessions(), [""; 0]);
+    await_active_sessions(&endpoint, 0);
 }
 
 #[test]

@@ -63,6 +63,7 @@ async fn a_session_by_the_book_reaches_its_target() {
     let closed = frames.iter().find(|frame| frame.message_type == CHANNEL_CLOSED).expect("closed");
     assert_eq!(closed.json()["SessionId"], *ticket.session_id);
     assert_eq!(closed.json()["Output"], "");
+    await_active_sessions(&endpoint, 0);
     assert_eq!(ended_sessions(&endpoint), [ticket.session_id]);
 }
 
@@ -175,7 +176,7 @@ async fn garbage_in_a_row_ends_the_session_and_less_of_it_does_not() {
     client.until_end().await;
     other.send(STREAM, &smux(PSH, 3, b"alive")).await;
     assert_eq!(other.stream_bytes(3, 5).await, b"alive");
-    assert_eq!(endpoint.active_sessions().len(), 1);
+    await_active_sessions(&endpoint, 1);
 }
 
 #[tokio::test]

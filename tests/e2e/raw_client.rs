@@ -1,5 +1,10 @@
 //! A client by hand: shows its token, answers the handshake, speaks to the multiplexer.
 
+use std::{
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -31,6 +36,21 @@ impl RawTicket {
 /// Starts a session to a port of this machine.
 pub fn start_session(endpoint: &Endpoint, port: u16) -> RawTicket {
     RawTicket::from_response(&endpoint.start_port_session(port))
+}
+
+/// Waits until `count` sessions are alive, and no more: the endpoint notes a session's end a moment
+/// after its client has seen it.
+#[track_caller]
+pub fn await_active_sessions(endpoint: &Endpoint, count: usize) {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        let active = endpoint.active_sessions();
+        if active.len() == count {
+            return;
+        }
+        assert!(Instant::now() < give_up, "{active:?} are alive, not {count}");
+        sleep(Duration::from_millis(10));
+    }
 }
 
 /// The ids of the sessions that are over.
