@@ -23,7 +23,7 @@ use super::{
     error::{AwsError, Operation},
     signature,
 };
-use crate::wire::control::Token;
+use crate::wire::{control::Token, stream_url};
 
 /// An AWS account in one region, as the configuration gives it. Cheap to clone; the clones share
 /// connections and credentials.
@@ -140,7 +140,7 @@ impl Account {
     /// Best effort, as the reference client has it: the map is empty without credentials
     /// within a second, for a presigned URL, and when `SSM_PLUGIN_SKIP_CLIENT_CONFIGURE` is `true`.
     pub async fn sign_upgrade(&self, url: &Uri, now: SystemTime) -> HeaderMap {
-        if !self.signs || signature::is_presigned(url) {
+        if !self.signs || stream_url::is_presigned(&url.to_string()) {
             return HeaderMap::new();
         }
         let Some(credentials) = self.credentials.at_hand(SIGNATURE_PATIENCE, now).await else {

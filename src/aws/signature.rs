@@ -13,15 +13,6 @@ use aws_sigv4::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::HOST};
 
-/// Whether the URL carries its own authorisation in its query. Such a URL is never signed again.
-pub(super) fn is_presigned(url: &Uri) -> bool {
-    let names =
-        url.query().unwrap_or_default().split('&').filter_map(|pair| pair.split('=').next());
-    names.into_iter().any(|name| {
-        name.get(..PRESIGNED.len()).is_some_and(|start| start.eq_ignore_ascii_case(PRESIGNED))
-    })
-}
-
 /// The headers that sign an upgrade of `url`, the `host` that is signed among them. `None` when
 /// the URL has no host or the credentials do not fit into headers.
 pub(super) fn upgrade_headers(
@@ -78,7 +69,6 @@ fn host(url: &Uri) -> Option<String> {
 }
 
 const SERVICE: &str = "ssmmessages";
-const PRESIGNED: &str = "X-Amz-";
 
 #[cfg(test)]
 mod tests {
@@ -169,16 +159,6 @@ mod tests {
             upgrade_headers(&url, credentials.clone(), "eu-west-1", now).unwrap()
         };
         assert_ne!(at(0)["authorization"], at(1)["authorization"]);
-    }
-
-    #[test]
-    fn presigned_urls_are_recognised() {
-        let presigned = |url: &str| is_presigned(&url.parse().unwrap());
-        assert!(presigned("wss://h/s?role=x&X-Amz-Signature=abc"));
-        assert!(presigned("wss://h/s?x-amz-date=20261121T183005Z"));
-        assert!(!presigned("wss://h/s?role=X-Amz-Signature&cell-number=1"));
-        assert!(!presigned("wss://h/s"));
-        assert!(!presigned("wss://h/s?ä"));
     }
 
     #[test]

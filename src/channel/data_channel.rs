@@ -329,11 +329,6 @@ impl Channel {
         self.incoming.expected().saturating_add(self.outgoing.base())
     }
 
-    /// The smoothed round trip to the other end, once there is one.
-    pub fn round_trip(&self) -> Option<Duration> {
-        self.rtt.smoothed()
-    }
-
     // --- the driver's side ---
 
     /// The next frame for the wire: acknowledgements, then what is lost, then what is new.

@@ -126,13 +126,6 @@ impl Mux {
         self.streams.get(&id)?.queue.front()
     }
 
-    /// All received bytes of a stream in order, for a vectored write. The first slice is that of
-    /// [`front`](Mux::front).
-    pub fn slices(&self, id: StreamId) -> impl Iterator<Item = &[u8]> {
-        let stream = self.streams.get(&id);
-        stream.into_iter().flat_map(|stream| stream.queue.slices())
-    }
-
     /// Tells that the first `n` bytes of the queue were delivered. They may span slices; what
     /// exceeds the queue is ignored.
     pub fn consume(&mut self, id: StreamId, n: usize) {

@@ -83,7 +83,8 @@ impl ReceiveQueue {
     }
 
     /// All bytes, in order, in as many pieces as they are kept.
-    pub(super) fn slices(&self) -> impl Iterator<Item = &[u8]> {
+    #[cfg(test)]
+    fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);
         self.slices.iter().map(|slice| &slice[..]).chain(tail)
     }

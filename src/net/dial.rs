@@ -10,6 +10,7 @@ use tokio_tungstenite::{
 };
 
 use super::tls::{self, TlsError};
+use crate::wire::stream_url::without_query;
 
 /// A data channel's carrier, on the client's side.
 pub type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -103,27 +104,21 @@ fn host_and_port(url: &Uri) -> Result<(String, u16), DialError> {
     let default_port = match url.scheme_str() {
         Some("ws") => 80,
         Some("wss") => 443,
-        _ => return Err(DialError::Url(without_query(url))),
+        _ => return Err(DialError::Url(without_query(&url.to_string()))),
     };
     let host = url.host().filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| DialError::Url(without_query(url)))?;
+    let host = host.ok_or_else(|| DialError::Url(without_query(&url.to_string())))?;
     Ok((host.to_owned(), url.port_u16().unwrap_or(default_port)))
 }
 
 fn request(url: &Uri, headers: HeaderMap) -> Result<Request<()>, DialError> {
     let request = url.clone().into_client_request();
-    let mut request = request.map_err(|_| DialError::Url(without_query(url)))?;
+    let mut request = request.map_err(|_| DialError::Url(without_query(&url.to_string())))?;
     // A signed `Host` replaces the one that tungstenite has set.
     for (name, value) in &headers {
         request.headers_mut().insert(name, value.clone());
     }
     Ok(request)
-}
-
-/// The URL as it may be shown: a presigned one carries its signature in the query.
-fn without_query(url: &Uri) -> String {
-    let shown = url.to_string();
-    shown.split('?').next().unwrap_or_default().to_owned()
 }
 
 /// How both ends of a data channel set up their WebSocket.

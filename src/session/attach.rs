@@ -8,14 +8,14 @@ use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use super::{ControlPlane, Refusal, Ticket, stream_url};
+use super::{ControlPlane, Refusal, Ticket};
 use crate::{
     channel::{Channel, Config, Role},
     net::{
         Application, DialError, Disconnect, DriveError, Driver, Outcome, WebSocket, dial, epoch_ms,
         now,
     },
-    wire::control::OpenDataChannel,
+    wire::{control::OpenDataChannel, stream_url},
 };
 
 /// A session between its WebSockets.

@@ -12,7 +12,6 @@
 
 mod attach;
 mod control_plane;
-mod stream_url;
 
 pub use attach::{Session, SessionEnd, SessionError};
 pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal, Ticket};

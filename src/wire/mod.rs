@@ -19,6 +19,7 @@
 pub mod acknowledgement;
 pub mod control;
 pub mod handshake;
+pub mod stream_url;
 
 mod frame;
 mod header;

@@ -2,7 +2,7 @@
 
 /// Whether the URL carries its own signature (any `X-Amz-*` query parameter): it is dialled as it
 /// is, unsigned, and only once.
-pub(super) fn is_presigned(url: &str) -> bool {
+pub fn is_presigned(url: &str) -> bool {
     let query = url.split_once('?').map(|(_, query)| query).unwrap_or_default();
     query.split('&').any(|parameter| {
         parameter.get(..6).is_some_and(|prefix| prefix.eq_ignore_ascii_case("x-amz-"))
@@ -10,7 +10,7 @@ pub(super) fn is_presigned(url: &str) -> bool {
 }
 
 /// The URL as it may be shown.
-pub(super) fn without_query(url: &str) -> String {
+pub fn without_query(url: &str) -> String {
     url.split('?').next().unwrap_or_default().to_owned()
 }
 
