@@ -41,7 +41,10 @@ pub struct Config {
     pub window: Window,
     /// What may be kept of messages that arrive ahead of their turn.
     pub reorder: Window,
-    /// How long the handshake may take, from the channel's making.
+    /// How long the other side's first message may take; `None` for as long as it likes: a session
+    /// without a handshake begins with a command's output, and commands can be silent for hours.
+    pub opening_timeout: Option<Duration>,
+    /// How long the handshake may take, from its first message.
     pub handshake_timeout: Duration,
     /// How long one message may stay unacknowledged before the peer is given up.
     pub give_up_after: Duration,
@@ -54,6 +57,7 @@ impl Config {
             Role::Client => CLIENT_HANDSHAKE_TIMEOUT,
             Role::Agent { .. } => AGENT_HANDSHAKE_TIMEOUT,
         };
+        let opening_timeout = Some(handshake_timeout);
         Self {
             role,
             version: version.to_owned(),
@@ -61,6 +65,7 @@ impl Config {
             seed,
             window: WINDOW,
             reorder: REORDER,
+            opening_timeout,
             handshake_timeout,
             give_up_after: GIVE_UP_AFTER,
         }

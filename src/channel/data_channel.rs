@@ -74,7 +74,8 @@ impl Channel {
             last_unreadable: None,
             config,
         };
-        channel.timers.set(Timer::Handshake, Some(now + channel.config.handshake_timeout));
+        let opening = channel.config.opening_timeout.map(|timeout| now + timeout);
+        channel.timers.set(Timer::Handshake, opening);
         if let Role::Agent { session } = &channel.config.role {
             match session.clone() {
                 Some(session) => channel.ask_for_handshake(&session, now),
@@ -226,6 +227,7 @@ impl Channel {
         let (response, ready) = handshake::answer(payload, &self.config.version)?;
         self.send_json(PayloadType::HandshakeResponse, &response, now);
         self.progress = Progress::AwaitingComplete(ready);
+        self.timers.set(Timer::Handshake, Some(now + self.config.handshake_timeout));
         Ok(())
     }
 
@@ -318,6 +320,12 @@ impl Channel {
         self.outgoing.is_empty() && self.announcements.is_empty()
     }
 
+    /// Bytes of frames that were sent and not yet acknowledged, or wait to be sent: for streams
+    /// that keep less under way than the window allows.
+    pub fn bytes_under_way(&self) -> usize {
+        self.outgoing.bytes()
+    }
+
     /// Frames that have come from the other side, repeats included.
     pub fn frames_received(&self) -> u64 {
         self.frames_received
@@ -368,7 +376,7 @@ impl Channel {
             match timer {
                 Timer::Handshake => {
                     return Err(ChannelError::HandshakeTimeout {
-                        after: self.config.handshake_timeout,
+                        after: now.saturating_duration_since(self.started),
                         unreadable: self.last_unreadable,
                     });
                 }

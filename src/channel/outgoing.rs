@@ -87,6 +87,11 @@ impl Outgoing {
         self.ring.is_empty()
     }
 
+    /// Bytes of all frames that are kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.ring.push_back(Message {

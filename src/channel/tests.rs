@@ -446,7 +446,7 @@ fn time_in_which_nothing_can_be_heard_is_not_held_against_the_peer() {
         let start = Instant::now();
         let role = Role::Agent { session: Some(port_session()) };
         let config = Config::new(role, "3.3.0.0", 1_795_282_361_748, 2);
-        let mut channel = Channel::new(Config { handshake_timeout: minutes(100), ..config }, start);
+        let mut channel = Channel::new(Config { opening_timeout: None, ..config }, start);
         assert!(channel.poll_transmit(start).is_some());
         let heard = start + minutes(10);
         handle(&mut channel, heard);
@@ -455,4 +455,23 @@ fn time_in_which_nothing_can_be_heard_is_not_held_against_the_peer() {
         let given_up = channel.handle_timeout(heard + minutes(6));
         assert!(matches!(given_up, Err(ChannelError::Unacknowledged { sequence_number: 0, .. })));
     }
+}
+
+#[test]
+fn a_session_may_begin_with_silence_but_a_handshake_that_has_begun_must_end() {
+    let start = Instant::now();
+    let config = Config::new(Role::Client, "1.2.835.0", 1_795_282_361_748, 2);
+    let mut strict = Channel::new(config.clone(), start);
+    let late = start + Duration::from_secs(3600);
+    assert!(matches!(strict.handle_timeout(late), Err(ChannelError::HandshakeTimeout { .. })));
+
+    let config = Config { opening_timeout: None, ..config };
+    let mut patient = Channel::new(config.clone(), start);
+    assert_eq!(patient.handle_timeout(late), Ok(()));
+    let role = Role::Agent { session: Some(port_session()) };
+    let agent = Config::new(role, "3.3.0.0", 1_795_282_361_748, 3);
+    let mut agent = Channel::new(agent, late);
+    patient.handle_frame(agent.poll_transmit(late).unwrap(), late).unwrap();
+    let too_late = patient.handle_timeout(late + config.handshake_timeout);
+    assert!(matches!(too_late, Err(ChannelError::HandshakeTimeout { .. })));
 }

@@ -63,6 +63,38 @@ pub trait Application {
     fn poll_timeout(&self) -> Option<Instant>;
 }
 
+impl<A: Application + ?Sized> Application for Box<A> {
+    fn can_receive(&self) -> bool {
+        (**self).can_receive()
+    }
+
+    fn is_drained(&self) -> bool {
+        (**self).is_drained()
+    }
+
+    fn handle_event(
+        &mut self,
+        event: Event,
+        channel: &mut Channel,
+        now: Instant,
+    ) -> Result<(), String> {
+        (**self).handle_event(event, channel, now)
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        channel: &mut Channel,
+        now: Instant,
+    ) -> Result<Turn, String> {
+        (**self).poll(cx, channel, now)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        (**self).poll_timeout()
+    }
+}
+
 /// What an application's turn came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {

@@ -22,8 +22,7 @@ use crate::{
 pub struct Session<'a> {
     id: String,
     client_id: Uuid,
-    client_version: String,
-    channel: Channel,
+    config: Config,
     control_plane: &'a dyn ControlPlane,
     resume_for: Duration,
 }
@@ -87,11 +86,17 @@ impl<'a> Session<'a> {
         Self {
             id: session_id.to_owned(),
             client_id: random_uuid(),
-            client_version: client_version.to_owned(),
-            channel: Channel::new(config, now()),
+            config,
             control_plane,
             resume_for: RESUME_FOR,
         }
+    }
+
+    /// Lets the agent's first message take as long as it likes, for sessions that may begin without
+    /// a handshake, with the output of a command.
+    pub fn with_patience(mut self) -> Self {
+        self.config.opening_timeout = None;
+        self
     }
 
     /// Opens the data channel and runs `application` until the session ends, resuming it on new
@@ -100,17 +105,18 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the data channel cannot be opened, or is lost for good.
     pub async fn run(
-        mut self,
+        self,
         ticket: Ticket,
         application: &mut impl Application,
     ) -> Result<SessionEnd, SessionError> {
         let stream_url = ticket.stream_url.clone();
         let can_resume = !stream_url::is_presigned(&stream_url);
         let mut websocket = self.open(ticket).await?;
+        let mut channel = Channel::new(self.config.clone(), now());
         let mut attempts = Attempts::new();
         loop {
-            let (opened, done_before) = (now(), self.channel.messages_done());
-            let driver = Driver::new(websocket, &mut self.channel, application);
+            let (opened, done_before) = (now(), channel.messages_done());
+            let driver = Driver::new(websocket, &mut channel, application);
             let outcome = driver.run().await;
             let lost = match outcome {
                 Ok(Outcome::Done) => return Ok(SessionEnd::Done),
@@ -121,7 +127,7 @@ impl<'a> Session<'a> {
                     return Err(SessionError::Failed { session_id: self.id, source });
                 }
             };
-            if self.channel.frames_received() == 0 {
+            if channel.frames_received() == 0 {
                 return Err(SessionError::Refused { session_id: self.id, why: lost });
             }
             if !can_resume {
@@ -130,7 +136,7 @@ impl<'a> Session<'a> {
             }
             // A connection that broke before it was of any use is no better than none. That the
             // service greeted us on it is of no use yet.
-            if self.channel.messages_done() > done_before || now() >= opened + LAST_PAUSE {
+            if channel.messages_done() > done_before || now() >= opened + LAST_PAUSE {
                 attempts = Attempts::new();
             }
             tracing::warn!(session = self.id, "{lost}; resuming");
@@ -141,7 +147,7 @@ impl<'a> Session<'a> {
                     return Err(SessionError::Lost { session_id: self.id, lost, why });
                 }
             };
-            self.channel.handle_reconnected(now());
+            channel.handle_reconnected(now());
             tracing::info!(session = self.id, "resumed");
         }
     }
@@ -153,7 +159,7 @@ impl<'a> Session<'a> {
             .map_err(|_| DialError::Url(stream_url::without_query(&ticket.stream_url)))?;
         let headers = self.control_plane.sign(&url).await;
         let mut websocket = dial(&url, headers).await?;
-        let version = &self.client_version;
+        let version = &self.config.version;
         let open = OpenDataChannel::new(random_uuid(), ticket.token, self.client_id, version);
         let text = serde_json::to_string(&open).unwrap_or_default();
         let host = url.host().unwrap_or_default().to_owned();
