@@ -1,10 +1,10 @@
 //! What can be typed.
 
-use std::net::SocketAddr;
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use super::{spec::Spec, target::Target};
+use super::{proxy_command::Form, spec::Spec, ssh_config::Alias, target::Target};
 
 /// Ports of nodes that AWS Session Manager reaches, on your machine.
 #[derive(Debug, Parser)]
@@ -50,6 +50,10 @@ pub(super) enum Command {
     Forward(ForwardArgs),
     /// Connect standard input and output to a port of a node, as `ssh` wants of its ProxyCommand.
     Proxy(ProxyArgs),
+    /// Run the system's ssh, through Session Manager.
+    Ssh(SshArgs),
+    /// Print the block of ssh_config by which ssh, scp, sftp, rsync and git reach nodes, or install it.
+    SshConfig(SshConfigArgs),
     /// Run the embedded endpoint, to try and test without AWS.
     Local(LocalArgs),
     /// Send every kind of stream through the embedded endpoint and show how it went.
@@ -124,6 +128,35 @@ pub(super) struct ForwardArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "ssmport ssh [OPTIONS] [OPTIONS OF SSH] [USER@]TARGET [ARGUMENTS OF SSH]..."
+)]
+#[command(after_help = SSH_NOTES)]
+pub(super) struct SshArgs {
+    /// The node, and whatever ssh is to be given before and behind it.
+    #[arg(required = true, value_name = "[USER@]TARGET", num_args = 1..)]
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) words: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = SSH_CONFIG_NOTES)]
+pub(super) struct SshConfigArgs {
+    /// Put the block into ~/.ssh/config, in the place of an older one.
+    #[arg(long)]
+    pub(super) install: bool,
+    /// Another name for a target, such as web=i-0123456789abcdef0; may be repeated.
+    #[arg(long = "alias", value_name = "NAME=TARGET")]
+    pub(super) aliases: Vec<Alias>,
+    /// Install into this file.
+    #[arg(long, value_name = "PATH", requires = "install")]
+    pub(super) file: Option<PathBuf>,
+    /// Whose rules of quoting the block follows.
+    #[arg(long, value_enum, default_value_t = Form::HERE)]
+    pub(super) form: Form,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct LocalArgs {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
@@ -176,6 +209,14 @@ Exit codes: the command's own for `exec`; else 0 done; 1 a check failed; 2 wrong
 found or not connected; 5 local port or file; 6 the session was lost and could not be had again; \
 128 and the signal's number when a signal ended it (130 for Ctrl-C).";
 
+const SSH_NOTES: &str = "\
+Everything behind TARGET goes to ssh as it is. The exit code is ssh's. -q and -v before TARGET are \
+ssmport's own; behind it they are ssh's.";
+
+const SSH_CONFIG_NOTES: &str = "\
+--profile, --region and --endpoint-url are written into the block. A block that is there already is \
+replaced as a whole: give all aliases each time.";
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -198,6 +239,23 @@ mod tests {
             assert!(
                 matches!(cli.command, Command::Forward(ForwardArgs { specs, .. }) if specs.len() == 1)
             );
+        }
+    }
+
+    #[test]
+    fn what_is_meant_for_ssh_is_left_alone() {
+        for (line, verbose, words) in [
+            ("-v ssh i-1 -v", 1, "i-1 -v"),
+            ("ssh --region r -p 22 -v i-1 --region", 0, "-p 22 -v i-1 --region"),
+            ("ssh -4v i-1 -- ls -q", 0, "-4v i-1 -- ls -q"),
+            ("ssh root@i-1 --help", 0, "root@i-1 --help"),
+            ("ssh -vq -N i-1", 1, "-N i-1"),
+        ] {
+            let words_of_line = ["ssmport"].into_iter().chain(line.split(' '));
+            let cli = Cli::try_parse_from(words_of_line).unwrap();
+            let Command::Ssh(SshArgs { words: found }) = cli.command else { panic!("{line}") };
+            assert_eq!(found.join(" ".as_ref()), words, "{line}");
+            assert_eq!(cli.global.verbose, verbose, "{line}");
         }
     }
 }

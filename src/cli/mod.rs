@@ -28,10 +28,13 @@ mod output;
 mod plugin;
 mod port_owner;
 mod proxy;
+mod proxy_command;
 mod service;
 mod shell;
 mod signals;
 mod spec;
+mod ssh;
+mod ssh_config;
 mod target;
 mod tunnel;
 
@@ -63,8 +66,11 @@ pub fn ssmport() -> ExitCode {
 }
 
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
-    if let Command::Completions(arguments) = &cli.command {
-        return completions::print(arguments);
+    match &cli.command {
+        Command::Completions(arguments) => return completions::print(arguments),
+        Command::Ssh(arguments) => return ssh::run(arguments, &cli.global),
+        Command::SshConfig(arguments) => return ssh_config::run(arguments, &cli.global, output),
+        _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -78,7 +84,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,
-            Command::Completions(_) => Ok(()),
+            Command::Completions(_) | Command::Ssh(_) | Command::SshConfig(_) => Ok(()),
         }
     });
     // A name being looked up by a resolver that does not answer must not hold up the end.

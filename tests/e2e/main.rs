@@ -23,6 +23,7 @@ mod raw_gateway;
 mod raw_peer;
 mod resumption;
 mod ssh;
+mod ssh_config;
 mod targets;
 mod tls;
 mod web;
