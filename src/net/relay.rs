@@ -32,6 +32,9 @@ pub struct RelayConfig {
     pub pace: Option<Pace>,
     /// How long a stream may hold up all the others before it is reset.
     pub stall_limit: Duration,
+    /// Whether the end of either direction of a stream closes the whole stream, as in the real
+    /// agent: what the other direction still has to say is lost.
+    pub fin_closes_stream: bool,
 }
 
 /// The real agent's pacing: payloads of a fixed size, with a pause behind each.
@@ -51,6 +54,7 @@ impl RelayConfig {
             payload_len: PAYLOAD_LEN,
             pace: None,
             stall_limit: STALL_LIMIT,
+            fin_closes_stream: false,
         }
     }
 }
@@ -162,6 +166,11 @@ impl<S: Socket> Relay<S> {
         self.mux.reset(id);
     }
 
+    /// Sends the peer a sign of life of the multiplexer's own.
+    pub fn send_keepalive(&mut self) {
+        self.mux.send_keepalive();
+    }
+
     /// Takes the next bytes of the channel.
     ///
     /// # Errors
@@ -243,6 +252,9 @@ impl<S: Socket> Relay<S> {
         while connection.writing == Writing::Open {
             let Some(bytes) = self.mux.front(id) else {
                 if self.mux.is_finished(id) {
+                    if self.config.fin_closes_stream {
+                        return self.abandon(id);
+                    }
                     connection.writing = Writing::ShuttingDown;
                 }
                 break;
@@ -316,6 +328,9 @@ impl<S: Socket> Relay<S> {
             Poll::Pending => {}
             Poll::Ready(Err(_)) => self.abandon(id),
             Poll::Ready(Ok(0)) => {
+                if self.config.fin_closes_stream {
+                    return self.abandon(id);
+                }
                 connection.reading = Reading::Ended;
                 self.mux.finish(id, now);
                 if connection.writing == Writing::Ended {
