@@ -3,7 +3,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex, empty};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 use crate::streams::harness::Pair;
@@ -136,9 +136,11 @@ async fn a_reader_that_does_not_read_stops_the_session_and_loses_nothing() {
 
 #[tokio::test]
 async fn a_stop_ends_the_session() {
-    let mut pair = Pair::port();
-    let mut pipe = Pipe::new(empty(), tokio::io::sink(), Box::pin(async {}), never(), |_| {});
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (fixture, mut pipe) = fixture(Box::pin(async { drop(stopped.await) }), never());
+    let Fixture { mut pair, .. } = fixture;
+    assert_eq!(pair.turn, Turn::Idle);
+    stop.send(()).unwrap();
     pair.run(&mut pipe);
-    pair.advance(Duration::from_millis(10), &mut pipe);
     assert_eq!((pair.turn, &pair.flags[..]), (Turn::Done, &[Flag::TerminateSession][..]));
 }
