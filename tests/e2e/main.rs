@@ -26,3 +26,8 @@ mod ssh;
 mod targets;
 mod tls;
 mod web;
+
+mod agent_command;
+mod agent_shell;
+mod agent_stream;
+mod processes;
