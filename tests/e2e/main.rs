@@ -27,3 +27,8 @@ mod ssh_config;
 mod targets;
 mod tls;
 mod web;
+
+mod agent_command;
+mod agent_shell;
+mod agent_stream;
+mod processes;
