@@ -10,6 +10,7 @@ mod support;
 mod aws_cli;
 mod bad_input;
 mod bulk;
+mod callers_ports;
 mod demo;
 mod lost_service;
 mod plugin_contract;
