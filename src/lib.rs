@@ -22,4 +22,5 @@ pub mod mux;
 pub mod net;
 pub mod session;
 pub mod streams;
+pub mod term;
 pub mod wire;

@@ -42,8 +42,14 @@ pub(super) struct Global {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Open a shell on a node.
+    Shell(ShellArgs),
+    /// Run a command on a node; its output and its exit code are ours.
+    Exec(ExecArgs),
     /// Forward local ports to a node, or through it to another host.
     Forward(ForwardArgs),
+    /// Connect standard input and output to a port of a node, as `ssh` wants of its ProxyCommand.
+    Proxy(ProxyArgs),
     /// Run the system's ssh, through Session Manager.
     Ssh(SshArgs),
     /// Print the block of ssh_config by which ssh, scp, sftp, rsync and git reach nodes, or install it.
@@ -57,12 +63,60 @@ pub(super) enum Command {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = SHELL_HELP)]
+pub(super) struct ShellArgs {
+    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    #[arg(env = "SSMPORT_TARGET", value_name = "TARGET")]
+    pub(super) target: Target,
+    /// Session document to start instead of the account's default shell.
+    #[arg(long, value_name = "NAME")]
+    pub(super) document: Option<String>,
+    /// A reason to be recorded with the session.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = EXEC_HELP)]
+pub(super) struct ExecArgs {
+    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    #[arg(value_name = "TARGET")]
+    pub(super) target: Target,
+    /// Run the command on a terminal, with what is typed here as its input.
+    #[arg(short, long)]
+    pub(super) tty: bool,
+    /// Session document to start instead of the one of AWS for such commands.
+    #[arg(long, value_name = "NAME")]
+    pub(super) document: Option<String>,
+    /// A reason to be recorded with the session.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+    /// The command and its arguments, which arrive as they are given here.
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub(super) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ProxyArgs {
+    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    #[arg(value_name = "TARGET")]
+    pub(super) target: Target,
+    /// Port of the node.
+    #[arg(default_value_t = 22, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) port: u16,
+    /// A reason to be recorded with the session.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct ForwardArgs {
-    /// What to forward: [[BIND:]LOCAL:][HOST:]PORT, as in `ssh -L`.
+    /// What to forward: [[BIND:]LOCAL:][HOST:]PORT, or PATH:[HOST:]PORT, as in `ssh -L`.
     ///
     /// 5432 is the same port on both sides; 15432:5432 listens on 15432; 15432:db.internal:5432
     /// goes through the node to another host; 0.0.0.0:15432:db:5432 lets others in. 0 or nothing
-    /// for LOCAL takes a free port. IPv6 addresses stand in brackets.
+    /// for LOCAL takes a free port. IPv6 addresses stand in brackets. /run/db.sock:5432 listens on a
+    /// Unix socket.
     #[arg(required = true, value_name = "SPEC")]
     pub(super) specs: Vec<Spec>,
     /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
@@ -139,8 +193,19 @@ pub(super) struct CompletionsArgs {
     pub(super) shell: clap_complete::Shell,
 }
 
+const SHELL_HELP: &str = "\
+At the beginning of a line, ~. ends the session, ~- turns these sequences off, ~? shows them. Without \
+a terminal, standard input is typed at the shell, and its end ends the shell.";
+
+const EXEC_HELP: &str = "\
+Exit code: the command's own; 255 when a signal ended it, 130 when that was your Ctrl-C. With -t it is \
+printed by the node's shell and read from the output, which needs a POSIX shell there. Without -t the \
+command has no standard input.
+
+The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.";
+
 const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 a check failed; 2 wrong usage; 3 AWS refused, or no credentials; 4 target not \
+Exit codes: the command's own for `exec`; else 0 done; 1 a check failed; 2 wrong usage; 3 AWS refused, or no credentials; 4 target not \
 found or not connected; 5 local port or file; 6 the session was lost and could not be had again; \
 128 and the signal's number when a signal ended it (130 for Ctrl-C).";
 

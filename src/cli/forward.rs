@@ -1,27 +1,25 @@
 //! `ssmport forward SPEC...`.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet};
 
 use super::{
     args::{ForwardArgs, Global},
+    bind::bind,
     failure::{Code, Failure},
     output::Output,
     service::Service,
     signals,
     spec::Spec,
     target::Target,
-    tunnel::{self, Tunnel},
+    tunnel::{self, Tunnel, TunnelEvent},
 };
 use crate::{
-    net::{Traffic, now},
+    net::now,
     session::SessionEnd,
-    streams::ForwardEvent,
+    streams::{ForwardEvent, Listener},
 };
 
 pub(super) async fn run(
@@ -36,7 +34,7 @@ pub(super) async fn run(
     // Ports first: a session that nobody can reach should not be started.
     let mut bound = Vec::new();
     for spec in &arguments.specs {
-        let listeners = tunnel::bind(spec).await?;
+        let listeners = bind(spec).await?;
         warn_when_open(&listeners, output);
         bound.push((spec.clone(), listeners));
     }
@@ -49,7 +47,7 @@ pub(super) async fn run(
     let mut tunnels = JoinSet::new();
     for (spec, listeners) in bound {
         let mut report = Report::new(&spec, &listeners, &arguments.target, *output);
-        let request = tunnel::request(&spec, report.local_port(), arguments.reason.clone());
+        let request = tunnel::request(&spec, report.local_port, arguments.reason.clone());
         let (service, stop) = (service.clone(), stopped.clone());
         let tunnel = Tunnel { service, request, listeners, stop };
         tunnels.spawn(async move {
@@ -87,8 +85,8 @@ fn interrupted(number: u8) -> Failure {
     Failure::new(Code::Signal(number), "interrupted")
 }
 
-fn warn_when_open(listeners: &[TcpListener], output: &Output) {
-    for address in listeners.iter().filter_map(|listener| listener.local_addr().ok()) {
+fn warn_when_open(listeners: &[Listener], output: &Output) {
+    for address in listeners.iter().filter_map(Listener::tcp_address) {
         if !address.ip().is_loopback() {
             output.warn(&format!("{address} can be reached from other machines"));
         }
@@ -97,7 +95,9 @@ fn warn_when_open(listeners: &[TcpListener], output: &Output) {
 
 /// What is told about one forward.
 struct Report {
-    local: Vec<SocketAddr>,
+    local: Vec<String>,
+    /// 0 for a Unix socket.
+    local_port: u16,
     destination: String,
     target: Target,
     output: Output,
@@ -125,32 +125,38 @@ impl Refusals {
 }
 
 impl Report {
-    fn new(spec: &Spec, listeners: &[TcpListener], target: &Target, output: Output) -> Self {
-        let local = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-        let (target, refusals) = (target.clone(), Refusals::default());
-        Self { local, destination: spec.destination(), target, output, refusals }
+    fn new(spec: &Spec, listeners: &[Listener], target: &Target, output: Output) -> Self {
+        let local = listeners.iter().map(ToString::to_string).collect();
+        let local_port = listeners.iter().find_map(Listener::tcp_address);
+        Self {
+            local,
+            local_port: local_port.map_or(0, |address| address.port()),
+            destination: spec.destination(),
+            target: target.clone(),
+            output,
+            refusals: Refusals::default(),
+        }
     }
 
-    fn local_port(&self) -> u16 {
-        self.local.first().map_or(0, SocketAddr::port)
-    }
-
-    fn event(&mut self, event: ForwardEvent) {
-        let Self { destination, target, output, .. } = &*self;
-        match event {
-            ForwardEvent::Ready(ready) => {
-                let local: Vec<String> = self.local.iter().map(ToString::to_string).collect();
+    fn event(&mut self, event: TunnelEvent) {
+        let Self { local, destination, target, output, .. } = &*self;
+        let event = match event {
+            TunnelEvent::Forward(event) => event,
+            TunnelEvent::Ready(ready) => {
                 if !ready.customer_message.is_empty() {
                     output.note(&ready.customer_message);
                 }
                 let listening = local.join(" and ");
                 output.note(&format!("Forwarding {listening} to {destination} on {target}"));
                 output.report(&json!({
-                    "event": "ready", "local": local, "port": self.local_port(),
+                    "event": "ready", "local": local, "port": self.local_port,
                     "destination": destination, "target": target.to_string(),
                     "agent_version": ready.peer_version,
                 }));
+                return;
             }
+        };
+        match event {
             ForwardEvent::Accepted(peer) => {
                 tracing::info!("{peer} connected, for {destination}");
             }
@@ -174,13 +180,11 @@ impl Report {
     }
 
     /// What is wrong with this end; nothing when it was asked for.
-    fn end(&self, ended: Result<(SessionEnd, Traffic), Failure>) -> Option<Failure> {
-        let (end, traffic) = match ended {
-            Ok(ended) => ended,
+    fn end(&self, ended: Result<SessionEnd, Failure>) -> Option<Failure> {
+        let end = match ended {
+            Ok(end) => end,
             Err(failure) => return Some(failure),
         };
-        let destination = &self.destination;
-        tracing::info!("{destination}: {} bytes sent, {} received", traffic.sent, traffic.received);
         let why = match end {
             SessionEnd::Done => return None,
             SessionEnd::Closed { reason } if reason.is_empty() => {

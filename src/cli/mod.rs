@@ -1,7 +1,10 @@
 //! The command line of both programs, as library code: parse, resolve, run, show.
 //!
 //! ```text
-//!   args -> spec, target -> service (AWS or embedded) -> tunnel (session + forward) -> output
+//!   args -> target -> service (AWS or embedded) -> attachment (session + streams) -> output
+//!            |                                        |
+//!            +-- shell, exec, proxy ---- attended ----+   signals, ~. and the terminal
+//!            +-- forward: spec ---- bind -- tunnel ---+   listeners
 //! ```
 //!
 //! [`ssmport()`] is the program for people, [`plugin()`] the drop-in for programs that run
@@ -9,9 +12,14 @@
 #![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
 
 mod args;
+mod attachment;
+mod attended;
+mod bind;
 mod completions;
+mod console;
 mod control;
 mod demo;
+mod exec;
 mod failure;
 mod forward;
 mod local;
@@ -19,8 +27,10 @@ mod logging;
 mod output;
 mod plugin;
 mod port_owner;
+mod proxy;
 mod proxy_command;
 mod service;
+mod shell;
 mod signals;
 mod spec;
 mod ssh;
@@ -34,6 +44,7 @@ use clap::Parser;
 
 pub use plugin::run as plugin;
 
+use crate::term::restore_on_panic;
 use args::{Cli, Command};
 use failure::Failure;
 use output::Output;
@@ -44,6 +55,7 @@ pub fn ssmport() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
+    restore_on_panic();
     match run(cli, &output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -66,6 +78,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         .map_err(|error| Failure::local("cannot start").because(error))?;
     let done = runtime.block_on(async {
         match cli.command {
+            Command::Shell(arguments) => shell::run(arguments, &cli.global, output).await,
+            Command::Exec(arguments) => exec::run(arguments, &cli.global, output).await,
+            Command::Proxy(arguments) => proxy::run(arguments, &cli.global, output).await,
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,

@@ -53,7 +53,10 @@ impl Output {
         if matches!(failure.code, Code::Signal(_)) {
             return;
         }
-        line(&format!("{ERROR}ssmport:{ERROR:#} {}", failure.what));
+        // A command that failed has said so itself.
+        if !failure.what.is_empty() {
+            line(&format!("{ERROR}ssmport:{ERROR:#} {}", failure.what));
+        }
         for detail in [&failure.why, &failure.next].into_iter().flatten() {
             line(&format!("  {detail}"));
         }

@@ -3,56 +3,64 @@
 //! Its arguments, its words on stdout and its exit code are a contract with those programs; the
 //! text here is the reference plugin's, byte for byte.
 
+mod attach;
 mod invocation;
 mod port;
+mod words;
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
-use super::{logging, tunnel::CLIENT_VERSION};
+use super::{attachment::CLIENT_VERSION, logging};
+use crate::term::restore_on_panic;
 use invocation::Invocation;
+use words::Words;
 
 /// Runs the drop-in with the arguments behind the program's name. `handed_over` is the response
 /// that the caller put into an environment variable, if the first argument names one.
 pub fn run(arguments: &[String], handed_over: Option<String>) -> ExitCode {
     logging::for_programs();
+    restore_on_panic();
+    let words = Words::from_environment();
     match arguments {
-        [] => say(INSTALLED),
-        [version] if version == "--version" => say(&format!("{CLIENT_VERSION}\n")),
-        [unknown] | [unknown, _] => say(&format!(
+        [] => words.answer(INSTALLED),
+        [version] if version == "--version" => words.answer(&format!("{CLIENT_VERSION}\n")),
+        [unknown] | [unknown, _] => words.answer(&format!(
             "\nUnknown operation {unknown}. \nUse session-manager-plugin --version to check the \
              version.\n\n"
         )),
         [response, region, operation, rest @ ..] => {
             let response = handed_over.as_deref().unwrap_or(response);
-            start(response, region, operation, rest);
+            return start(words, response, region, operation, rest);
         }
     }
-    // Callers take anything else for a crash: the AWS CLI would print a traceback.
     ExitCode::SUCCESS
 }
 
-fn start(response: &str, region: &str, operation: &str, rest: &[String]) {
+fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[String]) -> ExitCode {
     if operation != "StartSession" {
-        return say("Invalid Operation");
+        words.say("Invalid Operation");
+        return ExitCode::SUCCESS;
     }
     let attached = Invocation::parse(response, region, rest).and_then(|invocation| {
         // One session in one task needs no second thread.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
-        let attached = runtime.block_on(port::attach(invocation));
+        let attached = runtime.block_on(attach::attach(invocation, words));
         // A name being looked up by a resolver that does not answer must not hold up the end.
         runtime.shutdown_background();
         attached
     });
-    if let Err(why) = attached {
-        say(&format!("Cannot perform start session: {why}\n"));
+    let exit_code = attached.unwrap_or_else(|why| {
+        words.say(&format!("Cannot perform start session: {why}\n"));
+        None
+    });
+    // Callers take anything else for a crash: the AWS CLI would print a traceback. So a command's
+    // own exit code is passed on only to those who ask for it.
+    let wants_exit_code = std::env::var("SSMPORT_EXIT_CODE").is_ok_and(|value| value == "1");
+    match exit_code {
+        Some(code) if wants_exit_code => ExitCode::from(code as u8),
+        _ => ExitCode::SUCCESS,
     }
-}
-
-/// Writes to stdout at once. A caller that does not listen any more misses nothing.
-fn say(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 const INSTALLED: &str = "\nThe Session Manager plugin was installed successfully. Use the AWS CLI to start a session.\n\n";

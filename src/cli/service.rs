@@ -1,6 +1,6 @@
 //! Who starts sessions for a target: AWS, or the embedded endpoint in this process.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use tokio::net::TcpListener;
 
@@ -26,9 +26,10 @@ pub(super) enum Service {
 }
 
 /// What a session is to carry.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Request {
-    pub(super) document: &'static str,
+    /// `None` for the account's own shell document.
+    pub(super) document: Option<Cow<'static, str>>,
     pub(super) parameters: BTreeMap<String, Vec<String>>,
     pub(super) reason: Option<String>,
 }
@@ -74,7 +75,7 @@ impl Service {
             Self::Local(endpoint) => {
                 let ticket = endpoint.start_session(StartSession {
                     target: NODE_ID.to_owned(),
-                    document: Some(request.document.to_owned()),
+                    document: request.document.as_deref().map(str::to_owned),
                     parameters: request.parameters.clone(),
                     reason: request.reason.clone(),
                 })?;
@@ -86,7 +87,7 @@ impl Service {
                 let account = control.account().await?;
                 let request = crate::aws::StartSession {
                     target: target.clone(),
-                    document: Some(request.document.to_owned()),
+                    document: request.document.as_deref().map(str::to_owned),
                     parameters: request.parameters.clone(),
                     reason: request.reason.clone(),
                 };

@@ -1,37 +1,94 @@
-//! Signals that end the program.
+//! Signals that end the program, or that a session wants as bytes.
 
 use std::io;
 
-/// Waits for a signal that asks the program to end; gives its number.
+/// The signals of a terminal's user and of a parent.
 ///
 /// Handlers are installed explicitly: the AWS CLI ignores SIGINT while it runs the plugin, and a
 /// child inherits that.
 #[cfg(unix)]
-pub(super) fn termination() -> io::Result<impl Future<Output = u8> + Send + 'static> {
-    use tokio::signal::unix::{SignalKind, signal};
+pub(super) struct Signals(Vec<(u8, tokio::signal::unix::Signal)>);
 
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut quit = signal(SignalKind::quit())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        let kind = tokio::select! {
-            _ = interrupt.recv() => SignalKind::interrupt(),
-            _ = quit.recv() => SignalKind::quit(),
-            _ = terminate.recv() => SignalKind::terminate(),
-            _ = hangup.recv() => SignalKind::hangup(),
-        };
-        u8::try_from(kind.as_raw_value()).unwrap_or_default()
-    })
+#[cfg(unix)]
+impl Signals {
+    /// Those that end a program: SIGINT, SIGQUIT, SIGTERM and SIGHUP.
+    pub(super) fn ending() -> io::Result<Self> {
+        Self::watch(&[INTERRUPT, QUIT, TERMINATE, HANGUP])
+    }
+
+    /// Those and SIGTSTP, which a remote terminal wants too.
+    pub(super) fn of_terminal() -> io::Result<Self> {
+        Self::watch(&[INTERRUPT, QUIT, TERMINATE, HANGUP, SUSPEND])
+    }
+
+    fn watch(numbers: &[u8]) -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let watched = numbers
+            .iter()
+            .map(|&number| Ok((number, signal(SignalKind::from_raw(number.into()))?)));
+        watched.collect::<io::Result<_>>().map(Self)
+    }
+
+    /// The number of the next one.
+    pub(super) async fn next(&mut self) -> u8 {
+        std::future::poll_fn(|cx| {
+            for (number, signal) in &mut self.0 {
+                if signal.poll_recv(cx).is_ready() {
+                    return std::task::Poll::Ready(*number);
+                }
+            }
+            std::task::Poll::Pending
+        })
+        .await
+    }
 }
 
-/// Waits for Ctrl-C, which counts as SIGINT.
+/// Ctrl-C, which counts as SIGINT.
 #[cfg(not(unix))]
-pub(super) fn termination() -> io::Result<impl Future<Output = u8> + Send + 'static> {
-    Ok(async {
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(super) fn ending() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(super) fn of_terminal() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(super) async fn next(&mut self) -> u8 {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-        2
-    })
+        INTERRUPT
+    }
 }
+
+/// Waits for a signal that asks the program to end; gives its number.
+pub(super) fn termination() -> io::Result<impl Future<Output = u8> + Send + 'static> {
+    let mut signals = Signals::ending()?;
+    Ok(async move { signals.next().await })
+}
+
+/// The character that a terminal makes the signal of.
+pub(super) fn control_character(number: u8) -> Option<u8> {
+    match number {
+        INTERRUPT => Some(0x03),
+        QUIT => Some(0x1c),
+        SUSPEND => Some(0x1a),
+        _ => None,
+    }
+}
+
+// The same numbers on every Unix, but for SIGTSTP.
+const HANGUP: u8 = 1;
+pub(super) const INTERRUPT: u8 = 2;
+const QUIT: u8 = 3;
+pub(super) const PIPE: u8 = 13;
+#[cfg(unix)]
+const TERMINATE: u8 = 15;
+#[cfg(any(not(unix), target_os = "linux"))]
+const SUSPEND: u8 = 20;
+#[cfg(all(unix, not(target_os = "linux")))]
+const SUSPEND: u8 = 18;

@@ -1,8 +1,8 @@
 //! SPEC: what to forward, in the grammar of `ssh -L`.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 
-/// `[[BIND:]LOCAL:][HOST:]PORT`.
+/// `[[BIND:]LOCAL:][HOST:]PORT`, or `PATH:[HOST:]PORT`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Spec {
     pub(super) bind: Bind,
@@ -14,7 +14,7 @@ pub(super) struct Spec {
 }
 
 /// Which addresses to listen on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Bind {
     /// 127.0.0.1, and ::1 where there is one.
     Loopback,
@@ -22,6 +22,8 @@ pub(super) enum Bind {
     Address(IpAddr),
     /// All addresses.
     Any,
+    /// A Unix socket at this path; there is no port then.
+    Socket(PathBuf),
 }
 
 impl Spec {
@@ -42,6 +44,8 @@ impl FromStr for Spec {
         let fields = split(text).ok_or_else(|| wrong_form(text))?;
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         let (bind, local, host, port) = match fields[..] {
+            [path, port] if path.contains('/') => (Some(path), None, None, port),
+            [path, host, port] if path.contains('/') => (Some(path), None, Some(host), port),
             [port] => (None, Some(port), None, port),
             [local, port] => (None, Some(local), None, port),
             [local, host, port] => (None, Some(local), Some(host), port),
@@ -66,7 +70,10 @@ impl FromStr for Spec {
 
 impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.local_port, self.destination())
+        match &self.bind {
+            Bind::Socket(path) => write!(f, "{}:{}", path.display(), self.destination()),
+            _ => write!(f, "{}:{}", self.local_port, self.destination()),
+        }
     }
 }
 
@@ -96,7 +103,8 @@ fn split(text: &str) -> Option<Vec<String>> {
 
 fn wrong_form(text: &str) -> String {
     format!(
-        "`{text}` is not of the form [[BIND:]LOCAL:][HOST:]PORT, such as 15432:db.internal:5432"
+        "`{text}` is not of the form [[BIND:]LOCAL:][HOST:]PORT, such as 15432:db.internal:5432, or \
+         PATH:[HOST:]PORT"
     )
 }
 
@@ -108,6 +116,7 @@ fn parse_port(text: &str) -> Result<u16, String> {
 
 fn parse_bind(text: Option<&str>) -> Result<Bind, String> {
     match text {
+        Some(path) if path.contains('/') => Ok(Bind::Socket(path.into())),
         None | Some("localhost") => Ok(Bind::Loopback),
         Some("" | "*") => Ok(Bind::Any),
         Some(address) => address
@@ -134,6 +143,7 @@ mod tests {
     #[test]
     fn forms_of_ssh_are_understood() {
         let address = |text: &str| Bind::Address(text.parse().unwrap());
+        let socket = |path: &str| Bind::Socket(path.into());
         for (text, expected) in [
             ("5432", spec(Bind::Loopback, 5432, None, 5432)),
             ("15432:5432", spec(Bind::Loopback, 15432, None, 5432)),
@@ -145,6 +155,8 @@ mod tests {
             ("[::1]:1:h:2", spec(address("::1"), 1, Some("h"), 2)),
             ("*:1:h:2", spec(Bind::Any, 1, Some("h"), 2)),
             (":1:h:2", spec(Bind::Any, 1, Some("h"), 2)),
+            ("/run/db.sock:5432", spec(socket("/run/db.sock"), 0, None, 5432)),
+            ("./s:db:5432", spec(socket("./s"), 0, Some("db"), 5432)),
             ("localhost:1:h:2", spec(Bind::Loopback, 1, Some("h"), 2)),
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");

@@ -32,6 +32,8 @@ pub struct RelayConfig {
     pub pace: Option<Pace>,
     /// How long a stream may hold up all the others before it is reset.
     pub stall_limit: Duration,
+    /// Sends the multiplexer's keepalive this often, for a peer that wants one.
+    pub keepalive: Option<Duration>,
 }
 
 /// The real agent's pacing: payloads of a fixed size, with a pause behind each.
@@ -51,6 +53,7 @@ impl RelayConfig {
             payload_len: PAYLOAD_LEN,
             pace: None,
             stall_limit: STALL_LIMIT,
+            keepalive: None,
         }
     }
 }
@@ -81,6 +84,7 @@ pub struct Relay<S: Socket> {
     notices: VecDeque<Notice>,
     /// With pacing: when the next payload may go.
     next_payload: Option<Instant>,
+    next_keepalive: Option<Instant>,
     stall: Option<Stall>,
     traffic: Traffic,
 }
@@ -132,6 +136,7 @@ impl<S: Socket> Relay<S> {
             pool: PacketPool::new(CHUNK_LEN),
             notices: VecDeque::new(),
             next_payload: None,
+            next_keepalive: None,
             stall: None,
             traffic: Traffic::default(),
             config,
@@ -201,12 +206,14 @@ impl<S: Socket> Relay<S> {
     /// When [`poll`](Self::poll) has something to do even if no socket wakes it.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let stall = self.stall.as_ref().map(|stall| stall.since + self.config.stall_limit);
-        [self.mux.poll_timeout(), self.next_payload, stall].into_iter().flatten().min()
+        let deadlines = [self.mux.poll_timeout(), self.next_payload, self.next_keepalive, stall];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Moves what can be moved both ways, up to a batch.
     pub fn poll(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> Turn {
         self.poll_receive(cx, now);
+        self.keep_alive(now);
         self.upload(channel, now)
     }
 
@@ -222,6 +229,14 @@ impl<S: Socket> Relay<S> {
             }
         }
         self.look_for_stall(now);
+    }
+
+    fn keep_alive(&mut self, now: Instant) {
+        let Some(interval) = self.config.keepalive else { return };
+        if self.next_keepalive.is_none_or(|at| at <= now) {
+            self.mux.send_keepalive();
+            self.next_keepalive = Some(now + interval);
+        }
     }
 
     // --- from the channel to sockets ---

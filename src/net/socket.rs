@@ -20,3 +20,13 @@ impl Socket for TcpStream {
 }
 
 impl Socket for tokio::io::DuplexStream {}
+
+/// A Unix socket has no reset.
+#[cfg(unix)]
+impl Socket for tokio::net::UnixStream {}
+
+impl Socket for Box<dyn Socket> {
+    fn reset_on_close(&self) {
+        (**self).reset_on_close();
+    }
+}

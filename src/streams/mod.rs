@@ -1,5 +1,41 @@
-//! What a session carries, on the client's side. Today: forwarded ports.
+//! What a session carries, on the client's side.
+//!
+//! ```text
+//!   handshake, or first output
+//!        |
+//!     Chosen ----> Forward   many connections of local ports, multiplexed
+//!             +--> Basic     one connection at a time, for old agents
+//!             +--> Pipe      standard input and output: ssh's ProxyCommand
+//!             +--> Shell     a terminal, or a command's input and output
+//! ```
+//!
+//! Each is an [`Application`](crate::net::Application): polled by the session's one task, it reads
+//! its local side only while the channel has room, and the channel is read only while it has room.
 
+mod basic;
+mod chosen;
+mod exit_marker;
 mod forward;
+mod listener;
+mod outbox;
+mod pipe;
+mod port;
+mod shell;
+#[cfg(unix)]
+mod socket_file;
 
-pub use forward::{Forward, ForwardEvent, OpenListeners, Stop};
+use std::pin::Pin;
+
+pub use basic::Basic;
+pub use chosen::{Choose, Chosen};
+pub use exit_marker::ExitMarker;
+pub use forward::{Forward, ForwardEvent};
+pub use listener::{Listener, Peer};
+pub use pipe::{Pipe, PipeEvent};
+pub use port::PortKind;
+pub use shell::{Console, Shell, ShellEvent};
+#[cfg(unix)]
+pub use socket_file::SocketFile;
+
+/// Resolves when a stream is to end.
+pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -21,17 +21,21 @@ pub mod control;
 pub mod handshake;
 pub mod stream_url;
 
+mod exit_code;
 mod frame;
 mod header;
 mod kind;
 mod message_id;
 mod packet;
+mod terminal_size;
 mod version;
 
 pub use acknowledgement::Acknowledgement;
+pub use exit_code::ExitCode;
 pub use frame::{Frame, FrameError};
 pub use header::{HEADER_LEN, Header};
 pub use kind::{Flags, MessageType, PayloadType};
 pub use message_id::MessageIds;
 pub use packet::{HEADROOM, Packet, PacketPool, SPARE_CHUNKS, Slot};
+pub use terminal_size::TerminalSize;
 pub use version::Version;

@@ -31,7 +31,7 @@ async fn the_client_keeps_to_the_book() {
     assert_eq!(
         response.json(),
         json!({
-            "ClientVersion": "1.2.764.0",
+            "ClientVersion": "1.2.835.0",
             "ProcessedClientActions": [
                 {"ActionType": "SessionType", "ActionStatus": 1, "ActionResult": null, "Error": ""},
             ],

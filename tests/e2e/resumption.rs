@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderMap, Uri};
 use ssmport::{
     session::{Answer, ControlPlane, Refusal, Session, Ticket},
-    streams::Forward,
+    streams::{Chosen, Forward},
     wire::control::Token,
 };
 use tokio::time::timeout;
@@ -57,8 +57,11 @@ async fn connections_that_break_at_once_are_not_opened_in_a_rush() {
         let gateway = RawGateway::start().await;
         let control = Patient { stream_url: gateway.stream_url(), resumed: AtomicU32::new(0) };
         let session = Session::new(SESSION_ID, "1.2.764.0", &control);
-        let stop = Box::pin(std::future::pending());
-        let mut forward = Forward::new(Box::new(|_| Ok(Vec::new())), stop, |_| {});
+        let never = || Box::pin(std::future::pending());
+        let mut forward = Chosen::new(
+            never(),
+            Box::new(|peer| Ok(Box::new(Forward::new(Vec::new(), peer, never(), |_| {})))),
+        );
         let closing = async {
             let mut agent = gateway.accept_and_shake_hands(0).await;
             loop {

@@ -15,6 +15,7 @@ use tokio::{
 
 use super::{
     super::{
+        bind::bind,
         failure::Failure,
         service::{Request, Service},
         spec::{Bind, Spec},
@@ -23,6 +24,7 @@ use super::{
     Measured,
     peers::{self, Operation, Peer},
 };
+use crate::streams::Listener;
 
 /// One thing to be shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,11 +87,12 @@ impl Bench {
         let (stop, stopped) = watch::channel(false);
         let mut tunnels = JoinSet::new();
         let mut open = async |port, host: Option<&str>| {
-            let bind = Bind::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let loopback = Bind::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
             let host = host.map(str::to_owned);
-            let spec = Spec { bind, local_port: 0, host, port };
-            let listeners = tunnel::bind(&spec).await?;
-            let address = listeners[0].local_addr().map_err(failed)?;
+            let spec = Spec { bind: loopback, local_port: 0, host, port };
+            let listeners = bind(&spec).await?;
+            let address = listeners.iter().find_map(Listener::tcp_address);
+            let address = address.ok_or_else(|| Failure::local("a port without an address"))?;
             let request: Request = tunnel::request(&spec, address.port(), None);
             let (service, stop) = (service.clone(), stopped.clone());
             let tunnel = Tunnel { service, request, listeners, stop };

@@ -13,6 +13,8 @@ pub(super) struct Invocation {
     pub(super) profile: Option<String>,
     /// For ResumeSession and TerminateSession; `None` for the region's own.
     pub(super) ssm_endpoint: Option<String>,
+    /// The session's document, if the request tells it.
+    pub(super) document: Option<String>,
 }
 
 impl Invocation {
@@ -28,15 +30,21 @@ impl Invocation {
             stream_url: required("StreamUrl")?,
             token: Token(required("TokenValue")?),
         };
-        if let Some(request) = rest.get(1) {
-            object(request, "request")?;
-        }
+        let request = rest.get(1).map(|request| object(request, "request")).transpose()?;
         Ok(Self {
             ticket,
             region: region.to_owned(),
             profile: rest.first().filter(|profile| !profile.is_empty()).cloned(),
             ssm_endpoint: rest.get(2).and_then(|endpoint| ssm_endpoint(endpoint)),
+            document: request.and_then(|request| text(&request, "DocumentName")),
         })
+    }
+
+    /// Whether the session may begin without a handshake, and with a long silence: shells and
+    /// interactive commands do, of whatever document.
+    pub(super) fn may_be_silent(&self) -> bool {
+        let name = self.document.as_deref().and_then(|name| name.rsplit('/').next());
+        !name.is_some_and(|name| WITH_HANDSHAKE.iter().any(|start| name.starts_with(start)))
     }
 }
 
@@ -66,6 +74,10 @@ fn ssm_endpoint(text: &str) -> Option<String> {
     let is_of_ssm = host.split('.').any(|label| matches!(label, "ssm" | "ssm-fips"));
     (is_http && (is_of_ssm || !is_of_aws)).then(|| text.to_owned())
 }
+
+/// Documents of AWS whose sessions always begin with a handshake.
+const WITH_HANDSHAKE: [&str; 3] =
+    ["AWS-StartPortForwardingSession", "AWS-StartSSHSession", "AWS-StartNonInteractiveCommand"];
 
 #[cfg(test)]
 mod tests {
@@ -106,6 +118,19 @@ mod tests {
     fn an_empty_profile_is_none() {
         assert_eq!(parsed(&[""]).profile, None);
         assert_eq!(parsed(&["dev", "{}"]).profile.as_deref(), Some("dev"));
+    }
+
+    #[test]
+    fn only_documents_with_a_handshake_are_hurried() {
+        for (request, may_be_silent) in [
+            (r#"{"Target":"i-1"}"#, true),
+            (r#"{"DocumentName":"AWS-StartInteractiveCommand"}"#, true),
+            (r#"{"documentName":"AWS-StartSSHSession"}"#, false),
+            (r#"{"DocumentName":"AWS-StartPortForwardingSessionToRemoteHost"}"#, false),
+            (r#"{"DocumentName":"arn:aws:ssm:x::document/AWS-StartSSHSession"}"#, false),
+        ] {
+            assert_eq!(parsed(&["", request]).may_be_silent(), may_be_silent, "{request}");
+        }
     }
 
     #[test]

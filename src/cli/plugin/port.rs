@@ -1,112 +1,93 @@
-//! The drop-in's port sessions.
+//! The drop-in's port sessions: where they listen, and what is said of their connections.
 
-use std::net::{Ipv4Addr, TcpListener};
-
-use tokio::{sync::watch, time::sleep};
-
-use super::{
-    super::{
-        signals,
-        tunnel::{CLIENT_VERSION, STOP_TIMEOUT, stopped, terminate},
-    },
-    invocation::Invocation,
-    say,
+use std::{
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    path::Path,
 };
+
+use super::words::Words;
 use crate::{
     channel::Ready,
-    session::{ControlPlane, Session, SessionEnd},
-    streams::{Forward, ForwardEvent},
+    streams::{ForwardEvent, Listener, PortKind},
 };
 
-/// Attaches to the session and forwards its port until it ends.
-pub(super) async fn attach(invocation: Invocation) -> Result<(), String> {
-    let ticket = invocation.ticket.clone();
-    let session_id = ticket.session_id.clone();
-    say(&format!("\nStarting session with SessionId: {session_id}\n"));
+/// Listens where the session's document says, and says so.
+pub(super) fn open(
+    ready: &Ready,
+    kind: PortKind,
+    session_id: &str,
+    words: Words,
+) -> Result<Vec<Listener>, String> {
+    let listener = match ready.property("localConnectionType").as_deref() {
+        Some("unix") => {
+            let path = ready.property("localUnixSocket").unwrap_or_default();
+            let listener = listen_unix(Path::new(&path))?;
+            words.say(&format!("Unix socket {path} opened for sessionId {session_id}.\n"));
+            listener
+        }
+        _ => {
+            let (listener, port) = listen(&ready.property("localPortNumber").unwrap_or_default())?;
+            words.say(&format!("Port {port} opened for sessionId {session_id}.\n"));
+            listener
+        }
+    };
+    if kind == PortKind::Multiplexed {
+        words.say("Waiting for connections...\n");
+    }
+    Ok(vec![listener])
+}
 
-    let signal = signals::termination().map_err(|error| error.to_string())?;
-    let (stop, is_stopped) = watch::channel(false);
-    let signalled = async {
-        signal.await;
-        say("Terminate signal received, exiting.\n");
-        say(&format!("\n\nExiting session with sessionId: {session_id}.\n\n"));
-        stop.send_replace(true);
-        // The session may be between two connections, and not hear of it.
-        sleep(STOP_TIMEOUT).await;
+fn listen(port: &str) -> Result<(Listener, u16), String> {
+    let port: u16 = match port {
+        "" => 0,
+        port => port.parse().map_err(|_| format!("local port {port} is not a port"))?,
     };
-    let open = {
-        let session_id = session_id.clone();
-        move |ready: &Ready| open_port(ready, &session_id)
-    };
+    // The reference plugin's own variable.
+    let host = std::env::var("SSM_PLUGIN_LOCAL_HOST").ok().filter(|host| !host.is_empty());
+    let host = host.as_deref().unwrap_or("127.0.0.1");
+    let failed = |error: std::io::Error| format!("listen tcp {host}:{port}: {error}");
+    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(failed)?.collect();
+    let listener = TcpListener::bind(&addresses[..]).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let port = listener.local_addr().map_err(failed)?.port();
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
+    Ok((Listener::Tcp(listener), port))
+}
+
+#[cfg(unix)]
+fn listen_unix(path: &Path) -> Result<Listener, String> {
+    let bound = crate::streams::SocketFile::bind(path);
+    let failed = |error| format!("listen unix {}: {error}", path.display());
+    bound.map(Listener::Unix).map_err(failed)
+}
+
+#[cfg(not(unix))]
+fn listen_unix(path: &Path) -> Result<Listener, String> {
+    Err(format!("listen unix {}: this system has no Unix sockets", path.display()))
+}
+
+/// Tells of the connections of one session.
+pub(super) fn observer(
+    kind: PortKind,
+    session_id: String,
+    words: Words,
+) -> impl FnMut(ForwardEvent) + Send {
     let mut has_connection = false;
-    let observer = |event| match event {
-        ForwardEvent::Accepted(_) if !has_connection => {
-            has_connection = true;
-            say(&format!("\nConnection accepted for session [{session_id}]\n"));
+    move |event| match event {
+        ForwardEvent::Accepted(_) => {
+            if std::mem::replace(&mut has_connection, true) {
+                return;
+            }
+            words.say(&match kind {
+                PortKind::Basic => format!("Connection accepted for session {session_id}.\n"),
+                _ => format!("\nConnection accepted for session [{session_id}]\n"),
+            });
         }
         ForwardEvent::DestinationRefused => {
-            say("\nConnection to destination port failed, check SSM Agent logs.\n");
+            words.say("\nConnection to destination port failed, check SSM Agent logs.\n");
         }
         ForwardEvent::Stalled { .. } | ForwardEvent::NotAccepted(_) => {
             tracing::warn!("{event:?}");
         }
-        _ => {}
-    };
-    let control_plane = control_plane(&invocation);
-    let session = Session::new(&session_id, CLIENT_VERSION, &*control_plane);
-    let mut forward = Forward::new(Box::new(open), Box::pin(stopped(is_stopped)), observer);
-    let end = tokio::select! {
-        end = session.run(ticket, &mut forward) => end.map_err(|error| error.to_string())?,
-        () = signalled => {
-            terminate(&*control_plane, &session_id).await;
-            SessionEnd::Done
-        }
-    };
-    if let Some(why) = forward.failure() {
-        return Err(why.to_owned());
     }
-    match end {
-        // Said when the signal came.
-        SessionEnd::Done => {}
-        SessionEnd::Closed { reason } if reason.is_empty() => {
-            say(&format!("\n\nExiting session with sessionId: {session_id}.\n\n"));
-        }
-        SessionEnd::Closed { reason } => {
-            say(&format!("\n\nSessionId: {session_id} : {reason}\n\n"))
-        }
-        SessionEnd::TimedOut => say(&format!("Session: {session_id} timed out.\n")),
-    }
-    Ok(())
-}
-
-fn open_port(ready: &Ready, session_id: &str) -> Result<Vec<tokio::net::TcpListener>, String> {
-    if !ready.customer_message.is_empty() {
-        say(&format!("{}\n", ready.customer_message));
-    }
-    let port = ready.property("localPortNumber").unwrap_or_default();
-    let port: u16 = match port.as_str() {
-        "" => 0,
-        port => port.parse().map_err(|_| format!("local port {port} is not a port"))?,
-    };
-    let listening = |error| format!("listen tcp 127.0.0.1:{port}: {error}");
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(listening)?;
-    listener.set_nonblocking(true).map_err(listening)?;
-    let port = listener.local_addr().map_err(listening)?.port();
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(listening)?;
-    say(&format!("Port {port} opened for sessionId {session_id}.\nWaiting for connections...\n"));
-    Ok(vec![listener])
-}
-
-#[cfg(feature = "aws")]
-fn control_plane(invocation: &Invocation) -> Box<dyn ControlPlane> {
-    Box::new(super::super::control::AwsControl::new(crate::aws::Settings {
-        profile: invocation.profile.clone(),
-        region: Some(invocation.region.clone()).filter(|region| !region.is_empty()),
-        ssm_endpoint: invocation.ssm_endpoint.clone(),
-    }))
-}
-
-#[cfg(not(feature = "aws"))]
-fn control_plane(_invocation: &Invocation) -> Box<dyn ControlPlane> {
-    Box::new(crate::session::NoControlPlane)
 }

@@ -1,0 +1,69 @@
+//! A session from its ticket to its end.
+
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    session::{ControlPlane, Session, SessionEnd, SessionError, Ticket},
+    streams::{Chosen, Stop},
+    wire::Version,
+};
+
+/// Our version, in the reference client's numbering: the one whose behaviour we have. It is what
+/// agents decide by.
+pub(super) const CLIENT_VERSION: &str = "1.2.835.0";
+
+/// A session that is to be attached to.
+pub(super) struct Attachment<'a> {
+    pub(super) ticket: Ticket,
+    pub(super) control_plane: &'a dyn ControlPlane,
+    /// Whether the session may begin without a handshake, and with a long silence.
+    pub(super) is_patient: bool,
+    pub(super) stop: Stop,
+}
+
+impl Attachment<'_> {
+    /// Runs `streams` until the session ends or is stopped.
+    pub(super) async fn run(self, streams: &mut Chosen<'_>) -> Result<SessionEnd, SessionError> {
+        let session_id = self.ticket.session_id.clone();
+        let session = Session::new(&session_id, CLIENT_VERSION, self.control_plane);
+        let session = if self.is_patient { session.with_patience() } else { session };
+        let end = tokio::select! {
+            end = session.run(self.ticket, streams) => end?,
+            // The session may be between two connections, and not hear of the stop.
+            () = stopped_for(self.stop, STOP_TIMEOUT) => {
+                terminate(self.control_plane, &session_id).await;
+                return Ok(SessionEnd::Done);
+            }
+        };
+        if end == SessionEnd::Done && !has_understood(streams) {
+            terminate(self.control_plane, &session_id).await;
+        }
+        Ok(end)
+    }
+}
+
+/// Whether the agent has understood that the session is to end. One that sent no handshake has
+/// not told its version.
+fn has_understood(streams: &Chosen<'_>) -> bool {
+    let version = streams.peer().and_then(|peer| peer.version());
+    version > Some(LAST_WITHOUT_TERMINATE)
+}
+
+/// Ends a session whose data channel cannot say so, if the service answers soon.
+async fn terminate(control_plane: &dyn ControlPlane, session_id: &str) {
+    let _ = timeout(TERMINATE_TIMEOUT, control_plane.terminate(session_id)).await;
+}
+
+async fn stopped_for(stop: Stop, time: Duration) {
+    stop.await;
+    sleep(time).await;
+}
+
+/// Agents up to this version do not know the flag that ends a session.
+const LAST_WITHOUT_TERMINATE: Version = Version::new(2, 3, 722, 0);
+/// A little more than a session in good order takes to end.
+const STOP_TIMEOUT: Duration = Duration::from_millis(2500);
+/// Whoever pressed Ctrl-C does not wait long for a service that may be gone.
+const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,0 +1,128 @@
+//! Local ports and sockets, taken before any session is started.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+use tokio::net::TcpListener;
+
+use super::{
+    failure::Failure,
+    port_owner,
+    spec::{Bind, Spec},
+};
+use crate::streams::Listener;
+
+/// Listens where `spec` says, before any session is started.
+pub(super) async fn bind(spec: &Spec) -> Result<Vec<Listener>, Failure> {
+    let port = spec.local_port;
+    let listeners = match &spec.bind {
+        Bind::Socket(path) => return Ok(vec![socket_file(path)?]),
+        Bind::Address(address) => Ok(vec![listen(*address, port).await?]),
+        Bind::Loopback => pair(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST, port).await,
+        Bind::Any => pair(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, port).await,
+    };
+    Ok(listeners?.into_iter().map(Listener::Tcp).collect())
+}
+
+#[cfg(unix)]
+fn socket_file(path: &Path) -> Result<Listener, Failure> {
+    let bound = crate::streams::SocketFile::bind(path);
+    bound.map(Listener::Unix).map_err(|error| {
+        let failure = Failure::local(format!("cannot listen on {}", path.display()));
+        match error.kind() {
+            io::ErrorKind::AddrInUse => failure
+                .because("another program listens there")
+                .next("end it, or give another path"),
+            _ => failure.because(error).next("give another path"),
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn socket_file(path: &Path) -> Result<Listener, Failure> {
+    let what = format!("{} is a Unix socket, which this system does not have", path.display());
+    Err(Failure::local(what).next("give a port instead"))
+}
+
+/// Both address families on one port; the second only where the system has it.
+async fn pair(first: Ipv4Addr, second: Ipv6Addr, port: u16) -> Result<Vec<TcpListener>, Failure> {
+    // A free port of one family may be taken in the other: then another one will do.
+    let mut attempts = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
+    loop {
+        attempts -= 1;
+        let first = listen(first.into(), port).await?;
+        let port = first.local_addr().map_or(port, |address| address.port());
+        match listen_only_v6(second, port) {
+            Ok(second) => return Ok(vec![first, second]),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                if attempts == 0 {
+                    return Err(port_taken(SocketAddr::new(second.into(), port), &error));
+                }
+            }
+            Err(_) => return Ok(vec![first]),
+        }
+    }
+}
+
+async fn listen(address: IpAddr, port: u16) -> Result<TcpListener, Failure> {
+    let address = SocketAddr::new(address, port);
+    TcpListener::bind(address).await.map_err(|error| port_taken(address, &error))
+}
+
+/// A socket for IPv6 alone, so that it does not take the IPv4 side of the same port.
+fn listen_only_v6(address: Ipv6Addr, port: u16) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None)?;
+    socket.set_only_v6(true)?;
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::new(address.into(), port).into())?;
+    socket.listen(LISTEN_QUEUE)?;
+    TcpListener::from_std(socket.into())
+}
+
+fn port_taken(address: SocketAddr, error: &io::Error) -> Failure {
+    let failure = Failure::local(format!("cannot listen on {address}"));
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            let owner = port_owner::of(address.port());
+            let owner =
+                owner.map_or("it is in use".to_owned(), |owner| format!("{owner} holds it"));
+            failure.because(owner).next("give another local port, or 0 for a free one: 0:PORT")
+        }
+        io::ErrorKind::PermissionDenied => failure
+            .because(error)
+            .next("ports below 1024 need privileges: give a higher local port, such as 10000:PORT"),
+        _ => failure.because(error),
+    }
+}
+
+const FREE_PORT_ATTEMPTS: u32 = 16;
+const LISTEN_QUEUE: i32 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::failure::Code;
+
+    #[tokio::test]
+    async fn a_taken_port_names_its_holder() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let failure = bind(&format!("{port}:5432").parse().unwrap()).await.unwrap_err();
+        assert_eq!(failure.what, format!("cannot listen on 127.0.0.1:{port}"));
+        assert_eq!(failure.code, Code::Local);
+        assert!(failure.why.unwrap().contains("holds it"));
+    }
+
+    #[tokio::test]
+    async fn loopback_means_both_families_on_one_free_port() {
+        let listeners = bind(&"0:5432".parse().unwrap()).await.unwrap();
+        let addresses: Vec<_> = listeners.iter().map(|l| l.tcp_address().unwrap()).collect();
+        assert!(addresses.iter().all(|address| address.ip().is_loopback()));
+        assert!(addresses.iter().all(|address| address.port() == addresses[0].port()));
+    }
+}

@@ -1,0 +1,110 @@
+//! The local side of a shell: this process's terminal, or its standard streams.
+
+use std::io::{self, IsTerminal, Write};
+
+use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use super::attended::{Attended, Ending, Keys};
+use crate::{
+    streams::Console,
+    term::{Command, ESCAPES_HELP, Escapes, RawMode, size_of_stdout, sizes},
+    wire::TerminalSize,
+};
+
+/// A console that types at a remote terminal: standard input is raw if it is a terminal, with
+/// `escapes` looked for in what is typed.
+///
+/// # Errors
+/// When the terminal does not let itself be switched.
+pub(super) fn terminal(attended: &Attended, escapes: Escapes) -> io::Result<Console> {
+    let raw_mode = RawMode::enable()?;
+    let input: Box<dyn tokio::io::AsyncRead + Send + Unpin> = match raw_mode {
+        Some(_) => {
+            let (ours, theirs) = duplex(TYPED_AHEAD);
+            tokio::spawn(keyboard(theirs, escapes, attended.clone()));
+            Box::new(ours)
+        }
+        None => Box::new(tokio::io::stdin()),
+    };
+    let sizes = sizes()?.map(|size| match size {
+        Some(size) => TerminalSize { cols: size.cols.into(), rows: size.rows.into() },
+        None => TerminalSize::WITHOUT_TERMINAL,
+    });
+    Ok(Console {
+        input: Some(input),
+        output: Box::new(tokio::io::stdout()),
+        error: Box::new(tokio::io::stderr()),
+        sizes: Box::pin(sizes),
+        signals: Box::pin(attended.take_keys(Keys::All)),
+        raw_mode: raw_mode.map(|raw_mode| Box::new(raw_mode) as _),
+    })
+}
+
+/// A console for a command that has no terminal and takes no input.
+pub(super) fn output_only(attended: &Attended) -> Console {
+    // The reference client tells it the size all the same.
+    let size = size_of_stdout().map_or(TerminalSize::WITHOUT_TERMINAL, |size| TerminalSize {
+        cols: size.cols.into(),
+        rows: size.rows.into(),
+    });
+    Console {
+        input: None,
+        output: Box::new(tokio::io::stdout()),
+        error: Box::new(tokio::io::stderr()),
+        sizes: Box::pin(futures_util::stream::iter([size])),
+        signals: Box::pin(attended.take_keys(Keys::FirstInterrupt)),
+        raw_mode: None,
+    }
+}
+
+/// Reads keys for as long as the session takes them. A task of its own, so that `~.` is heard
+/// while the connection is lost.
+async fn keyboard(mut session: DuplexStream, mut escapes: Escapes, attended: Attended) {
+    let mut stdin = tokio::io::stdin();
+    let mut typed = [0; KEYS];
+    while let Ok(len @ 1..) = stdin.read(&mut typed).await {
+        let mut rest = &typed[..len];
+        while !rest.is_empty() {
+            let mut passed = Vec::new();
+            let (used, command) = escapes.filter(rest, &mut passed);
+            rest = &rest[used..];
+            if session.write_all(&passed).await.is_err() {
+                return;
+            }
+            match command {
+                None => {}
+                Some(Command::Disconnect) => attended.end(Ending::Escape),
+                Some(Command::Help) => {
+                    let _ = io::stderr().write_all(ESCAPES_HELP.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+/// Resolves when nobody reads standard output any more, as far as that can be told.
+#[cfg(unix)]
+pub(super) async fn stdout_abandoned() {
+    use std::os::fd::AsFd;
+    use tokio::{io::Interest, net::unix::pipe::Sender};
+    let watched = io::stdout().as_fd().try_clone_to_owned();
+    // Only to be watched, so it need be neither a pipe nor non-blocking, which its other owners
+    // would notice. A file cannot be watched, and nobody has to read it.
+    match watched.and_then(Sender::from_owned_fd_unchecked) {
+        Ok(stdout) if !io::stdout().is_terminal() => {
+            let _ = stdout.ready(Interest::ERROR).await;
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+/// Resolves never: a broken pipe shows when it is written to.
+#[cfg(not(unix))]
+pub(super) async fn stdout_abandoned() {
+    std::future::pending().await
+}
+
+/// Keys that may wait for the session while the escapes behind them are still heard.
+const TYPED_AHEAD: usize = 16 * 1024;
+const KEYS: usize = 4 * 1024;

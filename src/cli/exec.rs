@@ -1,0 +1,109 @@
+//! `ssmport exec TARGET -- COMMAND`.
+
+use std::collections::BTreeMap;
+
+use super::{
+    args::{ExecArgs, Global},
+    attended::{Attended, Ending},
+    failure::{Code, Failure},
+    output::Output,
+    service::{Request, Service},
+    shell::{Attach, Ended, cannot_write, lost},
+    signals::INTERRUPT,
+};
+use crate::{session::SessionEnd, streams::ExitMarker, wire::ExitCode};
+
+pub(super) async fn run(
+    arguments: ExecArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
+    let attended = Attended::new();
+    let marker = arguments.tty.then(|| ExitMarker::new(random_uuid()));
+    let request = request(&arguments, marker.as_ref())?;
+    let work = async {
+        let service = tokio::select! {
+            service = Service::of(&arguments.target, global) => service?,
+            () = attended.stop() => return Err(attended.interrupted()),
+        };
+        let attach = Attach { attended: &attended, output, service, request };
+        let ended = match marker {
+            Some(marker) => attach.terminal(Some(marker)).await?,
+            None => attach.output_only().await?,
+        };
+        end(ended, &attended, &arguments)
+    };
+    tokio::select! {
+        done = work => done,
+        never = attended.route()? => match never {},
+    }
+}
+
+/// What StartSession is asked for. The node's shell reads the command: each argument is quoted,
+/// so that it arrives as it was typed.
+fn request(arguments: &ExecArgs, marker: Option<&ExitMarker>) -> Result<Request, Failure> {
+    let words = arguments.command.iter().map(String::as_str);
+    let command = shlex::try_join(words).map_err(|error| {
+        Failure::new(Code::Usage, "the command cannot be put into words").because(error)
+    })?;
+    let one = |text: &str| vec![text.to_owned()];
+    let (document, parameters) = match marker {
+        Some(marker) => {
+            let command = marker.wrap(&command);
+            ("AWS-StartInteractiveCommand", BTreeMap::from([("command".to_owned(), vec![command])]))
+        }
+        None => (
+            "AWS-StartNonInteractiveCommand",
+            BTreeMap::from([
+                ("command".to_owned(), vec![command]),
+                ("separateOutputStream".to_owned(), one("true")),
+            ]),
+        ),
+    };
+    let document = arguments.document.clone().map_or(document.into(), Into::into);
+    Ok(Request { document: Some(document), parameters, reason: arguments.reason.clone() })
+}
+
+/// What a command's end means for the program's: its exit code is ours.
+fn end(ended: Ended, attended: &Attended, arguments: &ExecArgs) -> Result<(), Failure> {
+    if let Some(error) = &ended.output_failed {
+        return Err(cannot_write(error));
+    }
+    match ended.exit_code {
+        Some(0) => Ok(()),
+        // The agent does not say which signal.
+        Some(code) if code == ExitCode::SIGNALLED.0 => {
+            let code = if attended.has_interrupted() {
+                Code::Signal(INTERRUPT)
+            } else {
+                Code::Command(SIGNALLED)
+            };
+            Err(Failure::new(code, "the command was ended by a signal"))
+        }
+        Some(code) => {
+            let failure = Failure::new(Code::Command(code as u8), "");
+            Err(match (&arguments.command[..], code) {
+                ([line], NOT_FOUND) if line.contains(char::is_whitespace) => {
+                    failure.next(format!("for a line of shell, use: -- sh -c {line:?}"))
+                }
+                _ => failure,
+            })
+        }
+        None => match (&ended.end, attended.ending()) {
+            (SessionEnd::Done, Some(Ending::Signal(_))) => Err(attended.interrupted()),
+            (end, _) => {
+                let failure = lost(end, &arguments.target.to_string());
+                Err(Failure { what: format!("{}, without an exit code", failure.what), ..failure })
+            }
+        },
+    }
+}
+
+fn random_uuid() -> uuid::Uuid {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid()
+}
+
+/// A shell's code for a command that it does not find.
+const NOT_FOUND: i32 = 127;
+/// As `ssh` exits when a signal ended the command.
+const SIGNALLED: u8 = 255;

@@ -1,0 +1,146 @@
+//! Attaching to a session, whatever it turns out to carry.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{
+    super::{
+        attachment::Attachment,
+        attended::{Attended, Ending},
+        console::{self, stdout_abandoned},
+    },
+    invocation::Invocation,
+    port,
+    words::Words,
+};
+use crate::{
+    channel::Ready,
+    net::Application,
+    session::{ControlPlane, SessionEnd},
+    streams::{Basic, Chosen, Forward, Pipe, PipeEvent, PortKind, Shell, ShellEvent, Stop},
+    term::Escapes,
+    wire::handshake::SessionType,
+};
+
+/// Attaches to the session until it ends. Gives the exit code of its command, if it has one.
+pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Option<i32>, String> {
+    let session_id = invocation.ticket.session_id.clone();
+    words.starting(&session_id);
+    let attended = Attended::new();
+    let route = attended.route().map_err(|failure| failure.what)?;
+    let told = Arc::new(Mutex::new(Told::default()));
+    let choose = {
+        let (attended, told, id) = (attended.clone(), Arc::clone(&told), session_id.clone());
+        move |ready: &Ready| {
+            words.customer_message(&ready.customer_message);
+            choose(ready, &id, &attended, words, told)
+        }
+    };
+    let control_plane = control_plane(&invocation);
+    let mut streams = Chosen::new(attended.stop(), Box::new(choose));
+    let attachment = Attachment {
+        is_patient: invocation.may_be_silent(),
+        ticket: invocation.ticket,
+        control_plane: &*control_plane,
+        stop: attended.stop(),
+    };
+    let end = tokio::select! {
+        end = attachment.run(&mut streams) => end,
+        never = route => match never {},
+        never = announce(&attended, attended.stop(), &session_id, words) => match never {},
+    };
+    let failure = streams.failure().map(str::to_owned);
+    // The terminal is itself again before anything is said.
+    drop(streams);
+    let end = end.map_err(|error| error.to_string())?;
+    if let Some(why) = failure {
+        return Err(why);
+    }
+    if end == SessionEnd::Done && attended.ending() == Some(Ending::Escape) {
+        words.exiting(&session_id);
+    }
+    words.ended(&session_id, &end);
+    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(told.exit_code)
+}
+
+/// What a session has told, until it is over.
+#[derive(Default)]
+struct Told {
+    exit_code: Option<i32>,
+}
+
+/// The application for what the session carries.
+fn choose(
+    ready: &Ready,
+    session_id: &str,
+    attended: &Attended,
+    words: Words,
+    told: Arc<Mutex<Told>>,
+) -> Result<Box<dyn Application + Send>, String> {
+    let stop = attended.stop();
+    let Some(kind) = PortKind::of(ready) else {
+        if let SessionType::Unknown(name) = &ready.session_type {
+            return Err(format!("the session type {name} is not known"));
+        }
+        let console = console::terminal(attended, Escapes::from_second_line())
+            .map_err(|error| format!("the terminal: {error}"))?;
+        let observer = move |event| match event {
+            ShellEvent::Exited(code) => {
+                told.lock().unwrap_or_else(PoisonError::into_inner).exit_code = Some(code.0);
+            }
+            ShellEvent::OutputFailed(error) => tracing::warn!("standard output: {error}"),
+            ShellEvent::InputFailed(error) => tracing::warn!("standard input: {error}"),
+        };
+        return Ok(Box::new(Shell::new(console, None, stop, observer)));
+    };
+    let observer = port::observer(kind, session_id.to_owned(), words);
+    Ok(match kind {
+        PortKind::Stream => pipe(stop),
+        PortKind::Basic => {
+            let listeners = port::open(ready, kind, session_id, words)?;
+            Box::new(Basic::new(listeners, stop, observer))
+        }
+        PortKind::Multiplexed => {
+            let listeners = port::open(ready, kind, session_id, words)?;
+            Box::new(Forward::new(listeners, ready, stop, observer))
+        }
+    })
+}
+
+fn pipe(stop: Stop) -> Box<dyn Application + Send> {
+    let observer = |event| match event {
+        PipeEvent::Answered => {}
+        PipeEvent::OutputFailed(_) | PipeEvent::InputFailed(_) => tracing::warn!("{event:?}"),
+    };
+    let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+    Box::new(Pipe::new(input, output, stop, Box::pin(stdout_abandoned()), observer))
+}
+
+/// Says that a signal ends the session, when it comes.
+async fn announce(
+    attended: &Attended,
+    stop: Stop,
+    session_id: &str,
+    words: Words,
+) -> std::convert::Infallible {
+    stop.await;
+    if let Some(Ending::Signal(_)) = attended.ending() {
+        words.signalled();
+        words.exiting(session_id);
+    }
+    std::future::pending().await
+}
+
+#[cfg(feature = "aws")]
+fn control_plane(invocation: &Invocation) -> Box<dyn ControlPlane> {
+    Box::new(super::super::control::AwsControl::new(crate::aws::Settings {
+        profile: invocation.profile.clone(),
+        region: Some(invocation.region.clone()).filter(|region| !region.is_empty()),
+        ssm_endpoint: invocation.ssm_endpoint.clone(),
+    }))
+}
+
+#[cfg(not(feature = "aws"))]
+fn control_plane(_invocation: &Invocation) -> Box<dyn ControlPlane> {
+    Box::new(crate::session::NoControlPlane)
+}

@@ -1,0 +1,115 @@
+//! `ssmport proxy TARGET [PORT]`: the stream that `ssh` wants of its ProxyCommand.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    args::{Global, ProxyArgs},
+    attachment::Attachment,
+    attended::Attended,
+    console::stdout_abandoned,
+    failure::{Code, Failure},
+    output::Output,
+    service::{Request, Service},
+    shell::{cannot_write, lost},
+};
+use crate::{
+    channel::Ready,
+    session::SessionEnd,
+    streams::{Chosen, Pipe, PipeEvent, PortKind},
+};
+
+pub(super) async fn run(
+    arguments: ProxyArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
+    let attended = Attended::new();
+    tokio::select! {
+        done = attach(&arguments, global, output, &attended) => done,
+        never = attended.route()? => match never {},
+    }
+}
+
+/// What the stream has told.
+#[derive(Default)]
+struct Told {
+    has_answered: bool,
+    output_failed: Option<io::Error>,
+}
+
+async fn attach(
+    arguments: &ProxyArgs,
+    global: &Global,
+    output: &Output,
+    attended: &Attended,
+) -> Result<(), Failure> {
+    let port = arguments.port;
+    let request = Request {
+        document: Some("AWS-StartSSHSession".into()),
+        parameters: BTreeMap::from([("portNumber".to_owned(), vec![port.to_string()])]),
+        reason: arguments.reason.clone(),
+    };
+    let start = async {
+        let service = Service::of(&arguments.target, global).await?;
+        let ticket = service.start(&request).await?;
+        Ok::<_, Failure>((service, ticket))
+    };
+    let (service, ticket) = tokio::select! {
+        started = start => started?,
+        () = attended.stop() => return Err(attended.interrupted()),
+    };
+    let told = Arc::new(Mutex::new(Told::default()));
+    let observer = {
+        let told = Arc::clone(&told);
+        move |event| {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            match event {
+                PipeEvent::Answered => told.has_answered = true,
+                PipeEvent::OutputFailed(error) => told.output_failed = Some(error),
+                PipeEvent::InputFailed(error) => tracing::warn!("standard input: {error}"),
+            }
+        }
+    };
+    let choose = |ready: &Ready| {
+        if PortKind::of(ready) != Some(PortKind::Stream) {
+            return Err("the agent does not offer a single stream".to_owned());
+        }
+        if !ready.customer_message.is_empty() {
+            output.note(&ready.customer_message);
+        }
+        let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+        let abandoned = Box::pin(stdout_abandoned());
+        Ok(Box::new(Pipe::new(input, output, attended.stop(), abandoned, observer)) as _)
+    };
+    let control_plane = service.control_plane();
+    let mut streams = Chosen::new(attended.stop(), Box::new(choose));
+    let attachment = Attachment {
+        ticket,
+        control_plane: &*control_plane,
+        is_patient: false,
+        stop: attended.stop(),
+    };
+    let end = attachment.run(&mut streams).await?;
+    let target = arguments.target.to_string();
+    if let Some(why) = streams.failure() {
+        return Err(Failure::new(Code::Target, format!("no stream to {target}")).because(why));
+    }
+    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    match (&told.output_failed, end) {
+        (Some(error), _) => Err(cannot_write(error)),
+        (None, SessionEnd::Done) if attended.ending().is_some() => Err(attended.interrupted()),
+        (None, SessionEnd::Done) => Ok(()),
+        (None, SessionEnd::Closed { .. }) if told.has_answered => Ok(()),
+        (None, SessionEnd::Closed { reason }) => {
+            let what = format!("nothing answers on port {port} of {target}");
+            let failure = Failure::new(Code::Target, what);
+            let failure = if reason.is_empty() { failure } else { failure.because(reason) };
+            Err(failure.next("check that the SSH server runs there, and on which port"))
+        }
+        (None, end) => Err(lost(&end, &target)),
+    }
+}

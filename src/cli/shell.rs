@@ -1,0 +1,198 @@
+//! `ssmport shell TARGET`.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    args::{Global, ShellArgs},
+    attachment::Attachment,
+    attended::{Attended, Ending},
+    console,
+    failure::{Code, Failure},
+    output::Output,
+    service::{Request, Service},
+    signals,
+};
+use crate::{
+    channel::Ready,
+    net::Application,
+    session::SessionEnd,
+    streams::{Chosen, PortKind, Shell, ShellEvent},
+    term::Escapes,
+};
+
+pub(super) async fn run(
+    arguments: ShellArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
+    let attended = Attended::new();
+    let request = Request {
+        document: arguments.document.map(Into::into),
+        reason: arguments.reason,
+        ..Request::default()
+    };
+    let target = arguments.target.to_string();
+    let work = async {
+        let service = tokio::select! {
+            service = Service::of(&arguments.target, global) => service?,
+            () = attended.stop() => return Err(attended.interrupted()),
+        };
+        let ended = Attach { attended: &attended, output, service, request }.terminal(None).await?;
+        ended.of_shell(&attended, &target, output)
+    };
+    tokio::select! {
+        done = work => done,
+        never = attended.route()? => match never {},
+    }
+}
+
+/// A session that has this process's standard streams.
+pub(super) struct Attach<'a> {
+    pub(super) attended: &'a Attended,
+    pub(super) output: &'a Output,
+    pub(super) service: Service,
+    pub(super) request: Request,
+}
+
+/// How a shell or command came to its end.
+pub(super) struct Ended {
+    pub(super) end: SessionEnd,
+    pub(super) exit_code: Option<i32>,
+    pub(super) output_failed: Option<io::Error>,
+}
+
+/// What a stream has told, until the session is over.
+#[derive(Default)]
+struct Told {
+    exit_code: Option<i32>,
+    output_failed: Option<io::Error>,
+}
+
+impl Attach<'_> {
+    /// Runs a session on a terminal, whose output may carry an exit code in `marker`.
+    pub(super) async fn terminal(
+        self,
+        marker: Option<crate::streams::ExitMarker>,
+    ) -> Result<Ended, Failure> {
+        let attended = self.attended.clone();
+        self.shell(true, move |told| {
+            let console = console::terminal(&attended, Escapes::from_start())
+                .map_err(|error| format!("the terminal: {error}"))?;
+            Ok(Box::new(Shell::new(console, marker, attended.stop(), told)))
+        })
+        .await
+    }
+
+    /// Runs a command that takes no input.
+    pub(super) async fn output_only(self) -> Result<Ended, Failure> {
+        let attended = self.attended.clone();
+        self.shell(false, move |told| {
+            let console = console::output_only(&attended);
+            Ok(Box::new(Shell::new(console, None, attended.stop(), told)))
+        })
+        .await
+    }
+
+    async fn shell<'b>(
+        self,
+        is_patient: bool,
+        open: impl FnOnce(
+            Box<dyn FnMut(ShellEvent) + Send>,
+        ) -> Result<Box<dyn Application + Send + 'b>, String>
+        + Send
+        + 'b,
+    ) -> Result<Ended, Failure> {
+        let Self { attended, output, service, request } = self;
+        let ticket = tokio::select! {
+            ticket = service.start(&request) => ticket?,
+            () = attended.stop() => return Err(attended.interrupted()),
+        };
+        tracing::info!("session {}", ticket.session_id);
+        let told = Arc::new(Mutex::new(Told::default()));
+        let observer = {
+            let told = Arc::clone(&told);
+            move |event| note(&told, event)
+        };
+        let output = *output;
+        let choose = move |ready: &Ready| {
+            if PortKind::of(ready).is_some() {
+                return Err("the agent offers a port session, not a shell".to_owned());
+            }
+            if !ready.customer_message.is_empty() {
+                output.note(&ready.customer_message);
+            }
+            open(Box::new(observer))
+        };
+        let control_plane = service.control_plane();
+        let mut streams = Chosen::new(attended.stop(), Box::new(choose));
+        let attachment = Attachment {
+            ticket,
+            control_plane: &*control_plane,
+            is_patient,
+            stop: attended.stop(),
+        };
+        let end = attachment.run(&mut streams).await;
+        let failure = streams.failure().map(str::to_owned);
+        // The terminal is itself again before anything is said.
+        drop(streams);
+        let end = end?;
+        if let Some(why) = failure {
+            return Err(Failure::new(Code::Target, "the session is of no use").because(why));
+        }
+        let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Ended { end, exit_code: told.exit_code, output_failed: told.output_failed.take() })
+    }
+}
+
+fn note(told: &Mutex<Told>, event: ShellEvent) {
+    let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    match event {
+        ShellEvent::Exited(code) => told.exit_code = Some(code.0),
+        ShellEvent::OutputFailed(error) => told.output_failed = Some(error),
+        ShellEvent::InputFailed(error) => tracing::warn!("standard input: {error}"),
+    }
+}
+
+impl Ended {
+    /// What a shell's end means for the program's.
+    fn of_shell(self, attended: &Attended, target: &str, output: &Output) -> Result<(), Failure> {
+        if let Some(error) = self.output_failed {
+            return Err(cannot_write(&error));
+        }
+        match self.end {
+            SessionEnd::Done => match attended.ending() {
+                Some(Ending::Signal(_)) => Err(attended.interrupted()),
+                Some(Ending::Escape) | None => {
+                    output.note(&format!("Connection to {target} closed."));
+                    Ok(())
+                }
+            },
+            SessionEnd::Closed { reason } if reason.is_empty() => Ok(()),
+            other => Err(lost(&other, target)),
+        }
+    }
+}
+
+/// A session that ended and was not meant to.
+pub(super) fn lost(end: &SessionEnd, target: &str) -> Failure {
+    let why = match end {
+        SessionEnd::Closed { reason } if !reason.is_empty() => reason.clone(),
+        SessionEnd::Closed { .. } => "the service closed it".to_owned(),
+        SessionEnd::TimedOut => "the service says that it is over".to_owned(),
+        SessionEnd::Done => "it was ended from this side".to_owned(),
+    };
+    Failure::new(Code::Lost, format!("the session to {target} has ended"))
+        .because(why)
+        .next("start it again")
+}
+
+/// Output that nobody takes. A reader that had enough is no error to speak of.
+pub(super) fn cannot_write(error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::new(Code::Signal(signals::PIPE), "nobody reads"),
+        _ => Failure::local("cannot write what was received").because(error),
+    }
+}

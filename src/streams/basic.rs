@@ -1,0 +1,235 @@
+//! A local port whose connections reach the session's destination one after the other: all that
+//! agents without a multiplexer can do.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut, buf::Limit};
+use tokio::io::{ReadHalf, WriteHalf, split};
+use tokio_util::io::poll_read_buf;
+
+use super::{ForwardEvent, Listener, Peer, Stop, outbox::Outbox};
+use crate::{
+    channel::{Channel, Event},
+    net::{Application, Socket, Turn},
+    wire::{PacketPool, PayloadType, control::Flag},
+};
+
+/// The application of a port session without a multiplexer.
+///
+/// The session's bytes are those of one connection. When that ends here, the agent is told to let
+/// go of its side and dials anew. Its own end the agent does not tell.
+pub struct Basic<F> {
+    listeners: Vec<Listener>,
+    state: State,
+    /// What came for a connection that is yet to be accepted: the greeting of a server that the
+    /// agent has dialled ahead of us.
+    early: VecDeque<Bytes>,
+    pool: PacketPool,
+    stop: Stop,
+    observer: F,
+    is_over: bool,
+}
+
+enum State {
+    /// The next connection is welcome, but not before this time.
+    Idle(Option<Instant>),
+    Connected(Connection),
+    /// The agent is being told; what comes meanwhile belongs to the connection before.
+    Disconnecting,
+}
+
+struct Connection {
+    input: Option<ReadHalf<Box<dyn Socket>>>,
+    output: Outbox<WriteHalf<Box<dyn Socket>>>,
+    /// The local side has finished: when it has waited long enough for the rest of the reply.
+    quiet_until: Option<Instant>,
+}
+
+impl<F: FnMut(ForwardEvent)> Basic<F> {
+    /// Forwards what comes in on `listeners`, one connection at a time, until `stop` resolves.
+    pub fn new(listeners: Vec<Listener>, stop: Stop, observer: F) -> Self {
+        Self {
+            listeners,
+            state: State::Idle(None),
+            early: VecDeque::new(),
+            pool: PacketPool::new(CHUNK_LEN),
+            stop,
+            observer,
+            is_over: false,
+        }
+    }
+
+    fn accept(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        for listener in &self.listeners {
+            match listener.poll_accept(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok((socket, peer))) => {
+                    self.connect(socket, peer);
+                    return true;
+                }
+                Poll::Ready(Err(error)) => {
+                    (self.observer)(ForwardEvent::NotAccepted(error.to_string()));
+                    self.state = State::Idle(Some(now + ACCEPT_PAUSE));
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    fn connect(&mut self, socket: Box<dyn Socket>, peer: Peer) {
+        let (input, output) = split(socket);
+        let mut output = Outbox::new(output);
+        for payload in self.early.drain(..) {
+            output.push(&payload);
+        }
+        self.state = State::Connected(Connection { input: Some(input), output, quiet_until: None });
+        (self.observer)(ForwardEvent::Accepted(peer));
+    }
+
+    /// Whether the connection goes on.
+    fn relay(
+        connection: &mut Connection,
+        pool: &mut PacketPool,
+        cx: &mut Context<'_>,
+        channel: &mut Channel,
+        now: Instant,
+    ) -> bool {
+        if connection.output.poll(cx).is_err() {
+            return false;
+        }
+        while let Some(input) = &mut connection.input
+            && channel.can_send()
+        {
+            let mut slot = pool.slot(PAYLOAD_LEN);
+            match poll_read_buf::<_, Limit<&mut BytesMut>>(Pin::new(input), cx, &mut slot.space()) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(len)) if len > 0 => {
+                    channel.send(PayloadType::Output, slot.finish(), now);
+                }
+                Poll::Ready(Ok(_)) => {
+                    connection.input = None;
+                    connection.quiet_until = Some(now + LINGER);
+                }
+                Poll::Ready(Err(_)) => return false,
+            }
+        }
+        connection.quiet_until.is_none_or(|until| now < until)
+    }
+
+    fn disconnect(&mut self, channel: &mut Channel, now: Instant) {
+        channel.send_flag(Flag::DisconnectToPort, now);
+        self.state = State::Disconnecting;
+    }
+}
+
+impl<F: FnMut(ForwardEvent)> Application for Basic<F> {
+    fn can_receive(&self) -> bool {
+        match &self.state {
+            State::Connected(connection) => connection.output.has_room(),
+            State::Idle(_) => {
+                self.early.iter().map(|one| one.len() + OVERHEAD).sum::<usize>() < EARLY
+            }
+            State::Disconnecting => true,
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        match &self.state {
+            State::Connected(connection) => connection.output.is_drained(),
+            State::Idle(_) | State::Disconnecting => true,
+        }
+    }
+
+    fn handle_event(
+        &mut self,
+        event: Event,
+        channel: &mut Channel,
+        now: Instant,
+    ) -> Result<(), String> {
+        match event {
+            Event::Data { payload_type: PayloadType::Output, payload } => match &mut self.state {
+                State::Connected(connection) => {
+                    connection.output.push(&payload);
+                    connection.quiet_until = connection.quiet_until.map(|_| now + LINGER);
+                }
+                State::Idle(_) => self.early.push_back(Bytes::copy_from_slice(&payload)),
+                State::Disconnecting => {}
+            },
+            Event::Flag(Flag::ConnectToPortError) => {
+                (self.observer)(ForwardEvent::DestinationRefused);
+                if matches!(self.state, State::Connected(_)) {
+                    self.disconnect(channel, now);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        channel: &mut Channel,
+        now: Instant,
+    ) -> Result<Turn, String> {
+        if !self.is_over && self.stop.as_mut().poll(cx).is_ready() {
+            channel.send_flag(Flag::TerminateSession, now);
+            self.is_over = true;
+        }
+        if self.is_over {
+            if let State::Connected(connection) = &mut self.state {
+                let _ = connection.output.poll(cx);
+            }
+            return Ok(Turn::Done);
+        }
+        match &mut self.state {
+            State::Idle(not_before) => {
+                *not_before = not_before.filter(|at| now < *at);
+                if not_before.is_none() && channel.can_send_control() && self.accept(cx, now) {
+                    return Ok(Turn::More);
+                }
+            }
+            State::Connected(connection) => {
+                if !Self::relay(connection, &mut self.pool, cx, channel, now) {
+                    self.disconnect(channel, now);
+                    return Ok(Turn::More);
+                }
+            }
+            State::Disconnecting => {
+                if channel.is_drained() {
+                    self.state = State::Idle(Some(now + RECONNECT_PAUSE));
+                }
+            }
+        }
+        Ok(Turn::Idle)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Idle(not_before) => *not_before,
+            State::Connected(connection) => connection.quiet_until,
+            State::Disconnecting => None,
+        }
+    }
+}
+
+/// Data that comes too soon behind the flag races with the real agent's new connection, and can
+/// hang. As long as its first retransmission timeout, which was never too short.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+/// Behind an accept that failed for want of resources.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a connection stays after the local end of file while no more of the reply comes.
+const LINGER: Duration = Duration::from_secs(1);
+/// Bytes kept for a connection that is yet to come.
+const EARLY: usize = 1 << 20;
+/// What a small payload costs on top.
+const OVERHEAD: usize = 64;
+/// Old agents have been seen with the reference client's payloads of 1 KiB; no more is known.
+const PAYLOAD_LEN: usize = 8 * 1024;
+const CHUNK_LEN: usize = 64 * 1024;

@@ -1,0 +1,178 @@
+//! One byte stream between the session and standard input and output: what `ssh` runs as its
+//! ProxyCommand.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use bytes::{BytesMut, buf::Limit};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::poll_read_buf;
+
+use super::{Stop, outbox::Outbox};
+use crate::{
+    channel::{Channel, Event},
+    net::{Application, Turn},
+    wire::{PacketPool, PayloadType, control::Flag},
+};
+
+/// The application of a session that is a single stream.
+///
+/// The protocol has no half-close: what ends the agent's side is the destination's end of file,
+/// and what ends ours is the end of the session. So after the end of the input the session goes
+/// on until the destination is done too, or has been silent for [`LINGER`].
+pub struct Pipe<R, W, F> {
+    input: Option<R>,
+    output: Outbox<W>,
+    pool: PacketPool,
+    stop: Stop,
+    /// Resolves when nobody reads the output any more.
+    reader_gone: Stop,
+    observer: F,
+    /// The input has ended: when the silence of the destination has lasted long enough.
+    quiet_until: Option<Instant>,
+    has_answered: bool,
+    is_over: bool,
+}
+
+/// What a pipe tells its observer.
+#[derive(Debug)]
+pub enum PipeEvent {
+    /// The first bytes have come.
+    Answered,
+    /// What was received could not be written.
+    OutputFailed(io::Error),
+    /// The input could not be read.
+    InputFailed(io::Error),
+}
+
+impl<R, W, F> Pipe<R, W, F>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+    F: FnMut(PipeEvent),
+{
+    /// Carries `input` to the session and the session to `output`, until the session ends or
+    /// `stop` resolves. `reader_gone` resolves when nobody reads the output any more; with no
+    /// input left either, that is the end.
+    pub fn new(input: R, output: W, stop: Stop, reader_gone: Stop, observer: F) -> Self {
+        Self {
+            input: Some(input),
+            output: Outbox::new(output),
+            pool: PacketPool::new(CHUNK_LEN),
+            stop,
+            reader_gone,
+            observer,
+            quiet_until: None,
+            has_answered: false,
+            is_over: false,
+        }
+    }
+
+    fn end(&mut self, channel: &mut Channel, now: Instant) -> Turn {
+        channel.send_flag(Flag::TerminateSession, now);
+        self.is_over = true;
+        Turn::Done
+    }
+
+    /// Whether the end of the input has been followed by all that is to be waited for.
+    fn is_finished(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(quiet_until) = self.quiet_until else { return false };
+        now >= quiet_until || self.reader_gone.as_mut().poll(cx).is_ready()
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> Turn {
+        for _ in 0..BATCH {
+            let Some(input) = &mut self.input else { return Turn::Idle };
+            if !channel.can_send() {
+                return Turn::Idle;
+            }
+            let mut slot = self.pool.slot(PAYLOAD_LEN);
+            let read =
+                poll_read_buf::<_, Limit<&mut BytesMut>>(Pin::new(input), cx, &mut slot.space());
+            match read {
+                Poll::Pending => return Turn::Idle,
+                Poll::Ready(Ok(len)) if len > 0 => {
+                    channel.send(PayloadType::Output, slot.finish(), now);
+                }
+                Poll::Ready(ended) => {
+                    if let Err(error) = ended {
+                        (self.observer)(PipeEvent::InputFailed(error));
+                    }
+                    self.input = None;
+                    self.quiet_until = Some(now + LINGER);
+                }
+            }
+        }
+        Turn::More
+    }
+}
+
+impl<R, W, F> Application for Pipe<R, W, F>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+    F: FnMut(PipeEvent),
+{
+    fn can_receive(&self) -> bool {
+        self.output.has_room()
+    }
+
+    fn is_drained(&self) -> bool {
+        self.output.is_drained()
+    }
+
+    fn handle_event(&mut self, event: Event, _: &mut Channel, now: Instant) -> Result<(), String> {
+        if let Event::Data { payload_type: PayloadType::Output, payload } = event {
+            self.output.push(&payload);
+            if !std::mem::replace(&mut self.has_answered, true) {
+                (self.observer)(PipeEvent::Answered);
+            }
+            self.quiet_until = self.quiet_until.map(|_| now + LINGER);
+        }
+        Ok(())
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        channel: &mut Channel,
+        now: Instant,
+    ) -> Result<Turn, String> {
+        let written = self.output.poll(cx);
+        if self.is_over {
+            return Ok(Turn::Done);
+        }
+        if let Err(error) = written {
+            (self.observer)(PipeEvent::OutputFailed(error));
+            return Ok(self.end(channel, now));
+        }
+        if self.stop.as_mut().poll(cx).is_ready() {
+            return Ok(self.end(channel, now));
+        }
+        let turn = self.read(cx, channel, now);
+        // The destination's silence counts from when it has had everything.
+        if self.quiet_until.is_some() && !channel.is_drained() {
+            self.quiet_until = Some(now + LINGER);
+        }
+        if self.is_finished(cx, now) {
+            return Ok(self.end(channel, now));
+        }
+        Ok(turn)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.quiet_until
+    }
+}
+
+/// How long a destination that is silent after the end of the input is waited for.
+const LINGER: Duration = Duration::from_secs(10);
+/// The largest payload that is known to be taken by a live agent behind the real service.
+const PAYLOAD_LEN: usize = 32 * 1024;
+const CHUNK_LEN: usize = 256 * 1024;
+/// Reads before the wire has its turn.
+const BATCH: usize = 8;

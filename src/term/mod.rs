@@ -1,0 +1,18 @@
+//! The user's terminal: raw mode, its size, and the escapes that are typed at it.
+//!
+//! ```text
+//!   keyboard -> RawMode -> Escapes -> bytes for the session
+//!                             |
+//!                             +-----> commands for us: ~.  ~?  ~-
+//!   window   -> sizes() ------------> the session's terminal size
+//! ```
+//!
+//! Nothing here knows of sessions. Bytes go through as they are: nothing is decoded on the way.
+
+mod escapes;
+mod raw_mode;
+mod size;
+
+pub use escapes::{Command, ESCAPES_HELP, Escapes};
+pub use raw_mode::{RawMode, restore_on_panic};
+pub use size::{Size, size_of_stdout, sizes};

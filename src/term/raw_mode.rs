@@ -1,0 +1,45 @@
+//! Raw mode, and the way back from it.
+
+use std::{
+    io::{self, IsTerminal},
+    panic,
+};
+
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+
+/// The terminal on standard input in raw mode: every key is a byte, nothing is echoed. Dropping
+/// it restores the terminal.
+#[derive(Debug)]
+pub struct RawMode(());
+
+impl RawMode {
+    /// Switches the terminal on standard input to raw mode; `None` when there is none. Never
+    /// touches a terminal that is elsewhere: programs that run us on a pseudo-terminal of theirs
+    /// have set it up themselves.
+    ///
+    /// # Errors
+    /// When the terminal does not let itself be switched.
+    pub fn enable() -> io::Result<Option<Self>> {
+        if !io::stdin().is_terminal() {
+            return Ok(None);
+        }
+        enable_raw_mode()?;
+        Ok(Some(Self(())))
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        // A terminal that has vanished needs no restoring.
+        let _ = disable_raw_mode();
+    }
+}
+
+/// Has a panic restore the terminal before it prints, so that its message can be read.
+pub fn restore_on_panic() {
+    let print = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        let _ = disable_raw_mode();
+        print(panic);
+    }));
+}

@@ -1,0 +1,83 @@
+//! How large the terminal is.
+
+use futures_util::{Stream, stream};
+
+/// Characters in a line, and lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Size {
+    /// Characters in a line.
+    pub cols: u16,
+    /// Lines.
+    pub rows: u16,
+}
+
+/// The size of the terminal on standard output; `None` when there is none there.
+#[cfg(unix)]
+pub fn size_of_stdout() -> Option<Size> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    // A terminal that was never told its size says 0.
+    let is_known = size.ws_col > 0 && size.ws_row > 0;
+    is_known.then_some(Size { cols: size.ws_col, rows: size.ws_row })
+}
+
+/// The size of the console; `None` when standard output is none.
+#[cfg(not(unix))]
+pub fn size_of_stdout() -> Option<Size> {
+    use std::io::IsTerminal;
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    let (cols, rows) = crossterm::terminal::size().ok()?;
+    Some(Size { cols, rows })
+}
+
+/// The size now, and then at every change.
+///
+/// # Errors
+/// When the system does not tell of changes.
+pub fn sizes() -> std::io::Result<impl Stream<Item = Option<Size>> + Send> {
+    let changes = Changes::watch()?;
+    let first = size_of_stdout();
+    let later = stream::unfold((changes, first), |(mut changes, before)| async move {
+        loop {
+            changes.next().await?;
+            let size = size_of_stdout();
+            if size != before {
+                return Some((size, (changes, size)));
+            }
+        }
+    });
+    Ok(futures_util::StreamExt::chain(stream::iter([first]), later))
+}
+
+/// Tells that the size may have changed.
+#[cfg(unix)]
+struct Changes(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Changes {
+    fn watch() -> std::io::Result<Self> {
+        let kind = tokio::signal::unix::SignalKind::window_change();
+        tokio::signal::unix::signal(kind).map(Self)
+    }
+
+    async fn next(&mut self) -> Option<()> {
+        self.0.recv().await
+    }
+}
+
+/// A console has no signal for it: it is looked at twice a second, as the reference plugin does.
+#[cfg(not(unix))]
+struct Changes(tokio::time::Interval);
+
+#[cfg(not(unix))]
+impl Changes {
+    fn watch() -> std::io::Result<Self> {
+        Ok(Self(tokio::time::interval(std::time::Duration::from_millis(500))))
+    }
+
+    async fn next(&mut self) -> Option<()> {
+        self.0.tick().await;
+        Some(())
+    }
+}
