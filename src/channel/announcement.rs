@@ -6,11 +6,12 @@ use uuid::Uuid;
 use crate::wire::{Flags, Header, MessageType, Packet, PayloadType, control::ServiceMessage};
 
 /// The frame of a `start_publication`, `pause_publication` or `channel_closed`: outside the
-/// sequence, and never acknowledged.
+/// sequence, and never acknowledged. `output` is for the user: why a session is over.
 pub(super) fn encode(
     message_type: MessageType,
     session_id: &str,
     target: &str,
+    output: &str,
     message_id: Uuid,
     created_ms: u64,
 ) -> Bytes {
@@ -19,9 +20,9 @@ pub(super) fn encode(
         destination_id: target.to_owned(),
         message_id: message_id.simple().to_string(),
         message_type: message_type.name().to_owned(),
+        output: output.to_owned(),
         schema_version: 1,
         session_id: session_id.to_owned(),
-        ..ServiceMessage::default()
     };
     let header = Header {
         message_type,

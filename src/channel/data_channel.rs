@@ -1,26 +1,24 @@
 //! The state machine that ties window, reorder buffer, handshake and timers together.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+mod handshaking;
+mod sending;
+
+use std::{collections::VecDeque, time::Instant};
 
 use bytes::Bytes;
-use serde::Serialize;
 
 use super::{
-    ChannelError, Config, Event, Role, announcement,
-    handshake::{self, Progress, Ready},
+    ChannelError, Config, Event, Role,
+    handshake::{Progress, Ready},
     incoming::{Arrival, Incoming},
     outgoing::Outgoing,
     rtt::Rtt,
     timer::{Timer, Timers},
 };
 use crate::wire::{
-    Acknowledgement, Flags, Frame, FrameError, Header, MessageIds, MessageType, Packet, PacketPool,
+    Acknowledgement, Flags, Frame, FrameError, Header, MessageIds, MessageType, PacketPool,
     PayloadType,
     control::{Flag, ServiceMessage},
-    handshake::{HandshakeComplete, SessionType, SessionTypeParameters},
 };
 
 /// A data channel, in either [`Role`].
@@ -177,6 +175,11 @@ impl Channel {
     fn deliver(&mut self, frame: Frame, now: Instant) -> Result<(), ChannelError> {
         let payload_type = frame.header.payload_type;
         let payload = frame.payload;
+        // The real agent acknowledges what comes before its handshake is done, and forgets it.
+        let asked = matches!(self.progress, Progress::AwaitingResponse(_));
+        if asked && payload_type != PayloadType::HandshakeResponse {
+            return Ok(());
+        }
         match payload_type {
             PayloadType::HandshakeRequest => self.answer_handshake(&payload, now),
             PayloadType::HandshakeResponse => self.complete_handshake(&payload, now),
@@ -206,135 +209,6 @@ impl Channel {
                 Ok(())
             }
         }
-    }
-
-    // --- handshake ---
-
-    fn ask_for_handshake(&mut self, session: &SessionTypeParameters, now: Instant) {
-        let request = handshake::request(&self.config.version, session);
-        self.progress = Progress::AwaitingResponse(Ready {
-            session_type: SessionType::from_name(&session.session_type),
-            properties: session.properties.clone(),
-            ..Ready::without_handshake()
-        });
-        self.send_json(PayloadType::HandshakeRequest, &request, now);
-    }
-
-    fn answer_handshake(&mut self, payload: &[u8], now: Instant) -> Result<(), ChannelError> {
-        if self.progress != Progress::AwaitingRequest {
-            return Ok(());
-        }
-        let (response, ready) = handshake::answer(payload, &self.config.version)?;
-        self.send_json(PayloadType::HandshakeResponse, &response, now);
-        self.progress = Progress::AwaitingComplete(ready);
-        self.timers.set(Timer::Handshake, Some(now + self.config.handshake_timeout));
-        Ok(())
-    }
-
-    fn complete_handshake(&mut self, payload: &[u8], now: Instant) -> Result<(), ChannelError> {
-        let Progress::AwaitingResponse(ready) = &self.progress else { return Ok(()) };
-        let mut ready = ready.clone();
-        ready.peer_version = handshake::check_response(payload)?;
-        let took = now.saturating_duration_since(self.started).as_nanos();
-        self.send_json(PayloadType::HandshakeComplete, &handshake::complete(took), now);
-        self.become_ready(ready);
-        Ok(())
-    }
-
-    fn finish_handshake(&mut self, payload: &[u8], now: Instant) {
-        let Progress::AwaitingComplete(ready) = &self.progress else { return };
-        let complete: HandshakeComplete = serde_json::from_slice(payload).unwrap_or_default();
-        let ready = Ready { customer_message: complete.customer_message, ..ready.clone() };
-        // The real agent acknowledges data that comes right behind the handshake and throws 1.7 %
-        // of it away; after 5 ms it never did.
-        let pause = self.rtt.smoothed().unwrap_or_default().max(FIRST_DATA_PAUSE);
-        self.timers.set(Timer::FirstData, Some(now + pause));
-        self.become_ready(ready);
-    }
-
-    fn become_ready(&mut self, ready: Ready) {
-        self.progress = Progress::Done;
-        self.timers.set(Timer::Handshake, None);
-        self.events.push_back(Event::Ready(ready));
-    }
-
-    // --- sending ---
-
-    /// Whether data may be sent now: the handshake is done, the window has room, and no pause is
-    /// asked for. [`poll_timeout`](Self::poll_timeout) or a frame tells when that may change.
-    pub fn can_send(&self) -> bool {
-        self.can_send_control() && self.outgoing.has_room()
-    }
-
-    /// As [`can_send`](Self::can_send), but with twice as many messages and no regard to their
-    /// bytes: for the small messages that must not wait behind data.
-    pub fn can_send_control(&self) -> bool {
-        self.progress == Progress::Done
-            && self.outgoing.has_reserve()
-            && !self.timers.is_set(Timer::FirstData)
-            && !self.paused
-            && !self.closed
-    }
-
-    /// Sends one message of the stream. The caller asks [`can_send`](Self::can_send) first; the
-    /// message is taken in any case, and never thrown away.
-    pub fn send(&mut self, payload_type: PayloadType, packet: Packet, now: Instant) {
-        let header = Header {
-            message_type: self.own_data_type(),
-            created_ms: self.epoch_ms(now),
-            sequence_number: self.outgoing.next_sequence_number(),
-            flags: self.data_flags(),
-            message_id: self.ids.next_id(),
-            payload_type,
-        };
-        self.outgoing.push(header.encode(packet));
-    }
-
-    /// Raises a flag for the other side.
-    pub fn send_flag(&mut self, flag: Flag, now: Instant) {
-        self.send(PayloadType::Flag, Packet::copy_from(&flag.to_bytes()), now);
-    }
-
-    /// Sends a message of the service itself, outside the sequence: an endpoint that is service
-    /// and agent in one says with it that data may flow, or that the session is over.
-    pub fn announce(
-        &mut self,
-        message_type: MessageType,
-        session_id: &str,
-        target: &str,
-        now: Instant,
-    ) {
-        let (id, created_ms) = (self.ids.next_id(), self.epoch_ms(now));
-        let frame = announcement::encode(message_type, session_id, target, id, created_ms);
-        self.announcements.push_back(frame);
-    }
-
-    fn send_json(&mut self, payload_type: PayloadType, document: &impl Serialize, now: Instant) {
-        // These documents are maps with text keys: they always have a JSON form.
-        let json = serde_json::to_vec(document).unwrap_or_default();
-        self.send(payload_type, Packet::copy_from(&json), now);
-    }
-
-    /// Whether everything that was sent has been acknowledged.
-    pub fn is_drained(&self) -> bool {
-        self.outgoing.is_empty() && self.announcements.is_empty()
-    }
-
-    /// Bytes of frames that were sent and not yet acknowledged, or wait to be sent: for streams
-    /// that keep less under way than the window allows.
-    pub fn bytes_under_way(&self) -> usize {
-        self.outgoing.bytes()
-    }
-
-    /// Frames that have come from the other side, repeats included.
-    pub fn frames_received(&self) -> u64 {
-        self.frames_received
-    }
-
-    /// Messages that have arrived in their turn or been acknowledged so far: what connections were
-    /// of use for.
-    pub fn messages_done(&self) -> i64 {
-        self.incoming.expected().saturating_add(self.outgoing.base())
     }
 
     // --- the driver's side ---
@@ -494,4 +368,3 @@ pub const MAX_ACKNOWLEDGEMENTS: usize = 65_536;
 /// Unreadable messages in a row that end the session.
 const MAX_UNREADABLE: u32 = 16;
 const ACKNOWLEDGEMENT_CHUNK: usize = 16 * 1024;
-const FIRST_DATA_PAUSE: Duration = Duration::from_millis(5);

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::error::ServiceError;
+use crate::wire::handshake::{SessionType, SessionTypeParameters};
 
 /// A document's parameters as StartSession carries them: every value is a list of strings.
 pub type Parameters = BTreeMap<String, Vec<String>>;
@@ -16,6 +17,20 @@ pub type Parameters = BTreeMap<String, Vec<String>>;
 pub enum Workload {
     /// TCP connections to one destination.
     Port(PortForward),
+    /// A byte stream to the node's SSH server.
+    Ssh {
+        /// Where it listens, at least 1.
+        port: u16,
+    },
+    /// A program on a terminal.
+    #[cfg(unix)]
+    Shell {
+        /// What the shell runs; none means that its user types.
+        command: Option<String>,
+    },
+    /// A program without a terminal.
+    #[cfg(unix)]
+    Command(NonInteractiveCommand),
 }
 
 impl Workload {
@@ -42,26 +57,56 @@ impl Workload {
                     local_port: port_number(&known, LOCAL_PORT, "0", 0)?,
                 }))
             }
-            _ if NOT_SERVED.contains(&document) => {
-                Err(ServiceError::DocumentNotServed { document: document.to_owned() })
+            SSH => {
+                let known = Known::of(document, &[PORT], parameters)?;
+                Ok(Self::Ssh { port: port_number(&known, PORT, "22", 1)? })
             }
+            DEFAULT_DOCUMENT | INTERACTIVE_COMMAND | NON_INTERACTIVE_COMMAND => {
+                Self::of_program(document, parameters)
+            }
+            NOT_SERVED => Err(ServiceError::DocumentNotServed { document: document.to_owned() }),
             _ => Err(ServiceError::UnknownDocument { document: document.to_owned() }),
         }
     }
 
-    /// `SessionType` of the agent's handshake request.
-    pub fn session_type(&self) -> &'static str {
-        match self {
-            Self::Port(_) => "Port",
+    #[cfg(unix)]
+    fn of_program(document: &str, parameters: &Parameters) -> Result<Self, ServiceError> {
+        match document {
+            INTERACTIVE_COMMAND => {
+                let known = Known::of(document, &[COMMAND], parameters)?;
+                Ok(Self::Shell { command: Some(known.required(COMMAND)?.to_owned()) })
+            }
+            NON_INTERACTIVE_COMMAND => {
+                let names = [COMMAND, SEPARATE, STDOUT_PREFIX, STDERR_PREFIX];
+                let known = Known::of(document, &names, parameters)?;
+                NonInteractiveCommand::read(&known).map(Self::Command)
+            }
+            _ => {
+                Known::of(document, &[], parameters)?;
+                Ok(Self::Shell { command: None })
+            }
         }
     }
 
-    /// `Properties` of the agent's handshake request: all values are strings, as the real agent
-    /// sends them.
-    pub fn properties(&self) -> Value {
-        match self {
-            Self::Port(forward) => forward.properties(),
-        }
+    /// Terminals and signals are those of Unix.
+    #[cfg(not(unix))]
+    fn of_program(document: &str, _: &Parameters) -> Result<Self, ServiceError> {
+        Err(ServiceError::DocumentNotServed { document: document.to_owned() })
+    }
+
+    /// What the agent's handshake request says: `SessionType`, and the document's parameters as
+    /// `Properties`, all of them strings as the real agent sends them. None for sessions without a
+    /// handshake.
+    pub fn handshake(&self) -> Option<SessionTypeParameters> {
+        let (session_type, properties) = match self {
+            Self::Port(forward) => (SessionType::Port, forward.properties()),
+            Self::Ssh { port } => (SessionType::Port, json!({ PORT: port.to_string() })),
+            #[cfg(unix)]
+            Self::Shell { .. } => return None,
+            #[cfg(unix)]
+            Self::Command(_) => (SessionType::NonInteractiveCommands, Value::Null),
+        };
+        Some(SessionTypeParameters { session_type: session_type.name().to_owned(), properties })
     }
 }
 
@@ -87,6 +132,47 @@ impl PortForward {
         properties.insert(PORT.to_owned(), self.port.to_string().into());
         properties.insert("type".to_owned(), "LocalPortForwarding".into());
         Value::Object(properties)
+    }
+}
+
+/// A command of AWS-StartNonInteractiveCommand.
+#[cfg(unix)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NonInteractiveCommand {
+    /// The program and its arguments, in words as a shell would split them.
+    pub command: String,
+    /// None when both outputs come as one, and only at the command's end.
+    pub separate: Option<Prefixes>,
+}
+
+/// What stands in front of each line of a separate output, or of what is read at once.
+#[cfg(unix)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Prefixes {
+    /// At most 30 characters.
+    pub stdout: String,
+    /// At most 30 characters.
+    pub stderr: String,
+}
+
+#[cfg(unix)]
+impl NonInteractiveCommand {
+    fn read(known: &Known<'_>) -> Result<Self, ServiceError> {
+        let command = known.required(COMMAND)?.to_owned();
+        let separate = match known.single(SEPARATE, "false")?.to_ascii_lowercase().as_str() {
+            "true" => Some(Prefixes {
+                stdout: prefix(known, STDOUT_PREFIX)?,
+                stderr: prefix(known, STDERR_PREFIX)?,
+            }),
+            "false" => None,
+            _ => {
+                return Err(ServiceError::InvalidParameter {
+                    name: SEPARATE.to_owned(),
+                    problem: "is neither true nor false".to_owned(),
+                });
+            }
+        };
+        Ok(Self { command, separate })
     }
 }
 
@@ -125,6 +211,36 @@ impl<'a> Known<'a> {
     }
 }
 
+#[cfg(unix)]
+impl<'a> Known<'a> {
+    /// The one value of a parameter without a default.
+    fn required(&self, name: &str) -> Result<&'a str, ServiceError> {
+        match self.0.get(name) {
+            Some(_) => self.single(name, ""),
+            None => Err(ServiceError::InvalidParameter {
+                name: name.to_owned(),
+                problem: "has no default, and no value was given".to_owned(),
+            }),
+        }
+    }
+}
+
+/// The characters are those that the real agent takes.
+#[cfg(unix)]
+fn prefix(parameters: &Known<'_>, name: &str) -> Result<String, ServiceError> {
+    let text = parameters.single(name, "")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '\r' | '\n' | '_' | ':' | '-');
+    if text.len() > PREFIX_LIMIT || !text.chars().all(plain) {
+        return Err(ServiceError::InvalidParameter {
+            name: name.to_owned(),
+            problem: format!(
+                "is not of at most {PREFIX_LIMIT} letters, digits, line ends, or any of _ : -"
+            ),
+        });
+    }
+    Ok(text.to_owned())
+}
+
 /// Plain decimal digits, as the documents' patterns want it: no sign, no leading zero.
 fn port_number(
     parameters: &Known<'_>,
@@ -160,21 +276,30 @@ pub const DEFAULT_DOCUMENT: &str = "SSM-SessionManagerRunShell";
 const PORT_FORWARDING: &str = "AWS-StartPortForwardingSession";
 const PORT_FORWARDING_TO_REMOTE_HOST: &str = "AWS-StartPortForwardingSessionToRemoteHost";
 
-/// Documents of AWS that this endpoint knows by name only.
-const NOT_SERVED: [&str; 5] = [
-    DEFAULT_DOCUMENT,
-    "AWS-StartSSHSession",
-    "AWS-StartInteractiveCommand",
-    "AWS-StartNonInteractiveCommand",
-    "AWS-StartPortForwardingSessionToSocket",
-];
+const SSH: &str = "AWS-StartSSHSession";
+const INTERACTIVE_COMMAND: &str = "AWS-StartInteractiveCommand";
+const NON_INTERACTIVE_COMMAND: &str = "AWS-StartNonInteractiveCommand";
+
+/// A document of AWS that this endpoint knows by name only: its parameters are not published.
+const NOT_SERVED: &str = "AWS-StartPortForwardingSessionToSocket";
 
 const HOST: &str = "host";
 const PORT: &str = "portNumber";
 const LOCAL_PORT: &str = "localPortNumber";
+#[cfg(unix)]
+const COMMAND: &str = "command";
+#[cfg(unix)]
+const SEPARATE: &str = "separateOutputStream";
+#[cfg(unix)]
+const STDOUT_PREFIX: &str = "stdoutSeparatorPrefix";
+#[cfg(unix)]
+const STDERR_PREFIX: &str = "stderrSeparatorPrefix";
 
 /// The longest name that DNS can carry has 253 characters.
 const HOST_LIMIT: usize = 253;
+
+#[cfg(unix)]
+const PREFIX_LIMIT: usize = 30;
 
 #[cfg(test)]
 mod tests {
@@ -196,9 +321,10 @@ mod tests {
     #[test]
     fn a_port_session_has_the_properties_that_the_real_agent_sends() {
         let workload = read(PORT_FORWARDING, &[("portNumber", "9100")]).expect("served");
-        assert_eq!(workload.session_type(), "Port");
+        let handshake = workload.handshake().expect("it has one");
+        assert_eq!(handshake.session_type, "Port");
         assert_eq!(
-            workload.properties().to_string(),
+            handshake.properties.to_string(),
             r#"{"localPortNumber":"0","portNumber":"9100","type":"LocalPortForwarding"}"#
         );
     }
@@ -208,7 +334,8 @@ mod tests {
         let given = [("host", "127.0.0.1"), ("portNumber", "9100"), ("localPortNumber", "0")];
         let workload = read(PORT_FORWARDING_TO_REMOTE_HOST, &given).expect("served");
         let expected = r#"{"host":"127.0.0.1","localPortNumber":"0","portNumber":"9100","type":"LocalPortForwarding"}"#;
-        assert_eq!(workload.properties().to_string(), expected);
+        let handshake = workload.handshake().expect("it has one");
+        assert_eq!(handshake.properties.to_string(), expected);
     }
 
     #[test]
@@ -273,13 +400,76 @@ mod tests {
 
     #[test]
     fn known_documents_are_refused_by_name_and_unknown_ones_do_not_exist() {
-        for document in NOT_SERVED {
-            let (code, text) = refusal(document, &[]);
-            assert_eq!(code, "InvalidDocument");
-            assert!(text.starts_with(&format!("Document {document} is not served")));
-        }
+        let (code, text) = refusal(NOT_SERVED, &[]);
+        assert_eq!(code, "InvalidDocument");
+        assert!(text.starts_with(&format!("Document {NOT_SERVED} is not served")));
         let (code, text) = refusal("Mine", &[]);
         assert_eq!(code, "InvalidDocument");
         assert_eq!(text, "Document with name Mine does not exist.");
+    }
+
+    #[test]
+    fn an_ssh_session_has_nothing_but_its_port() {
+        let handshake = read(SSH, &[]).expect("served").handshake().expect("it has one");
+        assert_eq!(handshake.session_type, "Port");
+        assert_eq!(handshake.properties.to_string(), r#"{"portNumber":"22"}"#);
+        assert_eq!(read(SSH, &[("portNumber", "2222")]), Ok(Workload::Ssh { port: 2222 }));
+        assert_eq!(refusal(SSH, &[("localPortNumber", "0")]).0, "InvalidParameters");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn shells_and_interactive_commands_have_no_handshake() {
+        let shell = read(DEFAULT_DOCUMENT, &[]).expect("served");
+        assert_eq!(shell, Workload::Shell { command: None });
+        assert_eq!(shell.handshake(), None);
+        let top = read(INTERACTIVE_COMMAND, &[("command", "top")]).expect("served");
+        assert_eq!(top, Workload::Shell { command: Some("top".to_owned()) });
+        assert_eq!(top.handshake(), None);
+        assert_eq!(refusal(DEFAULT_DOCUMENT, &[("command", "top")]).0, "InvalidParameters");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_must_be_given() {
+        for document in [INTERACTIVE_COMMAND, NON_INTERACTIVE_COMMAND] {
+            let (code, text) = refusal(document, &[]);
+            assert_eq!(code, "InvalidParameters");
+            assert_eq!(text, "Parameter command has no default, and no value was given.");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn outputs_are_kept_apart_on_demand() {
+        let given = |separate: &str| {
+            let given = [
+                ("command", "ls"),
+                ("separateOutputStream", separate),
+                ("stdoutSeparatorPrefix", "OUT:"),
+                ("stderrSeparatorPrefix", "ERR_1-\n"),
+            ];
+            read(NON_INTERACTIVE_COMMAND, &given)
+        };
+        let prefixes = Prefixes { stdout: "OUT:".to_owned(), stderr: "ERR_1-\n".to_owned() };
+        for (text, separate) in
+            [("true", Some(prefixes.clone())), ("True", Some(prefixes)), ("false", None)]
+        {
+            let command = NonInteractiveCommand { command: "ls".to_owned(), separate };
+            let workload = Workload::Command(command);
+            let handshake = workload.handshake().expect("it has one");
+            assert_eq!(handshake.session_type, "NonInteractiveCommands");
+            assert_eq!(handshake.properties, Value::Null);
+            assert_eq!(given(text), Ok(workload), "{text}");
+        }
+        assert_eq!(given("yes").expect_err("refused").code(), "InvalidParameters");
+        for prefix in ["std@OUT:", "a b", &"x".repeat(31)] {
+            let given = [
+                ("command", "ls"),
+                ("separateOutputStream", "true"),
+                ("stdoutSeparatorPrefix", prefix),
+            ];
+            assert_eq!(refusal(NON_INTERACTIVE_COMMAND, &given).0, "InvalidParameters");
+        }
     }
 }

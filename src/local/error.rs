@@ -22,10 +22,7 @@ pub enum ServiceError {
     },
 
     /// AWS has this document; this endpoint does not serve its kind of session.
-    #[error(
-        "Document {document} is not served by this local endpoint yet: it serves \
-         AWS-StartPortForwardingSession and AWS-StartPortForwardingSessionToRemoteHost."
-    )]
+    #[error("Document {document} is not served by this local endpoint{}.", here())]
     DocumentNotServed {
         /// The document that the caller named, or the default one.
         document: String,
@@ -95,6 +92,11 @@ pub enum ServiceError {
     /// A paging token that this endpoint did not give, or whose place is gone.
     #[error("The specified token is not valid.")]
     InvalidNextToken,
+}
+
+/// Shells and commands run on Unix alone.
+const fn here() -> &'static str {
+    if cfg!(unix) { "" } else { " on this system" }
 }
 
 impl ServiceError {

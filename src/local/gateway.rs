@@ -23,22 +23,22 @@ use tokio_tungstenite::tungstenite::{
 
 use super::{
     EndpointConfig,
-    agent::PortAgent,
-    document::Workload,
+    agent::Agents,
     http::{Gateway, LocalWebSocket},
     service::Service,
     session::{DataChannel, SessionState},
 };
 use crate::{
     channel::{Channel, Config, Role},
-    net::{Driver, Outcome, epoch_ms, now},
-    wire::{MessageType, control::OpenDataChannel, handshake::SessionTypeParameters},
+    net::{Application, Driver, Outcome, epoch_ms, now},
+    wire::{MessageType, control::OpenDataChannel},
 };
 
 /// Connects data channels to agents, one agent for each session.
 pub(super) struct AgentGateway {
     service: Arc<Mutex<Service>>,
     config: EndpointConfig,
+    agents: Agents,
     sessions: Mutex<HashMap<String, Arc<Live>>>,
 }
 
@@ -51,12 +51,16 @@ struct Live {
 
 struct Agent {
     channel: Channel,
-    application: PortAgent,
+    application: Box<dyn Application + Send>,
 }
 
 impl AgentGateway {
-    pub(super) fn new(service: Arc<Mutex<Service>>, config: EndpointConfig) -> Self {
-        Self { service, config, sessions: Mutex::default() }
+    pub(super) fn new(
+        service: Arc<Mutex<Service>>,
+        config: EndpointConfig,
+        agents: Agents,
+    ) -> Self {
+        Self { service, config, agents, sessions: Mutex::default() }
     }
 
     async fn serve(&self, session_id: String, mut socket: LocalWebSocket) {
@@ -135,18 +139,10 @@ impl AgentGateway {
     }
 
     fn new_agent(&self, data_channel: &DataChannel) -> Agent {
-        let session = SessionTypeParameters {
-            session_type: data_channel.workload.session_type().to_owned(),
-            properties: data_channel.workload.properties(),
-        };
-        let role = Role::Agent { session: Some(session) };
+        let role = Role::Agent { session: data_channel.workload.handshake() };
         let version = &self.config.agent_version;
         let config = Config::new(role, version, epoch_ms(), rand::random());
-        let Workload::Port(forward) = &data_channel.workload;
-        Agent {
-            channel: Channel::new(config, now()),
-            application: PortAgent::new(data_channel, forward, self.config.pace),
-        }
+        Agent { channel: Channel::new(config, now()), application: self.agents.serve(data_channel) }
     }
 
     fn end(&self, session_id: &str, reason: &str) {

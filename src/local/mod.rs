@@ -9,7 +9,7 @@
 //!        |                                 |
 //!       api -> service <-- token? -- gateway
 //!              sessions,                   | one per session
-//!              nodes                     agent -> TCP targets
+//!              nodes                     agent -> TCP targets, programs
 //! ```
 //!
 //! It speaks the service's JSON API and the data channel's protocol to the byte, so that any
@@ -39,12 +39,14 @@ use std::{
 
 use tokio::{net::TcpListener, task::JoinSet};
 
+pub use agent::{Quirks, QuirksError};
 pub use document::Parameters;
 pub use error::ServiceError;
 pub use node::Node;
 pub use service::{StartSession, Ticket};
 
 use crate::net::Pace;
+use agent::Agents;
 use gateway::AgentGateway;
 use service::Service;
 
@@ -57,6 +59,10 @@ pub struct EndpointConfig {
     pub agent_version: String,
     /// Sends toward the client no faster than this.
     pub pace: Option<Pace>,
+    /// Whether `host` of a port session must not be this machine, as with agents from 3.3.4851 on.
+    pub deny_loopback: bool,
+    /// What the agent does that nobody would do on purpose.
+    pub quirks: Quirks,
 }
 
 impl Default for EndpointConfig {
@@ -72,14 +78,18 @@ impl Default for EndpointConfig {
             }],
             agent_version: AGENT_VERSION.to_owned(),
             pace: None,
+            deny_loopback: false,
+            quirks: Quirks::default(),
         }
     }
 }
 
-/// A running endpoint. Dropping it ends its sessions and closes its connections.
+/// A running endpoint. Dropping it ends its sessions, closes its connections and kills what its
+/// sessions have started.
 #[derive(Debug)]
 pub struct Endpoint {
     address: SocketAddr,
+    agents: Agents,
     service: Arc<Mutex<Service>>,
     _server: JoinSet<Infallible>,
 }
@@ -92,10 +102,12 @@ impl Endpoint {
     pub fn start(listener: TcpListener, config: EndpointConfig) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let service = Arc::new(Mutex::new(Service::new(config.nodes.clone())?));
-        let gateway = Arc::new(AgentGateway::new(Arc::clone(&service), config));
+        let agents = Agents::new(&config);
+        let gateway = AgentGateway::new(Arc::clone(&service), config, agents.clone());
+        let gateway = Arc::new(gateway);
         let mut server = JoinSet::new();
         server.spawn(http::serve(listener, Arc::clone(&service), gateway));
-        Ok(Self { address, service, _server: server })
+        Ok(Self { address, agents, service, _server: server })
     }
 
     /// Where it listens.
@@ -135,6 +147,13 @@ impl Endpoint {
 
     fn service(&self) -> MutexGuard<'_, Service> {
         self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Endpoint {
+    /// The connections' tasks end a moment later, or not at all when the process ends first.
+    fn drop(&mut self) {
+        self.agents.kill();
     }
 }
 

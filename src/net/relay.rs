@@ -34,6 +34,9 @@ pub struct RelayConfig {
     pub stall_limit: Duration,
     /// Sends the multiplexer's keepalive this often, for a peer that wants one.
     pub keepalive: Option<Duration>,
+    /// Whether the end of either direction of a stream closes the whole stream, as in the real
+    /// agent: what the other direction still has to say is lost.
+    pub fin_closes_stream: bool,
 }
 
 /// The real agent's pacing: payloads of a fixed size, with a pause behind each.
@@ -54,6 +57,7 @@ impl RelayConfig {
             pace: None,
             stall_limit: STALL_LIMIT,
             keepalive: None,
+            fin_closes_stream: false,
         }
     }
 }
@@ -167,6 +171,11 @@ impl<S: Socket> Relay<S> {
         self.mux.reset(id);
     }
 
+    /// Sends the peer a sign of life of the multiplexer's own.
+    pub fn send_keepalive(&mut self) {
+        self.mux.send_keepalive();
+    }
+
     /// Takes the next bytes of the channel.
     ///
     /// # Errors
@@ -258,6 +267,9 @@ impl<S: Socket> Relay<S> {
         while connection.writing == Writing::Open {
             let Some(bytes) = self.mux.front(id) else {
                 if self.mux.is_finished(id) {
+                    if self.config.fin_closes_stream {
+                        return self.abandon(id);
+                    }
                     connection.writing = Writing::ShuttingDown;
                 }
                 break;
@@ -331,6 +343,9 @@ impl<S: Socket> Relay<S> {
             Poll::Pending => {}
             Poll::Ready(Err(_)) => self.abandon(id),
             Poll::Ready(Ok(0)) => {
+                if self.config.fin_closes_stream {
+                    return self.abandon(id);
+                }
                 connection.reading = Reading::Ended;
                 self.mux.finish(id, now);
                 if connection.writing == Writing::Ended {

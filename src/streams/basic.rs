@@ -233,3 +233,6 @@ const OVERHEAD: usize = 64;
 /// Old agents have been seen with the reference client's payloads of 1 KiB; no more is known.
 const PAYLOAD_LEN: usize = 8 * 1024;
 const CHUNK_LEN: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests;

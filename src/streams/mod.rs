@@ -24,6 +24,9 @@ mod shell;
 #[cfg(unix)]
 mod socket_file;
 
+#[cfg(test)]
+mod harness;
+
 use std::pin::Pin;
 
 pub use basic::Basic;

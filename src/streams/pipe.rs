@@ -176,3 +176,6 @@ const PAYLOAD_LEN: usize = 32 * 1024;
 const CHUNK_LEN: usize = 256 * 1024;
 /// Reads before the wire has its turn.
 const BATCH: usize = 8;
+
+#[cfg(test)]
+mod tests;

@@ -268,3 +268,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const UNDER_WAY: usize = 16 * 1024;
 const PAYLOAD_LEN: usize = 4 * 1024;
 const CHUNK_LEN: usize = 32 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! Versions of agents and clients, by which each side decides what the other understands.
 
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 /// A four-part version, such as `3.3.2299.0`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -18,6 +18,25 @@ impl Version {
         let mut parts = text.split('.').map(|part| part.parse().ok());
         let version = [parts.next()??, parts.next()??, parts.next()??, parts.next()??];
         parts.next().is_none().then_some(Self(version))
+    }
+
+    /// Compares two versions of any length as the real agent does: part by part, as numbers where
+    /// both are, else as text; of two that agree as far as the shorter goes, that one is older.
+    pub fn compare_loosely(one: &str, other: &str) -> Ordering {
+        let (mut ones, mut others) = (one.split('.'), other.split('.'));
+        loop {
+            let (one, other) = match (ones.next(), others.next()) {
+                (Some(one), Some(other)) => (one, other),
+                (one, other) => return one.is_some().cmp(&other.is_some()),
+            };
+            let ordering = match (one.parse::<u64>(), other.parse::<u64>()) {
+                (Ok(one), Ok(other)) => one.cmp(&other),
+                _ => one.cmp(other),
+            };
+            if ordering != Ordering::Equal {
+                return ordering;
+            }
+        }
     }
 }
 
@@ -45,5 +64,21 @@ mod tests {
         assert!(Version::parse("3.1.1511.0") > Version::parse("3.1.196.99"));
         assert!(Version::parse("3.0.196.0") <= Some(Version::new(3, 0, 196, 0)));
         assert!(Version::parse("3.1") < Some(Version::new(0, 0, 0, 0)), "unknown is never newer");
+    }
+
+    #[test]
+    fn versions_of_any_length_compare_as_in_the_real_agent() {
+        for (one, other, ordering) in [
+            ("1.1.70.0", "1.1.70", Ordering::Greater),
+            ("1.1.70", "1.1.70", Ordering::Equal),
+            ("1.1.69.9", "1.1.70", Ordering::Less),
+            ("1.2", "1.1.70", Ordering::Greater),
+            ("1.2.295.0", "1.2.295", Ordering::Greater),
+            ("1.10.0.0", "1.9.0.0", Ordering::Greater),
+            ("1.1.x", "1.1.70", Ordering::Greater),
+            ("", "1.1.70", Ordering::Less),
+        ] {
+            assert_eq!(Version::compare_loosely(one, other), ordering, "{one} {other}");
+        }
     }
 }

@@ -52,7 +52,10 @@ fn start_session_answers_id_token_and_stream_url() {
     let token = started["TokenValue"].as_str().expect("a string");
     assert_eq!(started["StreamUrl"], format!("{BASE}/v1/data-channel/{id}?role=publish_subscribe"));
     let channel = service.open_data_channel(id, token, now()).expect("opens");
-    assert_eq!(channel.workload.properties()["localPortNumber"], "15432");
+    assert_eq!(
+        channel.workload.handshake().expect("a port").properties["localPortNumber"],
+        "15432"
+    );
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn a_session_goes_from_ticket_to_data_channel() {
     assert_eq!(channel.session_id, id);
     assert_eq!(channel.target, NODE);
     assert_eq!(channel.opening, 1);
-    assert_eq!(channel.workload.properties()["portNumber"], "5432");
+    assert_eq!(channel.workload.handshake().expect("a port").properties["portNumber"], "5432");
     assert_eq!(*channel.state.borrow(), SessionState::Connected);
     assert_eq!(only(&mut service, false).state(), SessionState::Connected);
 }
@@ -86,13 +86,16 @@ fn a_target_that_is_no_node_is_not_connected() {
     assert_eq!(error.to_string(), "i-0fffffffffffffff0 is not connected.");
 }
 
+#[cfg(unix)]
 #[test]
-fn no_document_means_the_shell_which_is_not_served() {
-    let error = refusal(StartSession { document: None, ..port_session() });
-    assert_eq!(
-        error,
-        ServiceError::DocumentNotServed { document: "SSM-SessionManagerRunShell".to_owned() }
-    );
+fn no_document_means_the_shell() {
+    let mut service = service();
+    let parameters = Parameters::new();
+    let request = StartSession { document: None, parameters, ..port_session() };
+    let ticket = service.start_session(request, at(0)).expect("served");
+    let token = ticket.token.expect("a token");
+    let channel = service.open_data_channel(&ticket.session_id, token.expose(), at(0));
+    assert_eq!(channel.expect("open").workload, Workload::Shell { command: None });
 }
 
 #[test]

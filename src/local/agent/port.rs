@@ -1,0 +1,224 @@
+//! The agent's side of a multiplexed port session: a TCP connection for each stream.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures_util::{Stream, stream::FuturesUnordered};
+use tokio::{net::TcpStream, time::timeout};
+
+use super::{Agents, Ending};
+use crate::{
+    channel::{Channel, Event},
+    mux::{Role, StreamId},
+    net::{Application, Notice, Relay, RelayConfig, Turn},
+    wire::{PayloadType, control::Flag},
+};
+
+/// Connects the streams of one session to its destination.
+pub(super) struct PortAgent {
+    host: String,
+    port: u16,
+    relay: Relay<TcpStream>,
+    dials: FuturesUnordered<Dial>,
+    keepalive: Option<Keepalive>,
+    ending: Ending,
+}
+
+type Dial = Pin<Box<dyn Future<Output = (StreamId, io::Result<TcpStream>)> + Send>>;
+
+impl PortAgent {
+    /// With `keepalive`, the multiplexer keeps itself alive, and gives up a client that does not.
+    pub(super) fn new(
+        host: String,
+        port: u16,
+        keepalive: bool,
+        agents: &Agents,
+        ending: Ending,
+        now: Instant,
+    ) -> Self {
+        let mut config = RelayConfig::new(Role::Server);
+        config.pace = agents.pace;
+        config.fin_closes_stream = agents.quirks.fin_closes_stream;
+        Self {
+            host,
+            port,
+            relay: Relay::new(config),
+            dials: FuturesUnordered::new(),
+            keepalive: keepalive.then(|| Keepalive::new(now)),
+            ending,
+        }
+    }
+
+    fn dial(&self, stream: StreamId) -> Dial {
+        let (host, port) = (self.host.clone(), self.port);
+        Box::pin(async move { (stream, connect(host, port).await) })
+    }
+
+    /// Whether a dial has ended.
+    fn poll_dials(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> bool {
+        let mut ended = false;
+        // Each refusal costs a flag: they wait until the client acknowledges those before.
+        while channel.can_send_control()
+            && let Poll::Ready(Some((stream, connected))) = Pin::new(&mut self.dials).poll_next(cx)
+        {
+            match connected {
+                Ok(socket) => self.relay.connect(stream, socket),
+                Err(error) => {
+                    let (session, host) = (self.ending.session_id(), &self.host);
+                    tracing::warn!(session, "cannot connect to {host}:{}: {error}", self.port);
+                    channel.send_flag(Flag::ConnectToPortError, now);
+                    self.relay.refuse(stream);
+                }
+            }
+            ended = true;
+        }
+        ended
+    }
+}
+
+impl Application for PortAgent {
+    fn can_receive(&self) -> bool {
+        self.relay.can_receive()
+    }
+
+    fn is_drained(&self) -> bool {
+        self.relay.is_drained()
+    }
+
+    fn handle_event(
+        &mut self,
+        event: Event,
+        _channel: &mut Channel,
+        now: Instant,
+    ) -> Result<(), String> {
+        match event {
+            Event::Data { payload_type: PayloadType::Output, payload } => {
+                if let Some(keepalive) = &mut self.keepalive {
+                    keepalive.heard = true;
+                }
+                self.relay.receive(payload, now).map_err(|error| error.to_string())?;
+            }
+            Event::Flag(Flag::TerminateSession) => self.ending.begin(now),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        channel: &mut Channel,
+        now: Instant,
+    ) -> Result<Turn, String> {
+        if self.ending.poll_begun(cx, now) {
+            self.relay.poll_receive(cx, now);
+            return Ok(self.ending.close(channel, self.relay.is_drained(), now));
+        }
+        if let Some(keepalive) = &mut self.keepalive {
+            if keepalive.is_due(now) {
+                self.relay.send_keepalive();
+            }
+            if keepalive.is_given_up(now) {
+                self.ending.begin_because(SILENT_CLIENT.to_owned(), now);
+                return Ok(Turn::More);
+            }
+        }
+        let turn = self.relay.poll(cx, channel, now);
+        while let Some(notice) = self.relay.poll_notice() {
+            match notice {
+                Notice::Opened(stream) => self.dials.push(self.dial(stream)),
+                Notice::Stalled { stream, discarded } => {
+                    let session = self.ending.session_id();
+                    tracing::warn!(
+                        session,
+                        "{stream} reset: its target does not read, {discarded} bytes lost"
+                    );
+                }
+                Notice::Closed(_) => {}
+            }
+        }
+        Ok(if self.poll_dials(cx, channel, now) { Turn::More } else { turn })
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let keepalive = self.keepalive.as_ref().map(Keepalive::next);
+        [self.ending.poll_timeout(), self.relay.poll_timeout(), keepalive]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+/// One connection to `host`, with the time that it may take.
+pub(super) async fn connect(host: String, port: u16) -> io::Result<TcpStream> {
+    let connected = timeout(DIAL_TIMEOUT, TcpStream::connect((host, port))).await;
+    let socket = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
+/// The multiplexer's own sign of life, for clients up to 1.2.331.0: newer ones and their agents
+/// have switched it off.
+struct Keepalive {
+    next_nop: Instant,
+    next_look: Instant,
+    /// Something has come since the last look.
+    heard: bool,
+}
+
+impl Keepalive {
+    fn new(now: Instant) -> Self {
+        Self { next_nop: now + NOP_INTERVAL, next_look: now + SILENCE_LIMIT, heard: false }
+    }
+
+    fn is_due(&mut self, now: Instant) -> bool {
+        let due = now >= self.next_nop;
+        if due {
+            self.next_nop = now + NOP_INTERVAL;
+        }
+        due
+    }
+
+    /// Looks every 30 s whether anything came in between, as xtaci/smux does.
+    fn is_given_up(&mut self, now: Instant) -> bool {
+        if now < self.next_look {
+            return false;
+        }
+        self.next_look = now + SILENCE_LIMIT;
+        !std::mem::take(&mut self.heard)
+    }
+
+    fn next(&self) -> Instant {
+        self.next_nop.min(self.next_look)
+    }
+}
+
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+/// The defaults of xtaci/smux.
+const NOP_INTERVAL: Duration = Duration::from_secs(10);
+const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+const SILENT_CLIENT: &str = "the client's multiplexer has been silent for 30 s";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keepalive_is_due_every_10_s_and_a_silent_client_given_up_after_30() {
+        let start = Instant::now();
+        let after = |secs| start + Duration::from_secs(secs);
+        let mut keepalive = Keepalive::new(start);
+        assert!(!keepalive.is_due(after(9)));
+        assert!(keepalive.is_due(after(10)));
+        assert!(!keepalive.is_due(after(19)));
+        assert_eq!(keepalive.next(), after(20));
+        keepalive.heard = true;
+        assert!(!keepalive.is_given_up(after(30)), "it was heard");
+        assert!(!keepalive.is_given_up(after(59)));
+        assert!(keepalive.is_given_up(after(60)), "it was not heard since");
+    }
+}

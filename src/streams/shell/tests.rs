@@ -1,0 +1,182 @@
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+};
+
+use futures_util::stream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    sync::mpsc,
+};
+
+use super::*;
+use crate::streams::harness::Pair;
+
+/// A shell, what stands for the terminal, and what it tells.
+struct Fixture {
+    pair: Pair,
+    typed: DuplexStream,
+    output: DuplexStream,
+    error: DuplexStream,
+    sizes: mpsc::UnboundedSender<TerminalSize>,
+    signals: mpsc::UnboundedSender<u8>,
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+fn fixture(marker: Option<ExitMarker>) -> (Fixture, Shell<impl FnMut(ShellEvent)>) {
+    let ((typed, input), (ours, output)) = (duplex(1 << 20), duplex(1 << 20));
+    let (our_error, error) = duplex(1 << 20);
+    let (sizes, mut later_sizes) = mpsc::unbounded_channel();
+    let (signals, mut later_signals) = mpsc::unbounded_channel();
+    let console = Console {
+        input: Some(Box::new(input)),
+        output: Box::new(ours),
+        error: Box::new(our_error),
+        sizes: Box::pin(stream::poll_fn(move |cx| later_sizes.poll_recv(cx))),
+        signals: Box::pin(stream::poll_fn(move |cx| later_signals.poll_recv(cx))),
+        raw_mode: None,
+    };
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let observer = {
+        let told = Arc::clone(&told);
+        move |event: ShellEvent| told.lock().unwrap().push(format!("{event:?}"))
+    };
+    let shell = Shell::new(console, marker, Box::pin(pending()), observer);
+    let pair = Pair::without_handshake();
+    (Fixture { pair, typed, output, error, sizes, signals, told }, shell)
+}
+
+/// A fixture whose session has begun with a prompt.
+fn begun() -> (Fixture, Shell<impl FnMut(ShellEvent)>) {
+    let (mut fixture, mut shell) = fixture(None);
+    fixture.pair.send(PayloadType::Output, b"$ ");
+    fixture.pair.run(&mut shell);
+    (fixture, shell)
+}
+
+const SIZE: TerminalSize = TerminalSize { cols: 132, rows: 43 };
+
+#[tokio::test]
+async fn the_size_goes_first_and_nothing_before_the_first_output() {
+    let (mut fixture, mut shell) = fixture(None);
+    fixture.typed.write_all(b"typed ahead\r").await.unwrap();
+    fixture.sizes.send(SIZE).unwrap();
+    fixture.pair.run(&mut shell);
+    assert_eq!(fixture.pair.received, []);
+    fixture.pair.send(PayloadType::Output, b"$ ");
+    fixture.pair.run(&mut shell);
+    let [size, typed] = &fixture.pair.received[..] else { panic!("{:?}", fixture.pair.received) };
+    assert_eq!(*size, (PayloadType::Size, br#"{"cols":132,"rows":43}"#.to_vec()));
+    assert_eq!(*typed, (PayloadType::Output, b"typed ahead\r".to_vec()));
+    let mut first = [0; 2];
+    fixture.output.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"$ ", "nothing of the first output is lost");
+}
+
+#[tokio::test]
+async fn a_lone_line_feed_is_the_return_key() {
+    let (mut fixture, mut shell) = begun();
+    fixture.typed.write_all(b"\n").await.unwrap();
+    fixture.pair.run(&mut shell);
+    fixture.typed.write_all(b"ls\n").await.unwrap();
+    fixture.pair.run(&mut shell);
+    assert_eq!(fixture.pair.output(), b"\rls\n");
+}
+
+#[tokio::test]
+async fn size_and_signals_do_not_wait_behind_a_paste_that_the_node_does_not_read() {
+    let (mut fixture, mut shell) = begun();
+    fixture.pair.is_agent_deaf = true;
+    let paste: Vec<u8> = (0..100 * 1024).map(|index| b'a' + (index % 26) as u8).collect();
+    fixture.typed.write_all(&paste).await.unwrap();
+    fixture.pair.run(&mut shell);
+    let under_way = fixture.pair.client.bytes_under_way();
+    assert!(under_way < UNDER_WAY + 2 * PAYLOAD_LEN, "{under_way} bytes are under way");
+    fixture.sizes.send(SIZE).unwrap();
+    fixture.signals.send(3).unwrap();
+    fixture.pair.run(&mut shell);
+    fixture.pair.is_agent_deaf = false;
+    fixture.pair.run(&mut shell);
+    let interrupt = fixture.pair.output().iter().position(|byte| *byte == 3).unwrap();
+    assert!(interrupt < UNDER_WAY + PAYLOAD_LEN, "Ctrl-C came behind {interrupt} bytes");
+    let sizes = fixture.pair.received.iter().filter(|(kind, _)| *kind == PayloadType::Size);
+    assert_eq!(sizes.count(), 1);
+    let mut arrived = fixture.pair.output();
+    arrived.retain(|byte| *byte != 3);
+    assert!(arrived == paste, "the paste is whole");
+}
+
+#[tokio::test]
+async fn the_end_of_the_input_is_said_as_a_terminal_does_and_again_in_longer_and_longer_silences() {
+    for (input, said) in
+        [(&b"exit\n"[..], &b"exit\n\x04"[..]), (b"cat", b"cat\x04\x04"), (b"", b"\x04")]
+    {
+        let (fixture, mut shell) = begun();
+        let Fixture { mut pair, mut typed, mut output, .. } = fixture;
+        typed.write_all(input).await.unwrap();
+        drop(typed);
+        pair.run(&mut shell);
+        assert_eq!(pair.output(), said);
+        assert_eq!(pair.turn, Turn::Idle, "the output is waited for");
+        pair.advance(FIRST_PAUSE - Duration::from_millis(1), &mut shell);
+        assert_eq!(pair.output(), said);
+        // What is not silent has not swallowed it.
+        pair.send(PayloadType::Output, b"busy");
+        pair.run(&mut shell);
+        pair.advance(FIRST_PAUSE - Duration::from_millis(1), &mut shell);
+        assert_eq!(pair.output(), said);
+        pair.advance(Duration::from_millis(1), &mut shell);
+        assert_eq!(pair.output(), [said, b"\x04"].concat());
+        pair.advance(FIRST_PAUSE, &mut shell);
+        assert_eq!(pair.output(), [said, b"\x04"].concat());
+        pair.advance(FIRST_PAUSE, &mut shell);
+        assert_eq!(pair.output(), [said, b"\x04\x04"].concat());
+        let mut shown = [0; 6];
+        output.read_exact(&mut shown).await.unwrap();
+        assert_eq!(&shown, b"$ busy");
+    }
+}
+
+#[tokio::test]
+async fn standard_error_and_the_exit_code_come_apart_from_the_output() {
+    let (mut fixture, mut shell) = begun();
+    fixture.pair.send(PayloadType::Output, b"out");
+    fixture.pair.send(PayloadType::StdErr, b"err");
+    fixture.pair.send(PayloadType::ExitCode, b"EXIT_CODE: 5");
+    fixture.pair.run(&mut shell);
+    drop(shell);
+    let (mut output, mut error) = (String::new(), String::new());
+    fixture.output.read_to_string(&mut output).await.unwrap();
+    fixture.error.read_to_string(&mut error).await.unwrap();
+    assert_eq!((&*output, &*error), ("$ out", "err"));
+    assert_eq!(*fixture.told.lock().unwrap(), ["Exited(ExitCode(5))"]);
+}
+
+#[tokio::test]
+async fn an_exit_code_in_the_output_is_found_and_not_shown() {
+    let id = uuid::Uuid::from_u128(1);
+    let (mut fixture, mut shell) = fixture(Some(ExitMarker::new(id)));
+    let mark = |code: &str| format!("\x1b_ssmport-{}:{code}\x1b\\", id.simple());
+    let printed = format!("{}hello{}\x1b", mark(""), mark("42"));
+    fixture.pair.send(PayloadType::Output, printed.as_bytes());
+    fixture.pair.run(&mut shell);
+    let closed = Event::Closed { reason: String::new() };
+    shell.handle_event(closed, &mut fixture.pair.client, fixture.pair.now).unwrap();
+    fixture.pair.run(&mut shell);
+    drop(shell);
+    let mut shown = String::new();
+    fixture.output.read_to_string(&mut shown).await.unwrap();
+    assert_eq!(shown, "hello\x1b");
+    assert_eq!(*fixture.told.lock().unwrap(), ["Exited(ExitCode(42))"]);
+}
+
+#[tokio::test]
+async fn an_output_that_nobody_takes_ends_the_session() {
+    let (fixture, mut shell) = begun();
+    let Fixture { mut pair, output, told, .. } = fixture;
+    drop(output);
+    pair.send(PayloadType::Output, b"lost");
+    pair.run(&mut shell);
+    assert_eq!((pair.turn, &pair.flags[..]), (Turn::Done, &[Flag::TerminateSession][..]));
+    assert!(told.lock().unwrap()[0].starts_with("OutputFailed"));
+}
