@@ -28,6 +28,7 @@ mod raw_peer;
 mod resumption;
 mod ssh;
 mod ssh_config;
+mod ssh_proxy;
 mod targets;
 mod tls;
 mod web;
