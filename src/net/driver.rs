@@ -158,6 +158,8 @@ pub struct Driver<'a, S, A> {
     /// Silence counts against a peer only once it has answered a ping.
     answers_pings: bool,
     ending: Ending,
+    /// The connection is gone behind the session's end; nothing is read or written any more.
+    is_gone: bool,
 }
 
 /// How far the end has come.
@@ -204,6 +206,7 @@ where
             ping_due: false,
             answers_pings: false,
             ending: Ending::No,
+            is_gone: false,
         }
     }
 
@@ -238,7 +241,10 @@ where
                 Reading::Gone(disconnect) => (false, Some(disconnect)),
             };
             if let Some(disconnect) = gone.or_else(|| written.err()).or_else(|| self.silence(now)) {
-                return Poll::Ready(Ok(self.after(disconnect)));
+                match self.after(disconnect) {
+                    Some(outcome) => return Poll::Ready(Ok(outcome)),
+                    None => self.is_gone = true,
+                }
             }
             if !(read_more || turn == Turn::More || self.poll_sleep(cx, now)) {
                 return Poll::Pending;
@@ -247,6 +253,9 @@ where
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Reading, DriveError> {
+        if self.is_gone {
+            return Ok(Reading::Idle);
+        }
         for _ in 0..READ_BATCH {
             if !self.can_receive() {
                 self.last_received = now;
@@ -313,6 +322,9 @@ where
             self.next_ping = now + PING_INTERVAL;
             self.ping_due = true;
         }
+        if self.is_gone {
+            return Ok(());
+        }
         while let Poll::Ready(ready) = Pin::new(&mut self.websocket).poll_ready(cx) {
             ready.map_err(broken)?;
             let message = if std::mem::take(&mut self.ping_due) {
@@ -346,15 +358,18 @@ where
 
     fn silence(&self, now: Instant) -> Option<Disconnect> {
         let silent = now.saturating_duration_since(self.last_received);
-        (self.answers_pings && silent >= SILENCE_LIMIT).then_some(Disconnect::Idle(silent))
+        (self.answers_pings && !self.is_gone && silent >= SILENCE_LIMIT)
+            .then_some(Disconnect::Idle(silent))
     }
 
-    /// What a lost connection means at this point.
-    fn after(&mut self, disconnect: Disconnect) -> Outcome {
-        match &mut self.ending {
-            Ending::No => Outcome::Disconnected(disconnect),
-            Ending::Done(_) => Outcome::Done,
-            Ending::Closed(_, reason) => Outcome::Closed { reason: std::mem::take(reason) },
+    /// What a lost connection means at this point. The service closes it behind the session's
+    /// end, while what was received may still be on its way to a local reader: then it means
+    /// nothing.
+    fn after(&mut self, disconnect: Disconnect) -> Option<Outcome> {
+        match &self.ending {
+            Ending::No => Some(Outcome::Disconnected(disconnect)),
+            Ending::Done(_) => Some(Outcome::Done),
+            Ending::Closed(..) => None,
         }
     }
 
@@ -364,7 +379,8 @@ where
             Ending::No => None,
             Ending::Done(deadline) | Ending::Closed(deadline, _) => Some(deadline),
         };
-        let silence = self.answers_pings.then(|| self.last_received + SILENCE_LIMIT);
+        let is_awaited = self.answers_pings && !self.is_gone;
+        let silence = is_awaited.then(|| self.last_received + SILENCE_LIMIT);
         let deadlines =
             [self.channel.poll_timeout(), self.application.poll_timeout(), ending, silence];
         let next = deadlines.into_iter().flatten().fold(self.next_ping, Instant::min);
@@ -438,8 +454,42 @@ mod tests {
         }
     }
 
-    /// How a session ends whose service says `times` times that it is over.
-    async fn outcome_of_closing(times: usize) -> Outcome {
+    /// Passes on what it has received bit by bit, once each time that it is polled.
+    struct Slow {
+        bits: usize,
+    }
+
+    impl Application for Slow {
+        fn can_receive(&self) -> bool {
+            true
+        }
+
+        fn is_drained(&self) -> bool {
+            self.bits == 0
+        }
+
+        fn handle_event(&mut self, _: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
+            Ok(())
+        }
+
+        fn poll(
+            &mut self,
+            cx: &mut Context<'_>,
+            _: &mut Channel,
+            _: Instant,
+        ) -> Result<Turn, String> {
+            self.bits = self.bits.saturating_sub(1);
+            cx.waker().wake_by_ref();
+            Ok(Turn::Idle)
+        }
+
+        fn poll_timeout(&self) -> Option<Instant> {
+            None
+        }
+    }
+
+    /// How a session ends whose service says `times` times that it is over, and hangs up.
+    async fn outcome_of_closing(times: usize, application: &mut impl Application) -> Outcome {
         let now = now();
         let (ours, theirs) = duplex(1 << 16);
         let ours = WebSocketStream::from_raw_socket(ours, Side::Client, None).await;
@@ -453,15 +503,24 @@ mod tests {
         while let Some(frame) = agent.poll_transmit(now) {
             theirs.send(Message::Binary(frame)).await.unwrap();
         }
+        drop(theirs);
         let mut client = Channel::new(Config::new(Role::Client, "1.2.764.0", 0, 2), now);
-        Driver::new(ours, &mut client, &mut Nothing).run().await.unwrap()
+        Driver::new(ours, &mut client, application).run().await.unwrap()
     }
 
     #[tokio::test]
     async fn a_session_that_is_closed_twice_is_closed() {
         for times in [1, 2] {
-            let outcome = outcome_of_closing(times).await;
+            let outcome = outcome_of_closing(times, &mut Nothing).await;
             assert!(matches!(outcome, Outcome::Closed { .. }), "{times}: {outcome:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_received_is_passed_on_though_the_connection_is_gone() {
+        let mut slow = Slow { bits: 100 };
+        let outcome = outcome_of_closing(1, &mut slow).await;
+        assert!(matches!(outcome, Outcome::Closed { .. }), "{outcome:?}");
+        assert_eq!(slow.bits, 0);
     }
 }
