@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use super::{proxy_command::Form, spec::Spec, ssh_config::Alias, target::Target};
 use crate::{local::Quirks, wire::Version};
 
-/// Ports of nodes that AWS Session Manager reaches, on your machine.
+/// Shells, commands and ports of nodes that AWS Session Manager reaches.
 #[derive(Debug, Parser)]
 #[command(name = "ssmport", version, about, max_term_width = 100)]
 #[command(after_help = EXIT_CODES)]
