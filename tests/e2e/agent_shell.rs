@@ -150,10 +150,10 @@ async fn everything_a_shell_has_started_ends_with_its_session() {
 #[tokio::test]
 async fn nothing_outlives_the_endpoint() {
     let endpoint = Endpoint::start();
-    let script = "trap '' HUP INT TERM; echo \"pid $$.\"; sleep 60; sleep 60";
+    let script = "trap '' HUP INT TERM; sleep 60 & echo \"pids $$ $!.\"; wait; sleep 60";
     let mut client = interactive(&endpoint, script).await;
     let pids = numbers(&client.until_output(".\r\n").await);
-    assert!(is_alive(pids[0]));
+    assert_eq!(pids.iter().filter(|pid| is_alive(**pid)).count(), 2, "{pids:?}");
     endpoint.program.signal(Signal::TERM);
     await_gone(&pids).await;
 }
