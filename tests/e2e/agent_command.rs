@@ -174,7 +174,7 @@ async fn a_client_that_does_not_acknowledge_holds_the_command_back() {
 
 #[tokio::test]
 async fn everything_a_command_has_started_ends_with_its_session() {
-    let command = "sh -c 'sleep 60 & echo $$ $!; trap \"\" HUP; wait; sleep 60'";
+    let command = "sh -c 'trap \"\" HUP; sleep 60 & echo $$ $!; wait; sleep 60'";
     for end in ["flag", "api"] {
         let endpoint = Endpoint::start();
         let ticket = separate(&endpoint, command, &[]);

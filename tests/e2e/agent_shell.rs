@@ -80,6 +80,19 @@ async fn a_large_paste_arrives_whole() {
     assert!(output.contains(&format!("{} 2000000", cksum(&paste))), "{output:?}");
 }
 
+/// Its output waits for acknowledgements, which come behind its input, which waits for its output.
+#[tokio::test]
+async fn a_program_that_answers_all_it_reads_does_not_get_stuck() {
+    let endpoint = Endpoint::start();
+    let mut client = interactive(&endpoint, "stty raw -echo; echo ready; exec cat").await;
+    client.until_output("ready\n").await;
+    let paste: Vec<u8> = (0..2 << 20).map(|at: u32| b'a' + (at % 23) as u8).collect();
+    for part in paste.chunks(32 << 10) {
+        client.send(STREAM, part).await;
+    }
+    assert!(client.output_of(paste.len()).await == paste);
+}
+
 #[tokio::test]
 async fn a_program_that_does_not_read_holds_the_client_back() {
     let endpoint = Endpoint::start();
@@ -150,10 +163,10 @@ async fn everything_a_shell_has_started_ends_with_its_session() {
 #[tokio::test]
 async fn nothing_outlives_the_endpoint() {
     let endpoint = Endpoint::start();
-    let script = "trap '' HUP INT TERM; echo \"pid $$.\"; sleep 60; sleep 60";
+    let script = "trap '' HUP INT TERM; sleep 60 & echo \"pids $$ $!.\"; wait; sleep 60";
     let mut client = interactive(&endpoint, script).await;
     let pids = numbers(&client.until_output(".\r\n").await);
-    assert!(is_alive(pids[0]));
+    assert_eq!(pids.iter().filter(|pid| is_alive(**pid)).count(), 2, "{pids:?}");
     endpoint.program.signal(Signal::TERM);
     await_gone(&pids).await;
 }

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Agents, BATCH, Ending, PAYLOAD_LEN,
+    Agents, BATCH, Ending, PAYLOAD_LEN, earlier,
     process::{Kind, Processes, Program},
     pty::environment,
     utf8::Runes,
@@ -162,12 +162,12 @@ impl Application for CommandAgent {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let phase = match &self.phase {
-            Phase::Explaining(_, at) => Some(*at),
-            Phase::Running(running) => running.next_payload.or(self.hung_up),
-            Phase::Waiting | Phase::Over => None,
+        let (open, hung_up) = match &self.phase {
+            Phase::Explaining(_, at) => (Some(*at), None),
+            Phase::Running(running) => (running.next_payload, self.hung_up),
+            Phase::Waiting | Phase::Over => (None, None),
         };
-        [self.ending.poll_timeout(), phase].into_iter().flatten().min()
+        earlier(self.ending.poll_timeout(open), hung_up)
     }
 }
 

@@ -88,11 +88,13 @@ impl Ending {
         Turn::Done
     }
 
-    /// When time is up.
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    /// When its application is to be polled again: at `open` while the session is open, then when
+    /// time is up.
+    pub(super) fn poll_timeout(&self, open: Option<Instant>) -> Option<Instant> {
         match self.phase {
+            Phase::Open => open,
             Phase::Draining(deadline) => Some(deadline),
-            Phase::Open | Phase::Over => None,
+            Phase::Over => None,
         }
     }
 }

@@ -149,7 +149,7 @@ impl Application for ForwardAgent {
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Serving(application) => application.poll_timeout(),
-            Phase::Waiting { ending, .. } => ending.poll_timeout(),
+            Phase::Waiting { ending, .. } => ending.poll_timeout(None),
             Phase::Changing => None,
         }
     }

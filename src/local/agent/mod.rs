@@ -37,11 +37,11 @@ mod words;
 
 pub use quirks::{Quirks, QuirksError};
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{EndpointConfig, document::Workload, session::DataChannel};
 use crate::{
-    channel::{EarlyData, Habits},
+    channel::{Channel, EarlyData, Habits},
     net::{Application, Pace, now},
 };
 use ending::Ending;
@@ -122,6 +122,24 @@ fn early_fate() -> EarlyData {
         _ => EarlyData::Taken,
     }
 }
+
+/// Whether output may be read and sent.
+///
+/// While input waits for its program nothing is read from the client, its acknowledgements neither.
+/// A program that answers what it reads may be waiting for its output to be taken: then more goes
+/// out than the window allows, which is what the real agent does always.
+fn can_send(channel: &Channel, input_waits: bool) -> bool {
+    let relieved = || channel.can_send_control() && channel.bytes_under_way() < RELIEF;
+    channel.can_send() || (input_waits && relieved())
+}
+
+/// The earlier of two times.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+/// More than a client may have under way, so that all of it can be answered.
+const RELIEF: usize = 4 << 20;
 
 /// As the real agent sends all but what it reads from a command's pipes.
 const REAL_PACE: Pace = Pace { payload_len: 1024, pause: Duration::from_millis(1) };

@@ -10,7 +10,7 @@ use std::{
 use futures_util::{Stream, stream::FuturesUnordered};
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{Agents, Ending};
+use super::{Agents, Ending, earlier};
 use crate::{
     channel::{Channel, Event},
     mux::{Role, StreamId},
@@ -146,10 +146,7 @@ impl Application for PortAgent {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let keepalive = self.keepalive.as_ref().map(Keepalive::next);
-        [self.ending.poll_timeout(), self.relay.poll_timeout(), keepalive]
-            .into_iter()
-            .flatten()
-            .min()
+        self.ending.poll_timeout(earlier(self.relay.poll_timeout(), keepalive))
     }
 }
 

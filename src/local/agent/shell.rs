@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use tokio::io::ReadBuf;
 
 use super::{
-    Agents, BATCH, Ending, PAYLOAD_LEN,
+    Agents, BATCH, Ending, PAYLOAD_LEN, can_send, earlier,
     process::{Kind, Program},
     pty::{Pty, Size},
     utf8::Runes,
@@ -147,7 +147,7 @@ impl Application for ShellAgent {
         if let Some((pty, _)) = &mut self.terminal
             && self.hung_up.is_none()
         {
-            match self.output.read(pty, cx, channel, now) {
+            match self.output.read(pty, !self.input.is_empty(), cx, channel, now) {
                 Reading::Open(open) => turn = open,
                 Reading::Ended => self.ending.begin(now),
             }
@@ -168,8 +168,7 @@ impl Application for ShellAgent {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let hung_up = self.hung_up.filter(|_| self.terminal.is_some());
-        let next_read = self.output.next_read.filter(|_| self.hung_up.is_none());
-        [self.ending.poll_timeout(), hung_up, next_read].into_iter().flatten().min()
+        earlier(self.ending.poll_timeout(self.output.next_read), hung_up)
     }
 }
 
@@ -195,6 +194,7 @@ impl Output {
     fn read(
         &mut self,
         pty: &mut Pty,
+        input_waits: bool,
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
@@ -203,7 +203,7 @@ impl Output {
             self.next_read = None;
         }
         for _ in 0..BATCH {
-            if !channel.can_send() || self.next_read.is_some() {
+            if !can_send(channel, input_waits) || self.next_read.is_some() {
                 return Reading::Open(Turn::Idle);
             }
             let mut buffer = ReadBuf::new(&mut self.buffer);

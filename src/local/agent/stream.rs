@@ -20,7 +20,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::{io::AsyncWrite, net::TcpStream};
 use tokio_util::io::poll_read_buf;
 
-use super::{Agents, BATCH, Ending, PAYLOAD_LEN, port::connect};
+use super::{Agents, BATCH, Ending, PAYLOAD_LEN, can_send, port::connect};
 use crate::{
     channel::{Channel, Event},
     net::{Application, Pace, Turn},
@@ -164,7 +164,7 @@ impl StreamAgent {
         let payload_len = self.pace.map_or(PAYLOAD_LEN, |pace| pace.payload_len);
         for _ in 0..BATCH {
             let Link::Open(socket) = &mut self.link else { return Turn::Idle };
-            if !channel.can_send() || self.next_payload.is_some() {
+            if !can_send(channel, !self.input.is_empty()) || self.next_payload.is_some() {
                 return Turn::Idle;
             }
             let mut slot = self.pool.slot(payload_len);
@@ -234,7 +234,7 @@ impl Application for StreamAgent {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.ending.poll_timeout(), self.next_payload].into_iter().flatten().min()
+        self.ending.poll_timeout(self.next_payload)
     }
 }
 
