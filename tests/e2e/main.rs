@@ -32,3 +32,8 @@ mod ssh_proxy;
 mod targets;
 mod tls;
 mod web;
+
+mod agent_command;
+mod agent_shell;
+mod agent_stream;
+mod processes;
