@@ -48,7 +48,7 @@ fn cannot_run(error: &Error) -> Failure {
     match error.kind() {
         ErrorKind::NotFound => failure
             .because("there is no program of this name on the PATH")
-            .next("install OpenSSH's client, or use `ssmport forward`"),
+            .next("install OpenSSH's client, or use `ssmport shell`"),
         _ => failure.because(error),
     }
 }

@@ -46,7 +46,7 @@ fn the_toolkits_terminal_and_copilots_have_their_shell() {
             "tokenValue": session["TokenValue"],
         })
     };
-    // Copilot writes down a structure of the Go SDK: capitals, and no order of the service's.
+    // Copilot writes down a structure of the Go SDK, whose names begin with capitals.
     let capitals = |session: &Value| {
         json!({
             "SessionId": session["SessionId"],

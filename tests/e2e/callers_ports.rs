@@ -66,7 +66,7 @@ async fn a_reader_that_leaves_once_the_port_is_open_costs_no_connection() {
     let (endpoint, server) = (Endpoint::start(), TcpTarget::echo().await);
     let response = endpoint.start_port_session(server.port);
     let mut plugin = plugin();
-    plugin.args([&*response.to_string(), REGION, "StartSession"]);
+    plugin.args([&*response.to_string(), REGION, "StartSession"]).env("HOME", "/nonexistent");
     let mut plugin = Piped(plugin.stdout(Stdio::piped()).spawn().expect("the plugin"));
     let mut lines = BufReader::new(plugin.0.stdout.take().expect("a pipe")).lines();
     let mut line = || lines.next().expect("a line").expect("text");

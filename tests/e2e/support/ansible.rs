@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::Duration,
 };
 
 use tempfile::TempDir;
@@ -36,7 +37,7 @@ impl Ansible {
     pub fn run(&self, module: &str, arguments: &str) -> Finished {
         let mut ansible = self.command("ansible");
         ansible.args([NODE, "-m", module, "-a", arguments]);
-        Program::run(ansible)
+        Program::run_within(LIMIT, ansible)
     }
 
     /// Runs the tasks of a play, in YAML, to their end.
@@ -46,7 +47,7 @@ impl Ansible {
         fs::write(&playbook, format!("{head}{tasks}")).expect("the playbook");
         let mut ansible = self.command("ansible-playbook");
         ansible.arg(playbook);
-        Program::run(ansible)
+        Program::run_within(LIMIT, ansible)
     }
 
     fn command(&self, name: &str) -> Command {
@@ -71,8 +72,9 @@ fn inventory() -> String {
         "{NODE} ansible_connection=community.aws.aws_ssm ansible_aws_ssm_region={REGION} \
          ansible_aws_ssm_bucket_name={BUCKET} ansible_aws_ssm_s3_addressing_style=path \
          ansible_aws_ssm_plugin={} ansible_aws_ssm_timeout=20 ansible_aws_ssm_retries=0 \
-         ansible_python_interpreter=/usr/bin/python3\n",
-        env!("CARGO_BIN_EXE_session-manager-plugin")
+         ansible_python_interpreter={}\n",
+        env!("CARGO_BIN_EXE_session-manager-plugin"),
+        find("python").display(),
     )
 }
 
@@ -84,3 +86,6 @@ fn find(name: &str) -> PathBuf {
         false => missing("Ansible"),
     }
 }
+
+/// It is slow, with one program after the other.
+const LIMIT: Duration = Duration::from_secs(90);
