@@ -17,6 +17,7 @@ mod callers_ports;
 mod demo;
 mod lost_service;
 mod plugin_contract;
+mod plugin_words;
 mod postgres;
 mod protocol_agent;
 mod protocol_limits;
