@@ -125,6 +125,10 @@ where
         self.output.is_drained()
     }
 
+    fn is_patient(&self) -> bool {
+        true
+    }
+
     fn handle_event(&mut self, event: Event, _: &mut Channel, now: Instant) -> Result<(), String> {
         if let Event::Data { payload_type: PayloadType::Output, payload } = event {
             self.output.push(&payload);

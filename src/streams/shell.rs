@@ -214,6 +214,10 @@ impl<F: FnMut(ShellEvent)> Application for Shell<F> {
         self.output.is_drained() && self.error.is_drained()
     }
 
+    fn is_patient(&self) -> bool {
+        true
+    }
+
     fn handle_event(&mut self, event: Event, _: &mut Channel, now: Instant) -> Result<(), String> {
         match event {
             Event::Data { payload_type, payload } => self.receive(payload_type, &payload, now),
