@@ -25,7 +25,10 @@ use tokio_tungstenite::{
 };
 
 use super::now;
-use crate::channel::{Channel, ChannelError, Event};
+use crate::{
+    channel::{Channel, ChannelError, Event},
+    wire::control::Flag,
+};
 
 /// What a session carries, seen from the driver.
 pub trait Application {
@@ -168,6 +171,8 @@ pub struct Driver<'a, S, A> {
     /// Silence counts against a peer only once it has answered a ping.
     answers_pings: bool,
     ending: Ending,
+    /// The other side has asked for the session's end.
+    is_told_to_end: bool,
     /// The WebSocket is over, and what was received is still being passed on.
     is_gone: bool,
 }
@@ -217,6 +222,7 @@ where
             ping_due: false,
             answers_pings: false,
             ending: Ending::No,
+            is_told_to_end: false,
             is_gone: false,
         }
     }
@@ -302,6 +308,7 @@ where
     fn receive(&mut self, message: Bytes, now: Instant) -> Result<(), DriveError> {
         self.channel.handle_frame(message, now)?;
         while let Some(event) = self.channel.poll_event() {
+            self.is_told_to_end |= event == Event::Flag(Flag::TerminateSession);
             if let Event::Closed { reason } = &event {
                 match self.ending {
                     Ending::No => {
@@ -391,6 +398,8 @@ where
     /// the session is over, which is no reason to hurry.
     fn after(&mut self, disconnect: Disconnect) -> Option<Outcome> {
         match self.ending {
+            // It does not wait for an answer, and does not come back.
+            Ending::No if self.is_told_to_end => Some(Outcome::Done),
             Ending::No => Some(Outcome::Disconnected(disconnect)),
             Ending::Done(_) => Some(Outcome::Done),
             Ending::Closed(..) => {

@@ -5,7 +5,7 @@ use tokio_tungstenite::tungstenite::protocol::Role as Side;
 use super::*;
 use crate::{
     channel::{Config, Role},
-    wire::MessageType,
+    wire::{MessageType, Packet, PayloadType},
 };
 
 /// Carries nothing, and takes its time to pass on what it has received.
@@ -120,4 +120,25 @@ async fn a_connection_that_is_lost_without_a_word_may_be_had_again() {
     let mut slow = Slow::drained_after(Duration::from_secs(9), true);
     let outcome = Driver::new(ours, &mut client(), &mut slow).run().await.unwrap();
     assert!(matches!(outcome, Outcome::Disconnected(_)), "{outcome:?}");
+}
+
+/// A client that says that it has had enough does not wait for what the agent has to say to that.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_asked_for_the_end_and_leaves_is_not_waited_for() {
+    let (mut theirs, ours) = connected().await;
+    let mut client = client();
+    let role = Role::Agent { session: None };
+    let mut agent = Channel::new(Config::new(role, "3.3.3050.0", 0, 1), now());
+    agent.send(PayloadType::Output, Packet::copy_from(b"$ "), now());
+    while let Some(frame) = agent.poll_transmit(now()) {
+        client.handle_frame(frame, now()).unwrap();
+    }
+    client.send_flag(Flag::TerminateSession, now());
+    while let Some(frame) = client.poll_transmit(now()) {
+        theirs.send(Message::Binary(frame)).await.unwrap();
+    }
+    drop(theirs);
+    let mut slow = Slow::drained_after(Duration::from_secs(9), true);
+    let outcome = Driver::new(ours, &mut agent, &mut slow).run().await.unwrap();
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
 }
