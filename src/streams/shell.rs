@@ -73,7 +73,7 @@ enum EndOfInput {
     Open { at_line_start: bool },
     /// To be said at this time, and after the pause again.
     Said { again: Instant, pause: Duration },
-    /// There never was any input.
+    /// There never was any input, or nobody is left to take it.
     Without,
 }
 
@@ -129,6 +129,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
 
     fn end(&mut self, channel: &mut Channel, now: Instant) -> Turn {
         channel.send_flag(Flag::TerminateSession, now);
+        self.end_of_input = EndOfInput::Without;
         self.is_over = true;
         Turn::Done
     }
@@ -183,9 +184,12 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
         }
         if let EndOfInput::Said { again, pause } = self.end_of_input
             && now >= again
-            && has_room(channel)
         {
-            self.say_end_of_input(channel, false, pause * 2, now);
+            if has_room(channel) {
+                self.say_end_of_input(channel, false, pause * 2, now);
+            } else {
+                self.end_of_input = EndOfInput::Said { again: now + pause, pause };
+            }
         }
     }
 
@@ -206,8 +210,9 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
 }
 
 impl<F: FnMut(ShellEvent)> Application for Shell<F> {
+    /// A session that is to end is not held up by a reader that is gone or stuck.
     fn can_receive(&self) -> bool {
-        self.output.has_room() && self.error.has_room()
+        self.is_over || (self.output.has_room() && self.error.has_room())
     }
 
     fn is_drained(&self) -> bool {
@@ -220,8 +225,10 @@ impl<F: FnMut(ShellEvent)> Application for Shell<F> {
 
     fn handle_event(&mut self, event: Event, _: &mut Channel, now: Instant) -> Result<(), String> {
         match event {
+            Event::Data { .. } if self.is_over => {}
             Event::Data { payload_type, payload } => self.receive(payload_type, &payload, now),
             Event::Closed { .. } => {
+                self.end_of_input = EndOfInput::Without;
                 if let Some(marker) = &mut self.marker {
                     self.output.push(&marker.rest());
                 }
