@@ -12,7 +12,7 @@ use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_read_buf;
 
-use super::{ExitMarker, Stop, outbox::Outbox};
+use super::{ExitMarker, Stop, exit_marker::GO_AHEAD, outbox::Outbox};
 use crate::{
     channel::{Channel, Event},
     net::{Application, Turn},
@@ -60,6 +60,8 @@ pub struct Shell<F> {
     observer: F,
     /// The latest size, until it is sent.
     size: Option<TerminalSize>,
+    /// The command waits for the terminal to have its size.
+    holds_command: bool,
     end_of_input: EndOfInput,
     is_over: bool,
 }
@@ -91,6 +93,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
             console,
             output: Outbox::new(output),
             error: Outbox::new(error),
+            holds_command: marker.is_some(),
             marker,
             pool: PacketPool::new(CHUNK_LEN),
             stop,
@@ -144,6 +147,9 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
         {
             let payload = Packet::copy_from(size.to_json().as_bytes());
             channel.send(PayloadType::Size, payload, now);
+            if std::mem::take(&mut self.holds_command) {
+                channel.send(PayloadType::Output, Packet::copy_from(GO_AHEAD), now);
+            }
         }
         while channel.can_send_control()
             && let Poll::Ready(Some(byte)) = self.console.signals.as_mut().poll_next(cx)
@@ -154,6 +160,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
 
     fn send_input(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) {
         while let EndOfInput::Open { at_line_start } = self.end_of_input
+            && !self.holds_command
             && has_room(channel)
             && let Some(input) = &mut self.console.input
         {

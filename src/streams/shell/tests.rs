@@ -157,7 +157,15 @@ async fn an_exit_code_in_the_output_is_found_and_not_shown() {
     let id = uuid::Uuid::from_u128(1);
     let (mut fixture, mut shell) = fixture(Some(ExitMarker::new(id)));
     let mark = |code: &str| format!("\x1b_ssmport-{}:{code}\x1b\\", id.simple());
-    let printed = format!("{}hello{}\x1b", mark(""), mark("42"));
+    fixture.typed.write_all(b"typed ahead").await.unwrap();
+    fixture.pair.send(PayloadType::Output, mark("").as_bytes());
+    fixture.pair.run(&mut shell);
+    assert_eq!(fixture.pair.output(), b"", "the command does not go ahead without a size");
+    fixture.sizes.send(SIZE).unwrap();
+    fixture.pair.run(&mut shell);
+    assert_eq!(fixture.pair.received[0].0, PayloadType::Size);
+    assert_eq!(fixture.pair.output(), b"\rtyped ahead");
+    let printed = format!("hello{}\x1b", mark("42"));
     fixture.pair.send(PayloadType::Output, printed.as_bytes());
     fixture.pair.run(&mut shell);
     let closed = Event::Closed { reason: String::new() };
