@@ -5,6 +5,7 @@
 //!   Program          a child in a process group of its own; waits for lines and for its end
 //!   Endpoint         ssmport local            Forward   ssmport forward
 //!   Plugin           session-manager-plugin   AwsCli    aws, with the plugin on its PATH
+//!   Terminal         tmux, with one of them on it
 //!   Postgres, Nginx, Sshd                     what is forwarded
 //! ```
 
@@ -15,8 +16,10 @@ mod forward;
 mod nginx;
 mod plugin;
 mod postgres;
+mod processes;
 mod program;
 mod sshd;
+mod terminal;
 mod tools;
 mod transcript;
 
@@ -27,7 +30,9 @@ pub use forward::Forward;
 pub use nginx::{Nginx, start_nginx};
 pub use plugin::Plugin;
 pub use postgres::Postgres;
-pub use program::{DEADLINE, Finished, Program, command};
+pub use processes::{await_gone, await_running, mark};
+pub use program::{DEADLINE, Finished, Program, command, in_shell};
 pub use rustix::process::Signal;
 pub use sshd::Sshd;
+pub use terminal::{Terminal, await_that};
 pub use tools::{find_tool, free_port};
