@@ -48,7 +48,44 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// How long one message may stay unacknowledged before the peer is given up.
     pub give_up_after: Duration,
+    /// What an agent does otherwise than by the book.
+    pub habits: Habits,
 }
+
+/// What the real agent does and a channel need not, for an agent that is to be like it. The
+/// default is none of it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Habits {
+    /// What becomes of data within the first [`EARLY`] after the handshake.
+    pub early_data: EarlyData,
+    /// Acknowledgements that come so soon after the message's first sending are missed.
+    pub note_delay: Duration,
+    /// Only the oldest message is sent again, looked at every [`RESEND_INTERVAL`]; a new connection
+    /// changes nothing.
+    pub resend_slowly: bool,
+    /// Frames whose CreatedDate is 0 are dropped, acknowledgements too.
+    pub drop_undated: bool,
+    /// Clients up to this version get this text with the end of the handshake.
+    pub old_client_message: Option<(String, String)>,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum EarlyData {
+    /// It is delivered.
+    #[default]
+    Taken,
+    /// It is as if it had never come, and has to come again.
+    Unacknowledged,
+    /// It is acknowledged and thrown away.
+    Forgotten,
+}
+
+/// Less than the 5 ms after which the real agent never lost anything.
+pub const EARLY: Duration = Duration::from_millis(4);
+
+/// How often the real agent looks at its oldest unacknowledged message.
+pub const RESEND_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Config {
     /// The usual settings for `role`.
@@ -68,6 +105,7 @@ impl Config {
             opening_timeout,
             handshake_timeout,
             give_up_after: GIVE_UP_AFTER,
+            habits: Habits::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{collections::VecDeque, time::Instant};
 use bytes::Bytes;
 
 use super::{
-    ChannelError, Config, Event, Role,
+    ChannelError, Config, EarlyData, Event, RESEND_INTERVAL, Role,
     handshake::{Progress, Ready},
     incoming::{Arrival, Incoming},
     outgoing::Outgoing,
@@ -43,6 +43,8 @@ pub struct Channel {
     in_touch_since: Instant,
     /// Timeouts in a row; each doubles the next.
     timeouts: u32,
+    /// Agent: until when data is early.
+    early_until: Option<Instant>,
     frames_received: u64,
     unreadable: u32,
     last_unreadable: Option<FrameError>,
@@ -54,7 +56,7 @@ impl Channel {
         let mut channel = Self {
             started: now,
             ids: MessageIds::from_seed(config.seed),
-            outgoing: Outgoing::new(config.window),
+            outgoing: Outgoing::new(config.window, config.habits.note_delay),
             incoming: Incoming::new(config.reorder),
             rtt: Rtt::new(),
             timers: Timers::default(),
@@ -67,6 +69,7 @@ impl Channel {
             closed: false,
             in_touch_since: now,
             timeouts: 0,
+            early_until: None,
             frames_received: 0,
             unreadable: 0,
             last_unreadable: None,
@@ -95,6 +98,9 @@ impl Channel {
             Ok(frame) => frame,
             Err(error) => return self.skip_unreadable(error),
         };
+        if self.config.habits.drop_undated && frame.header.created_ms == 0 {
+            return Ok(());
+        }
         self.unreadable = 0;
         self.frames_received += 1;
         match frame.header.message_type {
@@ -141,13 +147,13 @@ impl Channel {
         }
         self.timeouts = 0;
         self.arm_retransmission(now);
-        if self.outgoing.has_gap() {
+        if self.outgoing.has_gap() && !self.config.habits.resend_slowly {
             self.find_overtaken(now);
         }
     }
 
     fn handle_data(&mut self, frame: Frame, now: Instant) -> Result<(), ChannelError> {
-        if !frame.digest_matches() {
+        if !frame.digest_matches() || self.early_fate(now) == EarlyData::Unacknowledged {
             return Ok(());
         }
         let acknowledgement = Acknowledgement::of(&frame);
@@ -165,6 +171,12 @@ impl Channel {
         Ok(())
     }
 
+    /// What becomes of data that comes now.
+    fn early_fate(&self, now: Instant) -> EarlyData {
+        let is_early = self.early_until.is_some_and(|until| now < until);
+        if is_early { self.config.habits.early_data } else { EarlyData::Taken }
+    }
+
     fn acknowledge(&mut self, acknowledgement: Acknowledgement) {
         // Leaving one out is safe: the message comes again, and is acknowledged then.
         if self.acknowledgements.len() < MAX_ACKNOWLEDGEMENTS {
@@ -177,7 +189,8 @@ impl Channel {
         let payload = frame.payload;
         // The real agent acknowledges what comes before its handshake is done, and forgets it.
         let asked = matches!(self.progress, Progress::AwaitingResponse(_));
-        if asked && payload_type != PayloadType::HandshakeResponse {
+        let unwanted = asked && payload_type != PayloadType::HandshakeResponse;
+        if unwanted || self.early_fate(now) == EarlyData::Forgotten {
             return Ok(());
         }
         match payload_type {
@@ -281,7 +294,9 @@ impl Channel {
         self.in_touch_since = now;
         self.paused = false;
         self.timeouts = 0;
-        self.outgoing.lose_all();
+        if !self.config.habits.resend_slowly {
+            self.outgoing.lose_all();
+        }
         self.arm_retransmission(now);
     }
 
@@ -294,14 +309,25 @@ impl Channel {
                 return Err(ChannelError::Unacknowledged { sequence_number, after });
             }
         }
-        self.timeouts = self.timeouts.saturating_add(1);
-        self.outgoing.lose_oldest();
+        if self.config.habits.resend_slowly {
+            self.outgoing.lose_front(self.rtt.timeout(0), now);
+        } else {
+            self.timeouts = self.timeouts.saturating_add(1);
+            self.outgoing.lose_oldest();
+        }
         self.arm_retransmission(now);
         Ok(())
     }
 
     fn arm_retransmission(&mut self, now: Instant) {
         let armed = self.outgoing.is_under_way() && !self.paused;
+        if armed && self.config.habits.resend_slowly {
+            // Looked at now and then, whatever is acknowledged in between.
+            if !self.timers.is_set(Timer::Retransmit) {
+                self.timers.set(Timer::Retransmit, Some(now + RESEND_INTERVAL));
+            }
+            return;
+        }
         let deadline = armed.then(|| now + self.rtt.timeout(self.timeouts));
         self.timers.set(Timer::Retransmit, deadline);
     }

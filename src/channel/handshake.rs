@@ -141,10 +141,10 @@ pub(super) fn check_response(payload: &[u8]) -> Result<String, ChannelError> {
 }
 
 /// The agent's last document.
-pub(super) fn complete(nanoseconds: u128) -> HandshakeComplete {
+pub(super) fn complete(nanoseconds: u128, customer_message: String) -> HandshakeComplete {
     HandshakeComplete {
         handshake_time_to_complete: i64::try_from(nanoseconds).unwrap_or(i64::MAX),
-        customer_message: String::new(),
+        customer_message,
     }
 }
 

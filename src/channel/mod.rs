@@ -36,11 +36,13 @@ mod rtt;
 mod timer;
 
 #[cfg(test)]
+mod habit_tests;
+#[cfg(test)]
 mod link;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, Role, Window};
+pub use config::{Config, EARLY, EarlyData, Habits, RESEND_INTERVAL, Role, Window};
 pub use data_channel::{Channel, MAX_ACKNOWLEDGEMENTS};
 pub use error::ChannelError;
 pub use event::Event;

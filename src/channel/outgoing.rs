@@ -28,6 +28,8 @@ pub(super) struct Outgoing {
     lost: usize,
     /// The latest sent of all acknowledged messages.
     newest_acknowledged: Option<(Instant, i64)>,
+    /// How long after its first sending a message cannot be acknowledged.
+    note_delay: Duration,
     bound: Window,
 }
 
@@ -51,7 +53,7 @@ enum State {
 }
 
 impl Outgoing {
-    pub(super) fn new(bound: Window) -> Self {
+    pub(super) fn new(bound: Window, note_delay: Duration) -> Self {
         Self {
             ring: VecDeque::new(),
             base: 0,
@@ -59,6 +61,7 @@ impl Outgoing {
             bytes: 0,
             lost: 0,
             newest_acknowledged: None,
+            note_delay,
             bound,
         }
     }
@@ -141,7 +144,7 @@ impl Outgoing {
             return false;
         };
         let message = &mut self.ring[index];
-        if message.state == State::Acknowledged {
+        if message.state == State::Acknowledged || message.is_unnoted(self.note_delay, now) {
             return false;
         }
         if message.state == State::Lost {
@@ -211,6 +214,16 @@ impl Outgoing {
         }
     }
 
+    /// Marks the oldest message as lost if it was last sent `timeout` ago or earlier.
+    pub(super) fn lose_front(&mut self, timeout: Duration, now: Instant) {
+        let Some(message) = self.ring.front_mut() else { return };
+        let sent = message.last_sent.filter(|_| message.state == State::UnderWay);
+        if sent.is_some_and(|sent| now.saturating_duration_since(sent) >= timeout) {
+            message.state = State::Lost;
+            self.lost += 1;
+        }
+    }
+
     /// Marks everything under way as lost: the connection that carried it is gone.
     pub(super) fn lose_all(&mut self) {
         for message in self.ring.iter_mut().take(self.unsent) {
@@ -233,6 +246,13 @@ impl Outgoing {
     }
 }
 
+impl Message {
+    fn is_unnoted(&self, note_delay: Duration, now: Instant) -> bool {
+        let sent = self.last_sent.filter(|_| self.transmissions == 1);
+        sent.is_some_and(|sent| now.saturating_duration_since(sent) < note_delay)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,7 +266,11 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let bound = Window { bytes: 1000, messages: 20 };
-            Self { outgoing: Outgoing::new(bound), rtt: Rtt::new(), now: Instant::now() }
+            Self {
+                outgoing: Outgoing::new(bound, Duration::ZERO),
+                rtt: Rtt::new(),
+                now: Instant::now(),
+            }
         }
 
         fn push(&mut self, count: usize) {
@@ -380,5 +404,35 @@ mod tests {
         bench.outgoing.lose_all();
         assert!(bench.acknowledge(0));
         assert_eq!(bench.transmit(), ["1"]);
+    }
+
+    #[test]
+    fn an_acknowledgement_before_the_note_is_missed_and_the_next_one_is_not() {
+        let mut bench = Bench::new();
+        bench.outgoing.note_delay = Duration::from_millis(2);
+        bench.push(1);
+        bench.transmit();
+        bench.pass(1);
+        assert!(!bench.acknowledge(0));
+        bench.outgoing.lose_oldest();
+        assert_eq!(bench.transmit(), ["0"]);
+        assert!(bench.acknowledge(0), "it was noted long ago");
+    }
+
+    #[test]
+    fn the_front_alone_is_lost_once_its_time_is_up() {
+        let mut bench = Bench::new();
+        bench.push(2);
+        bench.transmit();
+        bench.pass(9);
+        let timeout = Duration::from_millis(10);
+        bench.outgoing.lose_front(timeout, bench.now);
+        assert!(bench.transmit().is_empty());
+        bench.pass(1);
+        bench.outgoing.lose_front(timeout, bench.now);
+        bench.outgoing.lose_front(timeout, bench.now);
+        assert_eq!(bench.transmit(), ["0"]);
+        bench.outgoing.lose_front(timeout, bench.now);
+        assert!(bench.transmit().is_empty(), "it was sent just now");
     }
 }

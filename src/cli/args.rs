@@ -5,8 +5,9 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::{proxy_command::Form, spec::Spec, ssh_config::Alias, target::Target};
+use crate::{local::Quirks, wire::Version};
 
-/// Ports of nodes that AWS Session Manager reaches, on your machine.
+/// Shells, commands and ports of nodes that AWS Session Manager reaches.
 #[derive(Debug, Parser)]
 #[command(name = "ssmport", version, about, max_term_width = 100)]
 #[command(after_help = EXIT_CODES)]
@@ -167,6 +168,31 @@ pub(super) struct LocalArgs {
     /// How fast the agent sends.
     #[arg(long, value_name = "PACE", default_value = "none")]
     pub(super) pace: PaceArg,
+    /// Version that the agent claims, and behaves like.
+    #[arg(long, value_name = "VERSION", value_parser = agent_version)]
+    pub(super) agent_version: Option<String>,
+    /// Which habits of the real agent to have; --help lists them.
+    #[arg(long, value_name = "LIST", default_value = "default", value_parser = Quirks::parse)]
+    #[arg(allow_hyphen_values = true, long_help = quirks_help())]
+    pub(super) quirks: Quirks,
+    /// Refuse this machine as the host of a port session, as agents from 3.3.4851 on do.
+    #[arg(long)]
+    pub(super) deny_loopback: bool,
+}
+
+fn agent_version(text: &str) -> Result<String, String> {
+    let version = Version::parse(text).ok_or("not four numbers with dots, such as 3.3.3050.0")?;
+    Ok(version.to_string())
+}
+
+fn quirks_help() -> String {
+    let mut help = "Which habits of the real agent to have: `real` for all, `none`, or `default`, \
+                    and any +NAME or -NAME behind it, with commas between:"
+        .to_owned();
+    for (name, about) in Quirks::explained() {
+        help.push_str(&format!("\n  {name:<17} {about}"));
+    }
+    help
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -256,6 +282,27 @@ mod tests {
             let Command::Ssh(SshArgs { words: found }) = cli.command else { panic!("{line}") };
             assert_eq!(found.join(" ".as_ref()), words, "{line}");
             assert_eq!(cli.global.verbose, verbose, "{line}");
+        }
+    }
+
+    #[test]
+    fn quirks_are_a_list_that_may_begin_with_a_minus() {
+        for (list, quirks) in [
+            ("real", Quirks::real()),
+            ("-created-date", Quirks { created_date: false, ..Quirks::default() }),
+        ] {
+            let cli = Cli::try_parse_from(["ssmport", "local", "--quirks", list]).unwrap();
+            assert!(matches!(cli.command, Command::Local(local) if local.quirks == quirks));
+        }
+        assert!(Cli::try_parse_from(["ssmport", "local", "--quirks", "unreal"]).is_err());
+        assert!(Cli::try_parse_from(["ssmport", "local", "--agent-version", "3"]).is_err());
+    }
+
+    #[test]
+    fn the_help_explains_every_quirk() {
+        let help = quirks_help();
+        for (name, about) in Quirks::explained() {
+            assert!(help.contains(name) && help.contains(about), "{name}");
         }
     }
 }

@@ -30,8 +30,15 @@ pub(super) async fn run(arguments: LocalArgs, output: &Output) -> Result<(), Fai
         }
     })?;
     let defaults = EndpointConfig::default();
-    let nodes = arguments.nodes.iter().map(|id| node(id, &defaults)).collect();
-    let config = EndpointConfig { nodes, pace: pace(arguments.pace), ..defaults };
+    let agent_version = arguments.agent_version.unwrap_or_else(|| defaults.agent_version.clone());
+    let nodes = arguments.nodes.iter().map(|id| node(id, &agent_version, &defaults)).collect();
+    let config = EndpointConfig {
+        nodes,
+        agent_version,
+        pace: pace(arguments.pace),
+        deny_loopback: arguments.deny_loopback,
+        quirks: arguments.quirks,
+    };
     let endpoint = Endpoint::start(listener, config)
         .map_err(|error| Failure::local("cannot start the endpoint").because(error))?;
 
@@ -58,7 +65,7 @@ pub(super) fn pace(argument: PaceArg) -> Option<Pace> {
     }
 }
 
-fn node(id: &str, defaults: &EndpointConfig) -> Node {
-    let template = defaults.nodes.first().cloned();
-    Node { id: id.to_owned(), ..template.unwrap_or_default() }
+fn node(id: &str, agent_version: &str, defaults: &EndpointConfig) -> Node {
+    let template = defaults.nodes.first().cloned().unwrap_or_default();
+    Node { id: id.to_owned(), agent_version: agent_version.to_owned(), ..template }
 }

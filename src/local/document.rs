@@ -94,6 +94,15 @@ impl Workload {
         Err(ServiceError::DocumentNotServed { document: document.to_owned() })
     }
 
+    /// Whether standard output and standard error come as two streams.
+    pub fn keeps_outputs_apart(&self) -> bool {
+        match self {
+            #[cfg(unix)]
+            Self::Command(command) => command.separate.is_some(),
+            _ => false,
+        }
+    }
+
     /// What the agent's handshake request says: `SessionType`, and the document's parameters as
     /// `Properties`, all of them strings as the real agent sends them. None for sessions without a
     /// handshake.

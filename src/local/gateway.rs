@@ -141,7 +141,8 @@ impl AgentGateway {
     fn new_agent(&self, data_channel: &DataChannel) -> Agent {
         let role = Role::Agent { session: data_channel.workload.handshake() };
         let version = &self.config.agent_version;
-        let config = Config::new(role, version, epoch_ms(), rand::random());
+        let mut config = Config::new(role, version, epoch_ms(), rand::random());
+        config.habits = self.agents.habits(&data_channel.workload);
         Agent { channel: Channel::new(config, now()), application: self.agents.serve(data_channel) }
     }
 

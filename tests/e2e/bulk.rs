@@ -151,7 +151,7 @@ fn noise(seed: u64) -> Vec<u8> {
 }
 
 /// MiB each way, once on one connection and once on all of them together.
-fn bulk_mib() -> u64 {
+pub fn bulk_mib() -> u64 {
     let size = std::env::var("SSMPORT_TEST_BULK_MIB").ok();
     size.map_or(1024, |mib| mib.parse().expect("SSMPORT_TEST_BULK_MIB is a number of MiB"))
 }

@@ -27,6 +27,11 @@ fn every_step_of_the_demo_is_shown_and_ends_well() {
             "port of another host, both ways",
             "port: reply after client's end of file",
             "port: nobody listens at the destination",
+            "port: old agent, one connection a time",
+            "single stream (ssh), both ways",
+            "command: output, errors, exit code",
+            "command on a terminal: exit code",
+            "shell: a key there and back",
         ]
     );
 }
@@ -37,6 +42,6 @@ fn people_get_a_table_instead() {
     demo.args(["demo", "--size", "1"]);
     let table = Program::run(demo).success();
     let rows: Vec<&str> = table.lines().skip(1).collect();
-    assert_eq!(rows.len(), 8, "{table}");
+    assert_eq!(rows.len(), 13, "{table}");
     assert!(rows.iter().all(|row| row.contains(" ok")), "{table}");
 }

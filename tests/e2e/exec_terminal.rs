@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::support::{Terminal, await_gone, await_running, command, mark};
+use super::support::{Tmux, await_gone, await_running, command, mark};
 
 #[test]
 fn keys_are_for_the_command_and_its_exit_code_is_ours() {
@@ -44,8 +44,8 @@ fn the_command_finds_a_terminal_of_the_right_size_that_echoes() {
     assert_eq!(terminal.finish_restored(), 0);
 }
 
-fn start(words: &[&str]) -> Terminal {
+fn start(words: &[&str]) -> Tmux {
     let mut ssmport: Command = command(env!("CARGO_BIN_EXE_ssmport"));
     ssmport.args(["exec", "-t", "local", "--"]).args(words);
-    Terminal::start(&ssmport, 100, 30)
+    Tmux::start(&ssmport, 100, 30)
 }

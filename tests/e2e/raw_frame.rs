@@ -148,10 +148,13 @@ pub const START_PUBLICATION: &str = "start_publication";
 
 /// Payload types.
 pub const STREAM: u32 = 1;
+pub const SIZE: u32 = 3;
 pub const HANDSHAKE_REQUEST: u32 = 5;
 pub const HANDSHAKE_RESPONSE: u32 = 6;
 pub const HANDSHAKE_COMPLETE: u32 = 7;
 pub const FLAG: u32 = 10;
+pub const STDERR: u32 = 11;
+pub const EXIT_CODE: u32 = 12;
 
 /// Commands of the multiplexer.
 pub const SYN: u8 = 0;

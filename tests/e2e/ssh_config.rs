@@ -179,14 +179,15 @@ fn ssmport() -> Command {
     command(env!("CARGO_BIN_EXE_ssmport"))
 }
 
-fn install(program: impl AsRef<Path>, path: &Path, arguments: &[&str]) -> Finished {
+/// `ssmport ssh-config --install` into the file at `path`.
+pub fn install(program: impl AsRef<Path>, path: &Path, arguments: &[&str]) -> Finished {
     let mut ssmport = command(program.as_ref());
     ssmport.args(["ssh-config", "--install", "--file"]).arg(path).args(arguments);
     Program::run(ssmport)
 }
 
 /// ssmport itself, in another folder.
-fn program_at(folder: &Path) -> PathBuf {
+pub fn program_at(folder: &Path) -> PathBuf {
     fs::create_dir(folder).expect("a directory");
     let program = folder.join("ssmport");
     let original = env!("CARGO_BIN_EXE_ssmport");

@@ -7,11 +7,12 @@ use serde_json::json;
 use ssmport::term::{RawMode, restore_on_panic};
 
 use super::{
+    processes::is_alive,
     raw_client::await_active_sessions,
     raw_frame::STREAM,
     raw_gateway::*,
     support::{
-        Endpoint, NODE, Plugin, Signal, Terminal, await_gone, await_running, await_that, command,
+        Endpoint, NODE, Plugin, Signal, Tmux, await_gone, await_running, await_that, command,
         file_digest, in_shell, mark,
     },
 };
@@ -21,8 +22,8 @@ const ROWS: u16 = 30;
 
 /// `ssmport shell`, and the drop-in with a shell; each on a terminal, at the first prompt.
 struct Shells {
-    ssmport: Terminal,
-    plugin: Terminal,
+    ssmport: Tmux,
+    plugin: Tmux,
     endpoint: Endpoint,
 }
 
@@ -30,19 +31,19 @@ impl Shells {
     fn start() -> Self {
         let endpoint = Endpoint::start();
         let (_, plugin) = Plugin::session(&endpoint, &json!({ "Target": NODE }));
-        let plugin = Terminal::start(&plugin, COLS, ROWS);
+        let plugin = Tmux::start(&plugin, COLS, ROWS);
         let ssmport = ssmport_shell();
         plugin.wait_for_prompt();
         Self { ssmport, plugin, endpoint }
     }
 
-    fn each(&self) -> [&Terminal; 2] {
+    fn each(&self) -> [&Tmux; 2] {
         [&self.ssmport, &self.plugin]
     }
 }
 
-fn ssmport_shell() -> Terminal {
-    let terminal = Terminal::start(&ssmport(&["shell", "local"]), COLS, ROWS);
+fn ssmport_shell() -> Tmux {
+    let terminal = Tmux::start(&ssmport(&["shell", "local"]), COLS, ROWS);
     terminal.wait_for_prompt();
     terminal
 }
@@ -65,7 +66,7 @@ fn the_remote_terminal_has_the_size_of_ours_from_the_first_command_on() {
         }
     }
     let exec = ssmport(&["exec", "-t", "local", "--", "stty", "size"]);
-    let terminal = Terminal::start(&exec, COLS, ROWS);
+    let terminal = Tmux::start(&exec, COLS, ROWS);
     assert_eq!(terminal.finish_restored(), 0);
     terminal.wait_for_line(&format!("{ROWS} {COLS}"));
 }
@@ -78,7 +79,7 @@ fn a_terminal_for_the_output_alone_gives_its_size_and_is_left_as_it_is() {
     for program in [plugin, ssmport(&["shell", "local"])] {
         let script = r#"stty -echo; echo 'stty size; exit' | "$@"
             stty -a | grep -ow -- -echo; stty echo"#;
-        let terminal = Terminal::start(&in_shell(script, &program), COLS, ROWS);
+        let terminal = Tmux::start(&in_shell(script, &program), COLS, ROWS);
         assert_eq!(terminal.finish_restored(), 0);
         let screen = terminal.wait_for_line(&format!("{ROWS} {COLS}"));
         assert!(screen.lines().any(|line| line == "-echo"), "{screen}");
@@ -272,7 +273,7 @@ fn signals_that_end_it_leave_a_sane_terminal() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_connection_leaves_a_sane_terminal() {
     let gateway = RawGateway::start().await;
-    let terminal = Terminal::start(&gateway.plugin_command(), COLS, ROWS);
+    let terminal = Tmux::start(&gateway.plugin_command(), COLS, ROWS);
     let mut agent = gateway.accept().await;
     agent.send(STREAM, b"first words\r\n").await;
     terminal.wait_for_line("first words");
@@ -305,12 +306,12 @@ fn a_refusal_leaves_a_sane_terminal() {
     let (_, mut response) = endpoint.call("StartSession", &request);
     response["TokenValue"] = json!("0".repeat(64));
     let plugin = Plugin::command(&endpoint, &response, &request);
-    let terminal = Terminal::start(&plugin, COLS, ROWS);
+    let terminal = Tmux::start(&plugin, COLS, ROWS);
     assert_eq!(terminal.finish_restored(), 0);
     terminal.wait_for(|screen| screen.contains("\nCannot perform start session: "));
 
     let shell = ssmport(&["shell", "local", "--document", "No-Such-Document"]);
-    let terminal = Terminal::start(&shell, COLS, ROWS);
+    let terminal = Tmux::start(&shell, COLS, ROWS);
     assert_eq!(terminal.finish_restored(), 3);
     terminal.wait_for(|screen| screen.contains("ssmport: ") && screen.contains("No-Such-Document"));
 }
@@ -323,11 +324,11 @@ fn a_terminal_that_vanishes_ends_the_session() {
         terminal.type_line(&format!("sleep {mark}"));
         await_running(mark);
     }
-    let pids = shells.each().map(Terminal::pid);
+    let pids = shells.each().map(|terminal| terminal.pid().as_raw_nonzero().get().unsigned_abs());
     shells.ssmport.vanish();
     shells.plugin.vanish();
     for (pid, mark) in pids.into_iter().zip(&marks) {
-        await_that("the program ends", || rustix::process::test_kill_process(pid).is_err());
+        await_that("the program ends", || !is_alive(pid));
         await_gone(mark);
     }
     await_active_sessions(&shells.endpoint, 0);
@@ -339,7 +340,7 @@ fn a_panic_leaves_a_sane_terminal_and_a_legible_message() {
     let mut ourselves = command(std::env::current_exe().unwrap());
     ourselves.args(["--exact", "terminal::panics_when_told_to", "--nocapture"]);
     ourselves.env(PANICS, "1").env("RUST_BACKTRACE", "0");
-    let terminal = Terminal::start(&ourselves, COLS, ROWS);
+    let terminal = Tmux::start(&ourselves, COLS, ROWS);
     assert_ne!(terminal.finish_restored(), 0);
     // Each at the beginning of its line: the terminal was itself again before they came.
     terminal.wait_for_line("told to");

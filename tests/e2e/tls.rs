@@ -46,24 +46,20 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
 
 /// The plugin, for a session whose stream URL leads through the proxy.
 fn attach(endpoint: &Endpoint, proxy: &TlsProxy, port: u16, roots: Option<String>) -> Program {
-    let mut response = endpoint.start_port_session(port);
-    let url = response["StreamUrl"].as_str().expect("a URL");
-    let plain = format!("ws://{}", endpoint.address());
-    let url = url.replace(&plain, &format!("wss://localhost:{}", proxy.port));
-    response["StreamUrl"] = Value::String(url);
+    let response = proxy.lead_through(endpoint, &endpoint.start_port_session(port));
     let mut plugin = Plugin::command(endpoint, &response, &port_request(port));
     plugin.envs(roots.map(|roots| ("SSL_CERT_FILE", roots)));
     Program::start(plugin)
 }
 
-struct TlsProxy {
+pub struct TlsProxy {
     port: u16,
     folder: TempDir,
     _server: Program,
 }
 
 impl TlsProxy {
-    fn start(endpoint: &Endpoint) -> Self {
+    pub fn start(endpoint: &Endpoint) -> Self {
         let folder = TempDir::new().expect("a directory for nginx");
         certify(folder.path());
         let settings = |port| configuration(port, endpoint);
@@ -71,12 +67,23 @@ impl TlsProxy {
         Self { port, folder, _server: server }
     }
 
-    fn authority(&self) -> String {
+    /// The response of StartSession, with a stream URL that leads through this proxy.
+    pub fn lead_through(&self, endpoint: &Endpoint, response: &Value) -> Value {
+        let mut response = response.clone();
+        let url = response["StreamUrl"].as_str().expect("a URL");
+        let plain = format!("ws://{}", endpoint.address());
+        let url = url.replace(&plain, &format!("wss://localhost:{}", self.port));
+        response["StreamUrl"] = Value::String(url);
+        response
+    }
+
+    /// The file that vouches for the proxy's certificate.
+    pub fn authority(&self) -> String {
         self.folder.path().join("ca.pem").to_string_lossy().into_owned()
     }
 
     /// The Authorization header of the upgrade. nginx wrote it before it passed the request on.
-    fn authorization_seen(&self) -> String {
+    pub fn authorization_seen(&self) -> String {
         let log = fs::read_to_string(self.folder.path().join("mirror.log")).unwrap_or_default();
         log.lines().next().unwrap_or_default().to_owned()
     }

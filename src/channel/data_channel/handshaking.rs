@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use super::Channel;
 use crate::{
     channel::{
-        ChannelError, Event, Ready,
+        ChannelError, EARLY, Event, Ready,
         handshake::{self, Progress},
         timer::Timer,
     },
     wire::{
-        PayloadType,
+        PayloadType, Version,
         handshake::{HandshakeComplete, SessionType, SessionTypeParameters},
     },
 };
@@ -50,9 +50,18 @@ impl Channel {
         let mut ready = ready.clone();
         ready.peer_version = handshake::check_response(payload)?;
         let took = now.saturating_duration_since(self.started).as_nanos();
-        self.send_json(PayloadType::HandshakeComplete, &handshake::complete(took), now);
+        let message = self.old_client_message(&ready.peer_version);
+        self.send_json(PayloadType::HandshakeComplete, &handshake::complete(took, message), now);
+        self.early_until = Some(now + EARLY);
         self.become_ready(ready);
         Ok(())
+    }
+
+    fn old_client_message(&self, client: &str) -> String {
+        match &self.config.habits.old_client_message {
+            Some((last, text)) if Version::compare_loosely(client, last).is_le() => text.clone(),
+            _ => String::new(),
+        }
     }
 
     pub(super) fn finish_handshake(&mut self, payload: &[u8], now: Instant) {

@@ -1,6 +1,7 @@
 //! `ssmport demo`: every kind of stream through the embedded endpoint, with figures and verdicts.
 
 mod peers;
+mod sessions;
 mod steps;
 
 use std::time::Duration;
@@ -28,8 +29,9 @@ pub(super) struct Measured {
 
 pub(super) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Failure> {
     let config = EndpointConfig { pace: local::pace(arguments.pace), ..EndpointConfig::default() };
-    let service = Service::embedded(config).await?;
-    let bench = Bench::new(service, arguments.size << 20).await?;
+    let old = EndpointConfig { agent_version: OLD_AGENT.to_owned(), ..config.clone() };
+    let (service, old) = (Service::embedded(config).await?, Service::embedded(old).await?);
+    let bench = Bench::new(service, &old, arguments.size << 20).await?;
 
     let show = |line: &str| {
         if !output.is_json() {
@@ -38,7 +40,7 @@ pub(super) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Fail
     };
     show(&format!("{:<41}{:>24}  verdict", "step", "figures"));
     let mut failed = 0;
-    for step in Step::ALL {
+    for &step in Step::ALL {
         let done = tokio::time::timeout(STEP_TIMEOUT, bench.run(step)).await;
         let done = done.unwrap_or_else(|_| Err("it did not end in time".to_owned()));
         failed += usize::from(done.is_err());
@@ -91,4 +93,6 @@ fn println_quietly(line: &str) {
     let _ = writeln!(anstream::stdout(), "{line}");
 }
 
+/// The last agents without a multiplexer were of 2020.
+const OLD_AGENT: &str = "2.3.1644.0";
 const STEP_TIMEOUT: Duration = Duration::from_secs(600);

@@ -1,6 +1,6 @@
 //! Servers and clients of the demo: they send a known pattern and check every byte of it.
 
-use std::{io, net::SocketAddr, sync::LazyLock};
+use std::{io, net::SocketAddr, sync::LazyLock, time::Duration};
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::{
@@ -23,8 +23,10 @@ pub(super) enum Operation {
     Give,
     /// The server sends back whatever comes.
     Echo,
-    /// The server waits for the client's end of file, then sends as many bytes of the pattern.
-    GiveAfterEnd,
+    /// The server thinks for a while, then sends that many bytes of the pattern.
+    GiveLater,
+    /// The server sends that many bytes back as they come, then ends.
+    GiveBack,
 }
 
 impl Peer {
@@ -57,8 +59,12 @@ async fn serve(mut socket: TcpStream) -> io::Result<()> {
             let (mut from, mut to) = socket.split();
             tokio::io::copy(&mut from, &mut to).await?;
         }
+        4 => {
+            let (from, mut to) = socket.split();
+            tokio::io::copy(&mut from.take(len), &mut to).await?;
+        }
         _ => {
-            tokio::io::copy(&mut socket, &mut tokio::io::sink()).await?;
+            tokio::time::sleep(THINKING).await;
             give(&mut socket, len).await?;
         }
     }
@@ -73,16 +79,22 @@ pub(super) async fn connect(
 ) -> io::Result<TcpStream> {
     let mut socket = TcpStream::connect(address).await?;
     socket.set_nodelay(true)?;
+    socket.write_all(&request(operation, len)).await?;
+    Ok(socket)
+}
+
+/// What a client says first.
+pub(super) fn request(operation: Operation, len: u64) -> [u8; 9] {
     let mut request = [0; 9];
     request[0] = match operation {
         Operation::Take => 0,
         Operation::Give => 1,
         Operation::Echo => 2,
-        Operation::GiveAfterEnd => 3,
+        Operation::GiveLater => 3,
+        Operation::GiveBack => 4,
     };
     request[1..].copy_from_slice(&len.to_be_bytes());
-    socket.write_all(&request).await?;
-    Ok(socket)
+    request
 }
 
 /// Sends the pattern.
@@ -140,3 +152,5 @@ static PATTERN: LazyLock<Vec<u8>> = LazyLock::new(|| {
 const PATTERN_LEN: usize = 1_000_003;
 const CHUNK: usize = 64 * 1024;
 const TAKEN: u8 = 0x2a;
+/// Long enough for the client's end of file to be there first.
+const THINKING: Duration = Duration::from_millis(300);

@@ -23,6 +23,7 @@ use super::{
     },
     Measured,
     peers::{self, Operation, Peer},
+    sessions,
 };
 use crate::streams::Listener;
 
@@ -37,10 +38,15 @@ pub(super) enum Step {
     RemoteHost,
     HalfClose,
     Refused,
+    OneByOne,
+    SingleStream,
+    Command,
+    CommandOnTerminal,
+    Shell,
 }
 
 impl Step {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: &[Self] = &[
         Self::Upload,
         Self::Download,
         Self::Parallel,
@@ -49,6 +55,15 @@ impl Step {
         Self::RemoteHost,
         Self::HalfClose,
         Self::Refused,
+        Self::OneByOne,
+        Self::SingleStream,
+        // The embedded agent runs commands on Unix alone.
+        #[cfg(unix)]
+        Self::Command,
+        #[cfg(unix)]
+        Self::CommandOnTerminal,
+        #[cfg(unix)]
+        Self::Shell,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -61,6 +76,11 @@ impl Step {
             Self::RemoteHost => "port of another host, both ways",
             Self::HalfClose => "port: reply after client's end of file",
             Self::Refused => "port: nobody listens at the destination",
+            Self::OneByOne => "port: old agent, one connection a time",
+            Self::SingleStream => "single stream (ssh), both ways",
+            Self::Command => "command: output, errors, exit code",
+            Self::CommandOnTerminal => "command on a terminal: exit code",
+            Self::Shell => "shell: a key there and back",
         }
     }
 }
@@ -71,13 +91,17 @@ pub(super) struct Bench {
     near: SocketAddr,
     far: SocketAddr,
     closed: SocketAddr,
+    /// A forward of an agent without a multiplexer.
+    old: SocketAddr,
+    service: Service,
     size: u64,
     stop: watch::Sender<bool>,
     tunnels: JoinSet<()>,
 }
 
 impl Bench {
-    pub(super) async fn new(service: Service, size: u64) -> Result<Self, Failure> {
+    /// `old` is the same service with an old agent.
+    pub(super) async fn new(service: Service, old: &Service, size: u64) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::local("cannot open a port").because(error);
         let peer = Peer::start().await.map_err(failed)?;
         let nobody = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
@@ -86,7 +110,7 @@ impl Bench {
 
         let (stop, stopped) = watch::channel(false);
         let mut tunnels = JoinSet::new();
-        let mut open = async |port, host: Option<&str>| {
+        let mut open = async |service: &Service, port, host: Option<&str>| {
             let loopback = Bind::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
             let host = host.map(str::to_owned);
             let spec = Spec { bind: loopback, local_port: 0, host, port };
@@ -103,10 +127,11 @@ impl Bench {
             });
             Ok::<_, Failure>(address)
         };
-        let near = open(peer.port, None).await?;
-        let far = open(peer.port, Some("127.0.0.1")).await?;
-        let closed = open(closed_port, None).await?;
-        Ok(Self { peer, near, far, closed, size, stop, tunnels })
+        let near = open(&service, peer.port, None).await?;
+        let far = open(&service, peer.port, Some("127.0.0.1")).await?;
+        let closed = open(&service, closed_port, None).await?;
+        let old = open(old, peer.port, None).await?;
+        Ok(Self { peer, near, far, closed, old, service, size, stop, tunnels })
     }
 
     pub(super) async fn end(mut self) {
@@ -127,13 +152,20 @@ impl Bench {
             Step::Connections => connections(self.near).await,
             Step::HalfClose => half_close(self.near).await,
             Step::Refused => refused(self.closed).await,
+            Step::OneByOne => one_by_one(self.old, size / 4).await,
+            Step::SingleStream => {
+                sessions::single_stream(&self.service, self.peer.port, size / 2).await
+            }
+            Step::Command => sessions::command(&self.service, size / 4).await,
+            Step::CommandOnTerminal => sessions::command_on_terminal(&self.service).await,
+            Step::Shell => sessions::shell(&self.service).await,
         };
         let (bytes, note) = done.map_err(|error| error.to_string())?;
         Ok(Measured { bytes, took: begin.elapsed(), note })
     }
 }
 
-type Done = io::Result<(u64, String)>;
+pub(super) type Done = io::Result<(u64, String)>;
 
 fn bulk(bytes: u64) -> (u64, String) {
     (bytes, String::new())
@@ -195,10 +227,17 @@ async fn connections(address: SocketAddr) -> Done {
 }
 
 async fn half_close(address: SocketAddr) -> Done {
-    let mut socket = peers::connect(address, Operation::GiveAfterEnd, REPLY).await?;
+    let mut socket = peers::connect(address, Operation::GiveLater, REPLY).await?;
     socket.shutdown().await?;
     peers::take(&mut socket, REPLY).await?;
     Ok((REPLY, "the reply arrived".to_owned()))
+}
+
+async fn one_by_one(address: SocketAddr, len: u64) -> Done {
+    for _ in 0..2 {
+        both_ways(address, len / 2).await?;
+    }
+    Ok((len * 2, String::new()))
 }
 
 async fn refused(address: SocketAddr) -> Done {
@@ -209,7 +248,7 @@ async fn refused(address: SocketAddr) -> Done {
     }
 }
 
-fn percentiles(mut times: Vec<Duration>) -> String {
+pub(super) fn percentiles(mut times: Vec<Duration>) -> String {
     times.sort_unstable();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
     format!("{:.2} ms, 99 %: {:.2} ms", at(50), at(99))

@@ -40,7 +40,10 @@ pub use quirks::{Quirks, QuirksError};
 use std::time::Duration;
 
 use super::{EndpointConfig, document::Workload, session::DataChannel};
-use crate::net::{Application, Pace, now};
+use crate::{
+    channel::{EarlyData, Habits},
+    net::{Application, Pace, now},
+};
 use ending::Ending;
 use forward::ForwardAgent;
 use stream::StreamAgent;
@@ -90,6 +93,20 @@ impl Agents {
         }
     }
 
+    /// How an agent's channel differs from one by the book.
+    pub(super) fn habits(&self, workload: &Workload) -> Habits {
+        let quirks = &self.quirks;
+        Habits {
+            early_data: if quirks.early_data_loss { early_fate() } else { EarlyData::Taken },
+            note_delay: if quirks.late_notes { NOTE_DELAY } else { Duration::ZERO },
+            resend_slowly: quirks.slow_resend,
+            drop_undated: quirks.created_date,
+            old_client_message: workload
+                .keeps_outputs_apart()
+                .then(|| (LAST_MERGING_CLIENT.to_owned(), MERGING_CLIENT_MESSAGE.to_owned())),
+        }
+    }
+
     /// Kills whatever the agents have started and is still there.
     pub(super) fn kill(&self) {
         #[cfg(unix)]
@@ -97,8 +114,26 @@ impl Agents {
     }
 }
 
+/// How a session's first data fares that comes at once, as often as measured.
+fn early_fate() -> EarlyData {
+    match rand::random_range(0..1000) {
+        0..17 => EarlyData::Forgotten,
+        17..257 => EarlyData::Unacknowledged,
+        _ => EarlyData::Taken,
+    }
+}
+
 /// As the real agent sends all but what it reads from a command's pipes.
 const REAL_PACE: Pace = Pace { payload_len: 1024, pause: Duration::from_millis(1) };
+
+/// What the real agent needs from a message's sending to its note, with room for the way.
+const NOTE_DELAY: Duration = Duration::from_millis(1);
+
+const LAST_MERGING_CLIENT: &str = "1.2.295";
+/// In the real agent's words, which clients show.
+const MERGING_CLIENT_MESSAGE: &str = "Please update session manager plugin version (minimum \
+                                      required version 1.2.312.0) for fully support of separate \
+                                      StdOut/StdErr output.\r\n";
 
 /// Bytes of output in one payload, unless it is paced. The largest payload that is known to be
 /// taken by a live agent behind the real service; the other way it is as good as any.

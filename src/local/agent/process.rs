@@ -110,16 +110,12 @@ impl Leader {
     /// A shell's background jobs are in groups of their own, but still in its session.
     #[cfg(target_os = "linux")]
     fn kill_session(self) {
-        use rustix::process::kill_process;
-
         let Ok(entries) = std::fs::read_dir("/proc") else { return };
         for entry in entries.flatten() {
-            let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
-            // Not by getsid(2): threads of the kernel are in session 0, which is no process id.
-            if let Some(pid) = number.and_then(Pid::from_raw)
-                && session_of(pid) == Some(self.pid.as_raw_nonzero().get())
-            {
-                let _ = kill_process(pid, Signal::KILL);
+            let pid = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+            let Some(pid) = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw) else { continue };
+            if session_of(pid) == Some(self.pid.as_raw_nonzero().get()) {
+                let _ = rustix::process::kill_process(pid, Signal::KILL);
             }
         }
     }
@@ -129,9 +125,13 @@ impl Leader {
     fn kill_session(self) {}
 }
 
-/// The session's number in /proc/PID/stat: the fourth field behind the name in parentheses.
+/// The session of a process, from `/proc`: behind the name, which may hold anything, stand its
+/// state, its parent, its group and its session.
 #[cfg(target_os = "linux")]
 fn session_of(pid: Pid) -> Option<i32> {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
-    stat.rsplit(')').next()?.split_whitespace().nth(3)?.parse().ok()
+    let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    let stat = std::fs::read(path).ok()?;
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+    rest.split_ascii_whitespace().nth(3)?.parse().ok()
 }

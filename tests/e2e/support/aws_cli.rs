@@ -34,14 +34,36 @@ impl AwsCli {
 
     /// `aws ssm ARGUMENTS`, ready to be started.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        self.command_of("ssm", &self.url, arguments)
+    }
+
+    /// `aws SERVICE ARGUMENTS` for the service at `url`, ready to be started.
+    pub fn command_of(&self, service: &str, url: &str, arguments: &[&str]) -> Command {
         let mut aws = command(&self.path);
-        aws.args(["ssm", "--endpoint-url", &self.url, "--output", "json"]).args(arguments);
+        aws.args([service, "--endpoint-url", url, "--output", "json"]).args(arguments);
         let path = env::var_os("PATH").unwrap_or_default();
         let folders = [self.plugins.path().to_owned()].into_iter().chain(env::split_paths(&path));
         aws.env("PATH", env::join_paths(folders).expect("no colon in a temporary directory"));
         aws.env("AWS_REGION", REGION).env("AWS_DEFAULT_REGION", REGION).env("AWS_PAGER", "");
         aws.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
         aws
+    }
+
+    /// A client of OpenSSH with `aws ssm start-session` as its ProxyCommand, as AWS's manual has it.
+    pub fn for_ssh(&self, mut client: Command) -> Command {
+        let parameters =
+            ["--document-name", "AWS-StartSSHSession", "--parameters", "portNumber=%p"];
+        let aws = self.command(&[&["start-session", "--target", "%h"][..], &parameters].concat());
+        for (name, value) in aws.get_envs() {
+            match value {
+                Some(value) => client.env(name, value),
+                None => client.env_remove(name),
+            };
+        }
+        let words = [aws.get_program()].into_iter().chain(aws.get_args());
+        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+        client.arg("-o").arg(format!("ProxyCommand={}", words.join(" ")));
+        client
     }
 
     /// Runs `aws ssm ARGUMENTS` to its end.

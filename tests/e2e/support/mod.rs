@@ -3,36 +3,46 @@
 //!
 //! ```text
 //!   Program          a child in a process group of its own; waits for lines and for its end
+//!   Terminal         a program on a terminal, somebody at its keyboard
 //!   Endpoint         ssmport local            Forward   ssmport forward
 //!   Plugin           session-manager-plugin   AwsCli    aws, with the plugin on its PATH
-//!   Terminal         tmux, with one of them on it
+//!   Tmux             a program on a terminal whose screen can be looked at
+//!   Ansible          ansible, by way of the plugin; ObjectStore is the bucket that it needs
 //!   Postgres, Nginx, Sshd                     what is forwarded
+//!   HttpServer       a service of AWS in a few lines
 //! ```
 
+mod ansible;
 mod aws_cli;
 mod digest;
 mod endpoint;
 mod forward;
+mod http_server;
 mod nginx;
+mod object_store;
 mod plugin;
 mod postgres;
 mod processes;
 mod program;
 mod sshd;
 mod terminal;
+mod tmux;
 mod tools;
 mod transcript;
 
+pub use ansible::Ansible;
 pub use aws_cli::AwsCli;
 pub use digest::file_digest;
 pub use endpoint::{Endpoint, NODE, REGION, port_request};
 pub use forward::Forward;
+pub use http_server::HttpServer;
 pub use nginx::{Nginx, start_nginx};
 pub use plugin::Plugin;
 pub use postgres::Postgres;
 pub use processes::{await_gone, await_running, mark};
-pub use program::{DEADLINE, Finished, Program, command, in_shell};
+pub use program::{DEADLINE, Finished, Program, await_that, command, in_shell};
 pub use rustix::process::Signal;
 pub use sshd::Sshd;
-pub use terminal::{Terminal, await_that};
+pub use terminal::Terminal;
+pub use tmux::Tmux;
 pub use tools::{find_tool, free_port};

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::terminal::await_that;
+use super::program::await_that;
 
 /// A number of seconds for `sleep`, more than an hour of them, by which the process can be found.
 pub fn mark() -> String {

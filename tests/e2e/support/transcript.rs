@@ -52,6 +52,29 @@ impl Transcript {
         String::from_utf8_lossy(&self.state().text).into_owned()
     }
 
+    /// What has come from the byte `from` up to the byte `to`.
+    pub fn text_between(&self, from: usize, to: usize) -> String {
+        let state = self.state();
+        String::from_utf8_lossy(state.text.get(from..to).unwrap_or_default()).into_owned()
+    }
+
+    /// Where `wanted` first stands at or behind the byte `from`.
+    pub fn wait_for_text(
+        &self,
+        from: usize,
+        wanted: &str,
+        limit: Duration,
+    ) -> Result<usize, String> {
+        let mut found = None;
+        self.wait(limit, |state| {
+            let rest = state.text.get(from..).unwrap_or_default();
+            let at = rest.windows(wanted.len()).position(|window| window == wanted.as_bytes());
+            found = at.map(|at| from + at);
+            found.is_some() || state.has_ended
+        });
+        found.ok_or_else(|| self.why_not(limit))
+    }
+
     /// The first whole line that `wanted` accepts, without its line feed.
     pub fn wait_for_line(
         &self,
@@ -71,10 +94,14 @@ impl Transcript {
             }
             state.has_ended
         });
-        found.ok_or_else(|| match self.state().has_ended {
+        found.ok_or_else(|| self.why_not(limit))
+    }
+
+    fn why_not(&self, limit: Duration) -> String {
+        match self.state().has_ended {
             true => "the output ended without it".to_owned(),
             false => format!("not within {limit:?}"),
-        })
+        }
     }
 
     /// Whether the output ends within `limit`.
