@@ -71,13 +71,13 @@ fn end(ended: Ended, attended: &Attended, arguments: &ExecArgs) -> Result<(), Fa
     }
     match ended.exit_code {
         Some(0) => Ok(()),
+        // Of a command that was interrupted the agent tells nothing else, whatever its own code.
+        Some(INTERRUPTED | SIGNALLED) if attended.has_interrupted() => {
+            Err(Failure::new(Code::Signal(INTERRUPT), "interrupted"))
+        }
         // The agent does not say which signal.
-        Some(code) if code == ExitCode::SIGNALLED.0 => {
-            let code = if attended.has_interrupted() {
-                Code::Signal(INTERRUPT)
-            } else {
-                Code::Command(SIGNALLED)
-            };
+        Some(SIGNALLED) => {
+            let code = Code::Command(EXIT_SIGNALLED);
             Err(Failure::new(code, "the command was ended by a signal"))
         }
         Some(code) => {
@@ -105,5 +105,8 @@ fn random_uuid() -> uuid::Uuid {
 
 /// A shell's code for a command that it does not find.
 const NOT_FOUND: i32 = 127;
+/// What the agent says of a command that it has sent an interrupt to.
+const INTERRUPTED: i32 = 1;
+const SIGNALLED: i32 = ExitCode::SIGNALLED.0;
 /// As `ssh` exits when a signal ended the command.
-const SIGNALLED: u8 = 255;
+const EXIT_SIGNALLED: u8 = 255;

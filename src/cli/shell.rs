@@ -166,7 +166,8 @@ impl Ended {
             SessionEnd::Done => match attended.ending() {
                 Some(Ending::Signal(_)) => Err(attended.interrupted()),
                 Some(Ending::Escape) | None => {
-                    output.note(&format!("Connection to {target} closed."));
+                    // The line that the escape was typed at is not over.
+                    output.note(&format!("\nConnection to {target} closed."));
                     Ok(())
                 }
             },

@@ -25,7 +25,10 @@ use tokio_tungstenite::{
 };
 
 use super::now;
-use crate::channel::{Channel, ChannelError, Event};
+use crate::{
+    channel::{Channel, ChannelError, Event},
+    wire::control::Flag,
+};
 
 /// What a session carries, seen from the driver.
 pub trait Application {
@@ -34,6 +37,12 @@ pub trait Application {
 
     /// Whether everything that was received has been passed on.
     fn is_drained(&self) -> bool;
+
+    /// Whether what is left to be passed on when the service closes the session has all the time
+    /// that it takes: it goes to a reader who may pause, and whom the user can end.
+    fn is_patient(&self) -> bool {
+        false
+    }
 
     /// Takes one event of the channel.
     ///
@@ -70,6 +79,10 @@ impl<A: Application + ?Sized> Application for Box<A> {
 
     fn is_drained(&self) -> bool {
         (**self).is_drained()
+    }
+
+    fn is_patient(&self) -> bool {
+        (**self).is_patient()
     }
 
     fn handle_event(
@@ -158,7 +171,9 @@ pub struct Driver<'a, S, A> {
     /// Silence counts against a peer only once it has answered a ping.
     answers_pings: bool,
     ending: Ending,
-    /// The connection is gone behind the session's end; nothing is read or written any more.
+    /// The other side has asked for the session's end.
+    is_told_to_end: bool,
+    /// The WebSocket is over, and what was received is still being passed on.
     is_gone: bool,
 }
 
@@ -168,8 +183,9 @@ enum Ending {
     No,
     /// The application is done; until then its last words may be acknowledged.
     Done(Instant),
-    /// The service has closed the session; until then what was received may be passed on.
-    Closed(Instant, String),
+    /// The service has closed the session; until then, if there is a limit, what was received may
+    /// be passed on.
+    Closed(Option<Instant>, String),
 }
 
 /// What reading came to.
@@ -206,6 +222,7 @@ where
             ping_due: false,
             answers_pings: false,
             ending: Ending::No,
+            is_told_to_end: false,
             is_gone: false,
         }
     }
@@ -225,7 +242,10 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, DriveError>> {
         loop {
             let now = now();
-            self.channel.handle_timeout(now)?;
+            // What nobody will acknowledge any more cannot be late.
+            if !self.is_closed() {
+                self.channel.handle_timeout(now)?;
+            }
             let reading = self.poll_read(cx, now)?;
             let turn = self.poll_application(cx, now)?;
             let written = self.poll_write(cx, now);
@@ -240,11 +260,10 @@ where
                 Reading::Held => (self.can_receive(), None),
                 Reading::Gone(disconnect) => (false, Some(disconnect)),
             };
-            if let Some(disconnect) = gone.or_else(|| written.err()).or_else(|| self.silence(now)) {
-                match self.after(disconnect) {
-                    Some(outcome) => return Poll::Ready(Ok(outcome)),
-                    None => self.is_gone = true,
-                }
+            if let Some(disconnect) = gone.or_else(|| written.err()).or_else(|| self.silence(now))
+                && let Some(outcome) = self.after(disconnect)
+            {
+                return Poll::Ready(Ok(outcome));
             }
             if !(read_more || turn == Turn::More || self.poll_sleep(cx, now)) {
                 return Poll::Pending;
@@ -253,10 +272,10 @@ where
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Reading, DriveError> {
-        if self.is_gone {
-            return Ok(Reading::Idle);
-        }
         for _ in 0..READ_BATCH {
+            if self.is_gone {
+                return Ok(Reading::Idle);
+            }
             if !self.can_receive() {
                 self.last_received = now;
                 self.channel.handle_unread(now);
@@ -289,10 +308,12 @@ where
     fn receive(&mut self, message: Bytes, now: Instant) -> Result<(), DriveError> {
         self.channel.handle_frame(message, now)?;
         while let Some(event) = self.channel.poll_event() {
+            self.is_told_to_end |= event == Event::Flag(Flag::TerminateSession);
             if let Event::Closed { reason } = &event {
                 match self.ending {
                     Ending::No => {
-                        self.ending = Ending::Closed(now + ENDING_TIMEOUT, reason.clone());
+                        let limit = (!self.application.is_patient()).then(|| now + ENDING_TIMEOUT);
+                        self.ending = Ending::Closed(limit, reason.clone());
                     }
                     // It is the end that the application asked for.
                     Ending::Done(_) => self.ending = Ending::Done(now),
@@ -310,20 +331,27 @@ where
     fn poll_application(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Turn, DriveError> {
         let turn = self.application.poll(cx, self.channel, now);
         let turn = turn.map_err(DriveError::Application)?;
-        if turn == Turn::Done && matches!(self.ending, Ending::No) {
-            self.ending = Ending::Done(now + ENDING_TIMEOUT);
+        match &mut self.ending {
+            Ending::No if turn == Turn::Done => {
+                self.ending = Ending::Done(now + ENDING_TIMEOUT);
+            }
+            // It has lost its patience.
+            Ending::Closed(limit, _) if turn == Turn::Done => {
+                limit.get_or_insert(now);
+            }
+            _ => {}
         }
         Ok(turn)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Disconnect> {
+        if self.is_gone {
+            return Ok(());
+        }
         let broken = |error: WebSocketError| Disconnect::Broken(error.into());
         if now >= self.next_ping {
             self.next_ping = now + PING_INTERVAL;
             self.ping_due = true;
-        }
-        if self.is_gone {
-            return Ok(());
         }
         while let Poll::Ready(ready) = Pin::new(&mut self.websocket).poll_ready(cx) {
             ready.map_err(broken)?;
@@ -349,11 +377,15 @@ where
             Ending::Done(deadline) => {
                 (self.channel.is_drained() || now >= *deadline).then_some(Outcome::Done)
             }
-            Ending::Closed(deadline, reason) => {
-                let over = self.application.is_drained() || now >= *deadline;
+            Ending::Closed(limit, reason) => {
+                let over = self.application.is_drained() || limit.is_some_and(|limit| now >= limit);
                 over.then(|| Outcome::Closed { reason: std::mem::take(reason) })
             }
         }
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(self.ending, Ending::Closed(..))
     }
 
     fn silence(&self, now: Instant) -> Option<Disconnect> {
@@ -362,14 +394,18 @@ where
             .then_some(Disconnect::Idle(silent))
     }
 
-    /// What a lost connection means at this point. The service closes it behind the session's
-    /// end, while what was received may still be on its way to a local reader: then it means
-    /// nothing.
+    /// What a lost connection means at this point. The service leaves right behind its word that
+    /// the session is over, which is no reason to hurry.
     fn after(&mut self, disconnect: Disconnect) -> Option<Outcome> {
-        match &self.ending {
+        match self.ending {
+            // It does not wait for an answer, and does not come back.
+            Ending::No if self.is_told_to_end => Some(Outcome::Done),
             Ending::No => Some(Outcome::Disconnected(disconnect)),
             Ending::Done(_) => Some(Outcome::Done),
-            Ending::Closed(..) => None,
+            Ending::Closed(..) => {
+                self.is_gone = true;
+                None
+            }
         }
     }
 
@@ -377,13 +413,17 @@ where
     fn poll_sleep(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let ending = match self.ending {
             Ending::No => None,
-            Ending::Done(deadline) | Ending::Closed(deadline, _) => Some(deadline),
+            Ending::Done(deadline) => Some(deadline),
+            Ending::Closed(limit, _) => limit,
         };
-        let is_awaited = self.answers_pings && !self.is_gone;
-        let silence = is_awaited.then(|| self.last_received + SILENCE_LIMIT);
-        let deadlines =
-            [self.channel.poll_timeout(), self.application.poll_timeout(), ending, silence];
-        let next = deadlines.into_iter().flatten().fold(self.next_ping, Instant::min);
+        // Of a WebSocket that is over nothing is due any more.
+        let wire = (!self.is_gone).then(|| {
+            let silence = self.answers_pings.then(|| self.last_received + SILENCE_LIMIT);
+            let channel = self.channel.poll_timeout().filter(|_| !self.is_closed());
+            [Some(self.next_ping), channel, silence]
+        });
+        let deadlines = wire.into_iter().flatten().chain([self.application.poll_timeout(), ending]);
+        let Some(next) = deadlines.flatten().min() else { return false };
         if next <= now {
             return true;
         }
@@ -413,114 +453,4 @@ const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
-mod tests {
-    use futures_util::SinkExt;
-    use tokio::io::duplex;
-    use tokio_tungstenite::tungstenite::protocol::Role as Side;
-
-    use super::*;
-    use crate::{
-        channel::{Config, Role},
-        wire::MessageType,
-    };
-
-    /// Carries nothing.
-    struct Nothing;
-
-    impl Application for Nothing {
-        fn can_receive(&self) -> bool {
-            true
-        }
-
-        fn is_drained(&self) -> bool {
-            true
-        }
-
-        fn handle_event(&mut self, _: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
-            Ok(())
-        }
-
-        fn poll(
-            &mut self,
-            _: &mut Context<'_>,
-            _: &mut Channel,
-            _: Instant,
-        ) -> Result<Turn, String> {
-            Ok(Turn::Idle)
-        }
-
-        fn poll_timeout(&self) -> Option<Instant> {
-            None
-        }
-    }
-
-    /// Passes on what it has received bit by bit, once each time that it is polled.
-    struct Slow {
-        bits: usize,
-    }
-
-    impl Application for Slow {
-        fn can_receive(&self) -> bool {
-            true
-        }
-
-        fn is_drained(&self) -> bool {
-            self.bits == 0
-        }
-
-        fn handle_event(&mut self, _: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
-            Ok(())
-        }
-
-        fn poll(
-            &mut self,
-            cx: &mut Context<'_>,
-            _: &mut Channel,
-            _: Instant,
-        ) -> Result<Turn, String> {
-            self.bits = self.bits.saturating_sub(1);
-            cx.waker().wake_by_ref();
-            Ok(Turn::Idle)
-        }
-
-        fn poll_timeout(&self) -> Option<Instant> {
-            None
-        }
-    }
-
-    /// How a session ends whose service says `times` times that it is over, and hangs up.
-    async fn outcome_of_closing(times: usize, application: &mut impl Application) -> Outcome {
-        let now = now();
-        let (ours, theirs) = duplex(1 << 16);
-        let ours = WebSocketStream::from_raw_socket(ours, Side::Client, None).await;
-        let mut theirs = WebSocketStream::from_raw_socket(theirs, Side::Server, None).await;
-
-        let role = Role::Agent { session: None };
-        let mut agent = Channel::new(Config::new(role, "3.3.3050.0", 0, 1), now);
-        for _ in 0..times {
-            agent.announce(MessageType::ChannelClosed, "s-1", "i-1", now);
-        }
-        while let Some(frame) = agent.poll_transmit(now) {
-            theirs.send(Message::Binary(frame)).await.unwrap();
-        }
-        drop(theirs);
-        let mut client = Channel::new(Config::new(Role::Client, "1.2.764.0", 0, 2), now);
-        Driver::new(ours, &mut client, application).run().await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_session_that_is_closed_twice_is_closed() {
-        for times in [1, 2] {
-            let outcome = outcome_of_closing(times, &mut Nothing).await;
-            assert!(matches!(outcome, Outcome::Closed { .. }), "{times}: {outcome:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn what_was_received_is_passed_on_though_the_connection_is_gone() {
-        let mut slow = Slow { bits: 100 };
-        let outcome = outcome_of_closing(1, &mut slow).await;
-        assert!(matches!(outcome, Outcome::Closed { .. }), "{outcome:?}");
-        assert_eq!(slow.bits, 0);
-    }
-}
+mod tests;

@@ -68,6 +68,10 @@ impl Application for Chosen<'_> {
         self.application.as_ref().is_none_or(|application| application.is_drained())
     }
 
+    fn is_patient(&self) -> bool {
+        self.application.as_ref().is_some_and(|application| application.is_patient())
+    }
+
     fn handle_event(
         &mut self,
         event: Event,

@@ -3,7 +3,8 @@
 //! The command line is wrapped: behind the command, the node's shell prints an application
 //! program command (`ESC _ ... ESC \`), a control string that terminals ignore, with the code in
 //! it. It is taken out of the output here. Another one in front of the command makes the agent
-//! speak at once: a session without a handshake takes no input before its first output.
+//! speak at once: a session without a handshake takes no input before its first output. The
+//! command then waits for a line of input, so that it finds the terminal with its size.
 
 use uuid::Uuid;
 
@@ -23,10 +24,18 @@ impl ExitMarker {
         Self { name: format!("ssmport-{}:", id.simple()), held: Vec::new() }
     }
 
-    /// The command line for the node's POSIX shell that runs `command` between two markers.
+    /// The command line for the node's POSIX shell that runs `command` between two markers, once
+    /// the [`GO_AHEAD`] has come.
+    ///
+    /// The shell outlives a Ctrl-C that is for the command; its own setting would be passed on if
+    /// it ignored the signal, but not if it does something about it.
     pub fn wrap(&self, command: &str) -> String {
         let name = &self.name;
-        format!("printf '\\033_{name}\\033\\\\'; {command}; printf '\\033_{name}%d\\033\\\\' $?")
+        format!(
+            "trap : INT QUIT; stty -echo 2>/dev/null; printf '\\033_{name}\\033\\\\'; \
+             (read -r go); stty echo 2>/dev/null; {command}; \
+             printf '\\033_{name}%d\\033\\\\' $?"
+        )
     }
 
     /// Adds to `shown` what of `output` is the command's own; gives the exit code when it comes.
@@ -83,6 +92,9 @@ impl ExitMarker {
     }
 }
 
+/// What a wrapped command waits for.
+pub const GO_AHEAD: &[u8] = b"\r";
+
 enum Look {
     /// It may become a marker.
     More,
@@ -98,6 +110,8 @@ const MAX_DIGITS: usize = 10;
 
 #[cfg(test)]
 mod tests {
+    use std::process::Stdio;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -113,7 +127,8 @@ mod tests {
     #[test]
     fn the_shell_prints_what_is_searched_for() {
         let mut sh = std::process::Command::new("sh");
-        let ran = sh.args(["-c", &marker().wrap("echo hello; (exit 42)")]).output().unwrap();
+        sh.args(["-c", &marker().wrap("echo hello; (exit 42)")]).stdin(Stdio::null());
+        let ran = sh.output().unwrap();
         let mut shown = Vec::new();
         let exited = marker().filter(&ran.stdout, &mut shown);
         assert_eq!((exited, &shown[..]), (Some(ExitCode(42)), &b"hello\n"[..]));

@@ -84,6 +84,9 @@ impl Pair {
                 }
             }
         }
+        // Or a driver would do nothing else any more.
+        let is_past = application.poll_timeout().is_some_and(|deadline| deadline <= self.now);
+        assert!(!is_past, "a deadline that has come is dealt with");
     }
 
     /// Lets time pass.

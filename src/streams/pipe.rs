@@ -75,6 +75,7 @@ where
     fn end(&mut self, channel: &mut Channel, now: Instant) -> Turn {
         channel.send_flag(Flag::TerminateSession, now);
         self.is_over = true;
+        self.quiet_until = None;
         Turn::Done
     }
 
@@ -117,21 +118,34 @@ where
     W: AsyncWrite + Unpin,
     F: FnMut(PipeEvent),
 {
+    /// A session that is to end is not held up by a reader that is gone or stuck.
     fn can_receive(&self) -> bool {
-        self.output.has_room()
+        self.is_over || self.output.has_room()
     }
 
     fn is_drained(&self) -> bool {
         self.output.is_drained()
     }
 
+    fn is_patient(&self) -> bool {
+        true
+    }
+
     fn handle_event(&mut self, event: Event, _: &mut Channel, now: Instant) -> Result<(), String> {
-        if let Event::Data { payload_type: PayloadType::Output, payload } = event {
-            self.output.push(&payload);
-            if !std::mem::replace(&mut self.has_answered, true) {
-                (self.observer)(PipeEvent::Answered);
+        match event {
+            Event::Data { .. } if self.is_over => {}
+            Event::Data { payload_type: PayloadType::Output, payload } => {
+                self.output.push(&payload);
+                if !std::mem::replace(&mut self.has_answered, true) {
+                    (self.observer)(PipeEvent::Answered);
+                }
+                self.quiet_until = self.quiet_until.map(|_| now + LINGER);
             }
-            self.quiet_until = self.quiet_until.map(|_| now + LINGER);
+            Event::Closed { .. } => {
+                self.input = None;
+                self.quiet_until = None;
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -154,8 +168,8 @@ where
             return Ok(self.end(channel, now));
         }
         let turn = self.read(cx, channel, now);
-        // The destination's silence counts from when it has had everything.
-        if self.quiet_until.is_some() && !channel.is_drained() {
+        // The destination's silence counts from when it has had everything, and can be heard.
+        if self.quiet_until.is_some() && !(channel.is_drained() && self.output.is_drained()) {
             self.quiet_until = Some(now + LINGER);
         }
         if self.is_finished(cx, now) {

@@ -12,7 +12,7 @@ use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_read_buf;
 
-use super::{ExitMarker, Stop, outbox::Outbox};
+use super::{ExitMarker, Stop, exit_marker::GO_AHEAD, outbox::Outbox};
 use crate::{
     channel::{Channel, Event},
     net::{Application, Turn},
@@ -60,6 +60,8 @@ pub struct Shell<F> {
     observer: F,
     /// The latest size, until it is sent.
     size: Option<TerminalSize>,
+    /// The command waits for the terminal to have its size.
+    holds_command: bool,
     end_of_input: EndOfInput,
     is_over: bool,
 }
@@ -73,7 +75,7 @@ enum EndOfInput {
     Open { at_line_start: bool },
     /// To be said at this time, and after the pause again.
     Said { again: Instant, pause: Duration },
-    /// There never was any input.
+    /// There never was any input, or nobody is left to take it.
     Without,
 }
 
@@ -91,6 +93,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
             console,
             output: Outbox::new(output),
             error: Outbox::new(error),
+            holds_command: marker.is_some(),
             marker,
             pool: PacketPool::new(CHUNK_LEN),
             stop,
@@ -129,6 +132,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
 
     fn end(&mut self, channel: &mut Channel, now: Instant) -> Turn {
         channel.send_flag(Flag::TerminateSession, now);
+        self.end_of_input = EndOfInput::Without;
         self.is_over = true;
         Turn::Done
     }
@@ -143,6 +147,9 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
         {
             let payload = Packet::copy_from(size.to_json().as_bytes());
             channel.send(PayloadType::Size, payload, now);
+            if std::mem::take(&mut self.holds_command) {
+                channel.send(PayloadType::Output, Packet::copy_from(GO_AHEAD), now);
+            }
         }
         while channel.can_send_control()
             && let Poll::Ready(Some(byte)) = self.console.signals.as_mut().poll_next(cx)
@@ -153,6 +160,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
 
     fn send_input(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) {
         while let EndOfInput::Open { at_line_start } = self.end_of_input
+            && !self.holds_command
             && has_room(channel)
             && let Some(input) = &mut self.console.input
         {
@@ -183,9 +191,12 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
         }
         if let EndOfInput::Said { again, pause } = self.end_of_input
             && now >= again
-            && has_room(channel)
         {
-            self.say_end_of_input(channel, false, pause * 2, now);
+            if has_room(channel) {
+                self.say_end_of_input(channel, false, pause * 2, now);
+            } else {
+                self.end_of_input = EndOfInput::Said { again: now + pause, pause };
+            }
         }
     }
 
@@ -206,18 +217,25 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
 }
 
 impl<F: FnMut(ShellEvent)> Application for Shell<F> {
+    /// A session that is to end is not held up by a reader that is gone or stuck.
     fn can_receive(&self) -> bool {
-        self.output.has_room() && self.error.has_room()
+        self.is_over || (self.output.has_room() && self.error.has_room())
     }
 
     fn is_drained(&self) -> bool {
         self.output.is_drained() && self.error.is_drained()
     }
 
+    fn is_patient(&self) -> bool {
+        true
+    }
+
     fn handle_event(&mut self, event: Event, _: &mut Channel, now: Instant) -> Result<(), String> {
         match event {
+            Event::Data { .. } if self.is_over => {}
             Event::Data { payload_type, payload } => self.receive(payload_type, &payload, now),
             Event::Closed { .. } => {
+                self.end_of_input = EndOfInput::Without;
                 if let Some(marker) = &mut self.marker {
                     self.output.push(&marker.rest());
                 }

@@ -30,16 +30,22 @@ impl RawMode {
 
 impl Drop for RawMode {
     fn drop(&mut self) {
-        // A terminal that has vanished needs no restoring.
-        let _ = disable_raw_mode();
+        restore();
     }
+}
+
+/// Restores the terminal ahead of its [`RawMode`]'s end, for words that cannot wait for that. Does
+/// nothing when there is nothing to restore.
+pub fn restore() {
+    // A terminal that has vanished needs no restoring.
+    let _ = disable_raw_mode();
 }
 
 /// Has a panic restore the terminal before it prints, so that its message can be read.
 pub fn restore_on_panic() {
     let print = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
-        let _ = disable_raw_mode();
+        restore();
         print(panic);
     }));
 }

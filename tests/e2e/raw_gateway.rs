@@ -1,5 +1,7 @@
 //! A gateway with an agent behind it, by hand: the other end for our clients.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 use socket2::SockRef;
 use tokio::{net::TcpListener, time::timeout};
@@ -48,9 +50,14 @@ impl RawGateway {
 
     /// The drop-in, on its way here.
     pub fn plugin(&self) -> Program {
+        Program::start(self.plugin_command())
+    }
+
+    /// The drop-in that would be on its way here.
+    pub fn plugin_command(&self) -> Command {
         let mut plugin = command(env!("CARGO_BIN_EXE_session-manager-plugin"));
         plugin.args([&self.response(), REGION, "StartSession"]);
-        Program::start(plugin)
+        plugin
     }
 
     /// The drop-in with its port open, and the agent that it is attached to.

@@ -17,7 +17,7 @@ use crate::{
     net::Application,
     session::{ControlPlane, SessionEnd},
     streams::{Basic, Chosen, Forward, Pipe, PipeEvent, PortKind, Shell, ShellEvent, Stop},
-    term::Escapes,
+    term::{Escapes, restore},
     wire::handshake::SessionType,
 };
 
@@ -125,6 +125,8 @@ async fn announce(
 ) -> std::convert::Infallible {
     stop.await;
     if let Some(Ending::Signal(_)) = attended.ending() {
+        // These words come before the session's end, and thus before the terminal's own.
+        restore();
         words.signalled();
         words.exiting(session_id);
     }

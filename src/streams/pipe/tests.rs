@@ -144,3 +144,33 @@ async fn a_stop_ends_the_session() {
     pair.run(&mut pipe);
     assert_eq!((pair.turn, &pair.flags[..]), (Turn::Done, &[Flag::TerminateSession][..]));
 }
+
+#[tokio::test]
+async fn a_reader_that_pauses_loses_nothing_after_the_end_of_the_input() {
+    for is_closed in [false, true] {
+        let (fixture, mut pipe) = fixture(never(), never());
+        let Fixture { mut pair, typed, mut shown, .. } = fixture;
+        drop(typed);
+        let reply: Vec<u8> = (0..300_000).map(|index| index as u8).collect();
+        for part in reply.chunks(10_000) {
+            pair.send(PayloadType::Output, part);
+        }
+        pair.run(&mut pipe);
+        if is_closed {
+            let closed = Event::Closed { reason: String::new() };
+            pipe.handle_event(closed, &mut pair.client, pair.now).unwrap();
+        }
+        pair.advance(LINGER * 100, &mut pipe);
+        assert_eq!(pair.turn, Turn::Idle);
+        assert!(!pipe.is_drained());
+        let mut received = vec![0; reply.len()];
+        let reading = shown.read_exact(&mut received);
+        let writing = std::future::poll_fn(|cx| {
+            pipe.poll(cx, &mut pair.client, pair.now).unwrap();
+            if pipe.is_drained() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let (read, ()) = tokio::join!(reading, writing);
+        read.unwrap();
+        assert!(received == reply);
+    }
+}

@@ -157,7 +157,15 @@ async fn an_exit_code_in_the_output_is_found_and_not_shown() {
     let id = uuid::Uuid::from_u128(1);
     let (mut fixture, mut shell) = fixture(Some(ExitMarker::new(id)));
     let mark = |code: &str| format!("\x1b_ssmport-{}:{code}\x1b\\", id.simple());
-    let printed = format!("{}hello{}\x1b", mark(""), mark("42"));
+    fixture.typed.write_all(b"typed ahead").await.unwrap();
+    fixture.pair.send(PayloadType::Output, mark("").as_bytes());
+    fixture.pair.run(&mut shell);
+    assert_eq!(fixture.pair.output(), b"", "the command does not go ahead without a size");
+    fixture.sizes.send(SIZE).unwrap();
+    fixture.pair.run(&mut shell);
+    assert_eq!(fixture.pair.received[0].0, PayloadType::Size);
+    assert_eq!(fixture.pair.output(), b"\rtyped ahead");
+    let printed = format!("hello{}\x1b", mark("42"));
     fixture.pair.send(PayloadType::Output, printed.as_bytes());
     fixture.pair.run(&mut shell);
     let closed = Event::Closed { reason: String::new() };
@@ -179,4 +187,44 @@ async fn an_output_that_nobody_takes_ends_the_session() {
     pair.run(&mut shell);
     assert_eq!((pair.turn, &pair.flags[..]), (Turn::Done, &[Flag::TerminateSession][..]));
     assert!(told.lock().unwrap()[0].starts_with("OutputFailed"));
+}
+
+#[tokio::test]
+async fn the_end_of_the_input_waits_for_a_node_that_takes_nothing() {
+    let (fixture, mut shell) = begun();
+    let Fixture { mut pair, mut typed, .. } = fixture;
+    pair.is_agent_deaf = true;
+    typed.write_all(&[b'x'; UNDER_WAY - 1]).await.unwrap();
+    drop(typed);
+    pair.run(&mut shell);
+    for _ in 0..9 {
+        pair.advance(FIRST_PAUSE * 2, &mut shell);
+        assert_eq!(pair.turn, Turn::Idle);
+    }
+    pair.is_agent_deaf = false;
+    pair.advance(FIRST_PAUSE * 2, &mut shell);
+    assert!(pair.output().ends_with(b"x\x04\x04"));
+}
+
+#[tokio::test]
+async fn an_end_is_not_held_up_by_a_reader_that_is_gone_or_stuck() {
+    for is_gone in [true, false] {
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let (fixture, mut shell) = begun();
+        shell.stop = Box::pin(async { drop(stopped.await) });
+        let Fixture { mut pair, output, .. } = fixture;
+        let kept = (!is_gone).then_some(output);
+        // More than is kept of it: the session takes nothing any more.
+        for _ in 0..300 {
+            pair.send(PayloadType::Output, &[b'x'; 10_000]);
+        }
+        pair.run(&mut shell);
+        drop(stop);
+        pair.run(&mut shell);
+        assert_eq!((pair.turn, &pair.flags[..]), (Turn::Done, &[Flag::TerminateSession][..]));
+        assert!(shell.can_receive(), "acknowledgements are heard");
+        pair.run(&mut shell);
+        assert!(pair.agent.is_drained(), "everything is acknowledged");
+        drop(kept);
+    }
 }

@@ -6,6 +6,7 @@
 //!   Terminal         a program on a terminal, somebody at its keyboard
 //!   Endpoint         ssmport local            Forward   ssmport forward
 //!   Plugin           session-manager-plugin   AwsCli    aws, with the plugin on its PATH
+//!   Tmux             a program on a terminal whose screen can be looked at
 //!   Ansible          ansible, by way of the plugin; ObjectStore is the bucket that it needs
 //!   Postgres, Nginx, Sshd                     what is forwarded
 //!   HttpServer       a service of AWS in a few lines
@@ -21,9 +22,11 @@ mod nginx;
 mod object_store;
 mod plugin;
 mod postgres;
+mod processes;
 mod program;
 mod sshd;
 mod terminal;
+mod tmux;
 mod tools;
 mod transcript;
 
@@ -36,8 +39,10 @@ pub use http_server::HttpServer;
 pub use nginx::{Nginx, start_nginx};
 pub use plugin::Plugin;
 pub use postgres::Postgres;
-pub use program::{DEADLINE, Finished, Program, command};
+pub use processes::{await_gone, await_running, mark};
+pub use program::{DEADLINE, Finished, Program, await_that, command, in_shell};
 pub use rustix::process::Signal;
 pub use sshd::Sshd;
 pub use terminal::Terminal;
+pub use tmux::Tmux;
 pub use tools::{find_tool, free_port};

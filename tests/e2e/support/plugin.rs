@@ -29,6 +29,14 @@ impl Plugin {
         Self { program, session_id, address: SocketAddr::from(([127, 0, 0, 1], port)) }
     }
 
+    /// Starts a session and gives its id and the plugin that is to attach to it.
+    pub fn session(endpoint: &Endpoint, request: &Value) -> (String, Command) {
+        let (status, response) = endpoint.call("StartSession", request);
+        assert_eq!(status, 200, "{response}");
+        let id = response["SessionId"].as_str().expect("an id").to_owned();
+        (id, Self::command(endpoint, &response, request))
+    }
+
     /// The plugin with the arguments of the AWS CLI, the response by the environment.
     pub fn command(endpoint: &Endpoint, response: &Value, request: &Value) -> Command {
         let mut plugin = command(env!("CARGO_BIN_EXE_session-manager-plugin"));

@@ -189,6 +189,29 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// Waits for something that comes without a word.
+#[track_caller]
+pub fn await_that(what: &str, is_so: impl Fn() -> bool) {
+    let give_up_at = Instant::now() + DEADLINE;
+    while !is_so() {
+        assert!(Instant::now() < give_up_at, "{what}: not within {DEADLINE:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A script of shell in which `"$@"` is `program`, with its environment.
+pub fn in_shell(script: &str, program: &Command) -> Command {
+    let mut shell = command("sh");
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell.args(["-c", script, "sh"]).arg(program.get_program()).args(program.get_args());
+    shell
+}
+
 fn is_of_the_machine(variable: &OsString) -> bool {
     let name = variable.to_string_lossy().to_ascii_uppercase();
     let prefixes = ["AWS_", "SSMPORT_", "PG", "LC_", "XDG_"];

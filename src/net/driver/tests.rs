@@ -1,0 +1,144 @@
+use futures_util::SinkExt;
+use tokio::io::{DuplexStream, duplex};
+use tokio_tungstenite::tungstenite::protocol::Role as Side;
+
+use super::*;
+use crate::{
+    channel::{Config, Role},
+    wire::{MessageType, Packet, PayloadType},
+};
+
+/// Carries nothing, and takes its time to pass on what it has received.
+struct Slow {
+    rest: Pin<Box<Sleep>>,
+    is_drained: bool,
+    is_patient: bool,
+}
+
+impl Slow {
+    fn drained_after(rest: Duration, is_patient: bool) -> Self {
+        Self { rest: Box::pin(tokio::time::sleep(rest)), is_drained: rest.is_zero(), is_patient }
+    }
+}
+
+impl Application for Slow {
+    fn can_receive(&self) -> bool {
+        true
+    }
+
+    fn is_drained(&self) -> bool {
+        self.is_drained
+    }
+
+    fn is_patient(&self) -> bool {
+        self.is_patient
+    }
+
+    fn handle_event(&mut self, _: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, _: &mut Channel, _: Instant) -> Result<Turn, String> {
+        if !self.is_drained && self.rest.as_mut().poll(cx).is_ready() {
+            self.is_drained = true;
+        }
+        Ok(Turn::Idle)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+}
+
+type Peer = WebSocketStream<DuplexStream>;
+
+async fn connected() -> (Peer, Peer) {
+    let (ours, theirs) = duplex(1 << 16);
+    let ours = WebSocketStream::from_raw_socket(ours, Side::Client, None).await;
+    (ours, WebSocketStream::from_raw_socket(theirs, Side::Server, None).await)
+}
+
+fn client() -> Channel {
+    Channel::new(Config::new(Role::Client, "1.2.764.0", 0, 2), now())
+}
+
+/// Says `times` times that the session is over.
+async fn say_closed(service: &mut Peer, times: usize) {
+    let role = Role::Agent { session: None };
+    let mut agent = Channel::new(Config::new(role, "3.3.3050.0", 0, 1), now());
+    for _ in 0..times {
+        agent.announce(MessageType::ChannelClosed, "s-1", "i-1", now());
+    }
+    while let Some(frame) = agent.poll_transmit(now()) {
+        service.send(Message::Binary(frame)).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_closed_twice_is_closed() {
+    for times in [1, 2] {
+        let (ours, mut theirs) = connected().await;
+        say_closed(&mut theirs, times).await;
+        let mut slow = Slow::drained_after(Duration::ZERO, false);
+        let outcome = Driver::new(ours, &mut client(), &mut slow).run().await.unwrap();
+        assert!(matches!(outcome, Outcome::Closed { .. }), "{times}: {outcome:?}");
+    }
+}
+
+/// The service hangs up right behind its word that the session is over.
+#[tokio::test(start_paused = true)]
+async fn what_was_received_is_passed_on_after_the_end() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    for (hangs_up, is_patient, rest, expected) in [
+        (true, true, HOUR, HOUR),
+        (false, true, HOUR, HOUR),
+        (true, false, Duration::from_secs(1), Duration::from_secs(1)),
+        (true, false, HOUR, ENDING_TIMEOUT),
+        (false, false, HOUR, ENDING_TIMEOUT),
+    ] {
+        let (ours, mut theirs) = connected().await;
+        say_closed(&mut theirs, 1).await;
+        let kept_open = (!hangs_up).then_some(theirs);
+        let before = now();
+        let mut slow = Slow::drained_after(rest, is_patient);
+        let outcome = Driver::new(ours, &mut client(), &mut slow).run().await.unwrap();
+        assert!(matches!(outcome, Outcome::Closed { .. }), "{outcome:?}");
+        let took = now() - before;
+        let slack = Duration::from_secs(1);
+        assert!(
+            (expected..expected + slack).contains(&took),
+            "hangs up: {hangs_up}, patient: {is_patient}, rest {rest:?}: took {took:?}"
+        );
+        drop(kept_open);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_lost_without_a_word_may_be_had_again() {
+    let (ours, theirs) = connected().await;
+    drop(theirs);
+    let mut slow = Slow::drained_after(Duration::from_secs(9), true);
+    let outcome = Driver::new(ours, &mut client(), &mut slow).run().await.unwrap();
+    assert!(matches!(outcome, Outcome::Disconnected(_)), "{outcome:?}");
+}
+
+/// A client that says that it has had enough does not wait for what the agent has to say to that.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_asked_for_the_end_and_leaves_is_not_waited_for() {
+    let (mut theirs, ours) = connected().await;
+    let mut client = client();
+    let role = Role::Agent { session: None };
+    let mut agent = Channel::new(Config::new(role, "3.3.3050.0", 0, 1), now());
+    agent.send(PayloadType::Output, Packet::copy_from(b"$ "), now());
+    while let Some(frame) = agent.poll_transmit(now()) {
+        client.handle_frame(frame, now()).unwrap();
+    }
+    client.send_flag(Flag::TerminateSession, now());
+    while let Some(frame) = client.poll_transmit(now()) {
+        theirs.send(Message::Binary(frame)).await.unwrap();
+    }
+    drop(theirs);
+    let mut slow = Slow::drained_after(Duration::from_secs(9), true);
+    let outcome = Driver::new(ours, &mut agent, &mut slow).run().await.unwrap();
+    assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+}
