@@ -1,6 +1,6 @@
 //! The local side of a shell: this process's terminal, or its standard streams.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -86,7 +86,8 @@ async fn keyboard(mut session: DuplexStream, mut escapes: Escapes, attended: Att
 /// Resolves when nobody reads standard output any more, as far as that can be told.
 #[cfg(unix)]
 pub(super) async fn stdout_abandoned() {
-    use std::os::fd::AsFd;
+    use std::{io::IsTerminal, os::fd::AsFd};
+
     use tokio::{io::Interest, net::unix::pipe::Sender};
     let watched = io::stdout().as_fd().try_clone_to_owned();
     // Only to be watched, so it need be neither a pipe nor non-blocking, which its other owners

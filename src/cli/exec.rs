@@ -39,8 +39,8 @@ pub(super) async fn run(
     }
 }
 
-/// What StartSession is asked for. The node's shell reads the command: each argument is quoted,
-/// so that it arrives as it was typed.
+/// What StartSession is asked for. On a terminal the node's shell reads the command, else the agent
+/// itself, by nearly the same rules: each argument is quoted, so that it arrives as it was typed.
 fn request(arguments: &ExecArgs, marker: Option<&ExitMarker>) -> Result<Request, Failure> {
     let words = arguments.command.iter().map(String::as_str);
     let command = shlex::try_join(words).map_err(|error| {

@@ -82,6 +82,7 @@ pub(super) fn control_character(number: u8) -> Option<u8> {
 }
 
 // The same numbers on every Unix, but for SIGTSTP.
+#[cfg(unix)]
 const HANGUP: u8 = 1;
 pub(super) const INTERRUPT: u8 = 2;
 const QUIT: u8 = 3;

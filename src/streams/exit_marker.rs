@@ -25,15 +25,16 @@ impl ExitMarker {
     }
 
     /// The command line for the node's POSIX shell that runs `command` between two markers, once
-    /// the [`GO_AHEAD`] has come.
+    /// a line of input has come.
     ///
-    /// The shell outlives a Ctrl-C that is for the command; its own setting would be passed on if
+    /// The command has a shell of its own, which it may `exit`. The one around it outlives a Ctrl-C
+    /// that is for the command; its own setting would be passed on if
     /// it ignored the signal, but not if it does something about it.
     pub fn wrap(&self, command: &str) -> String {
         let name = &self.name;
         format!(
             "trap : INT QUIT; stty -echo 2>/dev/null; printf '\\033_{name}\\033\\\\'; \
-             (read -r go); stty echo 2>/dev/null; {command}; \
+             (read -r go); stty echo 2>/dev/null; ({command}); \
              printf '\\033_{name}%d\\033\\\\' $?"
         )
     }
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn the_shell_prints_what_is_searched_for() {
         let mut sh = std::process::Command::new("sh");
-        sh.args(["-c", &marker().wrap("echo hello; (exit 42)")]).stdin(Stdio::null());
+        sh.args(["-c", &marker().wrap("echo hello; exit 42")]).stdin(Stdio::null());
         let ran = sh.output().unwrap();
         let mut shown = Vec::new();
         let exited = marker().filter(&ran.stdout, &mut shown);

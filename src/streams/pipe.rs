@@ -23,7 +23,7 @@ use crate::{
 ///
 /// The protocol has no half-close: what ends the agent's side is the destination's end of file,
 /// and what ends ours is the end of the session. So after the end of the input the session goes
-/// on until the destination is done too, or has been silent for [`LINGER`].
+/// on until the destination is done too, or has been silent for ten seconds.
 pub struct Pipe<R, W, F> {
     input: Option<R>,
     output: Outbox<W>,

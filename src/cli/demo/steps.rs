@@ -46,7 +46,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub(super) const ALL: &[Self] = &[
+    const ALL: &[Self] = &[
         Self::Upload,
         Self::Download,
         Self::Parallel,
@@ -57,14 +57,17 @@ impl Step {
         Self::Refused,
         Self::OneByOne,
         Self::SingleStream,
-        // The embedded agent runs commands on Unix alone.
-        #[cfg(unix)]
         Self::Command,
-        #[cfg(unix)]
         Self::CommandOnTerminal,
-        #[cfg(unix)]
         Self::Shell,
     ];
+
+    /// Those that the embedded agent serves on this system: it runs commands on Unix alone.
+    pub(super) fn served() -> impl Iterator<Item = Self> {
+        let runs =
+            |step: &Self| matches!(step, Self::Command | Self::CommandOnTerminal | Self::Shell);
+        Self::ALL.iter().copied().filter(move |step| cfg!(unix) || !runs(step))
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 use super::{EndpointConfig, document::Workload, session::DataChannel};
 use crate::{
     channel::{Channel, EarlyData, Habits},
-    net::{Application, Pace, now},
+    net::{Application, Pace},
 };
 use ending::Ending;
 use forward::ForwardAgent;
@@ -83,9 +83,12 @@ impl Agents {
                 Box::new(StreamAgent::ssh("localhost".to_owned(), *port, self, ending))
             }
             #[cfg(unix)]
-            Workload::Shell { command } => {
-                Box::new(shell::ShellAgent::new(command.as_deref(), self, ending, now()))
-            }
+            Workload::Shell { command } => Box::new(shell::ShellAgent::new(
+                command.as_deref(),
+                self,
+                ending,
+                crate::net::now(),
+            )),
             #[cfg(unix)]
             Workload::Command(command) => {
                 Box::new(command::CommandAgent::new(command.clone(), self, ending))
