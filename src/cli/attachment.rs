@@ -48,7 +48,8 @@ impl Attachment<'_> {
 /// not told its version.
 fn has_understood(streams: &Chosen<'_>) -> bool {
     let version = streams.peer().and_then(|peer| peer.version());
-    version > Some(LAST_WITHOUT_TERMINATE)
+    // What comes right behind the handshake may be thrown away.
+    streams.failure().is_none() && version > Some(LAST_WITHOUT_TERMINATE)
 }
 
 /// Ends a session whose data channel cannot say so, if the service answers soon.

@@ -5,7 +5,10 @@ use std::io::{self, Write};
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-use super::attended::{Attended, Ending, Keys};
+use super::{
+    attended::{Attended, Ending, Keys},
+    standard_streams,
+};
 use crate::{
     streams::Console,
     term::{Command, ESCAPES_HELP, Escapes, RawMode, size_of_stdout, sizes},
@@ -19,13 +22,13 @@ use crate::{
 /// When the terminal does not let itself be switched.
 pub(super) fn terminal(attended: &Attended, escapes: Escapes) -> io::Result<Console> {
     let raw_mode = RawMode::enable()?;
-    let input: Box<dyn tokio::io::AsyncRead + Send + Unpin> = match raw_mode {
+    let input: standard_streams::Input = match raw_mode {
         Some(_) => {
             let (ours, theirs) = duplex(TYPED_AHEAD);
             tokio::spawn(keyboard(theirs, escapes, attended.clone()));
             Box::new(ours)
         }
-        None => Box::new(tokio::io::stdin()),
+        None => standard_streams::input(),
     };
     let sizes = sizes()?.map(|size| match size {
         Some(size) => TerminalSize { cols: size.cols.into(), rows: size.rows.into() },
@@ -33,8 +36,8 @@ pub(super) fn terminal(attended: &Attended, escapes: Escapes) -> io::Result<Cons
     });
     Ok(Console {
         input: Some(input),
-        output: Box::new(tokio::io::stdout()),
-        error: Box::new(tokio::io::stderr()),
+        output: standard_streams::output(),
+        error: standard_streams::error(),
         sizes: Box::pin(sizes),
         signals: Box::pin(attended.take_keys(Keys::All)),
         raw_mode: raw_mode.map(|raw_mode| Box::new(raw_mode) as _),
@@ -50,8 +53,8 @@ pub(super) fn output_only(attended: &Attended) -> Console {
     });
     Console {
         input: None,
-        output: Box::new(tokio::io::stdout()),
-        error: Box::new(tokio::io::stderr()),
+        output: standard_streams::output(),
+        error: standard_streams::error(),
         sizes: Box::pin(futures_util::stream::iter([size])),
         signals: Box::pin(attended.take_keys(Keys::FirstInterrupt)),
         raw_mode: None,
@@ -61,7 +64,7 @@ pub(super) fn output_only(attended: &Attended) -> Console {
 /// Reads keys for as long as the session takes them. A task of its own, so that `~.` is heard
 /// while the connection is lost.
 async fn keyboard(mut session: DuplexStream, mut escapes: Escapes, attended: Attended) {
-    let mut stdin = tokio::io::stdin();
+    let mut stdin = standard_streams::input();
     let mut typed = [0; KEYS];
     while let Ok(len @ 1..) = stdin.read(&mut typed).await {
         let mut rest = &typed[..len];

@@ -81,7 +81,7 @@ fn end(ended: Ended, attended: &Attended, arguments: &ExecArgs) -> Result<(), Fa
             Err(Failure::new(code, "the command was ended by a signal"))
         }
         Some(code) => {
-            let failure = Failure::new(Code::Command(code as u8), "");
+            let failure = Failure::new(Code::Command(ExitCode(code).as_u8()), "");
             Err(match (&arguments.command[..], code) {
                 ([line], NOT_FOUND) if line.contains(char::is_whitespace) => {
                     failure.next(format!("for a line of shell, use: -- sh -c {line:?}"))
@@ -104,9 +104,9 @@ fn random_uuid() -> uuid::Uuid {
 }
 
 /// A shell's code for a command that it does not find.
-const NOT_FOUND: i32 = 127;
+const NOT_FOUND: i64 = 127;
 /// What the agent says of a command that it has sent an interrupt to.
-const INTERRUPTED: i32 = 1;
-const SIGNALLED: i32 = ExitCode::SIGNALLED.0;
+const INTERRUPTED: i64 = 1;
+const SIGNALLED: i64 = ExitCode::SIGNALLED.0;
 /// As `ssh` exits when a signal ended the command.
 const EXIT_SIGNALLED: u8 = 255;

@@ -35,6 +35,7 @@ mod signals;
 mod spec;
 mod ssh;
 mod ssh_config;
+mod standard_streams;
 mod target;
 mod tunnel;
 

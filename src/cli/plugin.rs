@@ -58,7 +58,7 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
     // own exit code is passed on only to those who ask for it.
     let wants_exit_code = std::env::var("SSMPORT_EXIT_CODE").is_ok_and(|value| value == "1");
     match exit_code {
-        Some(code) if wants_exit_code => ExitCode::from(code as u8),
+        Some(code) if wants_exit_code => ExitCode::from(crate::wire::ExitCode(code).as_u8()),
         _ => ExitCode::SUCCESS,
     }
 }

@@ -15,6 +15,7 @@ use super::{
     output::Output,
     service::{Request, Service},
     shell::{cannot_write, lost},
+    standard_streams,
 };
 use crate::{
     channel::Ready,
@@ -81,7 +82,7 @@ async fn attach(
         if !ready.customer_message.is_empty() {
             output.note(&ready.customer_message);
         }
-        let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+        let (input, output) = (standard_streams::input(), standard_streams::output());
         let abandoned = Box::pin(stdout_abandoned());
         Ok(Box::new(Pipe::new(input, output, attended.stop(), abandoned, observer)) as _)
     };

@@ -50,7 +50,8 @@ impl Form {
         words.push("proxy".to_owned());
         words.push(match (destination, self) {
             (Destination::Target(target), _) => self.word(target)?,
-            // Before version 9.6 ssh takes a host name such as `i-$(reboot)`, which a link may hold.
+            // Before version 9.6 ssh takes a host name such as `i-$(reboot)`, which a link may hold. The
+            // quotes keep out all but a quote itself, which only later versions refuse.
             (Destination::HostOfSsh, Self::Unix) => "'%h'".to_owned(),
             (Destination::HostOfSsh, Self::Windows) => "%h".to_owned(),
         });

@@ -60,14 +60,14 @@ pub(super) struct Attach<'a> {
 /// How a shell or command came to its end.
 pub(super) struct Ended {
     pub(super) end: SessionEnd,
-    pub(super) exit_code: Option<i32>,
+    pub(super) exit_code: Option<i64>,
     pub(super) output_failed: Option<io::Error>,
 }
 
 /// What a stream has told, until the session is over.
 #[derive(Default)]
 struct Told {
-    exit_code: Option<i32>,
+    exit_code: Option<i64>,
     output_failed: Option<io::Error>,
 }
 
@@ -138,11 +138,18 @@ impl Attach<'_> {
         let failure = streams.failure().map(str::to_owned);
         // The terminal is itself again before anything is said.
         drop(streams);
-        let end = end?;
         if let Some(why) = failure {
             return Err(Failure::new(Code::Target, "the session is of no use").because(why));
         }
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = match end {
+            // The command is over: what became of the connection afterwards is no matter.
+            Err(error) if told.exit_code.is_some() => {
+                tracing::debug!("{error}");
+                SessionEnd::TimedOut
+            }
+            end => end?,
+        };
         Ok(Ended { end, exit_code: told.exit_code, output_failed: told.output_failed.take() })
     }
 }

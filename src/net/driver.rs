@@ -55,6 +55,11 @@ pub trait Application {
         now: Instant,
     ) -> Result<(), String>;
 
+    /// The connection was replaced: the time without one is not held against the other side.
+    fn handle_reconnected(&mut self, now: Instant) {
+        let _ = now;
+    }
+
     /// Moves a bounded amount of bytes between the application's own sockets and the channel,
     /// and has `cx` woken when more can be moved.
     ///
@@ -92,6 +97,10 @@ impl<A: Application + ?Sized> Application for Box<A> {
         now: Instant,
     ) -> Result<(), String> {
         (**self).handle_event(event, channel, now)
+    }
+
+    fn handle_reconnected(&mut self, now: Instant) {
+        (**self).handle_reconnected(now);
     }
 
     fn poll(
@@ -175,6 +184,9 @@ pub struct Driver<'a, S, A> {
     is_told_to_end: bool,
     /// The WebSocket is over, and what was received is still being passed on.
     is_gone: bool,
+    /// Nothing can be written any more. What the other side has sent before may still be read, and
+    /// may be the end of the session.
+    broken: Option<Disconnect>,
 }
 
 /// How far the end has come.
@@ -224,6 +236,7 @@ where
             ending: Ending::No,
             is_told_to_end: false,
             is_gone: false,
+            broken: None,
         }
     }
 
@@ -248,19 +261,19 @@ where
             }
             let reading = self.poll_read(cx, now)?;
             let turn = self.poll_application(cx, now)?;
-            let written = self.poll_write(cx, now);
+            self.poll_write(cx, now);
 
             if let Some(outcome) = self.ended(now) {
                 return Poll::Ready(Ok(outcome));
             }
             let (read_more, gone) = match reading {
                 Reading::More => (true, None),
-                Reading::Idle => (false, None),
+                Reading::Idle => (false, self.broken.take()),
                 // Nothing wakes the task when the application has made room: look again.
                 Reading::Held => (self.can_receive(), None),
                 Reading::Gone(disconnect) => (false, Some(disconnect)),
             };
-            if let Some(disconnect) = gone.or_else(|| written.err()).or_else(|| self.silence(now))
+            if let Some(disconnect) = gone.or_else(|| self.silence(now))
                 && let Some(outcome) = self.after(disconnect)
             {
                 return Poll::Ready(Ok(outcome));
@@ -344,17 +357,22 @@ where
         Ok(turn)
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), Disconnect> {
-        if self.is_gone {
-            return Ok(());
-        }
-        let broken = |error: WebSocketError| Disconnect::Broken(error.into());
+    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) {
         if now >= self.next_ping {
             self.next_ping = now + PING_INTERVAL;
             self.ping_due = true;
         }
+        if !self.is_gone
+            && self.broken.is_none()
+            && let Err(error) = self.write_batch(cx, now)
+        {
+            self.broken = Some(Disconnect::Broken(error.into()));
+        }
+    }
+
+    fn write_batch(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), WebSocketError> {
         while let Poll::Ready(ready) = Pin::new(&mut self.websocket).poll_ready(cx) {
-            ready.map_err(broken)?;
+            ready?;
             let message = if std::mem::take(&mut self.ping_due) {
                 Message::Ping(Bytes::from_static(PING))
             } else if let Some(frame) = self.channel.poll_transmit(now) {
@@ -362,11 +380,11 @@ where
             } else {
                 break;
             };
-            Pin::new(&mut self.websocket).start_send(message).map_err(broken)?;
+            Pin::new(&mut self.websocket).start_send(message)?;
         }
         // Also when nothing was added: an earlier flush may have been cut short.
         match Pin::new(&mut self.websocket).poll_flush(cx) {
-            Poll::Ready(flushed) => flushed.map_err(broken),
+            Poll::Ready(flushed) => flushed,
             Poll::Pending => Ok(()),
         }
     }

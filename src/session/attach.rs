@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::SinkExt;
 use http::Uri;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
@@ -119,7 +119,13 @@ impl<'a> Session<'a> {
             let driver = Driver::new(websocket, &mut channel, application);
             let outcome = driver.run().await;
             let lost = match outcome {
-                Ok(Outcome::Done) => return Ok(SessionEnd::Done),
+                Ok(Outcome::Done) => {
+                    // A node that is held up has not heard that the session is to end.
+                    if !channel.is_drained() && !channel.is_closed() {
+                        self.terminate().await;
+                    }
+                    return Ok(SessionEnd::Done);
+                }
                 Ok(Outcome::Closed { reason }) => return Ok(SessionEnd::Closed { reason }),
                 Ok(Outcome::Disconnected(lost)) => lost,
                 Err(source) => {
@@ -148,6 +154,7 @@ impl<'a> Session<'a> {
                 }
             };
             channel.handle_reconnected(now());
+            application.handle_reconnected(now());
             tracing::info!(session = self.id, "resumed");
         }
     }
@@ -199,8 +206,10 @@ impl<'a> Session<'a> {
     }
 
     async fn terminate(&self) {
-        if let Err(error) = self.control_plane.terminate(&self.id).await {
-            tracing::debug!(session = self.id, "not terminated: {error}");
+        match timeout(TERMINATE_TIMEOUT, self.control_plane.terminate(&self.id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(session = self.id, "not terminated: {error}"),
+            Err(_) => tracing::debug!(session = self.id, "not terminated: no answer"),
         }
     }
 }
@@ -229,6 +238,8 @@ fn random_uuid() -> Uuid {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid()
 }
 
+/// The service may be gone, and the user waits.
+const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
 /// The service keeps a session resumable for its idle time, 20 minutes unless set otherwise.

@@ -9,7 +9,6 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut, buf::Limit};
-use tokio::io::{ReadHalf, WriteHalf, split};
 use tokio_util::io::poll_read_buf;
 
 use super::{ForwardEvent, Listener, Peer, Stop, outbox::Outbox};
@@ -26,9 +25,12 @@ use crate::{
 pub struct Basic<F> {
     listeners: Vec<Listener>,
     state: State,
-    /// What came for a connection that is yet to be accepted: the greeting of a server that the
-    /// agent has dialled ahead of us.
+    /// What came for the first connection before it was accepted: the greeting of a server that
+    /// the agent has dialled ahead of us.
     early: VecDeque<Bytes>,
+    /// No connection was there yet. After the first one what comes in between belongs to the one
+    /// before: the agent dials anew when it has something to write.
+    is_first: bool,
     pool: PacketPool,
     stop: Stop,
     observer: F,
@@ -36,7 +38,7 @@ pub struct Basic<F> {
 }
 
 enum State {
-    /// The next connection is welcome, but not before this time.
+    /// A connection is welcome, but not before this time.
     Idle(Option<Instant>),
     Connected(Connection),
     /// The agent is being told; what comes meanwhile belongs to the connection before.
@@ -44,8 +46,9 @@ enum State {
 }
 
 struct Connection {
-    input: Option<ReadHalf<Box<dyn Socket>>>,
-    output: Outbox<WriteHalf<Box<dyn Socket>>>,
+    socket: Outbox<Box<dyn Socket>>,
+    /// Whether the local side may still send.
+    is_open: bool,
     /// The local side has finished: when it has waited long enough for the rest of the reply.
     quiet_until: Option<Instant>,
 }
@@ -56,6 +59,7 @@ impl<F: FnMut(ForwardEvent)> Basic<F> {
         Self {
             listeners,
             state: State::Idle(None),
+            is_first: true,
             early: VecDeque::new(),
             pool: PacketPool::new(CHUNK_LEN),
             stop,
@@ -83,12 +87,12 @@ impl<F: FnMut(ForwardEvent)> Basic<F> {
     }
 
     fn connect(&mut self, socket: Box<dyn Socket>, peer: Peer) {
-        let (input, output) = split(socket);
-        let mut output = Outbox::new(output);
+        self.is_first = false;
+        let mut socket = Outbox::new(socket);
         for payload in self.early.drain(..) {
-            output.push(&payload);
+            socket.push(&payload);
         }
-        self.state = State::Connected(Connection { input: Some(input), output, quiet_until: None });
+        self.state = State::Connected(Connection { socket, is_open: true, quiet_until: None });
         (self.observer)(ForwardEvent::Accepted(peer));
     }
 
@@ -100,24 +104,29 @@ impl<F: FnMut(ForwardEvent)> Basic<F> {
         channel: &mut Channel,
         now: Instant,
     ) -> bool {
-        if connection.output.poll(cx).is_err() {
+        if connection.socket.poll(cx).is_err() {
             return false;
         }
-        while let Some(input) = &mut connection.input
-            && channel.can_send()
-        {
+        while connection.is_open && channel.can_send() {
             let mut slot = pool.slot(PAYLOAD_LEN);
-            match poll_read_buf::<_, Limit<&mut BytesMut>>(Pin::new(input), cx, &mut slot.space()) {
+            let socket = Pin::new(connection.socket.writer());
+            match poll_read_buf::<_, Limit<&mut BytesMut>>(socket, cx, &mut slot.space()) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(len)) if len > 0 => {
                     channel.send(PayloadType::Output, slot.finish(), now);
                 }
                 Poll::Ready(Ok(_)) => {
-                    connection.input = None;
+                    connection.is_open = false;
                     connection.quiet_until = Some(now + LINGER);
                 }
                 Poll::Ready(Err(_)) => return false,
             }
+        }
+        // The silence counts from when both sides have had everything.
+        if connection.quiet_until.is_some()
+            && !(channel.is_drained() && connection.socket.is_drained())
+        {
+            connection.quiet_until = Some(now + LINGER);
         }
         connection.quiet_until.is_none_or(|until| now < until)
     }
@@ -131,17 +140,17 @@ impl<F: FnMut(ForwardEvent)> Basic<F> {
 impl<F: FnMut(ForwardEvent)> Application for Basic<F> {
     fn can_receive(&self) -> bool {
         match &self.state {
-            State::Connected(connection) => connection.output.has_room(),
-            State::Idle(_) => {
+            State::Connected(connection) => connection.socket.has_room(),
+            State::Idle(_) if self.is_first => {
                 self.early.iter().map(|one| one.len() + OVERHEAD).sum::<usize>() < EARLY
             }
-            State::Disconnecting => true,
+            State::Idle(_) | State::Disconnecting => true,
         }
     }
 
     fn is_drained(&self) -> bool {
         match &self.state {
-            State::Connected(connection) => connection.output.is_drained(),
+            State::Connected(connection) => connection.socket.is_drained(),
             State::Idle(_) | State::Disconnecting => true,
         }
     }
@@ -155,11 +164,13 @@ impl<F: FnMut(ForwardEvent)> Application for Basic<F> {
         match event {
             Event::Data { payload_type: PayloadType::Output, payload } => match &mut self.state {
                 State::Connected(connection) => {
-                    connection.output.push(&payload);
+                    connection.socket.push(&payload);
                     connection.quiet_until = connection.quiet_until.map(|_| now + LINGER);
                 }
-                State::Idle(_) => self.early.push_back(Bytes::copy_from_slice(&payload)),
-                State::Disconnecting => {}
+                State::Idle(_) if self.is_first => {
+                    self.early.push_back(Bytes::copy_from_slice(&payload))
+                }
+                State::Idle(_) | State::Disconnecting => {}
             },
             Event::Flag(Flag::ConnectToPortError) => {
                 (self.observer)(ForwardEvent::DestinationRefused);
@@ -170,6 +181,12 @@ impl<F: FnMut(ForwardEvent)> Application for Basic<F> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn handle_reconnected(&mut self, now: Instant) {
+        if let State::Connected(connection) = &mut self.state {
+            connection.quiet_until = connection.quiet_until.map(|_| now + LINGER);
+        }
     }
 
     fn poll(
@@ -184,7 +201,7 @@ impl<F: FnMut(ForwardEvent)> Application for Basic<F> {
         }
         if self.is_over {
             if let State::Connected(connection) = &mut self.state {
-                let _ = connection.output.poll(cx);
+                let _ = connection.socket.poll(cx);
             }
             return Ok(Turn::Done);
         }
@@ -215,6 +232,15 @@ impl<F: FnMut(ForwardEvent)> Application for Basic<F> {
             State::Idle(not_before) => *not_before,
             State::Connected(connection) => connection.quiet_until,
             State::Disconnecting => None,
+        }
+    }
+}
+
+impl<F> Drop for Basic<F> {
+    /// A connection that the session's end cuts off must not look as if it had come to its own.
+    fn drop(&mut self) {
+        if let State::Connected(connection) = &mut self.state {
+            connection.socket.writer().reset_on_close();
         }
     }
 }

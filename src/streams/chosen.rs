@@ -78,7 +78,13 @@ impl Application for Chosen<'_> {
         channel: &mut Channel,
         now: Instant,
     ) -> Result<(), String> {
-        if let (Event::Ready(ready), Some(choose)) = (&event, self.choose.take()) {
+        // Nothing is to be opened for an end that was asked for already.
+        if self.is_over {
+            return Ok(());
+        }
+        if let Event::Ready(ready) = &event
+            && let Some(choose) = self.choose.take()
+        {
             self.peer = Some(ready.clone());
             match choose(ready) {
                 Ok(application) => self.application = Some(application),
@@ -93,6 +99,12 @@ impl Application for Chosen<'_> {
         match &mut self.application {
             Some(application) => application.handle_event(event, channel, now),
             None => Ok(()),
+        }
+    }
+
+    fn handle_reconnected(&mut self, now: Instant) {
+        if let Some(application) = &mut self.application {
+            application.handle_reconnected(now);
         }
     }
 
@@ -115,3 +127,6 @@ impl Application for Chosen<'_> {
         self.application.as_ref().and_then(|application| application.poll_timeout())
     }
 }
+
+#[cfg(test)]
+mod tests;

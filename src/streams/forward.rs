@@ -152,7 +152,8 @@ impl<F: FnMut(ForwardEvent)> Application for Forward<F> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let relay = self.relay.poll_timeout();
+        // Keepalives and the like end with the session.
+        let relay = self.relay.poll_timeout().filter(|_| !self.is_over);
         [relay, self.accept_again].into_iter().flatten().min()
     }
 }

@@ -25,6 +25,11 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
         Self { writer, waiting: BytesMut::new(), needs_flush: false }
     }
 
+    /// What is written to.
+    pub(super) fn writer(&mut self) -> &mut W {
+        &mut self.writer
+    }
+
     /// Takes a payload, in any case; [`has_room`](Self::has_room) tells when to hold back.
     pub(super) fn push(&mut self, payload: &[u8]) {
         self.waiting.extend_from_slice(payload);

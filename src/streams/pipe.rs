@@ -150,6 +150,10 @@ where
         Ok(())
     }
 
+    fn handle_reconnected(&mut self, now: Instant) {
+        self.quiet_until = self.quiet_until.map(|_| now + LINGER);
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,

@@ -245,6 +245,12 @@ impl<F: FnMut(ShellEvent)> Application for Shell<F> {
         Ok(())
     }
 
+    fn handle_reconnected(&mut self, now: Instant) {
+        if let EndOfInput::Said { again, pause } = &mut self.end_of_input {
+            *again = now + *pause;
+        }
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,

@@ -2,7 +2,7 @@
 
 /// A command's exit code as the agent tells it: text such as `EXIT_CODE: 5`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ExitCode(pub i32);
+pub struct ExitCode(pub i64);
 
 impl ExitCode {
     /// What the agent says of a command that a signal ended.
@@ -12,6 +12,11 @@ impl ExitCode {
     pub fn read(payload: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(payload).ok()?;
         text.trim().strip_prefix(PREFIX)?.trim().parse().ok().map(Self)
+    }
+
+    /// The code as a process on this machine can have it: what does not fit is still a failure.
+    pub fn as_u8(self) -> u8 {
+        u8::try_from(self.0).unwrap_or(u8::MAX)
     }
 
     /// The payload.
@@ -33,7 +38,12 @@ mod tests {
             assert_eq!(ExitCode::read(text.as_bytes()), Some(ExitCode(code)));
         }
         assert_eq!(ExitCode::read(b"EXIT_CODE: 5\n"), Some(ExitCode(5)));
-        for text in ["", "5", "EXIT_CODE:", "EXIT_CODE: five", "EXIT_CODE: 99999999999"] {
+        // As Windows has them.
+        let access_violation = ExitCode::read(b"EXIT_CODE: 3221225477").unwrap();
+        assert_eq!(access_violation, ExitCode(0xC000_0005));
+        let fitting = [0, 5, 255, 256, -1, access_violation.0].map(|code| ExitCode(code).as_u8());
+        assert_eq!(fitting, [0, 5, 255, 255, 255, 255]);
+        for text in ["", "5", "EXIT_CODE:", "EXIT_CODE: five", "EXIT_CODE: 99999999999999999999"] {
             assert_eq!(ExitCode::read(text.as_bytes()), None, "{text}");
         }
     }

@@ -84,6 +84,11 @@ impl Channel {
         self.outgoing.is_empty() && self.announcements.is_empty()
     }
 
+    /// Whether the service has said that the session is over.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Bytes of frames that were sent and not yet acknowledged, or wait to be sent: for streams
     /// that keep less under way than the window allows.
     pub fn bytes_under_way(&self) -> usize {

@@ -170,7 +170,7 @@ fn tell(exited: &std::sync::mpsc::Sender<ExitCode>, event: &ShellEvent) {
     }
 }
 
-fn expect_exit(exit_code: &std::sync::mpsc::Receiver<ExitCode>, wanted: i32) -> io::Result<()> {
+fn expect_exit(exit_code: &std::sync::mpsc::Receiver<ExitCode>, wanted: i64) -> io::Result<()> {
     match exit_code.try_recv() {
         Ok(ExitCode(code)) if code == wanted => Ok(()),
         Ok(ExitCode(code)) => Err(io::Error::other(format!("exit code {code}, not {wanted}"))),

@@ -7,6 +7,7 @@ use super::{
         attachment::Attachment,
         attended::{Attended, Ending},
         console::{self, stdout_abandoned},
+        standard_streams,
     },
     invocation::Invocation,
     port,
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// Attaches to the session until it ends. Gives the exit code of its command, if it has one.
-pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Option<i32>, String> {
+pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Option<i64>, String> {
     let session_id = invocation.ticket.session_id.clone();
     words.starting(&session_id);
     let attended = Attended::new();
@@ -51,22 +52,30 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
     let failure = streams.failure().map(str::to_owned);
     // The terminal is itself again before anything is said.
     drop(streams);
-    let end = end.map_err(|error| error.to_string())?;
     if let Some(why) = failure {
         return Err(why);
     }
+    let exit_code = told.lock().unwrap_or_else(PoisonError::into_inner).exit_code;
+    let end = match end {
+        Ok(end) => end,
+        // The command is over: what became of the connection afterwards is no matter.
+        Err(error) if exit_code.is_some() => {
+            tracing::debug!("{error}");
+            SessionEnd::Closed { reason: String::new() }
+        }
+        Err(error) => return Err(error.to_string()),
+    };
     if end == SessionEnd::Done && attended.ending() == Some(Ending::Escape) {
         words.exiting(&session_id);
     }
     words.ended(&session_id, &end);
-    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(told.exit_code)
+    Ok(exit_code)
 }
 
 /// What a session has told, until it is over.
 #[derive(Default)]
 struct Told {
-    exit_code: Option<i32>,
+    exit_code: Option<i64>,
 }
 
 /// The application for what the session carries.
@@ -112,7 +121,7 @@ fn pipe(stop: Stop) -> Box<dyn Application + Send> {
         PipeEvent::Answered => {}
         PipeEvent::OutputFailed(_) | PipeEvent::InputFailed(_) => tracing::warn!("{event:?}"),
     };
-    let (input, output) = (tokio::io::stdin(), tokio::io::stdout());
+    let (input, output) = (standard_streams::input(), standard_streams::output());
     Box::new(Pipe::new(input, output, stop, Box::pin(stdout_abandoned()), observer))
 }
 

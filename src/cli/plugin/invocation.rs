@@ -30,7 +30,8 @@ impl Invocation {
             stream_url: required("StreamUrl")?,
             token: Token(required("TokenValue")?),
         };
-        let request = rest.get(1).map(|request| object(request, "request")).transpose()?;
+        let request = rest.get(1).filter(|request| !request.is_empty());
+        let request = request.map(|request| object(request, "request")).transpose()?;
         Ok(Self {
             ticket,
             region: region.to_owned(),

@@ -47,8 +47,8 @@ enum Phase {
     /// For the handshake.
     Waiting,
     Running(Running),
-    /// The command did not start: the reason is told at this time.
-    Explaining(String, Instant),
+    /// The command did not start: the reason is told at this time, or as soon as it can be.
+    Explaining(String, Option<Instant>),
     Over,
 }
 
@@ -80,7 +80,7 @@ impl CommandAgent {
                     StartError::Words(_) | StartError::Output(_) => delay += NO_WORDS_DELAY,
                 }
                 let delay = if self.late_reason { delay } else { Duration::ZERO };
-                self.phase = Phase::Explaining(reason, now + delay);
+                self.phase = Phase::Explaining(reason, Some(now + delay));
             }
         }
     }
@@ -147,11 +147,15 @@ impl Application for CommandAgent {
         let turn = match &mut self.phase {
             Phase::Waiting | Phase::Over => return Ok(Turn::Idle),
             Phase::Running(running) => running.poll(cx, channel, now),
-            Phase::Explaining(reason, at) if *at <= now && channel.can_send() => {
+            Phase::Explaining(_, at) if at.is_some_and(|at| now < at) => return Ok(Turn::Idle),
+            Phase::Explaining(reason, _) if channel.can_send() => {
                 channel.send(PayloadType::StdErr, Packet::copy_from(reason.as_bytes()), now);
                 Turn::Done
             }
-            Phase::Explaining(..) => return Ok(Turn::Idle),
+            Phase::Explaining(_, at) => {
+                *at = None;
+                return Ok(Turn::Idle);
+            }
         };
         if turn != Turn::Done {
             return Ok(turn);
@@ -163,7 +167,7 @@ impl Application for CommandAgent {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let (open, hung_up) = match &self.phase {
-            Phase::Explaining(_, at) => (Some(*at), None),
+            Phase::Explaining(_, at) => (*at, None),
             Phase::Running(running) => (running.next_payload, self.hung_up),
             Phase::Waiting | Phase::Over => (None, None),
         };

@@ -63,7 +63,10 @@ fn client() -> Channel {
 }
 
 /// Says `times` times that the session is over.
-async fn say_closed(service: &mut Peer, times: usize) {
+async fn say_closed<S>(service: &mut WebSocketStream<S>, times: usize)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let role = Role::Agent { session: None };
     let mut agent = Channel::new(Config::new(role, "3.3.3050.0", 0, 1), now());
     for _ in 0..times {
@@ -141,4 +144,83 @@ async fn a_client_that_has_asked_for_the_end_and_leaves_is_not_waited_for() {
     let mut slow = Slow::drained_after(Duration::from_secs(9), true);
     let outcome = Driver::new(ours, &mut agent, &mut slow).run().await.unwrap();
     assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+}
+
+/// Can be read, but not be written: the other side has gone, and has left something behind.
+struct Left(DuplexStream);
+
+impl AsyncRead for Left {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Left {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[derive(Default)]
+struct Counting(usize);
+
+impl Application for Counting {
+    fn can_receive(&self) -> bool {
+        true
+    }
+
+    fn is_drained(&self) -> bool {
+        true
+    }
+
+    fn handle_event(&mut self, event: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
+        self.0 += usize::from(matches!(event, Event::Data { .. }));
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>, _: &mut Channel, _: Instant) -> Result<Turn, String> {
+        Ok(Turn::Idle)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_service_has_left_behind_is_read_though_nothing_can_be_written() {
+    const MESSAGES: usize = 5 * READ_BATCH;
+    let (ours, theirs) = duplex(1 << 20);
+    let ours = WebSocketStream::from_raw_socket(Left(ours), Side::Client, None).await;
+    let mut theirs = WebSocketStream::from_raw_socket(theirs, Side::Server, None).await;
+    let role = Role::Agent { session: None };
+    let mut agent = Channel::new(Config::new(role, "3.3.3050.0", 0, 1), now());
+    for _ in 0..MESSAGES {
+        agent.send(PayloadType::Output, Packet::copy_from(b"line\n"), now());
+    }
+    while let Some(frame) = agent.poll_transmit(now()) {
+        theirs.send(Message::Binary(frame)).await.unwrap();
+    }
+    say_closed(&mut theirs, 1).await;
+    drop(theirs);
+    let mut counting = Counting::default();
+    let outcome = Driver::new(ours, &mut client(), &mut counting).run().await.unwrap();
+    assert!(matches!(outcome, Outcome::Closed { .. }), "{outcome:?}");
+    assert_eq!(counting.0, MESSAGES);
 }

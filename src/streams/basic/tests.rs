@@ -132,3 +132,47 @@ async fn what_belongs_to_the_connection_before_does_not_reach_the_next() {
     second.read_exact(&mut reply).await.unwrap();
     assert_eq!(&reply, b"new");
 }
+
+#[tokio::test]
+async fn what_comes_late_for_the_connection_before_does_not_reach_the_next() {
+    let (mut fixture, mut basic) = fixture().await;
+    let first = fixture.connect().await;
+    fixture.run_until(&mut basic, |fixture| fixture.accepted() == 1).await;
+    first.set_zero_linger().unwrap();
+    drop(first);
+    fixture.run_until(&mut basic, |fixture| !fixture.pair.flags.is_empty()).await;
+    fixture.pair.send(PayloadType::Output, b"old");
+    fixture.pair.run(&mut basic);
+    fixture.pair.advance(RECONNECT_PAUSE, &mut basic);
+    let mut second = fixture.connect().await;
+    fixture.run_until(&mut basic, |fixture| fixture.accepted() == 2).await;
+    fixture.pair.send(PayloadType::Output, b"new");
+    fixture.pair.run(&mut basic);
+    let mut reply = [0; 3];
+    second.read_exact(&mut reply).await.unwrap();
+    assert_eq!(&reply, b"new");
+}
+
+#[tokio::test]
+async fn a_reader_that_is_slow_after_its_own_end_of_file_gets_the_whole_reply() {
+    let (mut fixture, mut basic) = fixture().await;
+    let mut local = fixture.connect().await;
+    local.write_all(b"question").await.unwrap();
+    local.shutdown().await.unwrap();
+    fixture.run_until_both(&mut basic, |_, basic| basic.poll_timeout().is_some()).await;
+    let payload = vec![7; 64 * 1024];
+    for _ in 0..256 {
+        fixture.pair.send(PayloadType::Output, &payload);
+        fixture.pair.run(&mut basic);
+    }
+    assert!(!basic.is_drained(), "more than the sockets hold");
+    fixture.pair.advance(LINGER * 3, &mut basic);
+    assert_eq!(fixture.pair.flags, []);
+    let reading = tokio::spawn(async move {
+        let mut part = vec![0; 256 * (64 << 10)];
+        local.read_exact(&mut part).await.unwrap();
+        part
+    });
+    fixture.run_until(&mut basic, |_| reading.is_finished()).await;
+    assert!(reading.await.unwrap().iter().all(|byte| *byte == 7));
+}

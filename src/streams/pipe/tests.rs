@@ -174,3 +174,22 @@ async fn a_reader_that_pauses_loses_nothing_after_the_end_of_the_input() {
         assert!(received == reply);
     }
 }
+
+#[tokio::test]
+async fn the_time_without_a_connection_is_no_silence_of_the_destination() {
+    let (fixture, mut pipe) = fixture(never(), never());
+    let Fixture { mut pair, mut typed, mut shown, .. } = fixture;
+    typed.write_all(b"question").await.unwrap();
+    drop(typed);
+    pair.run(&mut pipe);
+    pair.now += LINGER * 2;
+    pair.client.handle_reconnected(pair.now);
+    pipe.handle_reconnected(pair.now);
+    pair.run(&mut pipe);
+    assert_eq!(pair.turn, Turn::Idle);
+    pair.send(PayloadType::Output, b"reply");
+    pair.run(&mut pipe);
+    let mut reply = [0; 5];
+    shown.read_exact(&mut reply).await.unwrap();
+    assert_eq!(&reply, b"reply");
+}
