@@ -111,46 +111,32 @@ async fn a_greeting_that_comes_first_is_kept_for_the_connection() {
 
 #[tokio::test]
 async fn what_belongs_to_the_connection_before_does_not_reach_the_next() {
-    let (mut fixture, mut basic) = fixture().await;
-    let first = fixture.connect().await;
-    fixture.run_until(&mut basic, |fixture| fixture.accepted() == 1).await;
-    first.set_zero_linger().unwrap();
-    drop(first);
-    // The flag cannot be acknowledged yet, and the rest of the old reply is under way.
-    fixture.pair.is_agent_deaf = true;
-    fixture.run_until(&mut basic, |fixture| fixture.pair.client.bytes_under_way() > 0).await;
-    fixture.pair.send(PayloadType::Output, b"old");
-    fixture.pair.run(&mut basic);
-    fixture.pair.is_agent_deaf = false;
-    fixture.run_until(&mut basic, |fixture| !fixture.pair.flags.is_empty()).await;
-    fixture.pair.advance(RECONNECT_PAUSE, &mut basic);
-    let mut second = fixture.connect().await;
-    fixture.run_until(&mut basic, |fixture| fixture.accepted() == 2).await;
-    fixture.pair.send(PayloadType::Output, b"new");
-    fixture.pair.run(&mut basic);
-    let mut reply = [0; 3];
-    second.read_exact(&mut reply).await.unwrap();
-    assert_eq!(&reply, b"new");
-}
-
-#[tokio::test]
-async fn what_comes_late_for_the_connection_before_does_not_reach_the_next() {
-    let (mut fixture, mut basic) = fixture().await;
-    let first = fixture.connect().await;
-    fixture.run_until(&mut basic, |fixture| fixture.accepted() == 1).await;
-    first.set_zero_linger().unwrap();
-    drop(first);
-    fixture.run_until(&mut basic, |fixture| !fixture.pair.flags.is_empty()).await;
-    fixture.pair.send(PayloadType::Output, b"old");
-    fixture.pair.run(&mut basic);
-    fixture.pair.advance(RECONNECT_PAUSE, &mut basic);
-    let mut second = fixture.connect().await;
-    fixture.run_until(&mut basic, |fixture| fixture.accepted() == 2).await;
-    fixture.pair.send(PayloadType::Output, b"new");
-    fixture.pair.run(&mut basic);
-    let mut reply = [0; 3];
-    second.read_exact(&mut reply).await.unwrap();
-    assert_eq!(&reply, b"new");
+    for is_acknowledged in [false, true] {
+        let (mut fixture, mut basic) = fixture().await;
+        let first = fixture.connect().await;
+        fixture.run_until(&mut basic, |fixture| fixture.accepted() == 1).await;
+        fixture.pair.is_agent_deaf = !is_acknowledged;
+        first.set_zero_linger().unwrap();
+        drop(first);
+        let is_told = |fixture: &Fixture| match is_acknowledged {
+            false => fixture.pair.client.bytes_under_way() > 0,
+            true => !fixture.pair.flags.is_empty(),
+        };
+        fixture.run_until(&mut basic, is_told).await;
+        // The rest of the old reply is still under way.
+        fixture.pair.send(PayloadType::Output, b"old");
+        fixture.pair.run(&mut basic);
+        fixture.pair.is_agent_deaf = false;
+        fixture.run_until(&mut basic, |fixture| !fixture.pair.flags.is_empty()).await;
+        fixture.pair.advance(RECONNECT_PAUSE, &mut basic);
+        let mut second = fixture.connect().await;
+        fixture.run_until(&mut basic, |fixture| fixture.accepted() == 2).await;
+        fixture.pair.send(PayloadType::Output, b"new");
+        fixture.pair.run(&mut basic);
+        let mut reply = [0; 3];
+        second.read_exact(&mut reply).await.unwrap();
+        assert_eq!(&reply, b"new");
+    }
 }
 
 #[tokio::test]
