@@ -31,7 +31,7 @@ pub(super) async fn run(
             Some(marker) => attach.terminal(Some(marker)).await?,
             None => attach.output_only().await?,
         };
-        end(ended, &attended, &arguments)
+        end(ended, &attended, &arguments, output)
     };
     tokio::select! {
         done = work => done,
@@ -65,7 +65,12 @@ fn request(arguments: &ExecArgs, marker: Option<&ExitMarker>) -> Result<Request,
 }
 
 /// What a command's end means for the program's: its exit code is ours.
-fn end(ended: Ended, attended: &Attended, arguments: &ExecArgs) -> Result<(), Failure> {
+fn end(
+    ended: Ended,
+    attended: &Attended,
+    arguments: &ExecArgs,
+    output: &Output,
+) -> Result<(), Failure> {
     if let Some(error) = &ended.output_failed {
         return Err(cannot_write(error));
     }
@@ -82,8 +87,11 @@ fn end(ended: Ended, attended: &Attended, arguments: &ExecArgs) -> Result<(), Fa
         }
         Some(code) => {
             let failure = Failure::new(Code::Command(ExitCode(code).as_u8()), "");
-            Err(match (&arguments.command[..], code) {
-                ([line], NOT_FOUND) if line.contains(char::is_whitespace) => {
+            Err(match &arguments.command[..] {
+                // Few programs have such a name.
+                [line] if line.contains(char::is_whitespace) => {
+                    // The agent's reason does not end its line.
+                    output.note("");
                     failure.next(format!("for a line of shell, use: -- sh -c {line:?}"))
                 }
                 _ => failure,
@@ -103,8 +111,6 @@ fn random_uuid() -> uuid::Uuid {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid()
 }
 
-/// A shell's code for a command that it does not find.
-const NOT_FOUND: i64 = 127;
 /// What the agent says of a command that it has sent an interrupt to.
 const INTERRUPTED: i64 = 1;
 const SIGNALLED: i64 = ExitCode::SIGNALLED.0;

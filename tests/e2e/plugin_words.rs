@@ -15,7 +15,7 @@ use crate::{
     raw_frame::*,
     raw_gateway::*,
     raw_peer::RawPeer,
-    support::{Endpoint, NODE, Plugin, Program, REGION, Signal, command},
+    support::{Endpoint, Plugin, Program, REGION, Signal, command},
     targets::TcpTarget,
 };
 
@@ -154,7 +154,7 @@ mod with_credentials {
     use hyper::body::Bytes;
 
     use super::*;
-    use crate::support::HttpServer;
+    use crate::support::{HttpServer, NODE};
 
     /// A service that says of every session that it is over, and notes what it was asked.
     fn service(asked: &Arc<Mutex<Vec<String>>>) -> HttpServer {
