@@ -19,7 +19,7 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     let attended = Attended::new();
-    let marker = arguments.tty.then(|| ExitMarker::new(random_uuid()));
+    let marker = arguments.tty.then(ExitMarker::random);
     let request = request(&arguments, marker.as_ref())?;
     let work = async {
         let service = tokio::select! {
@@ -105,10 +105,6 @@ fn end(
             }
         },
     }
-}
-
-fn random_uuid() -> uuid::Uuid {
-    uuid::Builder::from_random_bytes(rand::random()).into_uuid()
 }
 
 /// What the agent says of a command that it has sent an interrupt to.

@@ -19,7 +19,12 @@ pub struct ExitMarker {
 }
 
 impl ExitMarker {
-    /// A marker that no command prints by chance: `id` is to be random.
+    /// A marker that no command prints by chance.
+    pub fn random() -> Self {
+        Self::new(uuid::Builder::from_random_bytes(rand::random()).into_uuid())
+    }
+
+    /// The marker of that id.
     pub fn new(id: Uuid) -> Self {
         Self { name: format!("ssmport-{}:", id.simple()), held: Vec::new() }
     }

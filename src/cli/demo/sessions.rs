@@ -87,7 +87,7 @@ pub(super) async fn command(service: &Service, len: u64) -> Done {
 
 /// The exit code of a command on a terminal.
 pub(super) async fn command_on_terminal(service: &Service) -> Done {
-    let marker = ExitMarker::new(uuid::Uuid::from_u128(1));
+    let marker = ExitMarker::random();
     let line = marker.wrap("sh -c 'echo hello; exit 5'");
     let request = Request {
         document: Some("AWS-StartInteractiveCommand".into()),

@@ -28,7 +28,7 @@ use crate::{
     channel::{Channel, Event},
     local::document::{NonInteractiveCommand, Prefixes},
     net::{Application, Pace, Turn},
-    wire::{Packet, PayloadType, control::Flag},
+    wire::{ExitCode, Packet, PayloadType, control::Flag},
 };
 
 /// Runs one command for one session.
@@ -380,7 +380,7 @@ impl MergedFile {
 }
 
 fn send_exit_code(code: i32, channel: &mut Channel, now: Instant) {
-    let text = format!("EXIT_CODE: {code}");
+    let text = ExitCode(code.into()).to_text();
     channel.send(PayloadType::ExitCode, Packet::copy_from(text.as_bytes()), now);
 }
 

@@ -6,21 +6,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use serde::Deserialize;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     process::Child,
 };
 
+use crate::wire::TerminalSize;
+
 /// The agent's side of the terminal.
 pub(super) struct Pty(pty_process::Pty);
-
-/// Payload of a Size message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
-pub(super) struct Size {
-    pub(super) cols: u32,
-    pub(super) rows: u32,
-}
 
 impl Pty {
     /// Starts a shell, or a shell that runs one command, as the leader of a session on a terminal.
@@ -44,7 +38,7 @@ impl Pty {
 
     /// Tells the programs on the terminal its size. Like the real agent it takes the lower 16 bits
     /// of each number.
-    pub(super) fn resize(&self, size: Size) {
+    pub(super) fn resize(&self, size: TerminalSize) {
         // A terminal whose programs are gone has no use for a size.
         let _ = self.0.resize(pty_process::Size::new(size.rows as u16, size.cols as u16));
     }

@@ -13,13 +13,13 @@ use tokio::io::ReadBuf;
 use super::{
     Agents, BATCH, Ending, PAYLOAD_LEN, can_send, earlier,
     process::{Kind, Program},
-    pty::{Pty, Size},
+    pty::Pty,
     utf8::Runes,
 };
 use crate::{
     channel::{Channel, Event},
     net::{Application, Pace, Turn},
-    wire::{PacketPool, PayloadType, control::Flag},
+    wire::{PacketPool, PayloadType, TerminalSize, control::Flag},
 };
 
 /// Connects one session to a terminal.
@@ -36,7 +36,7 @@ pub(super) struct ShellAgent {
 
 enum Input {
     Bytes(Bytes),
-    Size(Size),
+    Size(TerminalSize),
 }
 
 struct Output {
@@ -125,7 +125,7 @@ impl Application for ShellAgent {
                 self.input.push_back(Input::Bytes(payload));
             }
             Event::Data { payload_type: PayloadType::Size, payload } => {
-                self.input.extend(serde_json::from_slice(&payload).ok().map(Input::Size));
+                self.input.extend(TerminalSize::read(&payload).map(Input::Size));
             }
             Event::Flag(Flag::TerminateSession) | Event::Closed { .. } => {
                 self.hang_up(now);
