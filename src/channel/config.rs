@@ -36,8 +36,9 @@ pub struct Config {
     pub epoch_ms: u64,
     /// Seed of the message ids.
     pub seed: u64,
-    /// What may be under way unacknowledged, counted from the oldest unacknowledged message to
-    /// the newest. The last message may go past `bytes`.
+    /// What may be kept for sending again, counted from the oldest unacknowledged message to the
+    /// newest. The last message may go past `bytes`. How much of it is used follows the round
+    /// trip, losses and pauses.
     pub window: Window,
     /// What may be kept of messages that arrive ahead of their turn.
     pub reorder: Window,
@@ -110,10 +111,11 @@ impl Config {
     }
 }
 
-/// Enough for 150 MB/s at 5 ms; the real agent takes 30 to 60 MB/s.
-const WINDOW: Window = Window { bytes: 1 << 20, messages: 1024 };
-/// The reference client keeps as many messages, without a bound of bytes.
-const REORDER: Window = Window { bytes: 4 << 20, messages: 10_000 };
+/// Enough for 80 MB/s at a round trip of 200 ms; the real agent takes 30 to 60 MB/s. Fewer messages
+/// than a reference client's reorder buffer has room for.
+const WINDOW: Window = Window { bytes: 16 << 20, messages: 8192 };
+/// Room for a whole window, and the reference client's number of messages.
+const REORDER: Window = Window { bytes: 17 << 20, messages: 10_000 };
 /// A node that is busy may be slow to start its side.
 const CLIENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// As the real agent waits.

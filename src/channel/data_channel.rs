@@ -3,7 +3,10 @@
 mod handshaking;
 mod sending;
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -271,6 +274,9 @@ impl Channel {
                 Timer::FirstData => {}
                 Timer::Retransmit => self.retransmission_timeout(now)?,
                 Timer::Reorder => self.find_overtaken(now),
+                // Its end may be lost, as it is not acknowledged: what is sent now is made good if
+                // the service still has no use for it.
+                Timer::Pause => self.pause(false, now),
             }
         }
         Ok(())
@@ -293,7 +299,9 @@ impl Channel {
     pub fn handle_reconnected(&mut self, now: Instant) {
         self.in_touch_since = now;
         self.paused = false;
+        self.timers.set(Timer::Pause, None);
         self.timeouts = 0;
+        self.rtt.handle_reconnected();
         if !self.config.habits.resend_slowly {
             self.outgoing.lose_all();
         }
@@ -313,7 +321,7 @@ impl Channel {
             self.outgoing.lose_front(self.rtt.timeout(0), now);
         } else {
             self.timeouts = self.timeouts.saturating_add(1);
-            self.outgoing.lose_oldest();
+            self.outgoing.handle_timeout();
         }
         self.arm_retransmission(now);
         Ok(())
@@ -342,6 +350,17 @@ impl Channel {
             return;
         }
         self.paused = paused;
+        if paused {
+            self.outgoing.handle_pause();
+        } else {
+            // What could not be said or heard meanwhile is not held against the other side.
+            self.in_touch_since = now;
+        }
+        if self.timers.is_set(Timer::Handshake) {
+            let longer = if paused { PAUSE_LIMIT } else { Duration::ZERO };
+            self.timers.set(Timer::Handshake, Some(now + longer + self.config.handshake_timeout));
+        }
+        self.timers.set(Timer::Pause, paused.then(|| now + PAUSE_LIMIT));
         self.events.push_back(if paused { Event::Paused } else { Event::Resumed });
         self.timeouts = 0;
         self.arm_retransmission(now);
@@ -391,6 +410,8 @@ impl Channel {
 /// Acknowledgements that may wait for the wire. More than any peer has under way, so that two
 /// ends that both wait for the other to read cannot come about.
 pub const MAX_ACKNOWLEDGEMENTS: usize = 65_536;
+/// How long a pause is believed in without a word of its end.
+const PAUSE_LIMIT: Duration = Duration::from_secs(10);
 /// Unreadable messages in a row that end the session.
 const MAX_UNREADABLE: u32 = 16;
 const ACKNOWLEDGEMENT_CHUNK: usize = 16 * 1024;

@@ -16,11 +16,13 @@ pub(super) struct Faults {
     pub(super) duplicate: u32,
     pub(super) reorder: u32,
     pub(super) delay: Duration,
+    /// Bytes a second that pass; the rest waits.
+    pub(super) rate: Option<u32>,
 }
 
 impl Faults {
     pub(super) const NONE: Self =
-        Self { drop: 0, duplicate: 0, reorder: 0, delay: Duration::from_millis(10) };
+        Self { drop: 0, duplicate: 0, reorder: 0, delay: Duration::from_millis(10), rate: None };
 }
 
 /// One direction of the network.
@@ -29,12 +31,14 @@ pub(super) struct Link {
     faults: Faults,
     under_way: BTreeMap<(Instant, u64), Bytes>,
     sent: u64,
+    /// Until when the link is busy with what was sent before.
+    busy_until: Option<Instant>,
 }
 
 impl Link {
     pub(super) fn new(faults: Faults, seed: u64) -> Self {
         let rng = StdRng::seed_from_u64(seed);
-        Self { rng, faults, under_way: BTreeMap::new(), sent: 0 }
+        Self { rng, faults, under_way: BTreeMap::new(), sent: 0, busy_until: None }
     }
 
     pub(super) fn send(&mut self, frame: Bytes, now: Instant) {
@@ -68,7 +72,13 @@ impl Link {
             Duration::ZERO
         };
         self.sent += 1;
-        self.under_way.insert((now + self.faults.delay + late, self.sent), frame);
+        let mut leaves = now;
+        if let Some(rate) = self.faults.rate {
+            let takes = Duration::from_secs_f64(frame.len() as f64 / f64::from(rate));
+            leaves = self.busy_until.unwrap_or(now).max(now) + takes;
+            self.busy_until = Some(leaves);
+        }
+        self.under_way.insert((leaves + self.faults.delay + late, self.sent), frame);
     }
 
     fn chance(&mut self, per_thousand: u32) -> bool {

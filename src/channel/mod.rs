@@ -26,6 +26,7 @@
 
 mod announcement;
 mod config;
+mod congestion;
 mod data_channel;
 mod error;
 mod event;
@@ -39,6 +40,10 @@ mod timer;
 mod habit_tests;
 #[cfg(test)]
 mod link;
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
+mod property_tests;
 #[cfg(test)]
 mod tests;
 

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Window, rtt::Rtt};
+use super::{Window, congestion::Congestion, rtt::Rtt};
 
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -23,9 +23,15 @@ pub(super) struct Outgoing {
     unsent: usize,
     /// Bytes of all messages in the ring; those acknowledged out of turn count until they leave
     /// it, so that the other side's reorder buffer is bounded by our window.
-    bytes: usize,
+    span: usize,
+    /// Bytes of the messages that are not acknowledged.
+    unacknowledged: usize,
+    /// How many of these there may be.
+    congestion: Congestion,
     /// Messages that wait to be sent again.
     lost: usize,
+    /// No message before this index is lost.
+    first_lost: usize,
     /// The latest sent of all acknowledged messages.
     newest_acknowledged: Option<(Instant, i64)>,
     /// How long after its first sending a message cannot be acknowledged.
@@ -58,8 +64,11 @@ impl Outgoing {
             ring: VecDeque::new(),
             base: 0,
             unsent: 0,
-            bytes: 0,
+            span: 0,
+            unacknowledged: 0,
+            congestion: Congestion::new(bound.bytes),
             lost: 0,
+            first_lost: 0,
             newest_acknowledged: None,
             note_delay,
             bound,
@@ -76,8 +85,11 @@ impl Outgoing {
         self.base + self.ring.len() as i64
     }
 
+    /// Whether the congestion window, and the bounds of what is kept, have room for more.
     pub(super) fn has_room(&self) -> bool {
-        self.bytes < self.bound.bytes && self.ring.len() < self.bound.messages
+        self.unacknowledged < self.congestion.window()
+            && self.span < self.bound.bytes
+            && self.ring.len() < self.bound.messages
     }
 
     /// As [`has_room`](Self::has_room), with a reserve for what must not wait behind data.
@@ -90,13 +102,14 @@ impl Outgoing {
         self.ring.is_empty()
     }
 
-    /// Bytes of all frames that are kept.
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+    /// Bytes of the frames that are not acknowledged, sent or not.
+    pub(super) fn unacknowledged(&self) -> usize {
+        self.unacknowledged
     }
 
     pub(super) fn push(&mut self, frame: Bytes) {
-        self.bytes += frame.len();
+        self.span += frame.len();
+        self.unacknowledged += frame.len();
         self.ring.push_back(Message {
             len: frame.len(),
             frame,
@@ -110,7 +123,9 @@ impl Outgoing {
     /// The next frame to put on the wire: lost ones first, lowest sequence number first.
     pub(super) fn transmit(&mut self, now: Instant) -> Option<Bytes> {
         let index = if self.lost > 0 {
-            let index = self.ring.iter().position(|m| m.state == State::Lost)?;
+            let mut rest = self.ring.iter().skip(self.first_lost);
+            let index = self.first_lost + rest.position(|m| m.state == State::Lost)?;
+            self.first_lost = index + 1;
             self.lost -= 1;
             index
         } else {
@@ -125,6 +140,7 @@ impl Outgoing {
         message.transmissions = message.transmissions.saturating_add(1);
         message.first_sent.get_or_insert(now);
         message.last_sent = Some(now);
+        self.congestion.handle_sent();
         Some(message.frame.clone())
     }
 
@@ -152,16 +168,24 @@ impl Outgoing {
         }
         message.state = State::Acknowledged;
         message.frame = Bytes::new();
+        let mut sample = None;
         if let Some(sent) = message.last_sent {
             let elapsed = now.saturating_duration_since(sent);
             if message.transmissions == 1 {
                 rtt.sample(elapsed);
+                sample = Some(elapsed);
             }
             // Faster than any round trip: it is an earlier copy that was acknowledged.
             if message.transmissions == 1 || elapsed >= rtt.min() {
                 let order = (sent, sequence_number);
                 self.newest_acknowledged = self.newest_acknowledged.max(Some(order));
             }
+        }
+        let len = message.len;
+        self.congestion.handle_acknowledged(len, self.unacknowledged, sample, rtt);
+        self.unacknowledged -= len;
+        if self.congestion.ends_round(sequence_number) {
+            self.congestion.end_round(rtt, self.base + self.unsent as i64);
         }
         self.drop_acknowledged();
         true
@@ -170,10 +194,11 @@ impl Outgoing {
     fn drop_acknowledged(&mut self) {
         while self.ring.front().is_some_and(|m| m.state == State::Acknowledged) {
             if let Some(message) = self.ring.pop_front() {
-                self.bytes -= message.len;
+                self.span -= message.len;
             }
             self.base += 1;
             self.unsent -= 1;
+            self.first_lost = self.first_lost.saturating_sub(1);
         }
     }
 
@@ -191,6 +216,8 @@ impl Outgoing {
             if deadline <= now {
                 message.state = State::Lost;
                 self.lost += 1;
+                self.first_lost = self.first_lost.min(index);
+                self.congestion.handle_lost();
             } else {
                 look_again = Some(look_again.map_or(deadline, |at| at.min(deadline)));
             }
@@ -205,12 +232,15 @@ impl Outgoing {
         front.is_some_and(|front| Some(front) <= self.newest_acknowledged)
     }
 
-    /// Marks the oldest message under way as lost.
-    pub(super) fn lose_oldest(&mut self) {
+    /// Nothing was acknowledged in time: the oldest message under way counts as lost.
+    pub(super) fn handle_timeout(&mut self) {
+        self.congestion.handle_timeout();
         let sent = self.ring.iter_mut().take(self.unsent);
-        if let Some(message) = sent.into_iter().find(|m| m.state == State::UnderWay) {
+        let oldest = sent.enumerate().find(|(_, message)| message.state == State::UnderWay);
+        if let Some((index, message)) = oldest {
             message.state = State::Lost;
             self.lost += 1;
+            self.first_lost = self.first_lost.min(index);
         }
     }
 
@@ -221,6 +251,7 @@ impl Outgoing {
         if sent.is_some_and(|sent| now.saturating_duration_since(sent) >= timeout) {
             message.state = State::Lost;
             self.lost += 1;
+            self.first_lost = 0;
         }
     }
 
@@ -232,6 +263,13 @@ impl Outgoing {
                 self.lost += 1;
             }
         }
+        self.first_lost = 0;
+        self.congestion.handle_reconnected(self.base + self.unsent as i64);
+    }
+
+    /// The service asks for a pause: it takes less than was sent.
+    pub(super) fn handle_pause(&mut self) {
+        self.congestion.handle_pause();
     }
 
     /// Whether a message is on the wire and unacknowledged.
@@ -306,7 +344,7 @@ mod tests {
             assert!(!bench.acknowledge(n), "a repeat is no news");
         }
         assert!(bench.outgoing.is_empty());
-        assert_eq!(bench.outgoing.bytes, 0);
+        assert_eq!((bench.outgoing.span, bench.outgoing.unacknowledged), (0, 0));
         assert_eq!(bench.outgoing.next_sequence_number(), 3);
     }
 
@@ -376,7 +414,7 @@ mod tests {
         bench.push(3);
         bench.transmit();
         bench.acknowledge(1);
-        bench.outgoing.lose_oldest();
+        bench.outgoing.handle_timeout();
         assert_eq!(bench.transmit(), ["0"]);
         bench.outgoing.lose_all();
         bench.push(1);
@@ -389,7 +427,7 @@ mod tests {
         bench.push(1);
         bench.transmit();
         bench.pass(300);
-        bench.outgoing.lose_oldest();
+        bench.outgoing.handle_timeout();
         bench.transmit();
         bench.pass(1);
         assert!(bench.acknowledge(0));
@@ -414,7 +452,7 @@ mod tests {
         bench.transmit();
         bench.pass(1);
         assert!(!bench.acknowledge(0));
-        bench.outgoing.lose_oldest();
+        bench.outgoing.handle_timeout();
         assert_eq!(bench.transmit(), ["0"]);
         assert!(bench.acknowledge(0), "it was noted long ago");
     }

@@ -10,17 +10,26 @@ pub(super) struct Rtt {
     smoothed: Option<Duration>,
     variation: Duration,
     min: Duration,
+    /// The shortest one is of an earlier connection.
+    min_is_old: bool,
     latest: Duration,
 }
 
 impl Rtt {
     pub(super) fn new() -> Self {
-        Self { smoothed: None, variation: Duration::ZERO, min: Duration::MAX, latest: INITIAL_RTO }
+        Self {
+            smoothed: None,
+            variation: Duration::ZERO,
+            min: Duration::MAX,
+            min_is_old: false,
+            latest: INITIAL_RTO,
+        }
     }
 
     pub(super) fn sample(&mut self, rtt: Duration) {
         self.latest = rtt;
-        self.min = self.min.min(rtt);
+        let old = std::mem::take(&mut self.min_is_old);
+        self.min = if old { rtt } else { self.min.min(rtt) };
         match self.smoothed {
             None => {
                 self.smoothed = Some(rtt);
@@ -33,12 +42,17 @@ impl Rtt {
         }
     }
 
+    /// There is a new connection, whose way may be longer.
+    pub(super) fn handle_reconnected(&mut self) {
+        self.min_is_old = true;
+    }
+
     /// The smoothed round trip; `None` before the first sample.
     pub(super) fn smoothed(&self) -> Option<Duration> {
         self.smoothed
     }
 
-    /// The shortest round trip seen; an acknowledgement that comes faster is of an earlier copy.
+    /// The shortest round trip of this connection, or of the last until one is measured; an acknowledgement that comes faster is of an earlier copy.
     pub(super) fn min(&self) -> Duration {
         self.min
     }
@@ -98,6 +112,17 @@ mod tests {
         assert_eq!(rtt.smoothed(), Some(ms(190)));
         assert_eq!(rtt.timeout(0), ms(190 + 4 * 95));
         assert_eq!((rtt.min(), rtt.latest()), (ms(120), ms(120)));
+    }
+
+    #[test]
+    fn a_new_connection_has_a_shortest_round_trip_of_its_own() {
+        let mut rtt = Rtt::new();
+        rtt.sample(ms(20));
+        rtt.handle_reconnected();
+        assert_eq!(rtt.min(), ms(20), "the best guess so far");
+        rtt.sample(ms(120));
+        rtt.sample(ms(150));
+        assert_eq!(rtt.min(), ms(120));
     }
 
     #[test]

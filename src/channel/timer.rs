@@ -13,11 +13,13 @@ pub(super) enum Timer {
     Retransmit,
     /// A message that others have overtaken counts as lost.
     Reorder,
+    /// A pause has lasted so long that its end must have been lost.
+    Pause,
 }
 
 impl Timer {
-    pub(super) const ALL: [Self; 4] =
-        [Self::Handshake, Self::FirstData, Self::Retransmit, Self::Reorder];
+    pub(super) const ALL: [Self; 5] =
+        [Self::Handshake, Self::FirstData, Self::Retransmit, Self::Reorder, Self::Pause];
 }
 
 #[derive(Default, Debug)]

@@ -92,7 +92,7 @@ impl Channel {
     /// Bytes of frames that were sent and not yet acknowledged, or wait to be sent: for streams
     /// that keep less under way than the window allows.
     pub fn bytes_under_way(&self) -> usize {
-        self.outgoing.bytes()
+        self.outgoing.unacknowledged()
     }
 
     /// Frames that have come from the other side, repeats included.
