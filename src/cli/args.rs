@@ -1,10 +1,16 @@
 //! What can be typed.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use super::{proxy_command::Form, spec::Spec, ssh_config::Alias, target::Target};
+use super::{
+    limits::{DEAD_AFTER, RESUME_FOR, duration},
+    proxy_command::Form,
+    spec::Spec,
+    ssh_config::Alias,
+    target::Target,
+};
 use crate::{local::Quirks, wire::Version};
 
 /// Shells, commands and ports of nodes that AWS Session Manager reaches.
@@ -39,6 +45,14 @@ pub(super) struct Global {
     /// Address of the SSM service, such as that of `ssmport local`.
     #[arg(long, global = true, value_name = "URL", help_heading = "AWS")]
     pub(super) endpoint_url: Option<String>,
+    /// Take a connection on which nothing comes for this long for dead, and replace it [default: 60s].
+    #[arg(long, global = true, value_name = "TIME", env = DEAD_AFTER, hide_env_values = true)]
+    #[arg(value_parser = duration, help_heading = "Connection")]
+    pub(super) dead_after: Option<Duration>,
+    /// Try to resume a session whose connection is lost for this long [default: 20m].
+    #[arg(long, global = true, value_name = "TIME", env = RESUME_FOR, hide_env_values = true)]
+    #[arg(value_parser = duration, help_heading = "Connection")]
+    pub(super) resume_for: Option<Duration>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    session::{ControlPlane, Session, SessionEnd, SessionError, Ticket},
+    session::{ControlPlane, Limits, Session, SessionEnd, SessionError, Ticket},
     streams::{Chosen, Stop},
     wire::Version,
 };
@@ -20,6 +20,7 @@ pub(super) struct Attachment<'a> {
     pub(super) control_plane: &'a dyn ControlPlane,
     /// Whether the session may begin without a handshake, and with a long silence.
     pub(super) is_patient: bool,
+    pub(super) limits: Limits,
     pub(super) stop: Stop,
 }
 
@@ -28,6 +29,7 @@ impl Attachment<'_> {
     pub(super) async fn run(self, streams: &mut Chosen<'_>) -> Result<SessionEnd, SessionError> {
         let session_id = self.ticket.session_id.clone();
         let session = Session::new(&session_id, CLIENT_VERSION, self.control_plane);
+        let session = session.with_limits(self.limits);
         let session = if self.is_patient { session.with_patience() } else { session };
         let end = tokio::select! {
             end = session.run(self.ticket, streams) => end?,

@@ -26,7 +26,8 @@ pub(super) async fn run(
             service = Service::of(&arguments.target, global) => service?,
             () = attended.stop() => return Err(attended.interrupted()),
         };
-        let attach = Attach { attended: &attended, output, service, request };
+        let limits = global.limits();
+        let attach = Attach { attended: &attended, output, service, request, limits };
         let ended = match marker {
             Some(marker) => attach.terminal(Some(marker)).await?,
             None => attach.output_only().await?,

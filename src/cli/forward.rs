@@ -14,12 +14,12 @@ use super::{
     signals,
     spec::Spec,
     target::Target,
-    tunnel::{self, Tunnel, TunnelEvent},
+    tunnel::{self, Tunnel, TunnelEvent, words},
 };
 use crate::{
     net::now,
     session::SessionEnd,
-    streams::{ForwardEvent, Listener},
+    streams::{ForwardEvent, Listener, Listeners},
 };
 
 pub(super) async fn run(
@@ -49,7 +49,8 @@ pub(super) async fn run(
         let mut report = Report::new(&spec, &listeners, &arguments.target, *output);
         let request = tunnel::request(&spec, report.local_port, arguments.reason.clone());
         let (service, stop) = (service.clone(), stopped.clone());
-        let tunnel = Tunnel { service, request, listeners, stop };
+        let listeners = Listeners::new(listeners);
+        let tunnel = Tunnel { service, request, listeners, limits: global.limits(), stop };
         tunnels.spawn(async move {
             let ended = tunnel.run(|event| report.event(event)).await;
             (report, ended)
@@ -102,6 +103,8 @@ struct Report {
     target: Target,
     output: Output,
     refusals: Refusals,
+    /// Connections that the last session's end has cut off.
+    cut_off: usize,
 }
 
 /// Refused connections, told once in a while: a client that tries again and again would otherwise
@@ -135,6 +138,7 @@ impl Report {
             target: target.clone(),
             output,
             refusals: Refusals::default(),
+            cut_off: 0,
         }
     }
 
@@ -153,6 +157,21 @@ impl Report {
                     "destination": destination, "target": target.to_string(),
                     "agent_version": ready.peer_version,
                 }));
+                return;
+            }
+            TunnelEvent::Ended(end) => {
+                let why = words(end);
+                let what = format!("the session to {} has ended: {why}", self.target);
+                return self.lost(&what);
+            }
+            TunnelEvent::Lost(failure) => return self.lost(&failure.what),
+            TunnelEvent::NotReplaced(failure) => {
+                let why = failure.why.map(|why| format!(" ({why})")).unwrap_or_default();
+                output.warn(&format!(
+                    "no session for this connection: {}{why}; it was closed, the next one tries \
+                     again",
+                    failure.what
+                ));
                 return;
             }
         };
@@ -176,7 +195,22 @@ impl Report {
             ForwardEvent::NotAccepted(why) => {
                 output.warn(&format!("a connection to {destination} was not taken: {why}"));
             }
+            ForwardEvent::CutOff { connections } => self.cut_off = connections,
         }
+    }
+
+    /// A session is gone, and the forward stays.
+    fn lost(&mut self, what: &str) {
+        let cut_off = match std::mem::take(&mut self.cut_off) {
+            0 => String::new(),
+            1 => "one connection was cut off; ".to_owned(),
+            many => format!("{many} connections were cut off; "),
+        };
+        self.output.warn(&format!("{what}; {cut_off}the next connection starts another session"));
+        self.output.report(&json!({
+            "event": "lost", "local": self.local, "port": self.local_port,
+            "target": self.target.to_string(), "why": what,
+        }));
     }
 
     /// What is wrong with this end; nothing when it was asked for.
@@ -185,16 +219,11 @@ impl Report {
             Ok(end) => end,
             Err(failure) => return Some(failure),
         };
-        let why = match end {
-            SessionEnd::Done => return None,
-            SessionEnd::Closed { reason } if reason.is_empty() => {
-                "the service closed it".to_owned()
-            }
-            SessionEnd::Closed { reason } => reason,
-            SessionEnd::TimedOut => "the service says that it is over".to_owned(),
-        };
+        if end == SessionEnd::Done {
+            return None;
+        }
         let what = format!("the session to {} has ended", self.target);
-        Some(Failure::new(Code::Lost, what).because(why).next("start it again"))
+        Some(Failure::new(Code::Lost, what).because(words(end)).next("start it again"))
     }
 }
 

@@ -22,6 +22,7 @@ mod demo;
 mod exec;
 mod failure;
 mod forward;
+mod limits;
 mod local;
 mod logging;
 mod output;

@@ -92,6 +92,7 @@ async fn attach(
         ticket,
         control_plane: &*control_plane,
         is_patient: false,
+        limits: global.limits(),
         stop: attended.stop(),
     };
     let end = attachment.run(&mut streams).await?;

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     channel::Ready,
     net::Application,
-    session::SessionEnd,
+    session::{Limits, SessionEnd},
     streams::{Chosen, PortKind, Shell, ShellEvent},
     term::Escapes,
 };
@@ -40,7 +40,9 @@ pub(super) async fn run(
             service = Service::of(&arguments.target, global) => service?,
             () = attended.stop() => return Err(attended.interrupted()),
         };
-        let ended = Attach { attended: &attended, output, service, request }.terminal(None).await?;
+        let limits = global.limits();
+        let attach = Attach { attended: &attended, output, service, request, limits };
+        let ended = attach.terminal(None).await?;
         ended.of_shell(&attended, &target, output)
     };
     tokio::select! {
@@ -55,6 +57,7 @@ pub(super) struct Attach<'a> {
     pub(super) output: &'a Output,
     pub(super) service: Service,
     pub(super) request: Request,
+    pub(super) limits: Limits,
 }
 
 /// How a shell or command came to its end.
@@ -105,7 +108,7 @@ impl Attach<'_> {
         + Send
         + 'b,
     ) -> Result<Ended, Failure> {
-        let Self { attended, output, service, request } = self;
+        let Self { attended, output, service, request, limits } = self;
         let ticket = tokio::select! {
             ticket = service.start(&request) => ticket?,
             () = attended.stop() => return Err(attended.interrupted()),
@@ -132,6 +135,7 @@ impl Attach<'_> {
             ticket,
             control_plane: &*control_plane,
             is_patient,
+            limits,
             stop: attended.stop(),
         };
         let end = attachment.run(&mut streams).await;

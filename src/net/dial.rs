@@ -100,6 +100,23 @@ async fn connect(
     }
 }
 
+/// Has the system break a connection whose bytes are not acknowledged for `limit`, where it can:
+/// it would try for a quarter of an hour.
+pub fn break_off_after(websocket: &WebSocket, limit: Duration) {
+    #[cfg(target_os = "linux")]
+    {
+        let tcp = match websocket.get_ref() {
+            MaybeTlsStream::Plain(tcp) => tcp,
+            MaybeTlsStream::Rustls(tls) => tls.get_ref().0,
+            _ => return,
+        };
+        // Pings find it out as well, a little later.
+        let _ = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(limit));
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (websocket, limit);
+}
+
 fn host_and_port(url: &Uri) -> Result<(String, u16), DialError> {
     let default_port = match url.scheme_str() {
         Some("ws") => 80,

@@ -10,7 +10,7 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -24,7 +24,7 @@ use tokio_tungstenite::{
     tungstenite::{Error as WebSocketError, Message},
 };
 
-use super::now;
+use super::{liveness::Liveness, now};
 use crate::{
     channel::{Channel, ChannelError, Event},
     wire::control::Flag,
@@ -173,12 +173,7 @@ pub struct Driver<'a, S, A> {
     channel: &'a mut Channel,
     application: &'a mut A,
     sleep: Pin<Box<Sleep>>,
-    last_received: Instant,
-    next_ping: Instant,
-    /// A ping waits for the socket to take it.
-    ping_due: bool,
-    /// Silence counts against a peer only once it has answered a ping.
-    answers_pings: bool,
+    liveness: Liveness,
     ending: Ending,
     /// The other side has asked for the session's end.
     is_told_to_end: bool,
@@ -217,27 +212,30 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     A: Application,
 {
-    /// Drives `channel` and `application` over `websocket`.
+    /// Drives `channel` and `application` over `websocket`, which counts as dead after
+    /// [`SILENCE_LIMIT`] without a word.
     pub fn new(
         websocket: WebSocketStream<S>,
         channel: &'a mut Channel,
         application: &'a mut A,
     ) -> Self {
-        let now = now();
         Self {
             websocket,
             channel,
             application,
-            sleep: Box::pin(tokio::time::sleep(PING_INTERVAL)),
-            last_received: now,
-            next_ping: now + PING_INTERVAL,
-            ping_due: false,
-            answers_pings: false,
+            sleep: Box::pin(tokio::time::sleep(SILENCE_LIMIT)),
+            liveness: Liveness::new(SILENCE_LIMIT, now(), SystemTime::now()),
             ending: Ending::No,
             is_told_to_end: false,
             is_gone: false,
             broken: None,
         }
+    }
+
+    /// Another limit of silence.
+    pub fn with_silence_limit(mut self, limit: Duration) -> Self {
+        self.liveness = Liveness::new(limit, now(), SystemTime::now());
+        self
     }
 
     /// Runs until the application, the service or the connection ends.
@@ -255,6 +253,9 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, DriveError>> {
         loop {
             let now = now();
+            if self.liveness.wants_wall_clock(now) {
+                self.liveness.compare(now, SystemTime::now());
+            }
             // What nobody will acknowledge any more cannot be late.
             if !self.is_closed() {
                 self.channel.handle_timeout(now)?;
@@ -290,17 +291,17 @@ where
                 return Ok(Reading::Idle);
             }
             if !self.can_receive() {
-                self.last_received = now;
+                self.liveness.heard(now);
                 self.channel.handle_unread(now);
                 return Ok(Reading::Held);
             }
             let Poll::Ready(next) = Pin::new(&mut self.websocket).poll_next(cx) else {
                 return Ok(Reading::Idle);
             };
-            self.last_received = now;
+            self.liveness.heard(now);
             match next {
                 Some(Ok(Message::Binary(message))) => self.receive(message, now)?,
-                Some(Ok(Message::Pong(_))) => self.answers_pings = true,
+                Some(Ok(Message::Pong(_))) => self.liveness.handle_pong(),
                 Some(Ok(Message::Close(frame))) => {
                     let why = frame.map(|frame| format!(" ({} {})", frame.code, frame.reason));
                     return Ok(Reading::Gone(Disconnect::Closed(why.unwrap_or_default())));
@@ -358,10 +359,8 @@ where
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) {
-        if now >= self.next_ping {
-            self.next_ping = now + PING_INTERVAL;
-            self.ping_due = true;
-        }
+        // Also when nothing can be written: its time has come and gone.
+        self.liveness.wants_ping(now);
         if !self.is_gone
             && self.broken.is_none()
             && let Err(error) = self.write_batch(cx, now)
@@ -373,7 +372,8 @@ where
     fn write_batch(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), WebSocketError> {
         while let Poll::Ready(ready) = Pin::new(&mut self.websocket).poll_ready(cx) {
             ready?;
-            let message = if std::mem::take(&mut self.ping_due) {
+            let message = if self.liveness.wants_ping(now) {
+                self.liveness.handle_ping_sent();
                 Message::Ping(Bytes::from_static(PING))
             } else if let Some(frame) = self.channel.poll_transmit(now) {
                 Message::Binary(frame)
@@ -407,9 +407,7 @@ where
     }
 
     fn silence(&self, now: Instant) -> Option<Disconnect> {
-        let silent = now.saturating_duration_since(self.last_received);
-        (self.answers_pings && !self.is_gone && silent >= SILENCE_LIMIT)
-            .then_some(Disconnect::Idle(silent))
+        self.liveness.silence(now).filter(|_| !self.is_gone).map(Disconnect::Idle)
     }
 
     /// What a lost connection means at this point. The service leaves right behind its word that
@@ -436,9 +434,8 @@ where
         };
         // Of a WebSocket that is over nothing is due any more.
         let wire = (!self.is_gone).then(|| {
-            let silence = self.answers_pings.then(|| self.last_received + SILENCE_LIMIT);
             let channel = self.channel.poll_timeout().filter(|_| !self.is_closed());
-            [Some(self.next_ping), channel, silence]
+            [Some(self.liveness.poll_timeout()), channel]
         });
         let deadlines = wire.into_iter().flatten().chain([self.application.poll_timeout(), ending]);
         let Some(next) = deadlines.flatten().min() else { return false };
@@ -461,11 +458,10 @@ where
 
 /// Frames that are read before the application and the write side have their turn.
 const READ_BATCH: usize = 64;
-const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// The reference client's payload.
 const PING: &[u8] = b"keepalive";
-/// Three pings in a row have had no answer.
-const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+/// How long a connection may be silent unless its driver is told otherwise.
+pub const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// As long as the real agent waits at the end of a session.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);

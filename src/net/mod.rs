@@ -16,13 +16,14 @@
 
 mod dial;
 mod driver;
+mod liveness;
 mod ready_list;
 mod relay;
 mod socket;
 mod tls;
 
-pub use dial::{DialError, MAX_MESSAGE, WebSocket, dial, websocket_config};
-pub use driver::{Application, Disconnect, DriveError, Driver, Outcome, Turn};
+pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};
+pub use driver::{Application, Disconnect, DriveError, Driver, Outcome, SILENCE_LIMIT, Turn};
 pub use ready_list::ReadyList;
 pub use relay::{Notice, Pace, Relay, RelayConfig, Traffic};
 pub use socket::Socket;

@@ -8,12 +8,12 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use super::{ControlPlane, Refusal, Ticket};
+use super::{ControlPlane, Limits, Refusal, Ticket};
 use crate::{
     channel::{Channel, Config, Role},
     net::{
-        Application, DialError, Disconnect, DriveError, Driver, Outcome, WebSocket, dial, epoch_ms,
-        now,
+        Application, DialError, Disconnect, DriveError, Driver, Outcome, WebSocket,
+        break_off_after, dial, epoch_ms, now,
     },
     wire::{control::OpenDataChannel, stream_url},
 };
@@ -24,7 +24,7 @@ pub struct Session<'a> {
     client_id: Uuid,
     config: Config,
     control_plane: &'a dyn ControlPlane,
-    resume_for: Duration,
+    limits: Limits,
 }
 
 /// How a session ended, in good order.
@@ -88,7 +88,7 @@ impl<'a> Session<'a> {
             client_id: random_uuid(),
             config,
             control_plane,
-            resume_for: RESUME_FOR,
+            limits: Limits::default(),
         }
     }
 
@@ -97,6 +97,11 @@ impl<'a> Session<'a> {
     pub fn with_patience(mut self) -> Self {
         self.config.opening_timeout = None;
         self
+    }
+
+    /// Waits as long as `limits` say.
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Opens the data channel and runs `application` until the session ends, resuming it on new
@@ -117,7 +122,7 @@ impl<'a> Session<'a> {
         loop {
             let (opened, done_before) = (now(), channel.messages_done());
             let driver = Driver::new(websocket, &mut channel, application);
-            let outcome = driver.run().await;
+            let outcome = driver.with_silence_limit(self.limits.silence).run().await;
             let lost = match outcome {
                 Ok(Outcome::Done) => {
                     // A node that is held up has not heard that the session is to end.
@@ -145,8 +150,9 @@ impl<'a> Session<'a> {
             if channel.messages_done() > done_before || now() >= opened + LAST_PAUSE {
                 attempts = Attempts::new();
             }
-            tracing::warn!(session = self.id, "{lost}; resuming");
-            websocket = match self.resume(&stream_url, &mut attempts).await {
+            // The service does this every hour: it is nothing to speak of while it heals.
+            tracing::info!(session = self.id, "{lost}; resuming");
+            websocket = match self.resume(&stream_url, &lost, &mut attempts).await {
                 Ok(Some(websocket)) => websocket,
                 Ok(None) => return Ok(SessionEnd::TimedOut),
                 Err(why) => {
@@ -155,7 +161,11 @@ impl<'a> Session<'a> {
             };
             channel.handle_reconnected(now());
             application.handle_reconnected(now());
-            tracing::info!(session = self.id, "resumed");
+            if attempts.have_failed {
+                tracing::warn!(session = self.id, "resumed; nothing is lost");
+            } else {
+                tracing::info!(session = self.id, "resumed");
+            }
         }
     }
 
@@ -166,6 +176,7 @@ impl<'a> Session<'a> {
             .map_err(|_| DialError::Url(stream_url::without_query(&ticket.stream_url)))?;
         let headers = self.control_plane.sign(&url).await;
         let mut websocket = dial(&url, headers).await?;
+        break_off_after(&websocket, self.limits.silence);
         let version = &self.config.version;
         let open = OpenDataChannel::new(random_uuid(), ticket.token, self.client_id, version);
         let text = serde_json::to_string(&open).unwrap_or_default();
@@ -181,10 +192,11 @@ impl<'a> Session<'a> {
     async fn resume(
         &self,
         stream_url: &str,
+        lost: &Disconnect,
         attempts: &mut Attempts,
     ) -> Result<Option<WebSocket>, String> {
         let mut why = "no new connection lasted".to_owned();
-        while now() < attempts.began + self.resume_for {
+        while now() < attempts.began + self.limits.resumption {
             attempts.pause().await;
             why = match self.control_plane.resume(&self.id).await {
                 Ok(None) => return Ok(None),
@@ -200,7 +212,11 @@ impl<'a> Session<'a> {
                 Err(Refusal { message, is_temporary: false }) => return Err(message),
                 Err(Refusal { message, .. }) => message,
             };
-            tracing::debug!(session = self.id, "not resumed yet: {why}");
+            if std::mem::replace(&mut attempts.have_failed, true) {
+                tracing::debug!(session = self.id, "not resumed yet: {why}");
+            } else {
+                tracing::warn!(session = self.id, "{lost}; resuming fails so far: {why}");
+            }
         }
         Err(why)
     }
@@ -218,11 +234,13 @@ impl<'a> Session<'a> {
 struct Attempts {
     began: Instant,
     pause: Duration,
+    /// The user has been told.
+    have_failed: bool,
 }
 
 impl Attempts {
     fn new() -> Self {
-        Self { began: now(), pause: Duration::ZERO }
+        Self { began: now(), pause: Duration::ZERO, have_failed: false }
     }
 
     /// Waits until it is time for the next one; the first needs no wait.
@@ -242,5 +260,3 @@ fn random_uuid() -> Uuid {
 const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
-/// The service keeps a session resumable for its idle time, 20 minutes unless set otherwise.
-const RESUME_FOR: Duration = Duration::from_secs(20 * 60);

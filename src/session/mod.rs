@@ -12,6 +12,8 @@
 
 mod attach;
 mod control_plane;
+mod limits;
 
 pub use attach::{Session, SessionEnd, SessionError};
 pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal, Ticket};
+pub use limits::Limits;

@@ -2,6 +2,7 @@
 //! agents without a multiplexer can do.
 
 use std::{
+    borrow::BorrowMut,
     collections::VecDeque,
     pin::Pin,
     task::{Context, Poll},
@@ -11,7 +12,7 @@ use std::{
 use bytes::{Bytes, BytesMut, buf::Limit};
 use tokio_util::io::poll_read_buf;
 
-use super::{ForwardEvent, Listener, Peer, Stop, outbox::Outbox};
+use super::{ForwardEvent, Listeners, Peer, Stop, outbox::Outbox};
 use crate::{
     channel::{Channel, Event},
     net::{Application, Socket, Turn},
@@ -22,8 +23,8 @@ use crate::{
 ///
 /// The session's bytes are those of one connection. When that ends here, the agent is told to let
 /// go of its side and dials anew. Its own end the agent does not tell.
-pub struct Basic<F> {
-    listeners: Vec<Listener>,
+pub struct Basic<L, F: FnMut(ForwardEvent)> {
+    listeners: L,
     state: State,
     /// What came for the first connection before it was accepted: the greeting of a server that
     /// the agent has dialled ahead of us.
@@ -53,9 +54,9 @@ struct Connection {
     quiet_until: Option<Instant>,
 }
 
-impl<F: FnMut(ForwardEvent)> Basic<F> {
+impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Basic<L, F> {
     /// Forwards what comes in on `listeners`, one connection at a time, until `stop` resolves.
-    pub fn new(listeners: Vec<Listener>, stop: Stop, observer: F) -> Self {
+    pub fn new(listeners: L, stop: Stop, observer: F) -> Self {
         Self {
             listeners,
             state: State::Idle(None),
@@ -69,21 +70,18 @@ impl<F: FnMut(ForwardEvent)> Basic<F> {
     }
 
     fn accept(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        for listener in &self.listeners {
-            match listener.poll_accept(cx) {
-                Poll::Pending => {}
-                Poll::Ready(Ok((socket, peer))) => {
-                    self.connect(socket, peer);
-                    return true;
-                }
-                Poll::Ready(Err(error)) => {
-                    (self.observer)(ForwardEvent::NotAccepted(error.to_string()));
-                    self.state = State::Idle(Some(now + ACCEPT_PAUSE));
-                    return false;
-                }
+        match self.listeners.borrow_mut().poll_accept(cx) {
+            Poll::Pending => false,
+            Poll::Ready(Ok((socket, peer))) => {
+                self.connect(socket, peer);
+                true
+            }
+            Poll::Ready(Err(error)) => {
+                (self.observer)(ForwardEvent::NotAccepted(error.to_string()));
+                self.state = State::Idle(Some(now + ACCEPT_PAUSE));
+                false
             }
         }
-        false
     }
 
     fn connect(&mut self, socket: Box<dyn Socket>, peer: Peer) {
@@ -137,7 +135,7 @@ impl<F: FnMut(ForwardEvent)> Basic<F> {
     }
 }
 
-impl<F: FnMut(ForwardEvent)> Application for Basic<F> {
+impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F> {
     fn can_receive(&self) -> bool {
         match &self.state {
             State::Connected(connection) => connection.socket.has_room(),
@@ -236,11 +234,12 @@ impl<F: FnMut(ForwardEvent)> Application for Basic<F> {
     }
 }
 
-impl<F> Drop for Basic<F> {
+impl<L, F: FnMut(ForwardEvent)> Drop for Basic<L, F> {
     /// A connection that the session's end cuts off must not look as if it had come to its own.
     fn drop(&mut self) {
         if let State::Connected(connection) = &mut self.state {
             connection.socket.writer().reset_on_close();
+            (self.observer)(ForwardEvent::CutOff { connections: 1 });
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Local ports whose connections reach the session's destination, many at a time.
 
 use std::{
+    borrow::BorrowMut,
     io,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use super::{Listener, Peer, Stop};
+use super::{Listeners, Peer, Stop};
 use crate::{
     channel::{Channel, Event, Ready},
     mux::Role,
@@ -15,16 +16,15 @@ use crate::{
 };
 
 /// The application of a port session with a multiplexer: accepts connections on its listeners and
-/// relays them.
-pub struct Forward<F> {
-    listeners: Vec<Listener>,
+/// relays them. The listeners are its own, or lent to it for the time of a session.
+pub struct Forward<L, F: FnMut(ForwardEvent)> {
+    listeners: L,
     relay: Relay<Box<dyn Socket>>,
     observer: F,
     stop: Stop,
     is_over: bool,
     /// After an accept that failed for want of resources, not before then.
     accept_again: Option<Instant>,
-    next_listener: usize,
 }
 
 /// What a forward tells its observer.
@@ -41,12 +41,17 @@ pub enum ForwardEvent {
     },
     /// A connection could not be taken.
     NotAccepted(String),
+    /// The session is gone, and with it connections that were open; never none.
+    CutOff {
+        /// How many.
+        connections: usize,
+    },
 }
 
-impl<F: FnMut(ForwardEvent)> Forward<F> {
+impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
     /// Forwards what comes in on `listeners`; tells `observer` what happens, and ends when `stop`
     /// resolves.
-    pub fn new(listeners: Vec<Listener>, peer: &Ready, stop: Stop, observer: F) -> Self {
+    pub fn new(listeners: L, peer: &Ready, stop: Stop, observer: F) -> Self {
         let mut config = RelayConfig::new(Role::Client);
         config.keepalive = (peer.version() <= Some(LAST_WITH_KEEPALIVE)).then_some(KEEPALIVE);
         Self {
@@ -56,7 +61,6 @@ impl<F: FnMut(ForwardEvent)> Forward<F> {
             stop,
             is_over: false,
             accept_again: None,
-            next_listener: 0,
         }
     }
 
@@ -64,15 +68,10 @@ impl<F: FnMut(ForwardEvent)> Forward<F> {
         if self.accept_again.is_some() {
             return;
         }
-        let mut idle = 0;
-        while idle < self.listeners.len() && self.relay.stream_count() < MAX_CONNECTIONS {
-            self.next_listener = (self.next_listener + 1) % self.listeners.len();
-            match self.listeners[self.next_listener].poll_accept(cx) {
-                Poll::Pending => idle += 1,
-                Poll::Ready(Ok((socket, peer))) => {
-                    idle = 0;
-                    self.take(socket, peer);
-                }
+        while self.relay.stream_count() < MAX_CONNECTIONS {
+            match self.listeners.borrow_mut().poll_accept(cx) {
+                Poll::Pending => return,
+                Poll::Ready(Ok((socket, peer))) => self.take(socket, peer),
                 Poll::Ready(Err(error)) => {
                     (self.observer)(ForwardEvent::NotAccepted(error.to_string()));
                     self.accept_again = Some(now + ACCEPT_PAUSE);
@@ -91,7 +90,7 @@ impl<F: FnMut(ForwardEvent)> Forward<F> {
     }
 }
 
-impl<F: FnMut(ForwardEvent)> Application for Forward<F> {
+impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L, F> {
     fn can_receive(&self) -> bool {
         self.relay.can_receive()
     }
@@ -158,8 +157,12 @@ impl<F: FnMut(ForwardEvent)> Application for Forward<F> {
     }
 }
 
-impl<F> Drop for Forward<F> {
+impl<L, F: FnMut(ForwardEvent)> Drop for Forward<L, F> {
     fn drop(&mut self) {
+        let connections = self.relay.stream_count();
+        if connections > 0 {
+            (self.observer)(ForwardEvent::CutOff { connections });
+        }
         let Traffic { sent, received } = self.relay.traffic();
         tracing::info!("{sent} bytes sent, {received} received");
     }

@@ -30,6 +30,7 @@ mod raw_client;
 mod raw_frame;
 mod raw_gateway;
 mod raw_peer;
+mod replacement;
 mod resumption;
 mod shell;
 mod shell_plugin;

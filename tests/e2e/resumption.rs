@@ -8,7 +8,7 @@ use std::{
 use http::{HeaderMap, Uri};
 use ssmport::{
     session::{Answer, ControlPlane, Refusal, Session, Ticket},
-    streams::{Chosen, Forward},
+    streams::{Chosen, Forward, Listeners},
     wire::control::Token,
 };
 use tokio::time::timeout;
@@ -60,7 +60,9 @@ async fn connections_that_break_at_once_are_not_opened_in_a_rush() {
         let never = || Box::pin(std::future::pending());
         let mut forward = Chosen::new(
             never(),
-            Box::new(|peer| Ok(Box::new(Forward::new(Vec::new(), peer, never(), |_| {})))),
+            Box::new(|peer| {
+                Ok(Box::new(Forward::new(Listeners::new(Vec::new()), peer, never(), |_| {})))
+            }),
         );
         let closing = async {
             let mut agent = gateway.accept_and_shake_hands(0).await;

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     channel::Ready,
     net::Application,
+    session::Limits,
     streams::{Chosen, Console, ExitMarker, Pipe, Shell, ShellEvent, Stop},
     wire::{ExitCode, TerminalSize},
 };
@@ -142,8 +143,13 @@ async fn attach(
     let ticket = service.start(&request).await.map_err(|failure| failed(failure.what))?;
     let control_plane = service.control_plane();
     let mut streams = Chosen::new(never(), Box::new(|ready| Ok(choose(ready))));
-    let attachment =
-        Attachment { ticket, control_plane: &*control_plane, is_patient: true, stop: never() };
+    let attachment = Attachment {
+        ticket,
+        control_plane: &*control_plane,
+        is_patient: true,
+        limits: Limits::default(),
+        stop: never(),
+    };
     let end = attachment.run(&mut streams).await;
     end.map(|_| ()).map_err(|error| failed(error.to_string()))
 }

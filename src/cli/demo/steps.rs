@@ -25,7 +25,10 @@ use super::{
     peers::{self, Operation, Peer},
     sessions,
 };
-use crate::streams::Listener;
+use crate::{
+    session::Limits,
+    streams::{Listener, Listeners},
+};
 
 /// One thing to be shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,7 +125,8 @@ impl Bench {
             let address = address.ok_or_else(|| Failure::local("a port without an address"))?;
             let request: Request = tunnel::request(&spec, address.port(), None);
             let (service, stop) = (service.clone(), stopped.clone());
-            let tunnel = Tunnel { service, request, listeners, stop };
+            let (listeners, limits) = (Listeners::new(listeners), Limits::default());
+            let tunnel = Tunnel { service, request, listeners, limits, stop };
             tunnels.spawn(async move {
                 if let Err(failure) = tunnel.run(|_| {}).await {
                     tracing::warn!("{}", failure.what);

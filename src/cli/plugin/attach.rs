@@ -7,7 +7,7 @@ use super::{
         attachment::Attachment,
         attended::{Attended, Ending},
         console::{self, stdout_abandoned},
-        standard_streams,
+        limits, standard_streams,
     },
     invocation::Invocation,
     port,
@@ -17,7 +17,9 @@ use crate::{
     channel::Ready,
     net::Application,
     session::{ControlPlane, SessionEnd},
-    streams::{Basic, Chosen, Forward, Pipe, PipeEvent, PortKind, Shell, ShellEvent, Stop},
+    streams::{
+        Basic, Chosen, Forward, Listeners, Pipe, PipeEvent, PortKind, Shell, ShellEvent, Stop,
+    },
     term::{Escapes, restore},
     wire::handshake::SessionType,
 };
@@ -40,6 +42,7 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
     let mut streams = Chosen::new(attended.stop(), Box::new(choose));
     let attachment = Attachment {
         is_patient: invocation.may_be_silent(),
+        limits: limits::from_environment()?,
         ticket: invocation.ticket,
         control_plane: &*control_plane,
         stop: attended.stop(),
@@ -106,11 +109,11 @@ fn choose(
     Ok(match kind {
         PortKind::Stream => pipe(stop),
         PortKind::Basic => {
-            let listeners = port::open(ready, kind, session_id, words)?;
+            let listeners = Listeners::new(port::open(ready, kind, session_id, words)?);
             Box::new(Basic::new(listeners, stop, observer))
         }
         PortKind::Multiplexed => {
-            let listeners = port::open(ready, kind, session_id, words)?;
+            let listeners = Listeners::new(port::open(ready, kind, session_id, words)?);
             Box::new(Forward::new(listeners, ready, stop, observer))
         }
     })

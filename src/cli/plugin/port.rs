@@ -86,7 +86,9 @@ pub(super) fn observer(
         ForwardEvent::DestinationRefused => {
             words.say("\nConnection to destination port failed, check SSM Agent logs.\n");
         }
-        ForwardEvent::Stalled { .. } | ForwardEvent::NotAccepted(_) => {
+        ForwardEvent::Stalled { .. }
+        | ForwardEvent::NotAccepted(_)
+        | ForwardEvent::CutOff { .. } => {
             tracing::warn!("{event:?}");
         }
     }

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::streams::harness::Pair;
+use crate::streams::{Listener, harness::Pair};
 
 /// One connection at a time, the port to connect to, and what is told.
 struct Fixture {
@@ -18,7 +18,7 @@ struct Fixture {
     told: Arc<Mutex<Vec<String>>>,
 }
 
-async fn fixture() -> (Fixture, Basic<impl FnMut(ForwardEvent)>) {
+async fn fixture() -> (Fixture, Basic<Listeners, impl FnMut(ForwardEvent)>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -29,7 +29,8 @@ async fn fixture() -> (Fixture, Basic<impl FnMut(ForwardEvent)>) {
             told.lock().unwrap().push(name.split('(').next().unwrap().to_owned());
         }
     };
-    let mut basic = Basic::new(vec![Listener::Tcp(listener)], Box::pin(pending()), observer);
+    let mut basic =
+        Basic::new(Listeners::new(vec![Listener::Tcp(listener)]), Box::pin(pending()), observer);
     let mut pair = Pair::port();
     pair.run(&mut basic);
     pair.advance(Duration::from_millis(10), &mut basic);
@@ -44,7 +45,7 @@ impl Fixture {
     /// Runs until `done`; the sockets are real, so their events take real time.
     async fn run_until(
         &mut self,
-        basic: &mut Basic<impl FnMut(ForwardEvent)>,
+        basic: &mut Basic<Listeners, impl FnMut(ForwardEvent)>,
         done: impl Fn(&Self) -> bool,
     ) {
         self.run_until_both(basic, |fixture, _| done(fixture)).await;
@@ -52,8 +53,8 @@ impl Fixture {
 
     async fn run_until_both<F: FnMut(ForwardEvent)>(
         &mut self,
-        basic: &mut Basic<F>,
-        done: impl Fn(&Self, &Basic<F>) -> bool,
+        basic: &mut Basic<Listeners, F>,
+        done: impl Fn(&Self, &Basic<Listeners, F>) -> bool,
     ) {
         tokio::time::timeout(Duration::from_secs(10), async {
             while !done(self, basic) {

@@ -23,8 +23,13 @@ impl Endpoint {
 
     /// Starts one with more arguments.
     pub fn with(arguments: &[&str]) -> Self {
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), arguments)
+    }
+
+    /// Starts one on an address that another one had before.
+    pub fn at(address: SocketAddr, arguments: &[&str]) -> Self {
         let mut local = command(env!("CARGO_BIN_EXE_ssmport"));
-        local.args(["local", "--listen", "127.0.0.1:0", "--json"]).args(arguments);
+        local.args(["local", "--listen", &address.to_string(), "--json"]).args(arguments);
         let program = Program::start(local);
         let ready: Value = serde_json::from_str(&program.wait_for_stdout(|_| true))
             .unwrap_or_else(|error| program.fail(&format!("its first line: {error}")));

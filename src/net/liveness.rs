@@ -1,0 +1,174 @@
+//! Whether there is anybody at the other end of a connection.
+
+use std::time::{Duration, Instant, SystemTime};
+
+/// Pings, and what their answers and silence mean. Time comes in as an argument.
+#[derive(Debug)]
+pub(super) struct Liveness {
+    /// Silence for this long is the end.
+    limit: Duration,
+    last_heard: Instant,
+    next_ping: Instant,
+    ping_due: bool,
+    /// Silence counts against a peer only once it has answered a ping.
+    answers_pings: bool,
+    /// The machine has slept: something must be heard until then.
+    proof: Option<Instant>,
+    /// When it was last looked at, by the clock that stands still while the machine sleeps and by
+    /// the one that does not.
+    looked: (Instant, SystemTime),
+}
+
+impl Liveness {
+    /// Of a connection that was opened at `now`; `wall` is the same moment by the wall clock.
+    pub(super) fn new(limit: Duration, now: Instant, wall: SystemTime) -> Self {
+        Self {
+            limit,
+            last_heard: now,
+            // At once: its answer is what later silence is measured by.
+            next_ping: now,
+            ping_due: false,
+            answers_pings: false,
+            proof: None,
+            looked: (now, wall),
+        }
+    }
+
+    /// Something has come, or nothing can be said since nobody listens.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.last_heard = now;
+        self.proof = None;
+    }
+
+    /// A ping was answered.
+    pub(super) fn handle_pong(&mut self) {
+        self.answers_pings = true;
+    }
+
+    /// Whether a look at the wall clock is due: it has moved on by itself, and that takes reading.
+    pub(super) fn wants_wall_clock(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.looked.0) >= LOOK_INTERVAL
+    }
+
+    /// Compares the clocks. One that has slept cannot know whether its connection is still there,
+    /// and asks, without the usual patience.
+    pub(super) fn compare(&mut self, now: Instant, wall: SystemTime) {
+        let (then, wall_then) = std::mem::replace(&mut self.looked, (now, wall));
+        let awake = now.saturating_duration_since(then);
+        let slept = wall.duration_since(wall_then).unwrap_or_default().saturating_sub(awake);
+        if slept >= SLEEP {
+            tracing::debug!("this machine has slept for {} s", slept.as_secs());
+            self.next_ping = now;
+            self.proof = self.answers_pings.then(|| now + PROOF_LIMIT.min(self.limit));
+        }
+    }
+
+    /// Whether a ping is to be sent. One that cannot be sent yet stays due.
+    pub(super) fn wants_ping(&mut self, now: Instant) -> bool {
+        if now >= self.next_ping {
+            self.next_ping = now + self.interval();
+            self.ping_due = true;
+        }
+        self.ping_due
+    }
+
+    /// The ping was sent.
+    pub(super) fn handle_ping_sent(&mut self) {
+        self.ping_due = false;
+    }
+
+    /// How long there was silence, once that is too long.
+    pub(super) fn silence(&self, now: Instant) -> Option<Duration> {
+        let silent = now.saturating_duration_since(self.last_heard);
+        let proof_failed = self.proof.is_some_and(|proof| now >= proof);
+        (proof_failed || (self.answers_pings && silent >= self.limit)).then_some(silent)
+    }
+
+    /// When to look again.
+    pub(super) fn poll_timeout(&self) -> Instant {
+        let silence = self.answers_pings.then(|| self.last_heard + self.limit);
+        let all = [Some(self.next_ping), silence, self.proof];
+        all.into_iter().flatten().min().unwrap_or(self.next_ping)
+    }
+
+    /// Three pings may go unanswered.
+    fn interval(&self) -> Duration {
+        (self.limit / 3).min(PING_INTERVAL)
+    }
+}
+
+/// Short enough for anything on the way that forgets idle connections.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// More than clocks are ever set by while a machine runs.
+const SLEEP: Duration = Duration::from_secs(10);
+const PROOF_LIMIT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn s(s: u64) -> Duration {
+        Duration::from_secs(s)
+    }
+
+    #[test]
+    fn pings_go_out_at_once_and_three_times_within_the_limit() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(s(12), start, SystemTime::UNIX_EPOCH);
+        for at in [0, 4, 8] {
+            assert!(liveness.wants_ping(start + s(at)), "{at}");
+            assert!(liveness.wants_ping(start + s(at)), "until it is sent");
+            liveness.handle_ping_sent();
+            assert!(!liveness.wants_ping(start + s(at + 3)), "{at}");
+        }
+        let patient = Liveness::new(s(600), start, SystemTime::UNIX_EPOCH);
+        assert_eq!(patient.interval(), s(20));
+    }
+
+    #[test]
+    fn silence_counts_against_those_who_answer() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(s(60), start, SystemTime::UNIX_EPOCH);
+        assert_eq!(liveness.silence(start + s(600)), None, "it has never answered");
+        liveness.handle_pong();
+        liveness.heard(start + s(1));
+        assert_eq!(liveness.silence(start + s(60)), None);
+        assert_eq!(liveness.silence(start + s(61)), Some(s(60)));
+        liveness.heard(start + s(62));
+        assert_eq!(liveness.silence(start + s(63)), None);
+    }
+
+    #[test]
+    fn a_machine_that_slept_asks_at_once() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(s(60), start, SystemTime::UNIX_EPOCH);
+        assert!(liveness.wants_ping(start));
+        liveness.handle_ping_sent();
+        liveness.handle_pong();
+        liveness.heard(start);
+        // Two seconds awake, an hour by the wall clock.
+        let woken = start + s(2);
+        assert!(liveness.wants_wall_clock(woken));
+        liveness.compare(woken, SystemTime::UNIX_EPOCH + s(3600));
+        assert!(!liveness.wants_wall_clock(woken));
+        assert!(liveness.wants_ping(woken));
+        assert_eq!(liveness.poll_timeout(), woken + s(5));
+        assert_eq!(liveness.silence(woken + s(4)), None);
+        assert!(liveness.silence(woken + s(5)).is_some());
+        liveness.heard(woken + s(5));
+        assert_eq!(liveness.silence(woken + s(5)), None, "it is there after all");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_a_little_changes_nothing() {
+        let start = Instant::now();
+        let wall = SystemTime::UNIX_EPOCH + s(1000);
+        let mut liveness = Liveness::new(s(60), start, wall);
+        liveness.handle_pong();
+        for wall in [wall + s(11), wall - s(500)] {
+            liveness.compare(start + s(2), wall);
+            assert_eq!(liveness.proof, None);
+        }
+    }
+}

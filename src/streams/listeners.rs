@@ -1,0 +1,113 @@
+//! The local side of a forward, which outlives its sessions.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    io,
+    task::{Context, Poll},
+};
+
+use super::{Listener, Peer};
+use crate::net::Socket;
+
+/// One or more listeners for the same destination, and a connection that came while there was no
+/// session to take it.
+pub struct Listeners {
+    all: Vec<Listener>,
+    /// Where the last connection came in: the others have their turn first.
+    last: usize,
+    waiting: Option<(Box<dyn Socket>, Peer)>,
+}
+
+impl Listeners {
+    /// All the listeners of one destination.
+    pub fn new(all: Vec<Listener>) -> Self {
+        Self { all, last: 0, waiting: None }
+    }
+
+    /// The next connection: one that waits already, else of each listener in turn.
+    ///
+    /// # Errors
+    /// As [`Listener::poll_accept`].
+    pub fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Box<dyn Socket>, Peer)>> {
+        if let Some(waiting) = self.waiting.take() {
+            return Poll::Ready(Ok(waiting));
+        }
+        for turn in 1..=self.all.len() {
+            let index = (self.last + turn) % self.all.len();
+            if let Poll::Ready(accepted) = self.all[index].poll_accept(cx) {
+                self.last = index;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Waits for a connection, and keeps it for the session to come.
+    ///
+    /// # Errors
+    /// As [`Listener::poll_accept`].
+    pub async fn connection(&mut self) -> io::Result<&Peer> {
+        let accepted = poll_fn(|cx| self.poll_accept(cx)).await?;
+        Ok(&self.waiting.insert(accepted).1)
+    }
+
+    /// Turns the waiting connection away, if there is one: its program sees a reset, not an end.
+    pub fn turn_away(&mut self) {
+        if let Some((socket, _)) = self.waiting.take() {
+            socket.reset_on_close();
+        }
+    }
+}
+
+impl fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listeners").field("all", &self.all).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::AsyncReadExt,
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    async fn two() -> (Listeners, [u16; 2]) {
+        let (mut all, mut ports) = (Vec::new(), [0; 2]);
+        for port in &mut ports {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            *port = listener.local_addr().unwrap().port();
+            all.push(Listener::Tcp(listener));
+        }
+        (Listeners::new(all), ports)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_came_early_is_taken_first() {
+        let (mut listeners, [first, second]) = two().await;
+        let early = TcpStream::connect(("127.0.0.1", second)).await.unwrap();
+        let peer = listeners.connection().await.unwrap().clone();
+        assert_eq!(peer, Peer::Tcp(early.local_addr().unwrap()));
+        let late = TcpStream::connect(("127.0.0.1", first)).await.unwrap();
+        for client in [early, late] {
+            let (_, peer) = poll_fn(|cx| listeners.poll_accept(cx)).await.unwrap();
+            assert_eq!(peer, Peer::Tcp(client.local_addr().unwrap()));
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_is_turned_away_sees_a_reset() {
+        let (mut listeners, [port, _]) = two().await;
+        let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        listeners.connection().await.unwrap();
+        listeners.turn_away();
+        let error = client.read(&mut [0]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+}
