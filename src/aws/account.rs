@@ -66,6 +66,11 @@ impl Account {
         &self.region
     }
 
+    /// The address that the calls go to, once there was one.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.endpoint.0.get().map(String::as_str)
+    }
+
     /// `ssm:StartSession`: opens a session on a node.
     ///
     /// # Errors

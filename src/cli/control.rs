@@ -52,19 +52,24 @@ mod with_aws {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::aws::{Account, AwsError, Settings, StartedSession};
+    use crate::{
+        aws::{Account, AwsError, Settings, StartedSession},
+        session::Endpoint as Configured,
+    };
     use tokio::sync::OnceCell;
 
     /// An account of AWS, looked up when it is first needed: a session that needs no signature
     /// does not wait for it.
     pub(crate) struct AwsControl {
         settings: Settings,
+        endpoints: Vec<Configured>,
         account: OnceCell<Account>,
     }
 
     impl AwsControl {
         pub(crate) fn new(settings: Settings) -> Self {
-            Self { settings, account: OnceCell::new() }
+            let endpoints = super::super::endpoints::configured(settings.ssm_endpoint.as_deref());
+            Self { settings, endpoints, account: OnceCell::new() }
         }
 
         pub(crate) async fn account(&self) -> Result<&Account, AwsError> {
@@ -106,6 +111,11 @@ mod with_aws {
                     }
                 }
             })
+        }
+
+        fn endpoints(&self) -> Vec<Configured> {
+            let called = self.account.get().and_then(Account::endpoint).and_then(Configured::parse);
+            self.endpoints.iter().cloned().chain(called).collect()
         }
     }
 

@@ -70,6 +70,9 @@ impl Failure {
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         match error {
+            SessionError::Address { ref source, .. } => Self::new(Code::Refused, error.to_string())
+                .because("the session's token was not sent there")
+                .next(source.next_step()),
             SessionError::Dial(DialError::Refused { .. }) | SessionError::Refused { .. } => {
                 Self::new(Code::Refused, error.to_string())
                     .next("start again; a session's token opens one data channel only")

@@ -19,6 +19,7 @@ mod completions;
 mod console;
 mod control;
 mod demo;
+mod endpoints;
 mod exec;
 mod failure;
 mod forward;

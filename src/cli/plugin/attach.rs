@@ -16,7 +16,7 @@ use super::{
 use crate::{
     channel::Ready,
     net::Application,
-    session::{ControlPlane, SessionEnd},
+    session::{ControlPlane, SessionEnd, SessionError},
     streams::{Basic, Chosen, Forward, Pipe, PipeEvent, PortKind, Shell, ShellEvent, Stop},
     term::{Escapes, restore},
     wire::handshake::SessionType,
@@ -62,6 +62,9 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
         Err(error) if exit_code.is_some() => {
             tracing::debug!("{error}");
             SessionEnd::Closed { reason: String::new() }
+        }
+        Err(SessionError::Address { source, .. }) => {
+            return Err(format!("{source}; {}", source.next_step()));
         }
         Err(error) => return Err(error.to_string()),
     };
@@ -152,6 +155,7 @@ fn control_plane(invocation: &Invocation) -> Box<dyn ControlPlane> {
 }
 
 #[cfg(not(feature = "aws"))]
-fn control_plane(_invocation: &Invocation) -> Box<dyn ControlPlane> {
-    Box::new(crate::session::NoControlPlane)
+fn control_plane(invocation: &Invocation) -> Box<dyn ControlPlane> {
+    let endpoints = super::super::endpoints::configured(invocation.ssm_endpoint.as_deref());
+    Box::new(crate::session::NoControlPlane { endpoints })
 }
