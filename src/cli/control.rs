@@ -54,6 +54,7 @@ mod with_aws {
     use super::*;
     use crate::{
         aws::{Account, AwsError, Settings, StartedSession},
+        net::{Authorities, TlsError},
         session::Endpoint as Configured,
     };
     use tokio::sync::OnceCell;
@@ -109,6 +110,17 @@ mod with_aws {
                         tracing::debug!("data channel unsigned: {error}");
                         HeaderMap::new()
                     }
+                }
+            })
+        }
+
+        fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
+            Box::pin(async move {
+                match self.account().await {
+                    Ok(account) => Ok(account.authorities().clone()),
+                    Err(AwsError::Tls(error)) => Err(error),
+                    // Without a region or a profile the channel is dialled all the same, unsigned.
+                    Err(_) => Ok(Authorities::of_environment()?.unwrap_or_default()),
                 }
             })
         }

@@ -12,8 +12,8 @@ use super::{AddressError, ControlPlane, Refusal, Ticket, stream_address};
 use crate::{
     channel::{Channel, Config, Role},
     net::{
-        Application, DialError, Disconnect, DriveError, Driver, Outcome, WebSocket, dial, epoch_ms,
-        now,
+        Application, Authorities, DialError, Disconnect, DriveError, Driver, Outcome, WebSocket,
+        dial, epoch_ms, now,
     },
     wire::{
         control::{OpenDataChannel, Token},
@@ -176,7 +176,11 @@ impl<'a> Session<'a> {
 
     async fn open(&self, url: &Uri, token: Token) -> Result<WebSocket, DialError> {
         let headers = self.control_plane.sign(url).await;
-        let mut websocket = dial(url, headers).await?;
+        let authorities = match url.scheme_str() {
+            Some("wss") => self.control_plane.authorities().await?,
+            _ => Authorities::default(),
+        };
+        let mut websocket = dial(url, headers, &authorities).await?;
         let version = &self.config.version;
         let open = OpenDataChannel::new(random_uuid(), token, self.client_id, version);
         let text = serde_json::to_string(&open).unwrap_or_default();

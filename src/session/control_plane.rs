@@ -5,7 +5,10 @@ use std::{fmt, pin::Pin};
 use http::{HeaderMap, Uri};
 
 use super::Endpoint;
-use crate::wire::control::Token;
+use crate::{
+    net::{Authorities, TlsError},
+    wire::control::Token,
+};
 
 /// What StartSession and ResumeSession give: the way to a data channel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +31,11 @@ pub trait ControlPlane: Send + Sync {
 
     /// Headers that sign the upgrade of `url`; none when nothing can be signed with.
     fn sign<'a>(&'a self, url: &'a Uri) -> Answer<'a, HeaderMap>;
+
+    /// Whom data channels trust to know the service by its certificate.
+    fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
+        Box::pin(async { Ok(Authorities::default()) })
+    }
 
     /// What the user has configured: stream URLs may lead there, beside to AWS and this machine.
     fn endpoints(&self) -> Vec<Endpoint> {
@@ -58,6 +66,8 @@ impl fmt::Display for Refusal {
 pub struct NoControlPlane {
     /// What the user has configured.
     pub endpoints: Vec<Endpoint>,
+    /// Whom data channels trust.
+    pub authorities: Authorities,
 }
 
 impl ControlPlane for NoControlPlane {
@@ -72,6 +82,10 @@ impl ControlPlane for NoControlPlane {
 
     fn sign<'a>(&'a self, _url: &'a Uri) -> Answer<'a, HeaderMap> {
         Box::pin(async { HeaderMap::new() })
+    }
+
+    fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
+        Box::pin(async { Ok(self.authorities.clone()) })
     }
 
     fn endpoints(&self) -> Vec<Endpoint> {

@@ -40,6 +40,7 @@ mod stream_errors;
 mod targets;
 mod terminal;
 mod tls;
+mod tls_trust;
 mod web;
 
 mod agent_command;
