@@ -31,6 +31,7 @@ mod raw_frame;
 mod raw_gateway;
 mod raw_peer;
 mod resumption;
+mod secrets;
 mod shell;
 mod shell_plugin;
 mod ssh;
