@@ -18,6 +18,7 @@ mod demo;
 mod exec;
 mod exec_terminal;
 mod idle;
+mod local_side;
 mod lost_service;
 mod plugin_contract;
 mod plugin_words;
