@@ -38,6 +38,7 @@ mod shell_plugin;
 mod ssh;
 mod ssh_config;
 mod ssh_proxy;
+mod strangers;
 mod stream_errors;
 mod targets;
 mod terminal;
