@@ -5,7 +5,7 @@
 //! ```text
 //!   bin -> cli -> streams -> session -> net -> channel -> wire
 //!                    |          |                mux  (bytes only)
-//!                    +-> term   +-> aws
+//!                    +-> term   +-> aws -> net (whom TLS trusts)
 //!   local -> net (accepting side), channel (agent role), mux (server role), wire
 //! ```
 

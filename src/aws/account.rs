@@ -23,7 +23,10 @@ use super::{
     error::{AwsError, Operation},
     signature,
 };
-use crate::wire::{control::Token, stream_url};
+use crate::{
+    net::Authorities,
+    wire::{control::Token, stream_url},
+};
 
 /// An AWS account in one region, as the configuration gives it. Cheap to clone; the clones share
 /// connections and credentials.
@@ -33,6 +36,7 @@ pub struct Account {
     ssm: Client,
     endpoint: Endpoint,
     credentials: Arc<CredentialStore>,
+    authorities: Authorities,
     signs: bool,
 }
 
@@ -48,7 +52,8 @@ impl Account {
     }
 
     fn new(configuration: Configuration) -> Self {
-        let Configuration { region, ssm_endpoint, signs, sdk, credentials } = configuration;
+        let Configuration { region, ssm_endpoint, signs, sdk, authorities, credentials } =
+            configuration;
         let credentials = Arc::new(credentials);
         let endpoint = Endpoint::default();
         let provider: Arc<dyn ProvideCredentials> = credentials.clone();
@@ -58,12 +63,29 @@ impl Account {
         if let Some(url) = ssm_endpoint {
             ssm = ssm.endpoint_url(url);
         }
-        Self { region, ssm: Client::from_conf(ssm.build()), endpoint, credentials, signs }
+        Self {
+            region,
+            ssm: Client::from_conf(ssm.build()),
+            endpoint,
+            credentials,
+            authorities,
+            signs,
+        }
     }
 
     /// The region, for example `eu-west-1`.
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// Whom its TLS connections trust: the data channels' too.
+    pub fn authorities(&self) -> &Authorities {
+        &self.authorities
+    }
+
+    /// The address that the calls go to, once there was one.
+    pub fn endpoint(&self) -> Option<&str> {
+        self.endpoint.0.get().map(String::as_str)
     }
 
     /// `ssm:StartSession`: opens a session on a node.

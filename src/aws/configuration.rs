@@ -1,18 +1,19 @@
 //! Which profile, region and endpoint are meant, from what was typed, the environment and `~/.aws`.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, identity::IdentityCache, profile::ProfileSet,
 };
 use aws_sdk_ssm::config::{SharedHttpClient, timeout::TimeoutConfig};
-use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use http::Uri;
 
 use super::{
     credentials::{CredentialStore, Sources},
     error::{AwsError, chain},
 };
+use crate::net::Authorities;
 
 /// What the user says about AWS. What is `None` comes from the environment and the files in
 /// `~/.aws`, as the AWS CLI reads them; an empty text is as good as `None`.
@@ -36,6 +37,8 @@ pub(super) struct Configuration {
     pub signs: bool,
     /// The SDK's own.
     pub sdk: SdkConfig,
+    /// Whom TLS connections trust.
+    pub authorities: Authorities,
     /// Who the caller is.
     pub credentials: CredentialStore,
 }
@@ -49,7 +52,8 @@ impl Configuration {
         let region = region(given(settings.region), environment, &profile)?;
         let ssm_endpoint = given(settings.ssm_endpoint).map(endpoint).transpose()?;
 
-        let http = http_client();
+        let authorities = authorities(&profile)?;
+        let http = http_client(&authorities)?;
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .http_client(http.clone())
@@ -68,6 +72,7 @@ impl Configuration {
             ssm_endpoint,
             signs: signs(environment),
             sdk,
+            authorities,
             credentials: CredentialStore::new(sources),
         })
     }
@@ -122,11 +127,28 @@ fn signs(environment: impl Fn(&str) -> Option<String>) -> bool {
     environment("SSM_PLUGIN_SKIP_CLIENT_CONFIGURE").as_deref() != Some("true")
 }
 
-/// rustls with ring, as the WebSocket has it: one TLS stack in the program.
-fn http_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
+/// Those of AWS_CA_BUNDLE, then of the profile's `ca_bundle`, then the system's.
+fn authorities(profile: &ProfileSet) -> Result<Authorities, AwsError> {
+    if let Some(authorities) = Authorities::of_environment()? {
+        return Ok(authorities);
+    }
+    let bundle = given(profile.get("ca_bundle").map(str::to_owned));
+    let authorities = bundle.map(|path| Authorities::of_file(Path::new(&path))).transpose()?;
+    Ok(authorities.unwrap_or_default())
+}
+
+/// rustls with ring, as the WebSocket has it: one TLS stack in the program, with the same trust.
+fn http_client(authorities: &Authorities) -> Result<SharedHttpClient, AwsError> {
+    let store = match authorities.pem() {
+        Some(pem) => TrustStore::empty().with_pem_certificate(pem),
+        None => TrustStore::default(),
+    };
+    let context = TlsContext::builder().with_trust_store(store).build();
+    let context = context.map_err(|error| AwsError::Configuration { why: chain(&error) })?;
+    Ok(aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .build_https()
+        .tls_context(context)
+        .build_https())
 }
 
 fn timeouts() -> TimeoutConfig {

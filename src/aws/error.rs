@@ -10,6 +10,7 @@ use aws_sdk_ssm::{
 use thiserror::Error as ThisError;
 
 use super::configuration::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
+use crate::net::TlsError;
 
 /// Why AWS did not do what it was asked. Each message is one line; what AWS itself says is in it
 /// word for word, and no secret is.
@@ -28,6 +29,10 @@ pub enum AwsError {
         /// What is wrong with what.
         why: String,
     },
+
+    /// The certificate authorities that are to be trusted cannot be read.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 
     /// No credentials were found, or their source failed.
     #[error("no AWS credentials: {why}")]
@@ -140,6 +145,7 @@ impl AwsError {
             Self::Configuration { .. } => {
                 "check --profile, --region, the endpoint and the files in ~/.aws".to_owned()
             }
+            Self::Tls(_) => "check AWS_CA_BUNDLE, and `ca_bundle` of the profile".to_owned(),
             Self::NoCredentials { .. } => {
                 "run `aws configure` or `aws sso login`, or give --profile".to_owned()
             }
@@ -205,8 +211,15 @@ impl AwsError {
                 unreachable(operation, endpoint, why)
             }
             SdkError::TimeoutError(_) => unreachable(operation, endpoint, too_late()),
-            SdkError::ResponseError(_) => {
-                Self::Answer { operation, endpoint, why: root_cause(error) }
+            SdkError::ResponseError(answer) => {
+                let why = match answer.raw().status().as_u16() {
+                    // Who vouches for the endpoint does not for that place.
+                    status @ 300..=399 => {
+                        format!("HTTP status {status} leads elsewhere, and is not followed")
+                    }
+                    _ => root_cause(error),
+                };
+                Self::Answer { operation, endpoint, why }
             }
             // The request could not even be made: an address or a setting that makes no sense.
             _ => Self::Configuration { why: format!("{operation}: {}", root_cause(error)) },

@@ -192,6 +192,12 @@ pub(super) struct LocalArgs {
     /// Refuse this machine as the host of a port session, as agents from 3.3.4851 on do.
     #[arg(long)]
     pub(super) deny_loopback: bool,
+    /// Host name by which a proxy or a mapped port reaches the endpoint; may be given several times.
+    ///
+    /// On a loopback address only names of this machine and addresses are answered to, so that no web
+    /// page gets in by a name of its own.
+    #[arg(long = "allow-host", value_name = "NAME")]
+    pub(super) allow_hosts: Vec<String>,
 }
 
 fn agent_version(text: &str) -> Result<String, String> {

@@ -52,19 +52,25 @@ mod with_aws {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::aws::{Account, AwsError, Settings, StartedSession};
+    use crate::{
+        aws::{Account, AwsError, Settings, StartedSession},
+        net::{Authorities, TlsError},
+        session::Endpoint as Configured,
+    };
     use tokio::sync::OnceCell;
 
     /// An account of AWS, looked up when it is first needed: a session that needs no signature
     /// does not wait for it.
     pub(crate) struct AwsControl {
         settings: Settings,
+        endpoints: Vec<Configured>,
         account: OnceCell<Account>,
     }
 
     impl AwsControl {
         pub(crate) fn new(settings: Settings) -> Self {
-            Self { settings, account: OnceCell::new() }
+            let endpoints = super::super::endpoints::configured(settings.ssm_endpoint.as_deref());
+            Self { settings, endpoints, account: OnceCell::new() }
         }
 
         pub(crate) async fn account(&self) -> Result<&Account, AwsError> {
@@ -106,6 +112,22 @@ mod with_aws {
                     }
                 }
             })
+        }
+
+        fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
+            Box::pin(async move {
+                match self.account().await {
+                    Ok(account) => Ok(account.authorities().clone()),
+                    Err(AwsError::Tls(error)) => Err(error),
+                    // Without a region or a profile the channel is dialled all the same, unsigned.
+                    Err(_) => Ok(Authorities::of_environment()?.unwrap_or_default()),
+                }
+            })
+        }
+
+        fn endpoints(&self) -> Vec<Configured> {
+            let called = self.account.get().and_then(Account::endpoint).and_then(Configured::parse);
+            self.endpoints.iter().cloned().chain(called).collect()
         }
     }
 

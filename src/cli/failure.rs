@@ -70,9 +70,21 @@ impl Failure {
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         match error {
+            SessionError::Address { ref source, .. } => Self::new(Code::Refused, error.to_string())
+                .because("the session's token was not sent there")
+                .next(source.next_step()),
             SessionError::Dial(DialError::Refused { .. }) | SessionError::Refused { .. } => {
                 Self::new(Code::Refused, error.to_string())
                     .next("start again; a session's token opens one data channel only")
+            }
+            SessionError::Dial(DialError::Certificate { .. }) => {
+                Self::new(Code::Lost, error.to_string()).next(
+                    "if a proxy or a private authority is on the way, name its certificates in \
+                     AWS_CA_BUNDLE",
+                )
+            }
+            SessionError::Dial(DialError::Tls(_)) => {
+                Self::new(Code::Usage, error.to_string()).next(AUTHORITIES_STEP)
             }
             SessionError::Dial(_) => Self::new(Code::Lost, error.to_string())
                 .next("check the network, proxy and VPC endpoint on the way to that host"),
@@ -82,6 +94,8 @@ impl From<SessionError> for Failure {
         }
     }
 }
+
+const AUTHORITIES_STEP: &str = "check AWS_CA_BUNDLE, and `ca_bundle` of the profile";
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
@@ -100,7 +114,9 @@ impl From<crate::aws::AwsError> for Failure {
         let code = match &error {
             AwsError::TargetNotConnected { .. } | AwsError::NotFound { .. } => Code::Target,
             AwsError::Unreachable { .. } => Code::Lost,
-            AwsError::NoRegion { .. } | AwsError::Configuration { .. } => Code::Usage,
+            AwsError::NoRegion { .. } | AwsError::Configuration { .. } | AwsError::Tls(_) => {
+                Code::Usage
+            }
             _ => Code::Refused,
         };
         let next = error.next_step();

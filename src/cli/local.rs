@@ -37,6 +37,7 @@ pub(super) async fn run(arguments: LocalArgs, output: &Output) -> Result<(), Fai
         agent_version,
         pace: pace(arguments.pace),
         deny_loopback: arguments.deny_loopback,
+        hosts: arguments.allow_hosts,
         quirks: arguments.quirks,
     };
     let endpoint = Endpoint::start(listener, config)

@@ -1,6 +1,12 @@
-//! Log lines on stderr, as many as are asked for.
+//! Log lines on stderr, as many as are asked for, and none that shows a secret.
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter,
+    filter::{FilterExt, filter_fn},
+    layer::{Layer, SubscriberExt},
+    util::SubscriberInitExt,
+};
 
 use super::args::Global;
 
@@ -23,12 +29,26 @@ pub(super) fn for_programs() {
 
 fn init(default: &str) {
     let filter = std::env::var("SSMPORT_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter.unwrap_or_else(|| EnvFilter::new(default)))
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
         .with_target(false)
-        .without_time();
+        .without_time()
+        .with_filter(filter.and(filter_fn(may_be_shown)));
     // Set before only by a program that has its own logging.
-    let _ = subscriber.try_init();
+    let _ = tracing_subscriber::registry().with(lines).try_init();
+}
+
+/// Whether a line may be shown, whatever the filter asks for. Other people's crates show requests
+/// and answers in their details: the AWS SDK at `trace` an answer of StartSession with its token. Where
+/// credentials come from is told at `debug`, without any secret.
+fn may_be_shown(metadata: &Metadata<'_>) -> bool {
+    let origin = metadata.target().split("::").next().unwrap_or_default();
+    let most = match origin {
+        "ssmport" => Level::TRACE,
+        "aws_config" => Level::DEBUG,
+        _ => Level::INFO,
+    };
+    *metadata.level() <= most
 }

@@ -19,6 +19,7 @@ mod completions;
 mod console;
 mod control;
 mod demo;
+mod endpoints;
 mod exec;
 mod failure;
 mod forward;
@@ -30,6 +31,7 @@ mod plugin;
 mod port_owner;
 mod proxy;
 mod proxy_command;
+mod response_variable;
 mod service;
 mod shell;
 mod signals;
@@ -45,6 +47,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use plugin::run as plugin;
+pub use response_variable::{is_response_variable, response_variables};
 
 use crate::term::restore_on_panic;
 use args::{Cli, Command};

@@ -5,8 +5,7 @@
 //!   GET  /v1/data-channel/SESSION    upgrade to WebSocket, handed to the Gateway
 //! ```
 //!
-//! Requests from web pages are refused: a browser sends `Origin` with every request that could do
-//! harm here, and no AWS program does. A connection is one task from `accept` to the end of its
+//! Requests that a web page may be behind are refused, see `web_page`. A connection is one task from `accept` to the end of its
 //! WebSocket, and all of them end with [`serve`].
 
 use std::convert::Infallible;
@@ -17,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, ORIGIN, UPGRADE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
 use http::uri::Authority;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -35,6 +34,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::api::{STREAM_PATH, answer};
 use super::service::Service;
+use super::web_page;
 use crate::net::websocket_config;
 
 /// A data channel's WebSocket, directly on its TCP connection.
@@ -53,7 +53,8 @@ pub trait Gateway: Send + Sync + 'static {
     ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }
 
-/// Serves the endpoint for ever; dropping the future closes all its connections.
+/// Serves the endpoint for ever; dropping the future closes all its connections. `hosts` are names
+/// that it is reached by beside those of this machine.
 ///
 /// At most [`CONNECTION_LIMIT`] connections are served at a time, WebSockets included; further ones
 /// wait in the listener's queue.
@@ -61,8 +62,9 @@ pub async fn serve(
     listener: TcpListener,
     service: Arc<Mutex<Service>>,
     gateway: Arc<dyn Gateway>,
+    hosts: Arc<[String]>,
 ) -> Infallible {
-    serve_at_most(CONNECTION_LIMIT, listener, service, gateway).await
+    serve_at_most(CONNECTION_LIMIT, listener, service, gateway, hosts).await
 }
 
 async fn serve_at_most(
@@ -70,13 +72,15 @@ async fn serve_at_most(
     listener: TcpListener,
     service: Arc<Mutex<Service>>,
     gateway: Arc<dyn Gateway>,
+    hosts: Arc<[String]>,
 ) -> Infallible {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < limit => match accepted {
                 Ok((stream, peer)) => {
-                    let connection = Connection { service: service.clone(), gateway: gateway.clone() };
+                    let (service, gateway) = (service.clone(), gateway.clone());
+                    let connection = Connection { service, gateway, hosts: hosts.clone() };
                     connections.spawn(connection.run(stream, peer));
                 }
                 Err(error) => {
@@ -97,6 +101,7 @@ async fn serve_at_most(
 struct Connection {
     service: Arc<Mutex<Service>>,
     gateway: Arc<dyn Gateway>,
+    hosts: Arc<[String]>,
 }
 
 impl Connection {
@@ -143,11 +148,8 @@ impl Connection {
     }
 
     async fn respond(&self, request: Request<Incoming>, local: SocketAddr) -> Answer {
-        if request.headers().contains_key(ORIGIN) {
-            return Answer::refuse(
-                StatusCode::FORBIDDEN,
-                "Requests from web pages (with an Origin header) are refused.",
-            );
+        if let Some((status, why)) = web_page::refusal(request.headers(), local, &self.hosts) {
+            return Answer::refuse(status, why);
         }
         let path = request.uri().path();
         if path == "/" {

@@ -28,6 +28,7 @@ mod node;
 mod service;
 mod session;
 mod token;
+mod web_page;
 
 use std::{
     convert::Infallible,
@@ -61,6 +62,8 @@ pub struct EndpointConfig {
     pub pace: Option<Pace>,
     /// Whether `host` of a port session must not be this machine, as with agents from 3.3.4851 on.
     pub deny_loopback: bool,
+    /// Host names that it is reached by beside those of this machine: a proxy's, a mapped port's.
+    pub hosts: Vec<String>,
     /// What the agent does that nobody would do on purpose.
     pub quirks: Quirks,
 }
@@ -79,6 +82,7 @@ impl Default for EndpointConfig {
             agent_version: AGENT_VERSION.to_owned(),
             pace: None,
             deny_loopback: false,
+            hosts: Vec::new(),
             quirks: Quirks::default(),
         }
     }
@@ -103,10 +107,11 @@ impl Endpoint {
         let address = listener.local_addr()?;
         let service = Arc::new(Mutex::new(Service::new(config.nodes.clone())?));
         let agents = Agents::new(&config);
+        let hosts = config.hosts.clone().into();
         let gateway = AgentGateway::new(Arc::clone(&service), config, agents.clone());
         let gateway = Arc::new(gateway);
         let mut server = JoinSet::new();
-        server.spawn(http::serve(listener, Arc::clone(&service), gateway));
+        server.spawn(http::serve(listener, Arc::clone(&service), gateway, hosts));
         Ok(Self { address, agents, service, _server: server })
     }
 

@@ -9,7 +9,10 @@ use tokio_tungstenite::{
     tungstenite::{self, client::IntoClientRequest, protocol::WebSocketConfig},
 };
 
-use super::tls::{self, TlsError};
+use super::{
+    authorities::Authorities,
+    tls::{self, TlsError},
+};
 use crate::wire::stream_url::without_query;
 
 /// A data channel's carrier, on the client's side.
@@ -48,6 +51,14 @@ pub enum DialError {
         /// The HTTP status.
         status: http::StatusCode,
     },
+    /// The server shows a certificate that nobody should trust.
+    #[error("the certificate of {host} is not to be trusted: {why}")]
+    Certificate {
+        /// Host and port.
+        host: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// TLS or the WebSocket handshake failed otherwise.
     #[error("no WebSocket with {host}: {source}")]
     Upgrade {
@@ -58,14 +69,19 @@ pub enum DialError {
     },
 }
 
-/// Opens the WebSocket of `url`, with `headers` added to the upgrade.
+/// Opens the WebSocket of `url`, with `headers` added to the upgrade. A redirection is a refusal:
+/// nobody has vouched for where it leads.
 ///
 /// # Errors
 /// When the URL is not a WebSocket's, or any step of connecting fails or takes more than 20 s.
-pub async fn dial(url: &Uri, headers: HeaderMap) -> Result<WebSocket, DialError> {
+pub async fn dial(
+    url: &Uri,
+    headers: HeaderMap,
+    authorities: &Authorities,
+) -> Result<WebSocket, DialError> {
     let (host, port) = host_and_port(url)?;
     let shown = format!("{host}:{port}");
-    let attempt = timeout(CONNECT_TIMEOUT, connect(url, headers, &host, port, &shown));
+    let attempt = timeout(CONNECT_TIMEOUT, connect(url, headers, authorities, &host, port, &shown));
     attempt
         .await
         .unwrap_or_else(|_| Err(DialError::Timeout { host: shown.clone(), after: CONNECT_TIMEOUT }))
@@ -74,6 +90,7 @@ pub async fn dial(url: &Uri, headers: HeaderMap) -> Result<WebSocket, DialError>
 async fn connect(
     url: &Uri,
     headers: HeaderMap,
+    authorities: &Authorities,
     host: &str,
     port: u16,
     shown: &str,
@@ -86,7 +103,7 @@ async fn connect(
     tcp.set_nodelay(true).map_err(connect_error)?;
 
     let connector = if url.scheme_str() == Some("wss") {
-        Connector::Rustls(tls::client_config()?)
+        Connector::Rustls(tls::client_config(authorities)?)
     } else {
         Connector::Plain
     };
@@ -96,7 +113,18 @@ async fn connect(
         Err(tungstenite::Error::Http(response)) => {
             Err(DialError::Refused { host: shown.to_owned(), status: response.status() })
         }
-        Err(source) => Err(DialError::Upgrade { host: shown.to_owned(), source: Box::new(source) }),
+        Err(source) => Err(not_upgraded(shown.to_owned(), source)),
+    }
+}
+
+fn not_upgraded(host: String, error: tungstenite::Error) -> DialError {
+    let cause = match &error {
+        tungstenite::Error::Io(error) => error.get_ref(),
+        _ => None,
+    };
+    match cause.and_then(|cause| tls::certificate_fault(cause)) {
+        Some(why) => DialError::Certificate { host, why },
+        None => DialError::Upgrade { host, source: Box::new(error) },
     }
 }
 
@@ -163,7 +191,10 @@ mod tests {
     use super::*;
 
     async fn failure(url: &str) -> String {
-        dial(&url.parse().unwrap(), HeaderMap::new()).await.unwrap_err().to_string()
+        dial(&url.parse().unwrap(), HeaderMap::new(), &Authorities::default())
+            .await
+            .unwrap_err()
+            .to_string()
     }
 
     #[tokio::test]

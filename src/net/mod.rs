@@ -14,6 +14,7 @@
 //! of an application that both ends of a port session share.
 #![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
 
+mod authorities;
 mod dial;
 mod driver;
 mod liveness;
@@ -22,11 +23,13 @@ mod relay;
 mod socket;
 mod tls;
 
+pub use authorities::Authorities;
 pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};
 pub use driver::{Application, Disconnect, DriveError, Driver, Outcome, SILENCE_LIMIT, Turn};
 pub use ready_list::ReadyList;
 pub use relay::{Notice, Pace, Relay, RelayConfig, Traffic};
 pub use socket::Socket;
+pub use tls::TlsError;
 
 /// The clock that drivers hand to the state machines. Under a paused tokio clock, it is that.
 pub fn now() -> std::time::Instant {

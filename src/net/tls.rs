@@ -1,36 +1,58 @@
-//! TLS for the WebSocket: rustls with ring, the system's certificates, TLS 1.2 at least.
+//! TLS for the WebSocket: rustls with ring, TLS 1.2 at least.
 
-use std::sync::Arc;
+use std::{error::Error, path::PathBuf, sync::Arc};
 
 use tokio_rustls::rustls::{
-    ClientConfig, RootCertStore,
+    self, CertificateError, ClientConfig,
     crypto::ring,
     version::{TLS12, TLS13},
 };
 
+use super::authorities::Authorities;
+
 /// Why no TLS configuration could be made.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TlsError {
     /// The system has no certificate authorities.
     #[error("no certificate authorities found on this system{0}; install ca-certificates")]
     NoRoots(String),
+    /// The file of authorities that is to be used cannot be.
+    #[error("cannot use the certificate authorities of {}: {why}", .path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// rustls refused the configuration.
     #[error("TLS configuration refused: {0}")]
-    Config(#[from] tokio_rustls::rustls::Error),
+    Config(String),
 }
 
-/// A client configuration that trusts the system's authorities.
-pub(super) fn client_config() -> Result<Arc<ClientConfig>, TlsError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (added, _unusable) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        let first = found.errors.first().map(|error| format!(" ({error})"));
-        return Err(TlsError::NoRoots(first.unwrap_or_default()));
-    }
+/// A client configuration that trusts `authorities`. Server certificates are always verified.
+pub(super) fn client_config(authorities: &Authorities) -> Result<Arc<ClientConfig>, TlsError> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_root_certificates(roots)
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(|error| TlsError::Config(error.to_string()))?
+        .with_root_certificates(authorities.roots()?)
         .with_no_client_auth();
     Ok(Arc::new(config))
+}
+
+/// What is wrong with the server's certificate, if that is why TLS failed.
+pub(super) fn certificate_fault(error: &(dyn Error + 'static)) -> Option<String> {
+    use CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+        NotValidYetContext, UnknownIssuer,
+    };
+    let rustls::Error::InvalidCertificate(fault) = error.downcast_ref()? else { return None };
+    Some(match fault {
+        Expired | ExpiredContext { .. } => "it has expired".to_owned(),
+        NotValidYet | NotValidYetContext { .. } => {
+            "it is not valid yet; is this computer's clock right?".to_owned()
+        }
+        NotValidForName | NotValidForNameContext { .. } => "it is for another name".to_owned(),
+        UnknownIssuer => "no authority that is trusted has signed it".to_owned(),
+        fault => fault.to_string(),
+    })
 }

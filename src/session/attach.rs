@@ -8,14 +8,17 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use super::{ControlPlane, Limits, Refusal, Ticket};
+use super::{AddressError, ControlPlane, Limits, Refusal, Ticket, stream_address};
 use crate::{
     channel::{Channel, Config, Role},
     net::{
-        Application, DialError, Disconnect, DriveError, Driver, Outcome, WebSocket,
+        Application, Authorities, DialError, Disconnect, DriveError, Driver, Outcome, WebSocket,
         break_off_after, dial, epoch_ms, now,
     },
-    wire::{control::OpenDataChannel, stream_url},
+    wire::{
+        control::{OpenDataChannel, Token},
+        stream_url,
+    },
 };
 
 /// A session between its WebSockets.
@@ -44,6 +47,14 @@ pub enum SessionEnd {
 /// Why a session could not be opened, or not kept.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
+    /// The stream URL leads nowhere that a token may be sent to.
+    #[error("session {session_id}: {source}")]
+    Address {
+        /// The session.
+        session_id: String,
+        /// Why not there.
+        source: AddressError,
+    },
     /// No WebSocket.
     #[error(transparent)]
     Dial(#[from] DialError),
@@ -116,7 +127,8 @@ impl<'a> Session<'a> {
     ) -> Result<SessionEnd, SessionError> {
         let stream_url = ticket.stream_url.clone();
         let can_resume = !stream_url::is_presigned(&stream_url);
-        let mut websocket = self.open(ticket).await?;
+        let url = self.address(&ticket.stream_url)?;
+        let mut websocket = self.open(&url, ticket.token).await?;
         let mut channel = Channel::new(self.config.clone(), now());
         let mut attempts = Attempts::new();
         loop {
@@ -152,16 +164,13 @@ impl<'a> Session<'a> {
             }
             // The service does this every hour: it is nothing to speak of while it heals.
             tracing::info!(session = self.id, "{lost}; resuming");
-            websocket = match self.resume(&stream_url, &lost, &mut attempts).await {
-                Ok(Some(websocket)) => websocket,
-                Ok(None) => return Ok(SessionEnd::TimedOut),
-                Err(why) => {
-                    return Err(SessionError::Lost { session_id: self.id, lost, why });
-                }
+            websocket = match self.resume(&stream_url, lost, &mut attempts).await? {
+                Some(websocket) => websocket,
+                None => return Ok(SessionEnd::TimedOut),
             };
             channel.handle_reconnected(now());
             application.handle_reconnected(now());
-            if attempts.have_failed {
+            if std::mem::take(&mut attempts.have_failed) {
                 tracing::warn!(session = self.id, "resumed; nothing is lost");
             } else {
                 tracing::info!(session = self.id, "resumed");
@@ -169,16 +178,22 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn open(&self, ticket: Ticket) -> Result<WebSocket, DialError> {
-        let url: Uri = ticket
-            .stream_url
-            .parse()
-            .map_err(|_| DialError::Url(stream_url::without_query(&ticket.stream_url)))?;
-        let headers = self.control_plane.sign(&url).await;
-        let mut websocket = dial(&url, headers).await?;
+    /// Before anything is sent there, or signed for it.
+    fn address(&self, stream_url: &str) -> Result<Uri, SessionError> {
+        let checked = stream_address::checked(stream_url, &self.control_plane.endpoints());
+        checked.map_err(|source| SessionError::Address { session_id: self.id.clone(), source })
+    }
+
+    async fn open(&self, url: &Uri, token: Token) -> Result<WebSocket, DialError> {
+        let headers = self.control_plane.sign(url).await;
+        let authorities = match url.scheme_str() {
+            Some("wss") => self.control_plane.authorities().await?,
+            _ => Authorities::default(),
+        };
+        let mut websocket = dial(url, headers, &authorities).await?;
         break_off_after(&websocket, self.limits.silence);
         let version = &self.config.version;
-        let open = OpenDataChannel::new(random_uuid(), ticket.token, self.client_id, version);
+        let open = OpenDataChannel::new(random_uuid(), token, self.client_id, version);
         let text = serde_json::to_string(&open).unwrap_or_default();
         let host = url.host().unwrap_or_default().to_owned();
         let sent = websocket.send(Message::text(text)).await;
@@ -192,9 +207,10 @@ impl<'a> Session<'a> {
     async fn resume(
         &self,
         stream_url: &str,
-        lost: &Disconnect,
+        lost: Disconnect,
         attempts: &mut Attempts,
-    ) -> Result<Option<WebSocket>, String> {
+    ) -> Result<Option<WebSocket>, SessionError> {
+        let gone = |lost, why| SessionError::Lost { session_id: self.id.clone(), lost, why };
         let mut why = "no new connection lasted".to_owned();
         while now() < attempts.began + self.limits.resumption {
             attempts.pause().await;
@@ -204,12 +220,13 @@ impl<'a> Session<'a> {
                     if ticket.stream_url.is_empty() {
                         stream_url.clone_into(&mut ticket.stream_url);
                     }
-                    match self.open(ticket).await {
+                    let url = self.address(&ticket.stream_url)?;
+                    match self.open(&url, ticket.token).await {
                         Ok(websocket) => return Ok(Some(websocket)),
                         Err(error) => error.to_string(),
                     }
                 }
-                Err(Refusal { message, is_temporary: false }) => return Err(message),
+                Err(Refusal { message, is_temporary: false }) => return Err(gone(lost, message)),
                 Err(Refusal { message, .. }) => message,
             };
             if std::mem::replace(&mut attempts.have_failed, true) {
@@ -218,7 +235,7 @@ impl<'a> Session<'a> {
                 tracing::warn!(session = self.id, "{lost}; resuming fails so far: {why}");
             }
         }
-        Err(why)
+        Err(gone(lost, why))
     }
 
     async fn terminate(&self) {

@@ -4,7 +4,11 @@ use std::{fmt, pin::Pin};
 
 use http::{HeaderMap, Uri};
 
-use crate::wire::control::Token;
+use super::Endpoint;
+use crate::{
+    net::{Authorities, TlsError},
+    wire::control::Token,
+};
 
 /// What StartSession and ResumeSession give: the way to a data channel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +31,16 @@ pub trait ControlPlane: Send + Sync {
 
     /// Headers that sign the upgrade of `url`; none when nothing can be signed with.
     fn sign<'a>(&'a self, url: &'a Uri) -> Answer<'a, HeaderMap>;
+
+    /// Whom data channels trust to know the service by its certificate.
+    fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
+        Box::pin(async { Ok(Authorities::default()) })
+    }
+
+    /// What the user has configured: stream URLs may lead there, beside to AWS and this machine.
+    fn endpoints(&self) -> Vec<Endpoint> {
+        Vec::new()
+    }
 }
 
 /// A pending answer of the control plane.
@@ -48,8 +62,13 @@ impl fmt::Display for Refusal {
 }
 
 /// For sessions that come with nothing but a ticket: dialled unsigned, never resumed.
-#[derive(Clone, Copy, Debug)]
-pub struct NoControlPlane;
+#[derive(Clone, Default, Debug)]
+pub struct NoControlPlane {
+    /// What the user has configured.
+    pub endpoints: Vec<Endpoint>,
+    /// Whom data channels trust.
+    pub authorities: Authorities,
+}
 
 impl ControlPlane for NoControlPlane {
     fn resume<'a>(&'a self, _session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
@@ -63,5 +82,13 @@ impl ControlPlane for NoControlPlane {
 
     fn sign<'a>(&'a self, _url: &'a Uri) -> Answer<'a, HeaderMap> {
         Box::pin(async { HeaderMap::new() })
+    }
+
+    fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
+        Box::pin(async { Ok(self.authorities.clone()) })
+    }
+
+    fn endpoints(&self) -> Vec<Endpoint> {
+        self.endpoints.clone()
     }
 }

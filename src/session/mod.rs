@@ -1,7 +1,8 @@
 //! A session's life: opened with a ticket, attached to a WebSocket, resumed on others, ended.
 //!
 //! ```text
-//!   StartSession's ticket --> dial, show the token --> drive ----> closed, done
+//!   StartSession's ticket --> check the address,
+//!                             dial, show the token --> drive ----> closed, done
 //!                               ^                        |
 //!                               |                        | connection lost
 //!                          ResumeSession's ticket <------+
@@ -13,7 +14,9 @@
 mod attach;
 mod control_plane;
 mod limits;
+mod stream_address;
 
 pub use attach::{Session, SessionEnd, SessionError};
 pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal, Ticket};
 pub use limits::Limits;
+pub use stream_address::{AddressError, Endpoint, is_of_aws};

@@ -2,15 +2,13 @@
 
 use std::{
     fs, io,
-    os::unix::{
-        fs::{FileTypeExt, MetadataExt},
-        net::UnixStream as BlockingStream,
-    },
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
     task::{Context, Poll},
 };
 
 use rustix::{fs::Mode, process::umask};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
 /// A Unix socket that only its owner may connect to. Its file goes away with it.
@@ -18,7 +16,8 @@ use tokio::net::{UnixListener, UnixStream};
 pub struct SocketFile {
     listener: UnixListener,
     path: PathBuf,
-    inode: u64,
+    /// Device and inode.
+    file: (u64, u64),
 }
 
 impl SocketFile {
@@ -33,20 +32,18 @@ impl SocketFile {
                 let what = "there is a file of that name which is no socket";
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, what));
             }
-            match BlockingStream::connect(path) {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    fs::remove_file(path)?;
-                }
-                _ => return Err(io::ErrorKind::AddrInUse.into()),
+            if !is_abandoned(path)? {
+                return Err(io::ErrorKind::AddrInUse.into());
             }
+            fs::remove_file(path)?;
         }
         // Not by a change of mode afterwards: until then anyone could connect.
         let before = umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
         let listener = UnixListener::bind(path);
         umask(before);
         let listener = listener?;
-        let inode = fs::symlink_metadata(path)?.ino();
-        Ok(Self { listener, path: path.to_owned(), inode })
+        let file = identity(&fs::symlink_metadata(path)?);
+        Ok(Self { listener, path: path.to_owned(), file })
     }
 
     /// Where it is.
@@ -59,20 +56,33 @@ impl SocketFile {
     }
 }
 
+/// Whether nobody listens at `path` any more.
+fn is_abandoned(path: &Path) -> io::Result<bool> {
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A program that is too busy to accept would hold us up, and is there all the same.
+    probe.set_nonblocking(true)?;
+    let answer = probe.connect(&SockAddr::unix(path)?);
+    Ok(answer.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Another program may have put its own file in our file's place.
         let is_ours =
-            |there: fs::Metadata| there.ino() == self.inode && there.file_type().is_socket();
+            |there: fs::Metadata| identity(&there) == self.file && there.file_type().is_socket();
         if fs::symlink_metadata(&self.path).is_ok_and(is_ours) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
+fn identity(file: &fs::Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use tempfile::TempDir;
 
@@ -100,6 +110,45 @@ mod tests {
         fs::write(&path, "precious").unwrap();
         assert_eq!(SocketFile::bind(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+
+        let inner = folder.path().join("folder");
+        fs::create_dir(&inner).unwrap();
+        assert_eq!(SocketFile::bind(&inner).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert!(inner.is_dir());
+    }
+
+    #[tokio::test]
+    async fn a_link_is_left_alone_wherever_it_leads() {
+        let folder = TempDir::new().unwrap();
+        let (abandoned, link) = (folder.path().join("s"), folder.path().join("link"));
+        drop(std::os::unix::net::UnixListener::bind(&abandoned).unwrap());
+        for to in [&abandoned, &folder.path().join("nowhere")] {
+            symlink(to, &link).unwrap();
+            assert_eq!(SocketFile::bind(&link).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(&fs::read_link(&link).unwrap(), to);
+            fs::remove_file(&link).unwrap();
+        }
+        assert!(abandoned.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_whose_program_is_too_busy_to_accept_is_left_alone() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("s");
+        let busy = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        busy.bind(&SockAddr::unix(&path).unwrap()).unwrap();
+        busy.listen(0).unwrap();
+        let mut waiting = Vec::new();
+        loop {
+            let client = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            client.set_nonblocking(true).unwrap();
+            match client.connect(&SockAddr::unix(&path).unwrap()) {
+                Ok(()) => waiting.push(client),
+                Err(_) => break,
+            }
+        }
+        assert_eq!(SocketFile::bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert!(path.exists());
     }
 
     #[tokio::test]
@@ -111,5 +160,18 @@ mod tests {
         fs::write(&path, "another's").unwrap();
         drop(file);
         assert!(path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_took_our_place_is_left_alone() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("s");
+        let first = SocketFile::bind(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = SocketFile::bind(&path).unwrap();
+        drop(first);
+        UnixStream::connect(&path).await.unwrap();
+        drop(second);
+        assert!(!path.exists());
     }
 }

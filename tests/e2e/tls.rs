@@ -36,33 +36,56 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
     let other = TlsProxy::start(&endpoint);
     let plugin = attach(&endpoint, &proxy, server.port, Some(other.authority()));
     let finished = plugin.finish();
-    let expected =
-        format!("Cannot perform start session: no WebSocket with localhost:{}: ", proxy.port);
-    let told = finished.stdout.lines().find(|line| line.starts_with(&expected));
-    let told = told.unwrap_or_else(|| panic!("{finished:#?}"));
-    assert!(told.contains("certificate"), "{told}");
+    let expected = format!(
+        "Cannot perform start session: the certificate of localhost:{} is not to be trusted: ",
+        proxy.port
+    );
+    assert!(finished.stdout.contains(&expected), "{finished:#?}");
     assert_eq!(finished.code(), 0);
 }
 
 /// The plugin, for a session whose stream URL leads through the proxy.
 fn attach(endpoint: &Endpoint, proxy: &TlsProxy, port: u16, roots: Option<String>) -> Program {
-    let response = proxy.lead_through(endpoint, &endpoint.start_port_session(port));
-    let mut plugin = Plugin::command(endpoint, &response, &port_request(port));
+    let mut plugin = through(endpoint, proxy, port);
     plugin.envs(roots.map(|roots| ("SSL_CERT_FILE", roots)));
     Program::start(plugin)
 }
 
+/// The plugin that is to go through the proxy.
+pub fn through(endpoint: &Endpoint, proxy: &TlsProxy, port: u16) -> Command {
+    let response = proxy.lead_through(endpoint, &endpoint.start_port_session(port));
+    Plugin::command(endpoint, &response, &port_request(port))
+}
+
 pub struct TlsProxy {
-    port: u16,
+    pub port: u16,
     folder: TempDir,
     _server: Program,
 }
 
+/// What is wrong with a proxy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flaw {
+    None,
+    /// The certificate is another host's.
+    OtherName,
+    /// The certificate was good until yesterday.
+    Expired,
+    /// The certificate has no authority but itself.
+    SelfSigned,
+    /// TLS 1.1 is the newest that it speaks.
+    OldTls,
+}
+
 impl TlsProxy {
     pub fn start(endpoint: &Endpoint) -> Self {
+        Self::with(Flaw::None, endpoint)
+    }
+
+    pub fn with(flaw: Flaw, endpoint: &Endpoint) -> Self {
         let folder = TempDir::new().expect("a directory for nginx");
-        certify(folder.path());
-        let settings = |port| configuration(port, endpoint);
+        certify(folder.path(), flaw);
+        let settings = |port| configuration(port, flaw, endpoint);
         let (port, server) = start_nginx(folder.path(), settings);
         Self { port, folder, _server: server }
     }
@@ -75,6 +98,12 @@ impl TlsProxy {
         let url = url.replace(&plain, &format!("wss://localhost:{}", self.port));
         response["StreamUrl"] = Value::String(url);
         response
+    }
+
+    /// Where it serves the endpoint's API.
+    #[cfg(feature = "aws")]
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}", self.port)
     }
 
     /// The file that vouches for the proxy's certificate.
@@ -90,7 +119,7 @@ impl TlsProxy {
 }
 
 /// A certificate for localhost and the authority that signed it.
-fn certify(folder: &Path) {
+fn certify(folder: &Path, flaw: Flaw) {
     let openssl = |arguments: &str| {
         let mut command: Command = command(find_tool("openssl"));
         command.current_dir(folder).args(arguments.split(' '));
@@ -99,13 +128,22 @@ fn certify(folder: &Path) {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(&format!("req -x509 {key} -days 2 -keyout ca.key -out ca.pem -subj /CN=Test"));
     openssl(&format!("req {key} -keyout key.pem -out request.pem -subj /CN=localhost"));
-    fs::write(folder.join("san"), "subjectAltName=DNS:localhost").expect("the name");
-    openssl(
-        "x509 -req -in request.pem -CA ca.pem -CAkey ca.key -days 2 -out cert.pem -extfile san",
-    );
+    let name = if flaw == Flaw::OtherName { "other.test" } else { "localhost" };
+    fs::write(folder.join("san"), format!("subjectAltName=DNS:{name}")).expect("the name");
+    let days = if flaw == Flaw::Expired { -1 } else { 2 };
+    let signer = match flaw {
+        Flaw::SelfSigned => "-signkey key.pem",
+        _ => "-CA ca.pem -CAkey ca.key",
+    };
+    openssl(&format!("x509 -req -in request.pem {signer} -days {days} -out cert.pem -extfile san"));
 }
 
-fn configuration(port: u16, endpoint: &Endpoint) -> String {
+fn configuration(port: u16, flaw: Flaw, endpoint: &Endpoint) -> String {
+    let protocols = match flaw {
+        // Its ciphers are too weak for OpenSSL's ordinary level.
+        Flaw::OldTls => "ssl_protocols TLSv1.1; ssl_ciphers ALL:@SECLEVEL=0;",
+        _ => "",
+    };
     // As root the workers would become someone who cannot read the folder.
     let user = if getuid().is_root() { "user root;" } else { "" };
     // An access log is written when a request ends, which a WebSocket's does not while it is in
@@ -130,6 +168,7 @@ http {{
         listen 127.0.0.1:{port} ssl;
         ssl_certificate cert.pem;
         ssl_certificate_key key.pem;
+        {protocols}
         location / {{
             mirror /seen;
             proxy_pass {};

@@ -17,7 +17,7 @@ const LAYERS: [Layer; 10] = [
     Layer { folder: "channel", knows: &["wire"], tests_know: &[] },
     Layer { folder: "mux", knows: &[], tests_know: &[] },
     Layer { folder: "net", knows: &["channel", "mux", "wire"], tests_know: &[] },
-    Layer { folder: "aws", knows: &["wire"], tests_know: &[] },
+    Layer { folder: "aws", knows: &["net", "wire"], tests_know: &[] },
     Layer { folder: "term", knows: &[], tests_know: &[] },
     Layer {
         folder: "session",

@@ -39,6 +39,7 @@ fn account(endpoint: &str, credentials: impl ProvideCredentials + 'static) -> Ac
         ssm_endpoint: Some(endpoint.to_owned()),
         signs: true,
         sdk,
+        authorities: Authorities::default(),
         credentials: CredentialStore::new(credentials),
     })
 }

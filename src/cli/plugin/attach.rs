@@ -16,7 +16,7 @@ use super::{
 use crate::{
     channel::Ready,
     net::Application,
-    session::{ControlPlane, SessionEnd},
+    session::{ControlPlane, SessionEnd, SessionError},
     streams::{
         Basic, Chosen, Forward, Listeners, Pipe, PipeEvent, PortKind, Shell, ShellEvent, Stop,
     },
@@ -38,7 +38,7 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
             choose(ready, &id, &attended, words, told)
         }
     };
-    let control_plane = control_plane(&invocation);
+    let control_plane = control_plane(&invocation)?;
     let mut streams = Chosen::new(attended.stop(), Box::new(choose));
     let attachment = Attachment {
         is_patient: invocation.may_be_silent(),
@@ -65,6 +65,9 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
         Err(error) if exit_code.is_some() => {
             tracing::debug!("{error}");
             SessionEnd::Closed { reason: String::new() }
+        }
+        Err(SessionError::Address { source, .. }) => {
+            return Err(format!("{source}; {}", source.next_step()));
         }
         Err(error) => return Err(error.to_string()),
     };
@@ -146,15 +149,18 @@ async fn announce(
 }
 
 #[cfg(feature = "aws")]
-fn control_plane(invocation: &Invocation) -> Box<dyn ControlPlane> {
-    Box::new(super::super::control::AwsControl::new(crate::aws::Settings {
+fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, String> {
+    Ok(Box::new(super::super::control::AwsControl::new(crate::aws::Settings {
         profile: invocation.profile.clone(),
         region: Some(invocation.region.clone()).filter(|region| !region.is_empty()),
         ssm_endpoint: invocation.ssm_endpoint.clone(),
-    }))
+    })))
 }
 
 #[cfg(not(feature = "aws"))]
-fn control_plane(_invocation: &Invocation) -> Box<dyn ControlPlane> {
-    Box::new(crate::session::NoControlPlane)
+fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, String> {
+    let authorities = crate::net::Authorities::of_environment();
+    let authorities = authorities.map_err(|error| error.to_string())?.unwrap_or_default();
+    let endpoints = super::super::endpoints::configured(invocation.ssm_endpoint.as_deref());
+    Ok(Box::new(crate::session::NoControlPlane { endpoints, authorities }))
 }

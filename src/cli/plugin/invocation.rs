@@ -3,7 +3,10 @@
 use http::Uri;
 use serde_json::{Map, Value};
 
-use crate::{session::Ticket, wire::control::Token};
+use crate::{
+    session::{Ticket, is_of_aws},
+    wire::control::Token,
+};
 
 /// The arguments, understood.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,12 +71,8 @@ fn ssm_endpoint(text: &str) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
     let host = uri.host()?;
     let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
-    let is_of_aws =
-        [".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn"]
-            .iter()
-            .any(|domain| host.ends_with(domain));
     let is_of_ssm = host.split('.').any(|label| matches!(label, "ssm" | "ssm-fips"));
-    (is_http && (is_of_ssm || !is_of_aws)).then(|| text.to_owned())
+    (is_http && (is_of_ssm || !is_of_aws(host))).then(|| text.to_owned())
 }
 
 /// Documents of AWS whose sessions always begin with a handshake.

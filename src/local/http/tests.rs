@@ -40,7 +40,8 @@ impl Endpoint {
         let gateway = Arc::new(Opener(service.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let server = tokio::spawn(serve_at_most(limit, listener, service, gateway));
+        let hosts = Arc::from(["endpoint.test".to_owned()]);
+        let server = tokio::spawn(serve_at_most(limit, listener, service, gateway, hosts));
         Self { address, server: server.abort_handle() }
     }
 
@@ -245,6 +246,15 @@ async fn web_pages_are_refused_everywhere() {
 
     let request = upgrade_request("/v1/data-channel/local-0", origin);
     assert_eq!(endpoint.send(request.as_bytes()).await.status(), "403");
+
+    // A name that was pointed at this machine after the page had been loaded.
+    let rebound = |request: String| request.replace("endpoint.test", "evil.test");
+    let request = rebound(api_request("StartSession", START, "Connection: close\r\n"));
+    let answer = endpoint.send(request.as_bytes()).await;
+    assert_eq!(answer.status(), "421");
+    assert!(!answer.body.contains("TokenValue"));
+    let request = rebound(upgrade_request("/v1/data-channel/local-0", "Connection: close\r\n"));
+    assert_eq!(endpoint.send(request.as_bytes()).await.status(), "421");
 }
 
 #[tokio::test]
@@ -275,9 +285,10 @@ async fn a_body_that_is_too_long_is_read_before_it_is_refused() {
 #[tokio::test]
 async fn a_long_body_without_a_length_is_refused_too() {
     let endpoint = Endpoint::start().await;
-    let mut request = "POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Target: AmazonSSM.StartSession\r\n\
+    let mut request =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nX-Amz-Target: AmazonSSM.StartSession\r\n\
          Transfer-Encoding: chunked\r\n\r\n"
-        .to_owned();
+            .to_owned();
     for _ in 0..5 {
         request += &format!("{:x}\r\n{}\r\n", 16 << 10, " ".repeat(16 << 10));
     }
@@ -306,7 +317,7 @@ async fn other_paths_and_methods_say_what_this_is() {
         ("GET /favicon.ico HTTP/1.1", "404"),
     ];
     for (line, status) in expectations {
-        let request = format!("{line}\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let request = format!("{line}\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let answer = endpoint.send(request.as_bytes()).await;
         assert_eq!(answer.status(), status, "{line}");
         let message = answer.json()["message"].to_string();
