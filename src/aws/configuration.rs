@@ -24,6 +24,8 @@ pub struct Settings {
     pub region: Option<String>,
     /// The URL of an SSM endpoint other than the region's own, `http://` allowed.
     pub ssm_endpoint: Option<String>,
+    /// The URL of a KMS endpoint other than the region's own, `http://` allowed.
+    pub kms_endpoint: Option<String>,
 }
 
 /// All that an account is made of.
@@ -32,6 +34,8 @@ pub(super) struct Configuration {
     pub region: String,
     /// What the user gave as SSM's address.
     pub ssm_endpoint: Option<String>,
+    /// What the user gave as KMS's address.
+    pub kms_endpoint: Option<String>,
     /// Whether upgrades are signed at all.
     pub signs: bool,
     /// The SDK's own.
@@ -48,6 +52,7 @@ impl Configuration {
         let profile = read_profile(profile_name.as_deref(), &ConfigFiles::default()).await?;
         let region = region(given(settings.region), environment, &profile)?;
         let ssm_endpoint = given(settings.ssm_endpoint).map(endpoint).transpose()?;
+        let kms_endpoint = given(settings.kms_endpoint).map(endpoint).transpose()?;
 
         let http = http_client();
         let loader = aws_config::defaults(BehaviorVersion::latest())
@@ -66,6 +71,7 @@ impl Configuration {
         Ok(Self {
             region,
             ssm_endpoint,
+            kms_endpoint,
             signs: signs(environment),
             sdk,
             credentials: CredentialStore::new(sources),

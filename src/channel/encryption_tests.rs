@@ -144,7 +144,7 @@ impl Pair {
     fn forge_to_client(&mut self, payload_type: PayloadType, payload: &[u8]) {
         let last = self.sent.iter().rfind(|frame| is_data_of_agent(&frame.header)).unwrap();
         let sequence_number = last.header.sequence_number + 1;
-        let header = Header { sequence_number, payload_type, ..last.header.clone() };
+        let header = Header { sequence_number, payload_type, ..last.header };
         let frame = header.encode(Packet::copy_from(payload));
         self.errors.extend(self.client.handle_frame(frame, self.now).err());
     }

@@ -39,6 +39,9 @@ pub(super) struct Global {
     /// Address of the SSM service, such as that of `ssmport local`.
     #[arg(long, global = true, value_name = "URL", help_heading = "AWS")]
     pub(super) endpoint_url: Option<String>,
+    /// Address of the KMS service, for encrypted sessions.
+    #[arg(long, global = true, value_name = "URL", help_heading = "AWS")]
+    pub(super) kms_endpoint: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -178,6 +181,12 @@ pub(super) struct LocalArgs {
     /// Refuse this machine as the host of a port session, as agents from 3.3.4851 on do.
     #[arg(long)]
     pub(super) deny_loopback: bool,
+    /// Encrypt shells and commands with this key, an id or an ARN, which the endpoint's own KMS has.
+    #[arg(long, value_name = "KEY")]
+    pub(super) kms_key: Option<String>,
+    /// Send a random challenge, and refuse clients that do not put it into the encryption context.
+    #[arg(long, requires = "kms_key")]
+    pub(super) kms_challenge: bool,
 }
 
 fn agent_version(text: &str) -> Result<String, String> {

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use super::{ControlPlane, Refusal, Ticket};
+use super::{ControlPlane, Refusal, Ticket, encryption::WithDataKey};
 use crate::{
     channel::{Channel, Config, Role},
     net::{
@@ -54,6 +54,14 @@ pub enum SessionError {
         session_id: String,
         /// What the service said.
         why: Disconnect,
+    },
+    /// The agent wants the session encrypted, and there is no data key.
+    #[error("session {session_id} cannot be encrypted: {refusal}")]
+    NotEncrypted {
+        /// The session.
+        session_id: String,
+        /// Why there is no key.
+        refusal: Refusal,
     },
     /// The session cannot go on.
     #[error("session {session_id} failed: {source}")]
@@ -114,10 +122,15 @@ impl<'a> Session<'a> {
         let mut websocket = self.open(ticket).await?;
         let mut channel = Channel::new(self.config.clone(), now());
         let mut attempts = Attempts::new();
+        let mut application = WithDataKey::new(application, self.control_plane, &self.id);
         loop {
             let (opened, done_before) = (now(), channel.messages_done());
-            let driver = Driver::new(websocket, &mut channel, application);
+            let driver = Driver::new(websocket, &mut channel, &mut application);
             let outcome = driver.run().await;
+            if let Some(refusal) = application.take_refusal() {
+                self.terminate().await;
+                return Err(SessionError::NotEncrypted { session_id: self.id, refusal });
+            }
             let lost = match outcome {
                 Ok(Outcome::Done) => {
                     // A node that is held up has not heard that the session is to end.

@@ -4,7 +4,8 @@ use std::{fmt, pin::Pin};
 
 use http::{HeaderMap, Uri};
 
-use crate::wire::control::Token;
+use super::DataKeyRequest;
+use crate::wire::{control::Token, encryption::DataKey};
 
 /// What StartSession and ResumeSession give: the way to a data channel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +28,12 @@ pub trait ControlPlane: Send + Sync {
 
     /// Headers that sign the upgrade of `url`; none when nothing can be signed with.
     fn sign<'a>(&'a self, url: &'a Uri) -> Answer<'a, HeaderMap>;
+
+    /// A data key of KMS for a session that its agent wants encrypted.
+    fn data_key<'a>(&'a self, request: &'a DataKeyRequest) -> Answer<'a, Result<DataKey, Refusal>> {
+        let message = format!("there are no credentials to ask for {} with", request.key_id);
+        Box::pin(async { Err(Refusal { message, is_temporary: false }) })
+    }
 }
 
 /// A pending answer of the control plane.

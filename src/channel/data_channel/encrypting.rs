@@ -39,7 +39,7 @@ pub(super) enum Encryption {
     /// They are to be: none that is not will be taken.
     Awaited,
     /// They are.
-    On(Cipher),
+    On(Box<Cipher>),
 }
 
 impl Channel {
@@ -58,7 +58,8 @@ impl Channel {
             Progress::AwaitingDataKey(mut answer) => {
                 let Some(demand) = answer.demand.take() else { return };
                 let result = key.map(|key| {
-                    self.encryption = Encryption::On(Cipher::of_client(&key, first_nonce));
+                    let cipher = Cipher::of_client(&key, first_nonce);
+                    self.encryption = Encryption::On(Box::new(cipher));
                     KmsResult {
                         ciphertext_key: Base64(key.ciphertext().to_vec()),
                         ciphertext_hash: None,
@@ -77,7 +78,7 @@ impl Channel {
                 if let (Ok(key), Some(demand)) = (key, &self.config.encryption) {
                     let mut cipher = Cipher::of_agent(&key, first_nonce);
                     let challenge = challenge(&mut cipher, &demand.proof);
-                    self.encryption = Encryption::On(cipher);
+                    self.encryption = Encryption::On(Box::new(cipher));
                     self.send_json(PayloadType::EncChallengeRequest, &challenge, now);
                     self.progress = Progress::AwaitingChallenge(ready);
                 }

@@ -144,11 +144,13 @@ async fn announce(
 
 #[cfg(feature = "aws")]
 fn control_plane(invocation: &Invocation) -> Box<dyn ControlPlane> {
-    Box::new(super::super::control::AwsControl::new(crate::aws::Settings {
+    let settings = crate::aws::Settings {
         profile: invocation.profile.clone(),
         region: Some(invocation.region.clone()).filter(|region| !region.is_empty()),
         ssm_endpoint: invocation.ssm_endpoint.clone(),
-    }))
+        kms_endpoint: None,
+    };
+    Box::new(super::super::control::AwsControl::new(settings, invocation.target.clone()))
 }
 
 #[cfg(not(feature = "aws"))]
