@@ -98,7 +98,8 @@ impl EncryptedAgent {
         let challenge = challenge.filter(|_| acknowledges);
         let context = encryption_context(&self.session_id, &self.target, challenge);
         let plaintext = self.kms.decrypt(Some(&self.demand.key_id), ciphertext, &context);
-        let plaintext = plaintext.map_err(|error| format!("{}: {error}", error.code()))?;
+        let plaintext = plaintext
+            .map_err(|error| format!("KMS says {} {error}", error.code()).trim_end().to_owned())?;
         DataKey::new(&plaintext, Vec::new()).map_err(|error| error.to_string())
     }
 
@@ -185,3 +186,6 @@ impl Application for EncryptedAgent {
         }
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;
