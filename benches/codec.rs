@@ -1,4 +1,4 @@
-//! What framing costs: a frame's encoding and decoding, each beside SHA-256 alone on the same
+//! What framing and encryption cost: a frame's encoding and decoding, each beside SHA-256 alone on the same
 //! bytes in the same run, since the digest is the one part that cannot be saved.
 //!
 //! `cargo bench --no-default-features --bench codec`; compare the fastest and the median of
@@ -8,10 +8,11 @@ use bytes::{BufMut, Bytes};
 use divan::{Bencher, black_box, counter::BytesCount};
 use sha2::{Digest, Sha256};
 use ssmport::{
+    channel::Cipher,
     mux::{self, Mux},
     wire::{
         Acknowledgement, Flags, Frame, Header, MessageIds, MessageType, Packet, PacketPool,
-        PayloadType,
+        PayloadType, encryption::DataKey,
     },
 };
 use uuid::Uuid;
@@ -79,6 +80,50 @@ mod decode {
             .counter(BytesCount::new(len))
             .with_inputs(|| message.slice(ssmport::wire::HEADER_LEN..))
             .bench_local_refs(|payload| Sha256::digest(&payload[..]));
+    }
+}
+
+/// What encrypted sessions pay beside the frame.
+#[divan::bench_group(sample_count = SAMPLES, sample_size = CALLS)]
+mod cipher {
+    use super::*;
+
+    #[divan::bench(args = SIZES)]
+    fn encrypt(bencher: Bencher<'_, '_>, len: usize) {
+        let mut cipher = Cipher::of_client(&data_key(), [0; 12]);
+        bencher
+            .counter(BytesCount::new(len))
+            .with_inputs(packets(len))
+            .bench_local_refs(|packet| cipher.encrypt(packet));
+    }
+
+    #[divan::bench(args = SIZES)]
+    fn decrypt(bencher: Bencher<'_, '_>, len: usize) {
+        let (cipher, payload) = pair(len);
+        bencher
+            .counter(BytesCount::new(len))
+            .with_inputs(|| Bytes::from(payload.to_vec()))
+            .bench_local_values(|payload| cipher.decrypt(payload).expect("authentic"));
+    }
+
+    /// As where the WebSocket's buffer holds more than this one message.
+    #[divan::bench(args = SIZES)]
+    fn decrypt_shared(bencher: Bencher<'_, '_>, len: usize) {
+        let (cipher, payload) = pair(len);
+        bencher
+            .counter(BytesCount::new(len))
+            .with_inputs(|| payload.clone())
+            .bench_local_values(|payload| cipher.decrypt(payload).expect("authentic"));
+    }
+
+    fn pair(len: usize) -> (Cipher, Bytes) {
+        let mut packet = packets(len)();
+        Cipher::of_client(&data_key(), [0; 12]).encrypt(&mut packet);
+        (Cipher::of_agent(&data_key(), [0; 12]), packet.freeze())
+    }
+
+    fn data_key() -> DataKey {
+        DataKey::new(&[7; 64], Vec::new()).expect("64 bytes")
     }
 }
 

@@ -14,6 +14,7 @@ use aws_sdk_ssm::{
         interceptors::BeforeTransmitInterceptorContextRef,
     },
     error::{BoxError, ProvideErrorMetadata, SdkError},
+    types::{SessionFilter, SessionFilterKey, SessionState},
 };
 use http::{HeaderMap, Uri};
 
@@ -21,11 +22,12 @@ use super::{
     configuration::{Configuration, Settings},
     credentials::CredentialStore,
     error::{AwsError, Operation},
+    kms::Kms,
     signature,
 };
 use crate::{
     net::Authorities,
-    wire::{control::Token, stream_url},
+    wire::{control::Token, encryption::DataKey, stream_url},
 };
 
 /// An AWS account in one region, as the configuration gives it. Cheap to clone; the clones share
@@ -34,6 +36,7 @@ use crate::{
 pub struct Account {
     region: String,
     ssm: Client,
+    kms: Kms,
     endpoint: Endpoint,
     credentials: Arc<CredentialStore>,
     authorities: Authorities,
@@ -52,11 +55,19 @@ impl Account {
     }
 
     fn new(configuration: Configuration) -> Self {
-        let Configuration { region, ssm_endpoint, signs, sdk, authorities, credentials } =
-            configuration;
+        let Configuration {
+            region,
+            ssm_endpoint,
+            kms_endpoint,
+            signs,
+            sdk,
+            authorities,
+            credentials,
+        } = configuration;
         let credentials = Arc::new(credentials);
         let endpoint = Endpoint::default();
         let provider: Arc<dyn ProvideCredentials> = credentials.clone();
+        let kms = Kms::new(&sdk, kms_endpoint, Arc::clone(&provider));
         let mut ssm = aws_sdk_ssm::config::Builder::from(&sdk)
             .credentials_provider(provider)
             .interceptor(endpoint.clone());
@@ -66,6 +77,7 @@ impl Account {
         Self {
             region,
             ssm: Client::from_conf(ssm.build()),
+            kms,
             endpoint,
             credentials,
             authorities,
@@ -156,6 +168,43 @@ impl Account {
         Ok(())
     }
 
+    /// `ssm:DescribeSessions`: the target of a session that is alive.
+    ///
+    /// # Errors
+    /// As [`resume_session`](Self::resume_session).
+    pub async fn session_target(&self, session_id: &str) -> Result<String, AwsError> {
+        let operation = on("DescribeSessions", session_id);
+        self.need_credentials().await?;
+        let filter = SessionFilter::builder().key(SessionFilterKey::SessionId).value(session_id);
+        let filter = filter
+            .build()
+            .map_err(|error| AwsError::Configuration { why: format!("{operation}: {error}") })?;
+        let call = self.ssm.describe_sessions().state(SessionState::Active).filters(filter);
+        let found = match call.send().await {
+            Ok(found) => found,
+            Err(error) => return Err(self.failure(operation, &error)),
+        };
+        let session = found.sessions.unwrap_or_default().into_iter().next();
+        session.and_then(|session| session.target).ok_or_else(|| AwsError::Answer {
+            operation,
+            endpoint: self.endpoint.shown(&self.region),
+            why: "the session is not among those alive".to_owned(),
+        })
+    }
+
+    /// `kms:GenerateDataKey`: a data key encrypted with `key_id`, bound to `context`.
+    ///
+    /// # Errors
+    /// As [`start_session`](Self::start_session).
+    pub async fn generate_data_key(
+        &self,
+        key_id: &str,
+        context: BTreeMap<String, String>,
+    ) -> Result<DataKey, AwsError> {
+        self.need_credentials().await?;
+        self.kms.generate_data_key(&self.region, key_id, context).await
+    }
+
     /// The headers that sign a WebSocket upgrade of `url` at `now`. They hold for some minutes:
     /// ask again for each upgrade. `host` is among them and takes the place of the client's own.
     ///
@@ -231,11 +280,11 @@ impl fmt::Debug for StartedSession {
 /// Where the calls go, for the messages of those that fail. The SDK alone knows, from region,
 /// partition, profile and environment, and tells by the first request that it makes.
 #[derive(Clone, Debug, Default)]
-struct Endpoint(Arc<OnceLock<String>>);
+pub(super) struct Endpoint(Arc<OnceLock<String>>);
 
 impl Endpoint {
-    fn shown(&self, region: &str) -> String {
-        self.0.get().cloned().unwrap_or_else(|| format!("SSM in {region}"))
+    pub(super) fn shown(&self, region: &str) -> String {
+        self.0.get().cloned().unwrap_or_else(|| format!("AWS in {region}"))
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Settings {
     pub region: Option<String>,
     /// The URL of an SSM endpoint other than the region's own, `http://` allowed.
     pub ssm_endpoint: Option<String>,
+    /// The URL of a KMS endpoint other than the region's own, `http://` allowed.
+    pub kms_endpoint: Option<String>,
 }
 
 /// All that an account is made of.
@@ -33,6 +35,8 @@ pub(super) struct Configuration {
     pub region: String,
     /// What the user gave as SSM's address.
     pub ssm_endpoint: Option<String>,
+    /// What the user gave as KMS's address.
+    pub kms_endpoint: Option<String>,
     /// Whether upgrades are signed at all.
     pub signs: bool,
     /// The SDK's own.
@@ -51,6 +55,7 @@ impl Configuration {
         let profile = read_profile(profile_name.as_deref(), &ConfigFiles::default()).await?;
         let region = region(given(settings.region), environment, &profile)?;
         let ssm_endpoint = given(settings.ssm_endpoint).map(endpoint).transpose()?;
+        let kms_endpoint = given(settings.kms_endpoint).map(endpoint).transpose()?;
 
         let authorities = authorities(&profile)?;
         let http = http_client(&authorities)?;
@@ -70,6 +75,7 @@ impl Configuration {
         Ok(Self {
             region,
             ssm_endpoint,
+            kms_endpoint,
             signs: signs(environment),
             sdk,
             authorities,

@@ -107,8 +107,8 @@ pub enum AwsError {
         why: String,
     },
 
-    /// What came back is no answer of SSM: a proxy's page, another service, half a document.
-    #[error("{operation}: {endpoint} did not answer as SSM does: {why}")]
+    /// What came back is no answer of the service: a proxy's page, another service, half a document.
+    #[error("{operation}: {endpoint} did not answer as {} does: {why}", operation.service().to_uppercase())]
     Answer {
         /// What was asked for.
         operation: Operation,
@@ -119,13 +119,23 @@ pub enum AwsError {
     },
 }
 
-/// An operation of SSM and what it is about.
+/// An operation of SSM or KMS and what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
     /// The name in the AWS API.
     pub name: &'static str,
-    /// The target or the session.
+    /// The target, the session or the key.
     pub subject: String,
+}
+
+impl Operation {
+    /// The service's name in policies.
+    fn service(&self) -> &'static str {
+        match self.name {
+            "GenerateDataKey" => "kms",
+            _ => "ssm",
+        }
+    }
 }
 
 impl fmt::Display for Operation {
@@ -154,13 +164,21 @@ impl AwsError {
                  online, and that it is in this account and region"
                 .to_owned(),
             Self::NotFound { .. } => "start a new session".to_owned(),
+            Self::Rejected { operation, .. } if operation.service() == "kms" => {
+                "check in the session preferences which key is meant; it must be enabled, symmetric, \
+                 for encryption, and in this region"
+                    .to_owned()
+            }
             Self::Rejected { .. } => return None,
             Self::Unavailable { .. } => "try again in a while".to_owned(),
             Self::Unreachable { .. } => {
                 "check the network, the region's name and the endpoint".to_owned()
             }
-            Self::Answer { endpoint, .. } => {
-                format!("check that {endpoint} is an endpoint of SSM and no proxy is in between")
+            Self::Answer { operation, endpoint, .. } => {
+                let service = operation.service().to_uppercase();
+                format!(
+                    "check that {endpoint} is an endpoint of {service} and no proxy is in between"
+                )
             }
         };
         Some(step)
@@ -252,8 +270,8 @@ fn refusal_step(operation: &Operation, code: &str) -> String {
             "check the secret access key and this computer's clock".to_owned()
         }
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            let Operation { name, subject } = operation;
-            format!("ask for a policy that allows ssm:{name} on {}", one_line(subject))
+            let (service, Operation { name, subject }) = (operation.service(), operation);
+            format!("ask for a policy that allows {service}:{name} on {}", one_line(subject))
         }
         _ => "check the access key; temporary ones need AWS_SESSION_TOKEN too".to_owned(),
     }
@@ -376,6 +394,24 @@ mod tests {
         assert!(step("ExpiredTokenException").contains("new credentials"));
         assert!(step("SignatureDoesNotMatch").contains("clock"));
         assert!(step("UnrecognizedClientException").contains("AWS_SESSION_TOKEN"));
+    }
+
+    #[test]
+    fn a_key_has_a_service_of_its_own() {
+        let of = |code: &str| {
+            let operation = Operation { name: "GenerateDataKey", subject: "key-1".to_owned() };
+            AwsError::of_code(operation, code.to_owned(), "why".to_owned(), false)
+        };
+        assert_eq!(
+            of("AccessDeniedException").next_step().unwrap(),
+            "ask for a policy that allows kms:GenerateDataKey on key-1"
+        );
+        for code in ["NotFoundException", "DisabledException", "InvalidKeyUsageException"] {
+            let error = of(code);
+            let expected = format!("GenerateDataKey on key-1 was rejected: why ({code})");
+            assert_eq!(error.to_string(), expected);
+            assert!(error.next_step().unwrap().contains("which key is meant"));
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!                 +-------------------+---------------------------+
 //!                 |                   |                           |
 //!           ssm:StartSession    ssm:ResumeSession          sign_upgrade()
-//!           ssm:TerminateSession      |                    (the WebSocket)
+//!           ssm:TerminateSession  kms:GenerateDataKey      (the WebSocket)
 //!                 |                   |                           |
 //!                 +-------------------+---- credential store -----+
 //!                                                 |
@@ -21,6 +21,7 @@ mod account;
 mod configuration;
 mod credentials;
 mod error;
+mod kms;
 mod signature;
 
 pub use account::{Account, StartSession, StartedSession};

@@ -49,9 +49,25 @@ pub struct Config {
     pub handshake_timeout: Duration,
     /// How long one message may stay unacknowledged before the peer is given up.
     pub give_up_after: Duration,
+    /// Agent: whether the session is to be encrypted, for which it needs a handshake.
+    pub encryption: Option<EncryptionDemand>,
     /// What an agent does otherwise than by the book.
     pub habits: Habits,
 }
+
+/// An agent's demand to have the session encrypted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EncryptionDemand {
+    /// The key of KMS, as its `GenerateDataKey` takes it.
+    pub key_id: String,
+    /// A random text for the client to put into the encryption context.
+    pub challenge: Option<String>,
+    /// Random bytes that the client is to decrypt and encrypt again.
+    pub proof: [u8; PROOF_LEN],
+}
+
+/// As many bytes as the real agent's, as captured.
+pub const PROOF_LEN: usize = 64;
 
 /// What the real agent does and a channel need not, for an agent that is to be like it. The
 /// default is none of it.
@@ -106,6 +122,7 @@ impl Config {
             opening_timeout,
             handshake_timeout,
             give_up_after: GIVE_UP_AFTER,
+            encryption: None,
             habits: Habits::default(),
         }
     }

@@ -1,5 +1,6 @@
 //! The state machine that ties window, reorder buffer, handshake and timers together.
 
+mod encrypting;
 mod handshaking;
 mod sending;
 
@@ -9,6 +10,8 @@ use std::{
 };
 
 use bytes::Bytes;
+
+use encrypting::Encryption;
 
 use super::{
     ChannelError, Config, EarlyData, Event, RESEND_INTERVAL, Role,
@@ -35,6 +38,7 @@ pub struct Channel {
     rtt: Rtt,
     timers: Timers,
     progress: Progress,
+    encryption: Encryption,
     acknowledgements: VecDeque<Acknowledgement>,
     acknowledgement_pool: PacketPool,
     /// The service's own messages; only an embedded endpoint has any.
@@ -64,6 +68,7 @@ impl Channel {
             rtt: Rtt::new(),
             timers: Timers::default(),
             progress: Progress::AwaitingRequest,
+            encryption: Encryption::Off,
             acknowledgements: VecDeque::new(),
             acknowledgement_pool: PacketPool::new(ACKNOWLEDGEMENT_CHUNK),
             announcements: VecDeque::new(),
@@ -189,16 +194,13 @@ impl Channel {
 
     fn deliver(&mut self, frame: Frame, now: Instant) -> Result<(), ChannelError> {
         let payload_type = frame.header.payload_type;
-        let payload = frame.payload;
-        // The real agent acknowledges what comes before its handshake is done, and forgets it.
-        let asked = matches!(self.progress, Progress::AwaitingResponse(_));
-        let unwanted = asked && payload_type != PayloadType::HandshakeResponse;
-        if unwanted || self.early_fate(now) == EarlyData::Forgotten {
+        if self.is_unwanted(payload_type) || self.early_fate(now) == EarlyData::Forgotten {
             return Ok(());
         }
+        let payload = self.decrypted(frame)?;
         match payload_type {
             PayloadType::HandshakeRequest => self.answer_handshake(&payload, now),
-            PayloadType::HandshakeResponse => self.complete_handshake(&payload, now),
+            PayloadType::HandshakeResponse => self.take_response(&payload, now),
             PayloadType::HandshakeComplete => {
                 self.finish_handshake(&payload, now);
                 Ok(())
@@ -207,11 +209,10 @@ impl Channel {
                 self.events.extend(Flag::read(&payload).map(Event::Flag));
                 Ok(())
             }
+            PayloadType::EncChallengeRequest => self.answer_challenge(&payload, now),
+            PayloadType::EncChallengeResponse => self.check_challenge(&payload, now),
             // Acknowledged and skipped, so that a newer peer can go on.
-            PayloadType::None
-            | PayloadType::EncChallengeRequest
-            | PayloadType::EncChallengeResponse
-            | PayloadType::Unknown(_) => Ok(()),
+            PayloadType::None | PayloadType::Unknown(_) => Ok(()),
             PayloadType::Output
             | PayloadType::Error
             | PayloadType::Size

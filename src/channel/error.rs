@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::wire::FrameError;
+use crate::wire::{FrameError, PayloadType};
 
 /// Why a channel cannot go on.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -29,6 +29,18 @@ pub enum ChannelError {
     /// The client could not do what the agent asked.
     #[error("the client refused the handshake: {0}")]
     HandshakeRefused(String),
+    /// A payload was not encrypted with the session's key, or changed on its way. It is no loss, as
+    /// its digest was right: it would come again as it is.
+    #[error("message {sequence_number} ({payload_type:?}) is not encrypted with the session's key")]
+    NotAuthentic {
+        /// The message's number.
+        sequence_number: i64,
+        /// What it was to be.
+        payload_type: PayloadType,
+    },
+    /// The two sides do not have the same data key.
+    #[error("the encryption challenge failed: client and agent have different data keys")]
+    ChallengeFailed,
     /// A message stayed unacknowledged for too long.
     #[error("message {sequence_number} is unacknowledged for {} s", .after.as_secs())]
     Unacknowledged {

@@ -11,11 +11,26 @@ pub enum Event {
     /// The handshake is done, or the agent began without one: data may flow. Comes once, and
     /// before any data.
     Ready(Ready),
+    /// Client: KMS is to be asked for a data key, bound to this session. The answer goes to
+    /// [`Channel::handle_data_key`](super::Channel::handle_data_key); the handshake waits for it.
+    GenerateDataKey {
+        /// The key, as `GenerateDataKey` takes it.
+        key_id: String,
+        /// What the encryption context is to have as its random challenge.
+        challenge: Option<String>,
+    },
+    /// Agent: KMS is to decrypt the session's data key. The answer goes the same way.
+    DecryptDataKey {
+        /// The data key as the client sent it.
+        ciphertext: Vec<u8>,
+        /// Whether the encryption context has the agent's challenge.
+        acknowledges_challenge: bool,
+    },
     /// A message of the stream, in order, each once. Handshake messages do not appear here.
     Data {
         /// What the payload is.
         payload_type: PayloadType,
-        /// The payload, a slice of the WebSocket message.
+        /// The payload, in the clear; a slice of the WebSocket message where possible.
         payload: Bytes,
     },
     /// The other side raised a flag.

@@ -1,10 +1,12 @@
 //! The handshake of both roles: which documents are answered with which.
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::ChannelError;
+use super::{ChannelError, EncryptionDemand};
 use crate::wire::{
     Version,
+    encryption::{KmsParameters, KmsResult},
     handshake::{
         ActionStatus, HandshakeComplete, HandshakeRequest, HandshakeResponse, KMS_ENCRYPTION,
         ProcessedAction, RequestedAction, SESSION_TYPE, SessionType, SessionTypeParameters,
@@ -55,76 +57,141 @@ impl Ready {
 pub(super) enum Progress {
     /// Client: nothing has come yet.
     AwaitingRequest,
+    /// Client: asked to encrypt; KMS has to give a data key before this can be answered.
+    AwaitingDataKey(Box<Answer>),
     /// Client: answered; the agent has to say that it is complete.
     AwaitingComplete(Ready),
     /// Agent: asked; the client has to answer.
     AwaitingResponse(Ready),
+    /// Agent: answered; KMS has to decrypt the data key.
+    AwaitingPlaintextKey(Ready),
+    /// Both have the data key; the client has to show that it is the same.
+    AwaitingChallenge(Ready),
+    /// There is no data key: this session carries nothing.
+    Refused,
     /// Data may flow.
     Done,
 }
 
 /// The client's answer to a request, and what it has learnt from it.
-pub(super) fn answer(
-    payload: &[u8],
-    client_version: &str,
-) -> Result<(HandshakeResponse, Ready), ChannelError> {
-    let request: HandshakeRequest = serde_json::from_slice(payload)
-        .map_err(|error| ChannelError::HandshakeUnreadable(error.to_string()))?;
-    let mut ready = Ready { peer_version: request.agent_version, ..Ready::without_handshake() };
-    let actions = request.requested_client_actions.iter();
-    let processed = actions.map(|action| process(action, &mut ready)).collect();
-    let response = HandshakeResponse {
-        client_version: client_version.to_owned(),
-        processed_client_actions: processed,
-        errors: None,
-    };
-    Ok((response, ready))
+#[derive(PartialEq, Debug)]
+pub(super) struct Answer {
+    pub(super) response: HandshakeResponse,
+    pub(super) ready: Ready,
+    pub(super) demand: Option<Demand>,
 }
 
-fn process(action: &RequestedAction, ready: &mut Ready) -> ProcessedAction {
-    let kind = action.action_type.as_str();
-    match kind {
-        SESSION_TYPE => match SessionTypeParameters::deserialize_from(&action.action_parameters) {
-            Ok(parameters) => {
-                ready.session_type = SessionType::from_name(&parameters.session_type);
-                ready.properties = parameters.properties;
-                ProcessedAction::new(kind, ActionStatus::Success, String::new())
+/// The agent wants the session encrypted.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Demand {
+    /// Index of the action in the response.
+    action: usize,
+    pub(super) key_id: String,
+    pub(super) challenge: Option<String>,
+}
+
+impl Answer {
+    /// Reads a request. What it demands of KMS is left open.
+    pub(super) fn to(payload: &[u8], client_version: &str) -> Result<Self, ChannelError> {
+        let request: HandshakeRequest = serde_json::from_slice(payload)
+            .map_err(|error| ChannelError::HandshakeUnreadable(error.to_string()))?;
+        let response = HandshakeResponse {
+            client_version: client_version.to_owned(),
+            processed_client_actions: Vec::new(),
+            errors: None,
+        };
+        let ready = Ready { peer_version: request.agent_version, ..Ready::without_handshake() };
+        let mut answer = Self { response, ready, demand: None };
+        for action in &request.requested_client_actions {
+            let processed = answer.process(action);
+            answer.response.processed_client_actions.push(processed);
+        }
+        Ok(answer)
+    }
+
+    fn process(&mut self, action: &RequestedAction) -> ProcessedAction {
+        let kind = action.action_type.as_str();
+        let parameters = &action.action_parameters;
+        match kind {
+            SESSION_TYPE => match read::<SessionTypeParameters>(parameters) {
+                Ok(parameters) => {
+                    self.ready.session_type = SessionType::from_name(&parameters.session_type);
+                    self.ready.properties = parameters.properties;
+                    ProcessedAction::new(kind, ActionStatus::Success, String::new())
+                }
+                Err(error) => ProcessedAction::new(kind, ActionStatus::Failed, error),
+            },
+            KMS_ENCRYPTION if self.demand.is_none() => match read::<KmsParameters>(parameters) {
+                Ok(parameters) => {
+                    self.demand = Some(Demand {
+                        action: self.response.processed_client_actions.len(),
+                        key_id: parameters.key_id,
+                        challenge: parameters.challenge.filter(|text| !text.is_empty()),
+                    });
+                    // Until KMS has answered.
+                    ProcessedAction::new(kind, ActionStatus::Failed, String::new())
+                }
+                Err(error) => ProcessedAction::new(kind, ActionStatus::Failed, error),
+            },
+            // Later agents may ask for more: say no and go on.
+            _ => ProcessedAction::new(
+                kind,
+                ActionStatus::Unsupported,
+                format!("Unsupported action {kind}"),
+            ),
+        }
+    }
+
+    /// Fills in what came of the demand.
+    pub(super) fn complete(&mut self, demand: &Demand, result: Result<KmsResult, String>) {
+        let Some(action) = self.response.processed_client_actions.get_mut(demand.action) else {
+            return;
+        };
+        match result {
+            Ok(result) => {
+                action.action_status = ActionStatus::Success as u8;
+                action.action_result = serde_json::to_value(result).unwrap_or_default();
             }
-            Err(error) => ProcessedAction::new(kind, ActionStatus::Failed, error),
-        },
-        KMS_ENCRYPTION => ProcessedAction::new(
-            kind,
-            ActionStatus::Unsupported,
-            "this client does not encrypt with KMS".to_owned(),
-        ),
-        // Later agents may ask for more: say no and go on.
-        _ => ProcessedAction::new(
-            kind,
-            ActionStatus::Unsupported,
-            format!("Unsupported action {kind}"),
-        ),
+            Err(why) => {
+                self.response.errors = Some(vec![why.clone()]);
+                action.error = why;
+            }
+        }
     }
 }
 
-impl SessionTypeParameters {
-    fn deserialize_from(value: &Value) -> Result<Self, String> {
-        serde_json::from_value(value.clone()).map_err(|error| error.to_string())
-    }
+fn read<T: DeserializeOwned>(parameters: &Value) -> Result<T, String> {
+    T::deserialize(parameters).map_err(|error| error.to_string())
 }
 
 /// The agent's request for a session of the given kind.
-pub(super) fn request(agent_version: &str, session: &SessionTypeParameters) -> HandshakeRequest {
+pub(super) fn request(
+    agent_version: &str,
+    session: &SessionTypeParameters,
+    demand: Option<&EncryptionDemand>,
+) -> HandshakeRequest {
+    let action = |kind: &str, parameters| RequestedAction {
+        action_type: kind.to_owned(),
+        action_parameters: parameters,
+    };
+    let session = serde_json::to_value(session).unwrap_or_default();
+    let kms = demand.map(|demand| {
+        let (key_id, challenge) = (demand.key_id.clone(), demand.challenge.clone());
+        serde_json::to_value(KmsParameters { key_id, challenge }).unwrap_or_default()
+    });
+    let actions = [Some((SESSION_TYPE, session)), kms.map(|kms| (KMS_ENCRYPTION, kms))];
     HandshakeRequest {
         agent_version: agent_version.to_owned(),
-        requested_client_actions: vec![RequestedAction {
-            action_type: SESSION_TYPE.to_owned(),
-            action_parameters: serde_json::to_value(session).unwrap_or_default(),
-        }],
+        requested_client_actions: actions
+            .into_iter()
+            .flatten()
+            .map(|(kind, parameters)| action(kind, parameters))
+            .collect(),
     }
 }
 
-/// Checks the client's answer; gives the client's version.
-pub(super) fn check_response(payload: &[u8]) -> Result<String, ChannelError> {
+/// Checks that the client has done what it was asked for.
+pub(super) fn check_response(payload: &[u8]) -> Result<HandshakeResponse, ChannelError> {
     let response: HandshakeResponse = serde_json::from_slice(payload)
         .map_err(|error| ChannelError::HandshakeUnreadable(error.to_string()))?;
     let failed = response
@@ -132,12 +199,21 @@ pub(super) fn check_response(payload: &[u8]) -> Result<String, ChannelError> {
         .iter()
         .find(|action| action.action_status != ActionStatus::Success as u8);
     match failed {
-        None => Ok(response.client_version),
+        None => Ok(response),
         Some(action) => Err(ChannelError::HandshakeRefused(format!(
             "{} has status {} {}",
             action.action_type, action.action_status, action.error
         ))),
     }
+}
+
+/// What the client says of the data key.
+pub(super) fn kms_result(response: &HandshakeResponse) -> Result<KmsResult, ChannelError> {
+    let mut actions = response.processed_client_actions.iter();
+    let action = actions.find(|action| action.action_type == KMS_ENCRYPTION).ok_or_else(|| {
+        ChannelError::HandshakeRefused(format!("{KMS_ENCRYPTION} was not answered"))
+    })?;
+    read(&action.action_result).map_err(ChannelError::HandshakeUnreadable)
 }
 
 /// The agent's last document.
@@ -153,9 +229,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::wire::Base64;
 
     fn answered(request: Value) -> (HandshakeResponse, Ready) {
-        answer(request.to_string().as_bytes(), "1.2.764.0").unwrap()
+        let answer = Answer::to(request.to_string().as_bytes(), "1.2.764.0").unwrap();
+        (answer.response, answer.ready)
     }
 
     #[test]
@@ -193,7 +271,7 @@ mod tests {
     #[test]
     fn unreadable_documents_are_errors() {
         for payload in ["", "{", "7", "{\"RequestedClientActions\": 7}"] {
-            assert!(answer(payload.as_bytes(), "1").is_err(), "{payload}");
+            assert!(Answer::to(payload.as_bytes(), "1").is_err(), "{payload}");
         }
     }
 
@@ -202,6 +280,50 @@ mod tests {
         for payload in ["", "{", "7", "{\"ProcessedClientActions\": 7}"] {
             assert!(check_response(payload.as_bytes()).is_err(), "{payload}");
         }
+    }
+
+    #[test]
+    fn a_demand_for_encryption_is_left_open_until_its_key_is_there() {
+        let request = json!({"AgentVersion": "3.3.0.0", "RequestedClientActions": [
+            {"ActionType": "SessionType", "ActionParameters": {"SessionType": "Standard_Stream"}},
+            {"ActionType": "KMSEncryption",
+                "ActionParameters": {"KMSKeyId": "key", "Challenge": ""}},
+            {"ActionType": "KMSEncryption", "ActionParameters": {"KMSKeyId": "another"}},
+        ]});
+        let read = || Answer::to(request.to_string().as_bytes(), "1").unwrap();
+        let demand = read().demand.unwrap();
+        assert_eq!(
+            (&*demand.key_id, &demand.challenge),
+            ("key", &None),
+            "empty is as good as none"
+        );
+
+        let result = KmsResult {
+            ciphertext_key: Base64(vec![1]),
+            ciphertext_hash: None,
+            acknowledges_challenge: true,
+        };
+        let mut done = read();
+        done.complete(&demand, Ok(result.clone()));
+        let statuses = |answer: &Answer| {
+            let actions = answer.response.processed_client_actions.iter();
+            actions.map(|action| action.action_status).collect::<Vec<_>>()
+        };
+        assert_eq!(statuses(&done), [1, 1, 3]);
+        assert!(kms_result(&done.response).unwrap() == result);
+
+        let mut refused = read();
+        refused.complete(&demand, Err("no".to_owned()));
+        assert_eq!(statuses(&refused), [1, 2, 3]);
+        assert_eq!(refused.response.processed_client_actions[1].error, "no");
+        assert_eq!(refused.response.errors, Some(vec!["no".to_owned()]));
+    }
+
+    #[test]
+    fn a_client_that_says_nothing_of_the_key_is_refused() {
+        let answer = Answer::to(br#"{"RequestedClientActions":null}"#, "1").unwrap();
+        let error = kms_result(&answer.response).err().unwrap();
+        assert!(error.to_string().contains("KMSEncryption was not answered"), "{error}");
     }
 
     #[test]

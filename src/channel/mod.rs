@@ -14,6 +14,9 @@
 //!   frames, acknowledgements first             frames
 //! ```
 //!
+//! In an encrypted session, payloads pass a [`Cipher`] on their way into `Outgoing`, so that what is
+//! sent again is the same bytes, and behind `Incoming`, in their turn.
+//!
 //! The channel has no sockets, tasks, locks or clock: time comes in as an argument. After each
 //! call of [`send`](Channel::send), `handle_*` or [`poll_transmit`](Channel::poll_transmit), its
 //! driver drains `poll_transmit` and `poll_event` and sleeps until `poll_timeout`.
@@ -25,6 +28,7 @@
 //! its own bound into them.
 
 mod announcement;
+mod cipher;
 mod config;
 mod congestion;
 mod data_channel;
@@ -37,6 +41,8 @@ mod rtt;
 mod timer;
 
 #[cfg(test)]
+mod encryption_tests;
+#[cfg(test)]
 mod habit_tests;
 #[cfg(test)]
 mod link;
@@ -47,7 +53,10 @@ mod property_tests;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, EARLY, EarlyData, Habits, RESEND_INTERVAL, Role, Window};
+pub use cipher::Cipher;
+pub use config::{
+    Config, EARLY, EarlyData, EncryptionDemand, Habits, PROOF_LEN, RESEND_INTERVAL, Role, Window,
+};
 pub use data_channel::{Channel, MAX_ACKNOWLEDGEMENTS};
 pub use error::ChannelError;
 pub use event::Event;

@@ -45,6 +45,9 @@ pub(super) struct Global {
     /// Address of the SSM service, such as that of `ssmport local`.
     #[arg(long, global = true, value_name = "URL", help_heading = "AWS")]
     pub(super) endpoint_url: Option<String>,
+    /// Address of the KMS service, for encrypted sessions.
+    #[arg(long, global = true, value_name = "URL", help_heading = "AWS")]
+    pub(super) kms_endpoint: Option<String>,
     /// Take a connection on which nothing comes for this long for dead, and replace it [default: 60s].
     #[arg(long, global = true, value_name = "TIME", env = DEAD_AFTER, hide_env_values = true)]
     #[arg(value_parser = duration, help_heading = "Connection")]
@@ -198,6 +201,12 @@ pub(super) struct LocalArgs {
     /// page gets in by a name of its own.
     #[arg(long = "allow-host", value_name = "NAME")]
     pub(super) allow_hosts: Vec<String>,
+    /// Encrypt shells and commands with this key, an id or an ARN, which the endpoint's own KMS has.
+    #[arg(long, value_name = "KEY")]
+    pub(super) kms_key: Option<String>,
+    /// Send a random challenge, and refuse clients that do not put it into the encryption context.
+    #[arg(long, requires = "kms_key")]
+    pub(super) kms_challenge: bool,
 }
 
 fn agent_version(text: &str) -> Result<String, String> {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use http::{HeaderMap, Uri};
 
 use crate::{
-    local::Endpoint,
-    session::{Answer, ControlPlane, Refusal, Ticket},
+    local::{Endpoint, NODE_ID},
+    session::{Answer, ControlPlane, DataKeyRequest, Refusal, Ticket},
+    wire::encryption::{DATA_KEY_LEN, DataKey, encryption_context},
 };
 
 /// The embedded endpoint in this process.
@@ -32,6 +33,17 @@ impl ControlPlane for LocalControl {
     fn sign<'a>(&'a self, _url: &'a Uri) -> Answer<'a, HeaderMap> {
         Box::pin(async { HeaderMap::new() })
     }
+
+    fn data_key<'a>(&'a self, request: &'a DataKeyRequest) -> Answer<'a, Result<DataKey, Refusal>> {
+        let challenge = request.challenge.as_deref();
+        let context = encryption_context(&request.session_id, NODE_ID, challenge);
+        let generated = self.0.generate_data_key(&request.key_id, DATA_KEY_LEN, &context);
+        let key = generated.map_err(|error| error.to_string()).and_then(|key| {
+            DataKey::new(&key.plaintext, key.ciphertext).map_err(|error| error.to_string())
+        });
+        let refusal = |message| Refusal { message, is_temporary: false };
+        Box::pin(async move { key.map_err(refusal) })
+    }
 }
 
 /// The session's ticket in the form of AWS's; `None` when the session is over.
@@ -49,7 +61,7 @@ pub(super) use with_aws::{AwsControl, aws_ticket};
 
 #[cfg(feature = "aws")]
 mod with_aws {
-    use std::time::SystemTime;
+    use std::{borrow::Cow, time::SystemTime};
 
     use super::*;
     use crate::{
@@ -65,12 +77,14 @@ mod with_aws {
         settings: Settings,
         endpoints: Vec<Configured>,
         account: OnceCell<Account>,
+        /// Where the sessions go; `None` when it has to be looked up.
+        target: Option<String>,
     }
 
     impl AwsControl {
-        pub(crate) fn new(settings: Settings) -> Self {
+        pub(crate) fn new(settings: Settings, target: Option<String>) -> Self {
             let endpoints = super::super::endpoints::configured(settings.ssm_endpoint.as_deref());
-            Self { settings, endpoints, account: OnceCell::new() }
+            Self { settings, endpoints, account: OnceCell::new(), target }
         }
 
         pub(crate) async fn account(&self) -> Result<&Account, AwsError> {
@@ -128,6 +142,37 @@ mod with_aws {
         fn endpoints(&self) -> Vec<Configured> {
             let called = self.account.get().and_then(Account::endpoint).and_then(Configured::parse);
             self.endpoints.iter().cloned().chain(called).collect()
+        }
+
+        fn data_key<'a>(
+            &'a self,
+            request: &'a DataKeyRequest,
+        ) -> Answer<'a, Result<DataKey, Refusal>> {
+            Box::pin(async move {
+                self.generate_data_key(request).await.map_err(|error| {
+                    let next = error.next_step();
+                    let mut refusal = refusal(error);
+                    // There is but one line for it.
+                    if let Some(next) = next {
+                        refusal.message = format!("{}; {next}", refusal.message);
+                    }
+                    refusal
+                })
+            })
+        }
+    }
+
+    impl AwsControl {
+        async fn generate_data_key(&self, request: &DataKeyRequest) -> Result<DataKey, AwsError> {
+            let account = self.account().await?;
+            let target = match &self.target {
+                Some(target) => Cow::Borrowed(target),
+                // Some callers of the drop-in do not tell it.
+                None => Cow::Owned(account.session_target(&request.session_id).await?),
+            };
+            let challenge = request.challenge.as_deref();
+            let context = encryption_context(&request.session_id, &target, challenge);
+            account.generate_data_key(&request.key_id, context).await
         }
     }
 

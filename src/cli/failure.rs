@@ -88,6 +88,10 @@ impl From<SessionError> for Failure {
             }
             SessionError::Dial(_) => Self::new(Code::Lost, error.to_string())
                 .next("check the network, proxy and VPC endpoint on the way to that host"),
+            SessionError::NotEncrypted { ref refusal, .. } => {
+                let code = if refusal.is_temporary { Code::Lost } else { Code::Refused };
+                Self::new(code, error.to_string())
+            }
             SessionError::Failed { .. } | SessionError::Lost { .. } => {
                 Self::new(Code::Lost, error.to_string()).next("start again; -v shows more")
             }

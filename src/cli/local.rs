@@ -39,6 +39,8 @@ pub(super) async fn run(arguments: LocalArgs, output: &Output) -> Result<(), Fai
         deny_loopback: arguments.deny_loopback,
         hosts: arguments.allow_hosts,
         quirks: arguments.quirks,
+        kms_key: arguments.kms_key,
+        requires_challenge: arguments.kms_challenge,
     };
     let endpoint = Endpoint::start(listener, config)
         .map_err(|error| Failure::local("cannot start the endpoint").because(error))?;

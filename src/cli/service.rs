@@ -53,11 +53,13 @@ impl Service {
 
     #[cfg(feature = "aws")]
     async fn aws(id: &str, global: &Global) -> Result<Self, Failure> {
-        let control = super::control::AwsControl::new(crate::aws::Settings {
+        let settings = crate::aws::Settings {
             profile: global.profile.clone(),
             region: global.region.clone(),
             ssm_endpoint: global.endpoint_url.clone(),
-        });
+            kms_endpoint: global.kms_endpoint.clone(),
+        };
+        let control = super::control::AwsControl::new(settings, Some(id.to_owned()));
         control.account().await?;
         Ok(Self::Aws(Arc::new(control), id.to_owned()))
     }

@@ -1,4 +1,4 @@
-//! The SSM API as AWS's programs speak it: JSON 1.1, one operation a request.
+//! The SSM API, and KMS's behind the same address, as AWS's programs speak them: JSON 1.1, one operation a request.
 //!
 //! `X-Amz-Target: AmazonSSM.StartSession` names the operation, the body is its request. A success
 //! is status 200 and the operation's response; a refusal is status 400 and
@@ -17,6 +17,7 @@ use thiserror::Error;
 use super::describe::{ACCESS_TYPE, DescribeNodes, DescribeSessions, Page};
 use super::document::Parameters;
 use super::error::ServiceError;
+use super::kms::{KmsError, api as kms_api};
 use super::node::{Node, PING_STATUS, PLATFORM_TYPE};
 use super::service::{OWNER, Service, StartSession, Ticket};
 use super::session::Session;
@@ -92,9 +93,13 @@ fn perform(
             json!({ "Target": target, "Status": status })
         }
         _ => {
-            return Err(ApiError::UnknownOperation {
-                target: target.unwrap_or("nothing").chars().take(128).collect(),
+            let answer = target.zip(service.kms()).and_then(|(target, kms)| {
+                kms_api::perform(target.strip_prefix(kms_api::TARGET_PREFIX)?, body, kms)
             });
+            let unknown = || ApiError::UnknownOperation {
+                target: target.unwrap_or("nothing").chars().take(128).collect(),
+            };
+            answer.ok_or_else(unknown)??
         }
     })
 }
@@ -104,6 +109,9 @@ fn perform(
 enum ApiError {
     #[error(transparent)]
     Service(#[from] ServiceError),
+
+    #[error(transparent)]
+    Kms(#[from] KmsError),
 
     #[error("the request body cannot be read: {0}")]
     Serialization(#[from] serde_json::Error),
@@ -116,8 +124,18 @@ impl ApiError {
     fn code(&self) -> &'static str {
         match self {
             Self::Service(error) => error.code(),
+            Self::Kms(error) => error.code(),
             Self::Serialization(_) => "SerializationException",
             Self::UnknownOperation { .. } => "UnknownOperationException",
+        }
+    }
+}
+
+impl From<kms_api::ApiError> for ApiError {
+    fn from(error: kms_api::ApiError) -> Self {
+        match error {
+            kms_api::ApiError::Kms(error) => Self::Kms(error),
+            kms_api::ApiError::Serialization(error) => Self::Serialization(error),
         }
     }
 }

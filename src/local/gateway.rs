@@ -22,22 +22,20 @@ use tokio_tungstenite::tungstenite::{
 };
 
 use super::{
-    EndpointConfig,
     agent::Agents,
     http::{Gateway, LocalWebSocket},
     service::Service,
     session::{DataChannel, SessionState},
 };
 use crate::{
-    channel::{Channel, Config, Role},
-    net::{Application, Driver, Outcome, epoch_ms, now},
+    channel::Channel,
+    net::{Application, Driver, Outcome, now},
     wire::{MessageType, control::OpenDataChannel},
 };
 
 /// Connects data channels to agents, one agent for each session.
 pub(super) struct AgentGateway {
     service: Arc<Mutex<Service>>,
-    config: EndpointConfig,
     agents: Agents,
     sessions: Mutex<HashMap<String, Arc<Live>>>,
 }
@@ -55,12 +53,8 @@ struct Agent {
 }
 
 impl AgentGateway {
-    pub(super) fn new(
-        service: Arc<Mutex<Service>>,
-        config: EndpointConfig,
-        agents: Agents,
-    ) -> Self {
-        Self { service, config, agents, sessions: Mutex::default() }
+    pub(super) fn new(service: Arc<Mutex<Service>>, agents: Agents) -> Self {
+        Self { service, agents, sessions: Mutex::default() }
     }
 
     async fn serve(&self, session_id: String, mut socket: LocalWebSocket) {
@@ -139,11 +133,8 @@ impl AgentGateway {
     }
 
     fn new_agent(&self, data_channel: &DataChannel) -> Agent {
-        let role = Role::Agent { session: data_channel.workload.handshake() };
-        let version = &self.config.agent_version;
-        let mut config = Config::new(role, version, epoch_ms(), rand::random());
-        config.habits = self.agents.habits(&data_channel.workload);
-        Agent { channel: Channel::new(config, now()), application: self.agents.serve(data_channel) }
+        let (channel, application) = self.agents.serve(data_channel);
+        Agent { channel, application }
     }
 
     fn end(&self, session_id: &str, reason: &str) {

@@ -10,6 +10,7 @@
 //!       api -> service <-- token? -- gateway
 //!              sessions,                   | one per session
 //!              nodes                     agent -> TCP targets, programs
+//!               kms  <---- data keys ----- of encrypted sessions
 //! ```
 //!
 //! It speaks the service's JSON API and the data channel's protocol to the byte, so that any
@@ -24,6 +25,7 @@ mod document;
 mod error;
 mod gateway;
 mod http;
+mod kms;
 mod node;
 mod service;
 mod session;
@@ -43,12 +45,14 @@ use tokio::{net::TcpListener, task::JoinSet};
 pub use agent::{Quirks, QuirksError};
 pub use document::Parameters;
 pub use error::ServiceError;
+pub use kms::{EncryptionContext, GeneratedKey, KmsError};
 pub use node::Node;
 pub use service::{StartSession, Ticket};
 
 use crate::net::Pace;
 use agent::Agents;
 use gateway::AgentGateway;
+use kms::Kms;
 use service::Service;
 
 /// Settings of an endpoint.
@@ -66,6 +70,12 @@ pub struct EndpointConfig {
     pub hosts: Vec<String>,
     /// What the agent does that nobody would do on purpose.
     pub quirks: Quirks,
+    /// The key of KMS that shells and commands are encrypted with, as an id, an alias or an ARN;
+    /// `None` leaves them as they are. Ports are never encrypted.
+    pub kms_key: Option<String>,
+    /// Whether the agent sends a random challenge, and refuses clients that do not put it into the
+    /// encryption context.
+    pub requires_challenge: bool,
 }
 
 impl Default for EndpointConfig {
@@ -84,6 +94,8 @@ impl Default for EndpointConfig {
             deny_loopback: false,
             hosts: Vec::new(),
             quirks: Quirks::default(),
+            kms_key: None,
+            requires_challenge: false,
         }
     }
 }
@@ -94,6 +106,7 @@ impl Default for EndpointConfig {
 pub struct Endpoint {
     address: SocketAddr,
     agents: Agents,
+    kms: Arc<Kms>,
     service: Arc<Mutex<Service>>,
     _server: JoinSet<Infallible>,
 }
@@ -105,14 +118,16 @@ impl Endpoint {
     /// When the system tells no address, or has no randomness for the session tokens.
     pub fn start(listener: TcpListener, config: EndpointConfig) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let service = Arc::new(Mutex::new(Service::new(config.nodes.clone())?));
-        let agents = Agents::new(&config);
-        let hosts = config.hosts.clone().into();
-        let gateway = AgentGateway::new(Arc::clone(&service), config, agents.clone());
+        let kms = Arc::new(Kms::new(config.kms_key.as_deref())?);
+        let service = Service::new(config.nodes.clone())?.with_kms(Arc::clone(&kms));
+        let service = Arc::new(Mutex::new(service));
+        let agents = Agents::new(&config, Arc::clone(&kms));
+        let hosts = config.hosts.into();
+        let gateway = AgentGateway::new(Arc::clone(&service), agents.clone());
         let gateway = Arc::new(gateway);
         let mut server = JoinSet::new();
         server.spawn(http::serve(listener, Arc::clone(&service), gateway, hosts));
-        Ok(Self { address, agents, service, _server: server })
+        Ok(Self { address, agents, kms, service, _server: server })
     }
 
     /// Where it listens.
@@ -143,6 +158,19 @@ impl Endpoint {
     /// When there is no such session.
     pub fn terminate_session(&self, session_id: &str) -> Result<(), ServiceError> {
         self.service().terminate_session(session_id, SystemTime::now())
+    }
+
+    /// GenerateDataKey without the way through HTTP.
+    ///
+    /// # Errors
+    /// When the key is not the endpoint's, or the system has no random bytes.
+    pub fn generate_data_key(
+        &self,
+        key_id: &str,
+        len: usize,
+        context: &EncryptionContext,
+    ) -> Result<GeneratedKey, KmsError> {
+        self.kms.generate_data_key(key_id, len, context)
     }
 
     /// The stream URL of a session.

@@ -18,6 +18,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::sync::watch;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 use super::describe::{DescribeNodes, DescribeSessions, Page};
 use super::document::{DEFAULT_DOCUMENT, Parameters, Workload, short_name};
 use super::error::{ServiceError, check_length};
+use super::kms::Kms;
 use super::node::Node;
 use super::session::{DataChannel, Session, SessionState};
 use super::token::{Mint, Token};
@@ -42,6 +44,7 @@ pub struct Service {
     ended: VecDeque<Session>,
     mint: Mint,
     started: u64,
+    kms: Option<Arc<Kms>>,
 }
 
 /// The request of StartSession.
@@ -79,7 +82,18 @@ impl Service {
             ended: VecDeque::new(),
             mint: Mint::seeded_by_system()?,
             started: 0,
+            kms: None,
         })
+    }
+
+    /// With a key service at the same address.
+    pub fn with_kms(self, kms: Arc<Kms>) -> Self {
+        Self { kms: Some(kms), ..self }
+    }
+
+    /// The key service at the same address.
+    pub fn kms(&self) -> Option<&Kms> {
+        self.kms.as_deref()
     }
 
     /// Starts a session: it waits for its data channel from now on.

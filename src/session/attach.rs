@@ -8,7 +8,9 @@ use tokio::time::{sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use super::{AddressError, ControlPlane, Limits, Refusal, Ticket, stream_address};
+use super::{
+    AddressError, ControlPlane, Limits, Refusal, Ticket, encryption::WithDataKey, stream_address,
+};
 use crate::{
     channel::{Channel, Config, Role},
     net::{
@@ -65,6 +67,14 @@ pub enum SessionError {
         session_id: String,
         /// What the service said.
         why: Disconnect,
+    },
+    /// The agent wants the session encrypted, and there is no data key.
+    #[error("session {session_id} cannot be encrypted: {refusal}")]
+    NotEncrypted {
+        /// The session.
+        session_id: String,
+        /// Why there is no key.
+        refusal: Refusal,
     },
     /// The session cannot go on.
     #[error("session {session_id} failed: {source}")]
@@ -131,10 +141,15 @@ impl<'a> Session<'a> {
         let mut websocket = self.open(&url, ticket.token).await?;
         let mut channel = Channel::new(self.config.clone(), now());
         let mut attempts = Attempts::new();
+        let mut application = WithDataKey::new(application, self.control_plane, &self.id);
         loop {
             let (opened, done_before) = (now(), channel.messages_done());
-            let driver = Driver::new(websocket, &mut channel, application);
+            let driver = Driver::new(websocket, &mut channel, &mut application);
             let outcome = driver.with_silence_limit(self.limits.silence).run().await;
+            if let Some(refusal) = application.take_refusal() {
+                self.terminate().await;
+                return Err(SessionError::NotEncrypted { session_id: self.id, refusal });
+            }
             let lost = match outcome {
                 Ok(Outcome::Done) => {
                     // A node that is held up has not heard that the session is to end.

@@ -4,10 +4,10 @@ use std::{fmt, pin::Pin};
 
 use http::{HeaderMap, Uri};
 
-use super::Endpoint;
+use super::{DataKeyRequest, Endpoint};
 use crate::{
     net::{Authorities, TlsError},
-    wire::control::Token,
+    wire::{control::Token, encryption::DataKey},
 };
 
 /// What StartSession and ResumeSession give: the way to a data channel.
@@ -40,6 +40,12 @@ pub trait ControlPlane: Send + Sync {
     /// What the user has configured: stream URLs may lead there, beside to AWS and this machine.
     fn endpoints(&self) -> Vec<Endpoint> {
         Vec::new()
+    }
+
+    /// A data key of KMS for a session that its agent wants encrypted.
+    fn data_key<'a>(&'a self, request: &'a DataKeyRequest) -> Answer<'a, Result<DataKey, Refusal>> {
+        let message = format!("there are no credentials to ask for {} with", request.key_id);
+        Box::pin(async { Err(Refusal { message, is_temporary: false }) })
     }
 }
 

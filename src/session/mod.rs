@@ -8,15 +8,19 @@
 //!                          ResumeSession's ticket <------+
 //! ```
 //!
+//! An agent that wants its session encrypted has the control plane asked for a data key.
+//!
 //! The channel and the application stay as they are while WebSockets come and go, so that the
 //! byte stream goes on exactly where it was.
 
 mod attach;
 mod control_plane;
+mod encryption;
 mod limits;
 mod stream_address;
 
 pub use attach::{Session, SessionEnd, SessionError};
 pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal, Ticket};
+pub use encryption::DataKeyRequest;
 pub use limits::Limits;
 pub use stream_address::{AddressError, Endpoint, is_of_aws};

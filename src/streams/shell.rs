@@ -62,6 +62,9 @@ pub struct Shell<F> {
     size: Option<TerminalSize>,
     /// The command waits for the terminal to have its size.
     holds_command: bool,
+    has_sent_size: bool,
+    /// The node has said something: what it runs is there.
+    has_begun: bool,
     end_of_input: EndOfInput,
     is_over: bool,
 }
@@ -99,6 +102,8 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
             stop,
             observer,
             size: None,
+            has_sent_size: false,
+            has_begun: false,
             end_of_input,
             is_over: false,
         }
@@ -109,6 +114,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
             PayloadType::Output => match &mut self.marker {
                 None => self.output.push(payload),
                 Some(marker) => {
+                    self.has_begun = true;
                     let mut shown = Vec::with_capacity(payload.len());
                     let exited = marker.filter(payload, &mut shown);
                     self.output.push(&shown);
@@ -147,9 +153,12 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
         {
             let payload = Packet::copy_from(size.to_json().as_bytes());
             channel.send(PayloadType::Size, payload, now);
-            if std::mem::take(&mut self.holds_command) {
-                channel.send(PayloadType::Output, Packet::copy_from(GO_AHEAD), now);
-            }
+            self.has_sent_size = true;
+        }
+        // Sessions with a handshake take input before the terminal is set not to echo it.
+        let may_go = self.has_sent_size && self.has_begun && channel.can_send_control();
+        if may_go && std::mem::take(&mut self.holds_command) {
+            channel.send(PayloadType::Output, Packet::copy_from(GO_AHEAD), now);
         }
         while channel.can_send_control()
             && let Poll::Ready(Some(byte)) = self.console.signals.as_mut().poll_next(cx)

@@ -12,15 +12,17 @@
 //!
 //! A frame is a 120-byte big-endian header and a payload. What a payload means depends on the
 //! frame's [`MessageType`] and [`PayloadType`]: user data, or one of the JSON documents in
-//! [`acknowledgement`], [`handshake`] and [`control`].
+//! [`acknowledgement`], [`handshake`], [`encryption`] and [`control`].
 //!
 //! Nothing here knows of sockets, clocks or tasks.
 
 pub mod acknowledgement;
 pub mod control;
+pub mod encryption;
 pub mod handshake;
 pub mod stream_url;
 
+mod base64;
 mod exit_code;
 mod frame;
 mod header;
@@ -31,11 +33,12 @@ mod terminal_size;
 mod version;
 
 pub use acknowledgement::Acknowledgement;
+pub use base64::Base64;
 pub use exit_code::ExitCode;
 pub use frame::{Frame, FrameError};
 pub use header::{HEADER_LEN, Header};
 pub use kind::{Flags, MessageType, PayloadType};
 pub use message_id::MessageIds;
-pub use packet::{HEADROOM, Packet, PacketPool, SPARE_CHUNKS, Slot};
+pub use packet::{HEADROOM, Packet, PacketPool, SPARE_CHUNKS, Slot, TAILROOM};
 pub use terminal_size::TerminalSize;
 pub use version::Version;

@@ -1,12 +1,13 @@
-//! Payloads with room in front of them, and the buffers they are cut from.
+//! Payloads with room around them, and the buffers they are cut from.
 //!
 //! ```text
-//!   |<----------- HEADROOM ----------->|<--- payload --->|
-//!   | frame header 120 | mux header 8  | read from socket |
+//!   |<--------------- HEADROOM --------------->|<--- payload --->|<- TAILROOM ->|
+//!   | frame header 120 | nonce 12 | mux header 8 | read from socket | tag 16      |
 //! ```
 //!
 //! A payload is read from its socket straight behind the room, and each layer writes its header
-//! in front of what it was given: no byte of payload is copied on its way to the WebSocket.
+//! in front of what it was given: no byte of payload is copied on its way to the WebSocket. Nonce
+//! and tag are those of encrypted sessions.
 
 use std::collections::VecDeque;
 
@@ -14,8 +15,11 @@ use bytes::{Buf, BufMut, Bytes, BytesMut, buf::Limit};
 
 use super::HEADER_LEN;
 
-/// Room in front of a payload: the frame header and eight bytes for a multiplexer's.
-pub const HEADROOM: usize = HEADER_LEN + 8;
+/// Room in front of a payload: the frame header, a cipher's nonce of twelve bytes, and eight bytes
+/// for a multiplexer's header.
+pub const HEADROOM: usize = HEADER_LEN + 12 + 8;
+/// Room behind a payload, for a cipher's authentication tag.
+pub const TAILROOM: usize = 16;
 
 /// A payload with [`HEADROOM`] in front of it, not yet a frame.
 #[derive(Debug)]
@@ -27,7 +31,7 @@ pub struct Packet {
 impl Packet {
     /// A packet of its own allocation, for messages off the hot path.
     pub fn copy_from(payload: &[u8]) -> Self {
-        let mut buffer = BytesMut::with_capacity(HEADROOM + payload.len());
+        let mut buffer = BytesMut::with_capacity(HEADROOM + payload.len() + TAILROOM);
         buffer.put_bytes(0, HEADROOM);
         buffer.put_slice(payload);
         Self { buffer, start: HEADROOM }
@@ -36,6 +40,11 @@ impl Packet {
     /// What is in the packet so far, headers in front included.
     pub fn payload(&self) -> &[u8] {
         &self.buffer[self.start..]
+    }
+
+    /// As [`payload`](Self::payload), to be changed in its place.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.start..]
     }
 
     /// Bytes in the packet so far.
@@ -55,6 +64,11 @@ impl Packet {
     /// headers have fixed lengths.
     pub fn prepend<const N: usize>(&mut self, header: &[u8; N]) {
         *self.claim() = *header;
+    }
+
+    /// Puts `trailer` behind the payload; up to [`TAILROOM`] bytes in all without an allocation.
+    pub fn append(&mut self, trailer: &[u8]) {
+        self.buffer.put_slice(trailer);
     }
 
     /// Claims `N` bytes in front of the payload, for a header that is written in its place.
@@ -99,7 +113,7 @@ impl PacketPool {
 
     /// A place for one packet of at most `limit` bytes of payload.
     pub fn slot(&mut self, limit: usize) -> Slot<'_> {
-        let needed = HEADROOM + limit;
+        let needed = HEADROOM + limit + TAILROOM;
         if self.current.capacity() < needed {
             self.next_chunk(needed);
         }
@@ -163,7 +177,12 @@ impl Slot<'_> {
 
     /// The payload as a packet.
     pub fn finish(self) -> Packet {
-        Packet { buffer: self.buffer.split(), start: HEADROOM }
+        // What is split off has no room but what is in it: the tail's is split off with it.
+        let len = self.buffer.len();
+        self.buffer.put_bytes(0, TAILROOM);
+        let mut buffer = self.buffer.split();
+        buffer.truncate(len);
+        Packet { buffer, start: HEADROOM }
     }
 }
 
@@ -182,6 +201,18 @@ mod tests {
         let bytes = packet.freeze();
         assert_eq!(bytes, "frame-mux-payload");
         assert_eq!(bytes[10..].as_ptr(), data, "the payload stayed where it was");
+    }
+
+    #[test]
+    fn a_trailer_stands_behind_the_payload_which_stays() {
+        for mut packet in [PacketPool::new(4096).packet(b"payload"), Packet::copy_from(b"payload")]
+        {
+            let data = packet.payload().as_ptr();
+            packet.payload_mut()[0] = b'P';
+            packet.append(&[b'.'; TAILROOM]);
+            assert_eq!(packet.payload().as_ptr(), data, "no room had to be found");
+            assert_eq!(packet.freeze(), "Payload................");
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn every_step_of_the_demo_is_shown_and_ends_well() {
             "command: output, errors, exit code",
             "command on a terminal: exit code",
             "shell: a key there and back",
+            "command: encrypted with a key of KMS",
         ]
     );
 }
@@ -42,6 +43,6 @@ fn people_get_a_table_instead() {
     demo.args(["demo", "--size", "1"]);
     let table = Program::run(demo).success();
     let rows: Vec<&str> = table.lines().skip(1).collect();
-    assert_eq!(rows.len(), 13, "{table}");
+    assert_eq!(rows.len(), 14, "{table}");
     assert!(rows.iter().all(|row| row.contains(" ok")), "{table}");
 }

@@ -15,6 +15,7 @@ mod callers_cli;
 mod callers_editors;
 mod callers_ports;
 mod demo;
+mod encryption;
 mod exec;
 mod exec_terminal;
 mod idle;

@@ -13,10 +13,12 @@ use bytes::Bytes;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use ssmport::{
+    channel::Cipher,
     mux::{self, Event, Mux, StreamId},
     wire::{
         Acknowledgement, Flags, Frame, Header, MessageType, Packet, PayloadType,
         control::{Flag, ServiceMessage},
+        encryption::DataKey,
         handshake::{HandshakeComplete, HandshakeRequest, HandshakeResponse},
     },
 };
@@ -82,6 +84,26 @@ fn payloads_are_what_their_frames_say_they_are() {
             _ => {}
         }
     }
+}
+
+/// With the chapter's data key: the bytes 00 to 3f.
+#[test]
+fn encrypted_payloads_are_what_the_chapter_says() {
+    let bytes: Vec<u8> = (0..64).collect();
+    let key = DataKey::new(&bytes, Vec::new()).expect("64 bytes");
+    let mut decrypted = 0;
+    for (name, _, told) in frames() {
+        let Some(plaintext) = &told.plaintext else { continue };
+        let payload = told.payload();
+        let nonce = *payload.first_chunk().expect(&name);
+        let opened = Cipher::of_agent(&key, nonce).decrypt(payload.clone().into());
+        assert_eq!(opened.as_deref(), Some(plaintext.as_bytes()), "{name}");
+        let mut packet = Packet::copy_from(plaintext.as_bytes());
+        Cipher::of_client(&key, nonce).encrypt(&mut packet);
+        assert_eq!(hex(packet.payload()), hex(&payload), "{name}");
+        decrypted += 1;
+    }
+    assert_eq!(decrypted, 1);
 }
 
 fn parse<'a, T: Deserialize<'a>>(name: &str, payload: &'a [u8]) -> T {
@@ -195,6 +217,7 @@ struct ToldFrame {
     payload_length: usize,
     payload: Option<String>,
     payload_hex: Option<String>,
+    plaintext: Option<String>,
     digest: String,
 }
 

@@ -37,6 +37,7 @@ fn account(endpoint: &str, credentials: impl ProvideCredentials + 'static) -> Ac
     Account::new(Configuration {
         region: "eu-west-1".to_owned(),
         ssm_endpoint: Some(endpoint.to_owned()),
+        kms_endpoint: Some(endpoint.to_owned()),
         signs: true,
         sdk,
         authorities: Authorities::default(),
@@ -336,3 +337,70 @@ async fn presigned_upgrades_and_those_that_shall_not_be_are_not_signed() {
     account.signs = false;
     assert!(account.sign_upgrade(&STREAM.parse().unwrap(), UNIX_EPOCH).await.is_empty());
 }
+
+#[tokio::test]
+async fn a_data_key_is_asked_for_with_its_context_and_shown_to_nobody() {
+    let plaintext = data_encoding::BASE64.encode(&[7; 64]);
+    let answer = serde_json::json!({
+        "CiphertextBlob": "YmxvYg==", "KeyId": KEY, "Plaintext": plaintext,
+    });
+    let mut server = Server::new(200, answer).await;
+    let account = server.account();
+    let context = [("aws:ssm:SessionId".to_owned(), SESSION.to_owned())].into();
+    let key = server.during(account.generate_data_key(KEY, context)).await.unwrap();
+    assert_eq!((key.toward_client(), key.ciphertext()), (&[7; 32][..], &b"blob"[..]));
+    assert!(!format!("{key:?}").contains('7'));
+    assert!(server.request.to_ascii_lowercase().contains("trentservice.generatedatakey"));
+    assert_eq!(
+        server.body_of_request(),
+        serde_json::json!({
+            "KeyId": KEY,
+            "NumberOfBytes": 64,
+            "EncryptionContext": {"aws:ssm:SessionId": SESSION},
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_key_of_another_length_is_no_key() {
+    let answer = serde_json::json!({
+        "CiphertextBlob": "YmxvYg==", "KeyId": KEY, "Plaintext": "AAAA",
+    });
+    let mut server = Server::new(200, answer).await;
+    let account = server.account();
+    let error = server.during(account.generate_data_key(KEY, [].into())).await.unwrap_err();
+    let error = error.to_string();
+    assert!(error.ends_with("did not answer as KMS does: the data key has 3 bytes instead of 64"));
+}
+
+#[tokio::test]
+async fn a_refused_key_is_told_with_the_permission_that_is_missing() {
+    let mut server = Server::new(400, refusal("AccessDeniedException", "not authorized")).await;
+    let account = server.account();
+    let error = server.during(account.generate_data_key(KEY, [].into())).await.unwrap_err();
+    let text =
+        format!("GenerateDataKey on {KEY} was refused: not authorized (AccessDeniedException)");
+    assert_eq!(error.to_string(), text);
+    let step = format!("ask for a policy that allows kms:GenerateDataKey on {KEY}");
+    assert_eq!(error.next_step(), Some(step));
+}
+
+#[tokio::test]
+async fn a_sessions_target_is_looked_up() {
+    let answer = serde_json::json!({"Sessions": [{"SessionId": SESSION, "Target": TARGET}]});
+    let mut server = Server::new(200, answer).await;
+    let account = server.account();
+    assert_eq!(server.during(account.session_target(SESSION)).await.unwrap(), TARGET);
+    assert_eq!(
+        server.body_of_request(),
+        serde_json::json!({
+            "State": "Active", "Filters": [{"key": "SessionId", "value": SESSION}],
+        })
+    );
+    let mut server = Server::new(200, r#"{"Sessions": []}"#).await;
+    let account = server.account();
+    let error = server.during(account.session_target(SESSION)).await.unwrap_err();
+    assert!(error.to_string().contains("is not among those alive"), "{error}");
+}
+
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234";

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::Channel;
 use crate::{
     channel::{
-        ChannelError, EARLY, Event, Ready,
-        handshake::{self, Progress},
+        ChannelError, EARLY, Event, Ready, Role,
+        handshake::{self, Answer, Progress},
         timer::Timer,
     },
     wire::{
@@ -17,7 +17,8 @@ use crate::{
 
 impl Channel {
     pub(super) fn ask_for_handshake(&mut self, session: &SessionTypeParameters, now: Instant) {
-        let request = handshake::request(&self.config.version, session);
+        let demand = self.config.encryption.as_ref();
+        let request = handshake::request(&self.config.version, session, demand);
         self.progress = Progress::AwaitingResponse(Ready {
             session_type: SessionType::from_name(&session.session_type),
             properties: session.properties.clone(),
@@ -34,27 +35,59 @@ impl Channel {
         if self.progress != Progress::AwaitingRequest {
             return Ok(());
         }
-        let (response, ready) = handshake::answer(payload, &self.config.version)?;
-        self.send_json(PayloadType::HandshakeResponse, &response, now);
-        self.progress = Progress::AwaitingComplete(ready);
+        let answer = Answer::to(payload, &self.config.version)?;
         self.timers.set(Timer::Handshake, Some(now + self.config.handshake_timeout));
+        match &answer.demand {
+            Some(demand) => {
+                self.ask_for_data_key(&demand.clone());
+                self.progress = Progress::AwaitingDataKey(Box::new(answer));
+            }
+            None => {
+                self.send_json(PayloadType::HandshakeResponse, &answer.response, now);
+                self.progress = Progress::AwaitingComplete(answer.ready);
+            }
+        }
         Ok(())
     }
 
-    pub(super) fn complete_handshake(
+    /// Agent: whether a message comes before its time. The real agent acknowledges what comes
+    /// before its handshake is done, and forgets it.
+    pub(super) fn is_unwanted(&self, payload_type: PayloadType) -> bool {
+        match self.progress {
+            _ if self.config.role == Role::Client => false,
+            Progress::AwaitingResponse(_) => payload_type != PayloadType::HandshakeResponse,
+            Progress::AwaitingPlaintextKey(_) => true,
+            Progress::AwaitingChallenge(_) => payload_type != PayloadType::EncChallengeResponse,
+            _ => false,
+        }
+    }
+
+    pub(super) fn take_response(
         &mut self,
         payload: &[u8],
         now: Instant,
     ) -> Result<(), ChannelError> {
         let Progress::AwaitingResponse(ready) = &self.progress else { return Ok(()) };
-        let mut ready = ready.clone();
-        ready.peer_version = handshake::check_response(payload)?;
+        let response = handshake::check_response(payload)?;
+        let ready = Ready { peer_version: response.client_version.clone(), ..ready.clone() };
+        if self.config.encryption.is_some() {
+            self.ask_for_plaintext_key(handshake::kms_result(&response)?);
+            self.progress = Progress::AwaitingPlaintextKey(ready);
+        } else {
+            self.complete_handshake(ready, now);
+        }
+        Ok(())
+    }
+
+    pub(super) fn complete_handshake(&mut self, ready: Ready, now: Instant) {
         let took = now.saturating_duration_since(self.started).as_nanos();
-        let message = self.old_client_message(&ready.peer_version);
+        let mut message = self.old_client_message(&ready.peer_version);
+        if self.config.encryption.is_some() {
+            message.insert_str(0, ENCRYPTED_MESSAGE);
+        }
         self.send_json(PayloadType::HandshakeComplete, &handshake::complete(took, message), now);
         self.early_until = Some(now + EARLY);
         self.become_ready(ready);
-        Ok(())
     }
 
     fn old_client_message(&self, client: &str) -> String {
@@ -65,7 +98,11 @@ impl Channel {
     }
 
     pub(super) fn finish_handshake(&mut self, payload: &[u8], now: Instant) {
-        let Progress::AwaitingComplete(ready) = &self.progress else { return };
+        let (Progress::AwaitingComplete(ready) | Progress::AwaitingChallenge(ready)) =
+            &self.progress
+        else {
+            return;
+        };
         let complete: HandshakeComplete = serde_json::from_slice(payload).unwrap_or_default();
         let ready = Ready { customer_message: complete.customer_message, ..ready.clone() };
         // The real agent acknowledges data that comes right behind the handshake and throws 1.7 %
@@ -82,4 +119,6 @@ impl Channel {
     }
 }
 
+/// In the real agent's words, as captured.
+const ENCRYPTED_MESSAGE: &str = "This session is encrypted using AWS KMS.";
 const FIRST_DATA_PAUSE: Duration = Duration::from_millis(5);

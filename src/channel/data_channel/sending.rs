@@ -29,7 +29,8 @@ impl Channel {
 
     /// Sends one message of the stream. The caller asks [`can_send`](Self::can_send) first; the
     /// message is taken in any case, and never thrown away.
-    pub fn send(&mut self, payload_type: PayloadType, packet: Packet, now: Instant) {
+    pub fn send(&mut self, payload_type: PayloadType, mut packet: Packet, now: Instant) {
+        self.encrypt(payload_type, &mut packet);
         let header = Header {
             message_type: self.own_data_type(),
             created_ms: self.epoch_ms(now),

@@ -30,8 +30,14 @@ pub(super) struct Measured {
 pub(super) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Failure> {
     let config = EndpointConfig { pace: local::pace(arguments.pace), ..EndpointConfig::default() };
     let old = EndpointConfig { agent_version: OLD_AGENT.to_owned(), ..config.clone() };
+    let encrypted = EndpointConfig {
+        kms_key: Some("demo".to_owned()),
+        requires_challenge: true,
+        ..config.clone()
+    };
     let (service, old) = (Service::embedded(config).await?, Service::embedded(old).await?);
-    let bench = Bench::new(service, &old, arguments.size << 20).await?;
+    let encrypted = Service::embedded(encrypted).await?;
+    let bench = Bench::new(service, &old, encrypted, arguments.size << 20).await?;
 
     let show = |line: &str| {
         if !output.is_json() {

@@ -46,6 +46,7 @@ pub(super) enum Step {
     Command,
     CommandOnTerminal,
     Shell,
+    Encrypted,
 }
 
 impl Step {
@@ -63,12 +64,14 @@ impl Step {
         Self::Command,
         Self::CommandOnTerminal,
         Self::Shell,
+        Self::Encrypted,
     ];
 
     /// Those that the embedded agent serves on this system: it runs commands on Unix alone.
     pub(super) fn served() -> impl Iterator<Item = Self> {
-        let runs =
-            |step: &Self| matches!(step, Self::Command | Self::CommandOnTerminal | Self::Shell);
+        let runs = |step: &Self| {
+            matches!(step, Self::Command | Self::CommandOnTerminal | Self::Shell | Self::Encrypted)
+        };
         Self::ALL.iter().copied().filter(move |step| cfg!(unix) || !runs(step))
     }
 
@@ -87,6 +90,7 @@ impl Step {
             Self::Command => "command: output, errors, exit code",
             Self::CommandOnTerminal => "command on a terminal: exit code",
             Self::Shell => "shell: a key there and back",
+            Self::Encrypted => "command: encrypted with a key of KMS",
         }
     }
 }
@@ -100,14 +104,21 @@ pub(super) struct Bench {
     /// A forward of an agent without a multiplexer.
     old: SocketAddr,
     service: Service,
+    /// Encrypts its commands.
+    encrypted: Service,
     size: u64,
     stop: watch::Sender<bool>,
     tunnels: JoinSet<()>,
 }
 
 impl Bench {
-    /// `old` is the same service with an old agent.
-    pub(super) async fn new(service: Service, old: &Service, size: u64) -> Result<Self, Failure> {
+    /// `old` is the same service with an old agent, `encrypted` with one that has a key.
+    pub(super) async fn new(
+        service: Service,
+        old: &Service,
+        encrypted: Service,
+        size: u64,
+    ) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::local("cannot open a port").because(error);
         let peer = Peer::start().await.map_err(failed)?;
         let nobody = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
@@ -138,7 +149,7 @@ impl Bench {
         let far = open(&service, peer.port, Some("127.0.0.1")).await?;
         let closed = open(&service, closed_port, None).await?;
         let old = open(old, peer.port, None).await?;
-        Ok(Self { peer, near, far, closed, old, service, size, stop, tunnels })
+        Ok(Self { peer, near, far, closed, old, service, encrypted, size, stop, tunnels })
     }
 
     pub(super) async fn end(mut self) {
@@ -166,6 +177,7 @@ impl Bench {
             Step::Command => sessions::command(&self.service, size / 4).await,
             Step::CommandOnTerminal => sessions::command_on_terminal(&self.service).await,
             Step::Shell => sessions::shell(&self.service).await,
+            Step::Encrypted => sessions::command(&self.encrypted, size / 4).await,
         };
         let (bytes, note) = done.map_err(|error| error.to_string())?;
         Ok(Measured { bytes, took: begin.elapsed(), note })

@@ -150,11 +150,13 @@ async fn announce(
 
 #[cfg(feature = "aws")]
 fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, String> {
-    Ok(Box::new(super::super::control::AwsControl::new(crate::aws::Settings {
+    let settings = crate::aws::Settings {
         profile: invocation.profile.clone(),
         region: Some(invocation.region.clone()).filter(|region| !region.is_empty()),
         ssm_endpoint: invocation.ssm_endpoint.clone(),
-    })))
+        kms_endpoint: None,
+    };
+    Ok(Box::new(super::super::control::AwsControl::new(settings, invocation.target.clone())))
 }
 
 #[cfg(not(feature = "aws"))]

@@ -18,6 +18,8 @@ pub(super) struct Invocation {
     pub(super) ssm_endpoint: Option<String>,
     /// The session's document, if the request tells it.
     pub(super) document: Option<String>,
+    /// The session's target, if the request tells it.
+    pub(super) target: Option<String>,
 }
 
 impl Invocation {
@@ -40,7 +42,8 @@ impl Invocation {
             region: region.to_owned(),
             profile: rest.first().filter(|profile| !profile.is_empty()).cloned(),
             ssm_endpoint: rest.get(2).and_then(|endpoint| ssm_endpoint(endpoint)),
-            document: request.and_then(|request| text(&request, "DocumentName")),
+            document: request.as_ref().and_then(|request| text(request, "DocumentName")),
+            target: request.and_then(|request| text(&request, "Target")),
         })
     }
 
@@ -112,6 +115,13 @@ mod tests {
         }
         let rest = ["".to_owned(), "{".to_owned()];
         assert!(Invocation::parse(RESPONSE, "r", &rest).unwrap_err().contains("the request"));
+    }
+
+    #[test]
+    fn the_target_is_that_of_the_request() {
+        assert_eq!(parsed(&["", r#"{"target":"i-1"}"#]).target.as_deref(), Some("i-1"));
+        assert_eq!(parsed(&["", "{}"]).target, None);
+        assert_eq!(parsed(&[]).target, None);
     }
 
     #[test]

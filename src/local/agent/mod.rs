@@ -9,6 +9,8 @@
 //!   shell, interactive command   shell.rs           a program on a terminal (pty.rs)
 //!   non-interactive command      command.rs         a program with pipes
 //!
+//!   any of these but ports       encryption.rs      waits for a data key first
+//!
 //!   shared: ending.rs   the last two seconds of every session
 //!           utf8.rs     output in whole characters
 //!           words.rs    a command line's words
@@ -16,6 +18,7 @@
 //!           quirks.rs   what the real agent does and nobody would do on purpose
 //! ```
 
+mod encryption;
 mod ending;
 mod forward;
 mod port;
@@ -37,13 +40,17 @@ mod words;
 
 pub use quirks::{Quirks, QuirksError};
 
-use std::time::{Duration, Instant};
-
-use super::{EndpointConfig, document::Workload, session::DataChannel};
-use crate::{
-    channel::{Channel, EarlyData, Habits},
-    net::{Application, Pace},
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
 };
+
+use super::{EndpointConfig, document::Workload, kms::Kms, session::DataChannel};
+use crate::{
+    channel::{Channel, Config, EarlyData, Habits, Role},
+    net::{Application, Pace, epoch_ms, now},
+};
+use encryption::{EncryptedAgent, Encryption};
 use ending::Ending;
 use forward::ForwardAgent;
 use stream::StreamAgent;
@@ -55,27 +62,60 @@ pub(super) struct Agents {
     pace: Option<Pace>,
     deny_loopback: bool,
     quirks: Quirks,
+    encryption: Encryption,
     #[cfg(unix)]
     processes: process::Processes,
 }
 
 impl Agents {
-    pub(super) fn new(config: &EndpointConfig) -> Self {
+    pub(super) fn new(config: &EndpointConfig, kms: Arc<Kms>) -> Self {
         let quirks = config.quirks;
         Self {
             version: config.agent_version.clone(),
             pace: config.pace.or(quirks.pace.then_some(REAL_PACE)),
             deny_loopback: config.deny_loopback,
             quirks,
+            encryption: Encryption { kms, requires_challenge: config.requires_challenge },
             #[cfg(unix)]
             processes: process::Processes::default(),
         }
     }
 
-    /// The agent of a session whose first data channel was opened.
-    pub(super) fn serve(&self, data_channel: &DataChannel) -> Box<dyn Application + Send> {
+    /// The channel and the application of a session whose first data channel was opened.
+    pub(super) fn serve(
+        &self,
+        data_channel: &DataChannel,
+    ) -> (Channel, Box<dyn Application + Send>) {
+        let workload = &data_channel.workload;
+        let demand = self.encryption.demand(workload);
+        let session = match demand {
+            Some(_) => encryption::handshake(workload),
+            None => workload.handshake(),
+        };
+        let role = Role::Agent { session };
+        let mut config = Config::new(role, &self.version, epoch_ms(), rand::random());
+        config.habits = self.habits(workload);
+        config.encryption = demand.clone();
+
         let ending = Ending::new(data_channel, self.quirks.drain_limit);
-        match &data_channel.workload {
+        let application: Box<dyn Application + Send> = match demand {
+            Some(demand) => {
+                let kms = Arc::clone(&self.encryption.kms);
+                Box::new(EncryptedAgent::new(self, kms, demand, data_channel, ending))
+            }
+            None => self.application(workload, ending, now()),
+        };
+        (Channel::new(config, now()), application)
+    }
+
+    /// Does what a session's document says, from `now` on.
+    fn application(
+        &self,
+        workload: &Workload,
+        ending: Ending,
+        now: Instant,
+    ) -> Box<dyn Application + Send> {
+        match workload {
             Workload::Port(forward) => {
                 Box::new(ForwardAgent::new(self.clone(), forward.clone(), ending))
             }
@@ -83,12 +123,9 @@ impl Agents {
                 Box::new(StreamAgent::ssh("localhost".to_owned(), *port, self, ending))
             }
             #[cfg(unix)]
-            Workload::Shell { command } => Box::new(shell::ShellAgent::new(
-                command.as_deref(),
-                self,
-                ending,
-                crate::net::now(),
-            )),
+            Workload::Shell { command } => {
+                Box::new(shell::ShellAgent::new(command.as_deref(), self, ending, now))
+            }
             #[cfg(unix)]
             Workload::Command(command) => {
                 Box::new(command::CommandAgent::new(command.clone(), self, ending))
@@ -97,7 +134,7 @@ impl Agents {
     }
 
     /// How an agent's channel differs from one by the book.
-    pub(super) fn habits(&self, workload: &Workload) -> Habits {
+    fn habits(&self, workload: &Workload) -> Habits {
         let quirks = &self.quirks;
         Habits {
             early_data: if quirks.early_data_loss { early_fate() } else { EarlyData::Taken },

@@ -178,6 +178,23 @@ async fn an_exit_code_in_the_output_is_found_and_not_shown() {
     assert_eq!(*fixture.told.lock().unwrap(), ["Exited(ExitCode(42))"]);
 }
 
+/// An encrypted session has a handshake, and takes input long before the command is there.
+#[tokio::test]
+async fn a_command_does_not_go_ahead_before_it_has_spoken() {
+    let id = uuid::Uuid::from_u128(1);
+    let (mut fixture, mut shell) = fixture(Some(ExitMarker::new(id)));
+    fixture.pair = Pair::port();
+    fixture.sizes.send(SIZE).unwrap();
+    fixture.pair.run(&mut shell);
+    fixture.pair.advance(Duration::from_millis(10), &mut shell);
+    assert_eq!(fixture.pair.received[0].0, PayloadType::Size);
+    assert_eq!(fixture.pair.output(), b"");
+    let mark = format!("\x1b_ssmport-{}:\x1b\\", id.simple());
+    fixture.pair.send(PayloadType::Output, mark.as_bytes());
+    fixture.pair.run(&mut shell);
+    assert_eq!(fixture.pair.output(), b"\r");
+}
+
 #[tokio::test]
 async fn an_output_that_nobody_takes_ends_the_session() {
     let (fixture, mut shell) = begun();

@@ -10,6 +10,7 @@
 //!   Ansible          ansible, by way of the plugin; ObjectStore is the bucket that it needs
 //!   Postgres, Nginx, Sshd                     what is forwarded
 //!   HttpServer       a service of AWS in a few lines
+//!   Relay            a way to an endpoint that can be listened in on, and cut
 //! ```
 
 mod ansible;
@@ -24,6 +25,8 @@ mod plugin;
 mod postgres;
 mod processes;
 mod program;
+#[cfg(feature = "aws")]
+mod relay;
 mod sshd;
 mod terminal;
 mod tmux;
@@ -41,6 +44,8 @@ pub use plugin::Plugin;
 pub use postgres::Postgres;
 pub use processes::{await_gone, await_running, mark};
 pub use program::{DEADLINE, Finished, Program, await_that, command, in_shell};
+#[cfg(feature = "aws")]
+pub use relay::Relay;
 pub use rustix::process::Signal;
 pub use sshd::Sshd;
 pub use terminal::Terminal;
