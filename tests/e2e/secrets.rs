@@ -136,7 +136,12 @@ fn a_credential_process_inherits_no_response() {
     let (endpoint, folder) = (Endpoint::start(), TempDir::new().expect("a directory"));
     let (program, seen) = (folder.path().join("credentials"), folder.path().join("seen"));
     let keys = r#"{"Version":1,"AccessKeyId":"test","SecretAccessKey":"test"}"#;
-    script(&program, &format!("#!/bin/sh\nenv >'{}'\necho '{keys}'\n", seen.display()));
+    // It may be asked again while we read.
+    let path = seen.display();
+    script(
+        &program,
+        &format!("#!/bin/sh\nenv >\"{path}.$$\"; mv \"{path}.$$\" '{path}'\necho '{keys}'\n"),
+    );
     let config = folder.path().join("config");
     let text = format!("[profile asks]\ncredential_process = {}\n", program.display());
     fs::write(&config, text).expect("a configuration");

@@ -50,4 +50,4 @@ pub use rustix::process::Signal;
 pub use sshd::Sshd;
 pub use terminal::Terminal;
 pub use tmux::Tmux;
-pub use tools::{find_tool, free_port};
+pub use tools::{find_tool, free_port, outside_address};

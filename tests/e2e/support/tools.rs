@@ -2,7 +2,7 @@
 
 use std::{
     env, fs, iter,
-    net::TcpListener,
+    net::{IpAddr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
 };
 
@@ -41,6 +41,14 @@ pub fn free_port() -> u16 {
     let mut candidates = iter::repeat_with(|| rand::random_range(10_000..32_000));
     let free = candidates.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
     free.expect("an endless number of candidates")
+}
+
+/// An address of this machine that others could reach; none where there is no network.
+pub fn outside_address() -> Option<IpAddr> {
+    // Nothing is sent: it is the way there that tells the address.
+    let probe = UdpSocket::bind("0.0.0.0:0").ok()?;
+    probe.connect("192.0.2.1:9").ok()?;
+    Some(probe.local_addr().ok()?.ip()).filter(|ip| !ip.is_loopback())
 }
 
 /// How many ports a server's guard tries.
