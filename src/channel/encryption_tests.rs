@@ -11,8 +11,8 @@ use super::{
     *,
 };
 use crate::wire::{
-    Frame, Header, Packet, PayloadType,
-    encryption::DataKey,
+    Base64, Frame, Header, Packet, PayloadType,
+    encryption::{DataKey, EncryptionChallenge},
     handshake::{HandshakeResponse, SessionTypeParameters},
 };
 
@@ -280,6 +280,34 @@ fn different_keys_are_found_out_before_any_data() {
     pair.run_until(|pair| !pair.errors.is_empty());
     assert_eq!(pair.errors, [ChannelError::ChallengeFailed]);
     assert!(!has_ready(&pair.events[0]) && !has_ready(&pair.events[1]));
+}
+
+#[test]
+fn an_agent_believes_no_other_answer_to_its_challenge() {
+    let answer = |key: u8, proof: &[u8]| {
+        let mut packet = Packet::copy_from(proof);
+        Cipher::of_client(&data_key(key), [8; 12]).encrypt(&mut packet);
+        packet.payload().to_vec()
+    };
+    let right = answer(0, &[5; PROOF_LEN]);
+    let wrong = [answer(0, &[6; PROOF_LEN]), answer(0, b""), answer(1, &[5; PROOF_LEN]), vec![]];
+    for (bytes, is_right) in [(right, true)].into_iter().chain(wrong.map(|bytes| (bytes, false))) {
+        let mut pair = Pair::new(None);
+        pair.run_until(|pair| !pair.sent_of(PayloadType::EncChallengeRequest).is_empty());
+        let response = pair.sent_of(PayloadType::HandshakeResponse)[0].header;
+        let header = Header {
+            sequence_number: 1,
+            payload_type: PayloadType::EncChallengeResponse,
+            ..response
+        };
+        let challenge = EncryptionChallenge { challenge: Base64(bytes) };
+        let document = serde_json::to_vec(&challenge).unwrap();
+        let frame = header.encode(Packet::copy_from(&document));
+        let believed = pair.agent.handle_frame(frame, pair.now);
+        let expected = if is_right { Ok(()) } else { Err(ChannelError::ChallengeFailed) };
+        assert_eq!(believed, expected);
+        assert_eq!(pair.agent.poll_event().is_some(), is_right);
+    }
 }
 
 #[test]

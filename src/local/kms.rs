@@ -31,7 +31,7 @@ pub struct GeneratedKey {
     pub key: String,
     /// Overwritten when it is dropped.
     pub plaintext: Zeroizing<Vec<u8>>,
-    /// What [`Kms::decrypt`] takes.
+    /// As the endpoint's KMS decrypts it.
     pub ciphertext: Vec<u8>,
 }
 
