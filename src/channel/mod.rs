@@ -31,6 +31,7 @@ mod error;
 mod event;
 mod handshake;
 mod incoming;
+pub mod link;
 mod outgoing;
 mod rtt;
 mod timer;
@@ -38,10 +39,9 @@ mod timer;
 #[cfg(test)]
 mod habit_tests;
 #[cfg(test)]
-mod link;
-#[cfg(test)]
 mod tests;
 
+pub use announcement::encode as service_message;
 pub use config::{Config, EARLY, EarlyData, Habits, RESEND_INTERVAL, Role, Window};
 pub use data_channel::{Channel, MAX_ACKNOWLEDGEMENTS};
 pub use error::ChannelError;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Uri};
 
 use crate::{
-    local::Endpoint,
+    local::{Endpoint, ServiceError},
     session::{Answer, ControlPlane, Refusal, Ticket},
 };
 
@@ -18,7 +18,10 @@ impl ControlPlane for LocalControl {
         Box::pin(async move {
             match resumed {
                 Ok(ticket) => Ok(local_ticket(&self.0, ticket)),
-                Err(error) => Err(Refusal { message: error.to_string(), is_temporary: false }),
+                Err(error) => Err(Refusal {
+                    message: error.to_string(),
+                    is_temporary: error == ServiceError::Unavailable,
+                }),
             }
         })
     }

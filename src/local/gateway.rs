@@ -24,13 +24,14 @@ use tokio_tungstenite::tungstenite::{
 use super::{
     EndpointConfig,
     agent::Agents,
+    faults::{FaultyService, Relay},
     http::{Gateway, LocalWebSocket},
     service::Service,
     session::{DataChannel, SessionState},
 };
 use crate::{
     channel::{Channel, Config, Role},
-    net::{Application, Driver, Outcome, epoch_ms, now},
+    net::{Application, DriveError, Driver, Outcome, epoch_ms, now},
     wire::{MessageType, control::OpenDataChannel},
 };
 
@@ -38,6 +39,7 @@ use crate::{
 pub(super) struct AgentGateway {
     service: Arc<Mutex<Service>>,
     config: EndpointConfig,
+    faults: FaultyService,
     agents: Agents,
     sessions: Mutex<HashMap<String, Arc<Live>>>,
 }
@@ -58,9 +60,10 @@ impl AgentGateway {
     pub(super) fn new(
         service: Arc<Mutex<Service>>,
         config: EndpointConfig,
+        faults: FaultyService,
         agents: Agents,
     ) -> Self {
-        Self { service, config, agents, sessions: Mutex::default() }
+        Self { service, config, faults, agents, sessions: Mutex::default() }
     }
 
     async fn serve(&self, session_id: String, mut socket: LocalWebSocket) {
@@ -105,9 +108,8 @@ impl AgentGateway {
             let start = MessageType::StartPublication;
             agent.channel.announce(start, &id, &data_channel.target, now());
             tracing::info!(session = id, "data channel {opening} open");
-            let driver = Driver::new(socket, &mut agent.channel, &mut agent.application);
             tokio::select! {
-                outcome = driver.run() => outcome,
+                outcome = self.drive(agent, &data_channel, socket) => outcome,
                 _ = superseded => return,
             }
         };
@@ -123,6 +125,22 @@ impl AgentGateway {
                 self.end(&id, &error.to_string());
             }
         }
+    }
+
+    async fn drive(
+        &self,
+        agent: &mut Agent,
+        data_channel: &DataChannel,
+        socket: LocalWebSocket,
+    ) -> Result<Outcome, DriveError> {
+        let Agent { channel, application } = agent;
+        let Some(connection) = self.faults.connection(data_channel, now(), epoch_ms()) else {
+            return Driver::new(socket, channel, application).run().await;
+        };
+        let (relay, socket) = Relay::new(socket, connection).await;
+        let driver = Driver::new(socket, channel, application);
+        let (outcome, ()) = tokio::join!(driver.run(), relay.run());
+        outcome
     }
 
     /// Waits for another data channel to take the session over, or ends it.
@@ -179,6 +197,10 @@ impl Gateway for AgentGateway {
         socket: LocalWebSocket,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.serve(session_id, socket))
+    }
+
+    fn is_away(&self) -> bool {
+        self.faults.is_away(now())
     }
 }
 

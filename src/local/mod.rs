@@ -10,6 +10,8 @@
 //!       api -> service <-- token? -- gateway
 //!              sessions,                   | one per session
 //!              nodes                     agent -> TCP targets, programs
+//!
+//!      faults stands between http and all that when it is asked to
 //! ```
 //!
 //! It speaks the service's JSON API and the data channel's protocol to the byte, so that any
@@ -22,6 +24,7 @@ mod api;
 mod describe;
 mod document;
 mod error;
+mod faults;
 mod gateway;
 mod http;
 mod node;
@@ -42,11 +45,13 @@ use tokio::{net::TcpListener, task::JoinSet};
 pub use agent::{Quirks, QuirksError};
 pub use document::Parameters;
 pub use error::ServiceError;
+pub use faults::{Faults, FaultsError};
 pub use node::Node;
 pub use service::{StartSession, Ticket};
 
-use crate::net::Pace;
+use crate::net::{Pace, now};
 use agent::Agents;
+use faults::FaultyService;
 use gateway::AgentGateway;
 use service::Service;
 
@@ -63,6 +68,8 @@ pub struct EndpointConfig {
     pub deny_loopback: bool,
     /// What the agent does that nobody would do on purpose.
     pub quirks: Quirks,
+    /// What the service does to test those who rely on it.
+    pub faults: Faults,
 }
 
 impl Default for EndpointConfig {
@@ -80,6 +87,7 @@ impl Default for EndpointConfig {
             pace: None,
             deny_loopback: false,
             quirks: Quirks::default(),
+            faults: Faults::default(),
         }
     }
 }
@@ -91,6 +99,7 @@ pub struct Endpoint {
     address: SocketAddr,
     agents: Agents,
     service: Arc<Mutex<Service>>,
+    faults: FaultyService,
     _server: JoinSet<Infallible>,
 }
 
@@ -103,11 +112,12 @@ impl Endpoint {
         let address = listener.local_addr()?;
         let service = Arc::new(Mutex::new(Service::new(config.nodes.clone())?));
         let agents = Agents::new(&config);
-        let gateway = AgentGateway::new(Arc::clone(&service), config, agents.clone());
+        let faults = FaultyService::new(config.faults, now());
+        let gateway = AgentGateway::new(Arc::clone(&service), config, faults, agents.clone());
         let gateway = Arc::new(gateway);
         let mut server = JoinSet::new();
         server.spawn(http::serve(listener, Arc::clone(&service), gateway));
-        Ok(Self { address, agents, service, _server: server })
+        Ok(Self { address, agents, service, faults, _server: server })
     }
 
     /// Where it listens.
@@ -118,26 +128,26 @@ impl Endpoint {
     /// StartSession without the way through HTTP.
     ///
     /// # Errors
-    /// As the service's call: unknown target, document or parameter.
+    /// As the service's call: unknown target, document or parameter; or the service is away.
     pub fn start_session(&self, request: StartSession) -> Result<Ticket, ServiceError> {
-        self.service().start_session(request, SystemTime::now())
+        self.service()?.start_session(request, SystemTime::now())
     }
 
     /// ResumeSession without the way through HTTP; a ticket without a token means that the
     /// session is over.
     ///
     /// # Errors
-    /// When there never was such a session.
+    /// When there never was such a session, or the service is away.
     pub fn resume_session(&self, session_id: &str) -> Result<Ticket, ServiceError> {
-        self.service().resume_session(session_id)
+        self.service()?.resume_session(session_id)
     }
 
     /// TerminateSession without the way through HTTP.
     ///
     /// # Errors
-    /// When there is no such session.
+    /// When there is no such session, or the service is away.
     pub fn terminate_session(&self, session_id: &str) -> Result<(), ServiceError> {
-        self.service().terminate_session(session_id, SystemTime::now())
+        self.service()?.terminate_session(session_id, SystemTime::now())
     }
 
     /// The stream URL of a session.
@@ -145,8 +155,11 @@ impl Endpoint {
         format!("ws://{}{}{session_id}?role=publish_subscribe", self.address, api::STREAM_PATH)
     }
 
-    fn service(&self) -> MutexGuard<'_, Service> {
-        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    fn service(&self) -> Result<MutexGuard<'_, Service>, ServiceError> {
+        if self.faults.is_away(now()) {
+            return Err(ServiceError::Unavailable);
+        }
+        Ok(self.service.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
