@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    process::Command,
 };
 
 use serde_json::{Value, json};
@@ -23,8 +24,13 @@ impl Endpoint {
 
     /// Starts one with more arguments.
     pub fn with(arguments: &[&str]) -> Self {
+        Self::at("127.0.0.1:0", arguments)
+    }
+
+    /// Starts one at an address.
+    pub fn at(address: &str, arguments: &[&str]) -> Self {
         let mut local = command(env!("CARGO_BIN_EXE_ssmport"));
-        local.args(["local", "--listen", "127.0.0.1:0", "--json"]).args(arguments);
+        local.args(["local", "--listen", address, "--json"]).args(arguments);
         let program = Program::start(local);
         let ready: Value = serde_json::from_str(&program.wait_for_stdout(|_| true))
             .unwrap_or_else(|error| program.fail(&format!("its first line: {error}")));
@@ -74,6 +80,13 @@ impl Endpoint {
         let sessions = answer["Sessions"].as_array().expect("a list");
         sessions.iter().map(|session| session["SessionId"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// `ssmport`, whose embedded service for the target `local` has these faults.
+pub fn faulty(faults: &str) -> Command {
+    let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
+    ssmport.env("SSMPORT_LOCAL_FAULTS", faults);
+    ssmport
 }
 
 /// The request of a session for a port of the node's, with a free local port.

@@ -1,10 +1,13 @@
 //! `ssmport forward`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, process::Command};
 
 use serde_json::Value;
 
-use super::program::{Program, command};
+use super::{
+    endpoint::faulty,
+    program::{Program, command},
+};
 
 /// A running `ssmport forward`, all of its ports open.
 pub struct Forward {
@@ -16,7 +19,15 @@ pub struct Forward {
 impl Forward {
     /// Forwards `specs` to `target`.
     pub fn start(specs: &[&str], target: &str, arguments: &[&str]) -> Self {
-        let mut forward = command(env!("CARGO_BIN_EXE_ssmport"));
+        Self::run(command(env!("CARGO_BIN_EXE_ssmport")), specs, target, arguments)
+    }
+
+    /// Forwards `specs` through an embedded service with these faults.
+    pub fn faulty(specs: &[&str], faults: &str) -> Self {
+        Self::run(faulty(faults), specs, "local", &[])
+    }
+
+    fn run(mut forward: Command, specs: &[&str], target: &str, arguments: &[&str]) -> Self {
         forward.arg("forward").args(specs).args(["-t", target, "--json"]).args(arguments);
         // Where a service is asked at all it is the embedded endpoint, which takes any.
         forward.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
