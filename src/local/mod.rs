@@ -10,9 +10,10 @@
 //!       api -> service <-- token? -- gateway
 //!              sessions,                   | one per session
 //!              nodes                     agent -> TCP targets, programs
-//!
-//!      faults stands between http and all that when it is asked to
 //! ```
+//!
+//! With faults, a relay stands between a data channel's WebSocket and its agent, and the API may be
+//! away; see `faults`.
 //!
 //! It speaks the service's JSON API and the data channel's protocol to the byte, so that any
 //! client can be tried against it, the AWS CLI with the reference plugin too. The data comes and

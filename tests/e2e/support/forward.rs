@@ -49,13 +49,18 @@ impl Forward {
 
     /// The local port of the only SPEC.
     pub fn port(&self) -> u16 {
-        assert_eq!(self.ports.len(), 1, "several ports are forwarded");
-        self.ports[0].1
+        self.address().port()
     }
 
     /// The local address of the only SPEC.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port()))
+        let [address] = self.addresses()[..] else { panic!("several ports are forwarded") };
+        address
+    }
+
+    /// The local addresses, one for each SPEC.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.ports.iter().map(|(_, port)| SocketAddr::from(([127, 0, 0, 1], *port))).collect()
     }
 
     /// The local port that leads to a port of the node's.
