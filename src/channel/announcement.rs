@@ -7,7 +7,7 @@ use crate::wire::{Flags, Header, MessageType, Packet, PayloadType, control::Serv
 
 /// The frame of a `start_publication`, `pause_publication` or `channel_closed`: outside the
 /// sequence, and never acknowledged. `output` is for the user: why a session is over.
-pub(super) fn encode(
+pub fn encode(
     message_type: MessageType,
     session_id: &str,
     target: &str,

@@ -45,6 +45,8 @@ pub struct Channel {
     announcements: VecDeque<Bytes>,
     events: VecDeque<Event>,
     paused: bool,
+    /// The pause was taken for over though nobody said so: silence is not held against the peer.
+    may_be_paused: bool,
     closed: bool,
     /// Since when the other side could have been heard.
     in_touch_since: Instant,
@@ -74,6 +76,7 @@ impl Channel {
             announcements: VecDeque::new(),
             events: VecDeque::new(),
             paused: false,
+            may_be_paused: false,
             closed: false,
             in_touch_since: now,
             timeouts: 0,
@@ -154,6 +157,7 @@ impl Channel {
             return;
         }
         self.timeouts = 0;
+        self.may_be_paused = false;
         self.arm_retransmission(now);
         if self.outgoing.has_gap() && !self.config.habits.resend_slowly {
             self.find_overtaken(now);
@@ -277,7 +281,10 @@ impl Channel {
                 Timer::Reorder => self.find_overtaken(now),
                 // Its end may be lost, as it is not acknowledged: what is sent now is made good if
                 // the service still has no use for it.
-                Timer::Pause => self.pause(false, now),
+                Timer::Pause => {
+                    self.pause(false, now);
+                    self.may_be_paused = true;
+                }
             }
         }
         Ok(())
@@ -300,6 +307,7 @@ impl Channel {
     pub fn handle_reconnected(&mut self, now: Instant) {
         self.in_touch_since = now;
         self.paused = false;
+        self.may_be_paused = false;
         self.timers.set(Timer::Pause, None);
         self.timeouts = 0;
         self.rtt.handle_reconnected();
@@ -314,7 +322,7 @@ impl Channel {
     fn retransmission_timeout(&mut self, now: Instant) -> Result<(), ChannelError> {
         if let Some((sequence_number, after)) = self.outgoing.oldest(now) {
             let after = after.min(now.saturating_duration_since(self.in_touch_since));
-            if after >= self.config.give_up_after {
+            if after >= self.config.give_up_after && !self.may_be_paused {
                 return Err(ChannelError::Unacknowledged { sequence_number, after });
             }
         }
@@ -347,6 +355,7 @@ impl Channel {
     }
 
     fn pause(&mut self, paused: bool, now: Instant) {
+        self.may_be_paused = false;
         if self.paused == paused {
             return;
         }

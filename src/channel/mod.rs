@@ -36,6 +36,7 @@ mod error;
 mod event;
 mod handshake;
 mod incoming;
+pub mod link;
 mod outgoing;
 mod rtt;
 mod timer;
@@ -45,14 +46,13 @@ mod encryption_tests;
 #[cfg(test)]
 mod habit_tests;
 #[cfg(test)]
-mod link;
-#[cfg(test)]
 mod pair;
 #[cfg(test)]
 mod property_tests;
 #[cfg(test)]
 mod tests;
 
+pub use announcement::encode as service_message;
 pub use cipher::Cipher;
 pub use config::{
     Config, EARLY, EarlyData, EncryptionDemand, Habits, PROOF_LEN, RESEND_INTERVAL, Role, Window,

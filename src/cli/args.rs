@@ -11,7 +11,10 @@ use super::{
     ssh_config::Alias,
     target::Target,
 };
-use crate::{local::Quirks, wire::Version};
+use crate::{
+    local::{Faults, Quirks},
+    wire::Version,
+};
 
 /// Shells, commands and ports of nodes that AWS Session Manager reaches.
 #[derive(Debug, Parser)]
@@ -207,6 +210,9 @@ pub(super) struct LocalArgs {
     /// Send a random challenge, and refuse clients that do not put it into the encryption context.
     #[arg(long, requires = "kms_key")]
     pub(super) kms_challenge: bool,
+    /// What the service does wrong, to test clients; --help lists it.
+    #[arg(long, value_name = "LIST", value_parser = Faults::parse, long_help = faults_help())]
+    pub(super) faults: Option<Faults>,
 }
 
 fn agent_version(text: &str) -> Result<String, String> {
@@ -223,6 +229,22 @@ fn quirks_help() -> String {
     }
     help
 }
+
+fn faults_help() -> String {
+    let mut help =
+        "What the service does wrong, to test clients; any of these, with commas between:"
+            .to_owned();
+    for (form, about) in Faults::explained() {
+        help.push_str(&format!("\n  {form:<17} {about}"));
+    }
+    help.push_str(&format!(
+        "\n{LOCAL_FAULTS} takes the same list where `local` is the target of another command."
+    ));
+    help
+}
+
+/// The variable that makes the endpoint of `-t local` a faulty one.
+pub(super) const LOCAL_FAULTS: &str = "SSMPORT_LOCAL_FAULTS";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum PaceArg {
@@ -325,6 +347,18 @@ mod tests {
         }
         assert!(Cli::try_parse_from(["ssmport", "local", "--quirks", "unreal"]).is_err());
         assert!(Cli::try_parse_from(["ssmport", "local", "--agent-version", "3"]).is_err());
+    }
+
+    #[test]
+    fn the_help_explains_every_fault() {
+        let help = faults_help();
+        for (form, about) in Faults::explained() {
+            assert!(help.contains(form) && help.contains(about), "{form}");
+        }
+        let faulty = ["ssmport", "local", "--faults", "drop=1%,seed=7"];
+        let Command::Local(local) = Cli::try_parse_from(faulty).unwrap().command else { panic!() };
+        assert_eq!(local.faults.unwrap().seed(), 7);
+        assert!(Cli::try_parse_from(["ssmport", "local", "--faults", "lose=1%"]).is_err());
     }
 
     #[test]

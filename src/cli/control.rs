@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Uri};
 
 use crate::{
-    local::{Endpoint, NODE_ID},
+    local::{Endpoint, NODE_ID, ServiceError},
     session::{Answer, ControlPlane, DataKeyRequest, Refusal, Ticket},
     wire::encryption::{DATA_KEY_LEN, DataKey, encryption_context},
 };
@@ -19,7 +19,10 @@ impl ControlPlane for LocalControl {
         Box::pin(async move {
             match resumed {
                 Ok(ticket) => Ok(local_ticket(&self.0, ticket)),
-                Err(error) => Err(Refusal { message: error.to_string(), is_temporary: false }),
+                Err(error) => Err(Refusal {
+                    message: error.to_string(),
+                    is_temporary: error == ServiceError::Unavailable,
+                }),
             }
         })
     }

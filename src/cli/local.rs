@@ -41,6 +41,7 @@ pub(super) async fn run(arguments: LocalArgs, output: &Output) -> Result<(), Fai
         quirks: arguments.quirks,
         kms_key: arguments.kms_key,
         requires_challenge: arguments.kms_challenge,
+        faults: arguments.faults.unwrap_or_default(),
     };
     let endpoint = Endpoint::start(listener, config)
         .map_err(|error| Failure::local("cannot start the endpoint").because(error))?;
@@ -54,7 +55,12 @@ pub(super) async fn run(arguments: LocalArgs, output: &Output) -> Result<(), Fai
     if let Some(node) = arguments.nodes.first() {
         output.note(&format!("Try: ssmport forward 15432:5432 -t {node} --endpoint-url {url}"));
     }
-    output.report(&json!({"event": "ready", "url": url, "nodes": arguments.nodes}));
+    let mut ready = json!({"event": "ready", "url": url, "nodes": arguments.nodes});
+    if let Some(faults) = &arguments.faults {
+        output.note(&format!("The service is faulty, from seed={}", faults.seed()));
+        ready["faults_seed"] = json!(faults.seed());
+    }
+    output.report(&ready);
     let number = signal.await;
     drop(endpoint);
     Err(Failure::new(Code::Signal(number), "interrupted"))

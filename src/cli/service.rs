@@ -1,17 +1,17 @@
 //! Who starts sessions for a target: AWS, or the embedded endpoint in this process.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, env, sync::Arc};
 
 use tokio::net::TcpListener;
 
 use super::{
-    args::Global,
+    args::{Global, LOCAL_FAULTS},
     control::{LocalControl, local_ticket},
     failure::{Code, Failure},
     target::Target,
 };
 use crate::{
-    local::{Endpoint, EndpointConfig, NODE_ID, StartSession},
+    local::{Endpoint, EndpointConfig, Faults, NODE_ID, StartSession},
     session::{ControlPlane, Ticket},
 };
 
@@ -34,11 +34,23 @@ pub(super) struct Request {
     pub(super) reason: Option<String>,
 }
 
+/// What the environment wants of the embedded endpoint, for tests of what runs over it.
+fn faults() -> Result<Faults, Failure> {
+    let Ok(list) = env::var(LOCAL_FAULTS) else { return Ok(Faults::default()) };
+    let faults = Faults::parse(&list)
+        .map_err(|error| Failure::new(Code::Usage, format!("{LOCAL_FAULTS}: {error}")))?;
+    tracing::warn!("the embedded service is faulty, from seed={}", faults.seed());
+    Ok(faults)
+}
+
 impl Service {
     /// The service that `target` is reached through.
     pub(super) async fn of(target: &Target, global: &Global) -> Result<Self, Failure> {
         match target {
-            Target::Local => Self::embedded(EndpointConfig::default()).await,
+            Target::Local => {
+                let config = EndpointConfig { faults: faults()?, ..EndpointConfig::default() };
+                Self::embedded(config).await
+            }
             Target::Node(id) => Self::aws(id, global).await,
         }
     }

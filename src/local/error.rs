@@ -82,6 +82,10 @@ pub enum ServiceError {
         limit: usize,
     },
 
+    /// The service is away for a while.
+    #[error("Service is currently unavailable.")]
+    Unavailable,
+
     /// A filter key that the operation does not have, or that this endpoint does not evaluate.
     #[error("Filter key {key} is not supported by this local endpoint.")]
     InvalidFilterKey {
@@ -114,6 +118,7 @@ impl ServiceError {
             Self::UnknownSession { .. } => "DoesNotExistException",
             Self::WrongToken { .. } => "AccessDeniedException",
             Self::TooManySessions { .. } => "ServiceQuotaExceededException",
+            Self::Unavailable => "ServiceUnavailable",
             Self::InvalidFilterKey { .. } => "InvalidFilterKey",
             Self::InvalidNextToken => "InvalidNextToken",
         }

@@ -23,19 +23,21 @@ use tokio_tungstenite::tungstenite::{
 
 use super::{
     agent::Agents,
+    faults::{FaultyService, Relay},
     http::{Gateway, LocalWebSocket},
     service::Service,
     session::{DataChannel, SessionState},
 };
 use crate::{
     channel::Channel,
-    net::{Application, Driver, Outcome, now},
+    net::{Application, DriveError, Driver, Outcome, epoch_ms, now},
     wire::{MessageType, control::OpenDataChannel},
 };
 
 /// Connects data channels to agents, one agent for each session.
 pub(super) struct AgentGateway {
     service: Arc<Mutex<Service>>,
+    faults: FaultyService,
     agents: Agents,
     sessions: Mutex<HashMap<String, Arc<Live>>>,
 }
@@ -53,8 +55,8 @@ struct Agent {
 }
 
 impl AgentGateway {
-    pub(super) fn new(service: Arc<Mutex<Service>>, agents: Agents) -> Self {
-        Self { service, agents, sessions: Mutex::default() }
+    pub(super) fn new(service: Arc<Mutex<Service>>, faults: FaultyService, agents: Agents) -> Self {
+        Self { service, faults, agents, sessions: Mutex::default() }
     }
 
     async fn serve(&self, session_id: String, mut socket: LocalWebSocket) {
@@ -99,9 +101,8 @@ impl AgentGateway {
             let start = MessageType::StartPublication;
             agent.channel.announce(start, &id, &data_channel.target, now());
             tracing::info!(session = id, "data channel {opening} open");
-            let driver = Driver::new(socket, &mut agent.channel, &mut agent.application);
             tokio::select! {
-                outcome = driver.run() => outcome,
+                outcome = self.drive(agent, &data_channel, socket) => outcome,
                 _ = superseded => return,
             }
         };
@@ -117,6 +118,22 @@ impl AgentGateway {
                 self.end(&id, &error.to_string());
             }
         }
+    }
+
+    async fn drive(
+        &self,
+        agent: &mut Agent,
+        data_channel: &DataChannel,
+        socket: LocalWebSocket,
+    ) -> Result<Outcome, DriveError> {
+        let Agent { channel, application } = agent;
+        let Some(connection) = self.faults.connection(data_channel, now(), epoch_ms()) else {
+            return Driver::new(socket, channel, application).run().await;
+        };
+        let (relay, socket) = Relay::new(socket, connection).await;
+        let driver = Driver::new(socket, channel, application);
+        let (outcome, ()) = tokio::join!(driver.run(), relay.run());
+        outcome
     }
 
     /// Waits for another data channel to take the session over, or ends it.
@@ -170,6 +187,10 @@ impl Gateway for AgentGateway {
         socket: LocalWebSocket,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(self.serve(session_id, socket))
+    }
+
+    fn is_away(&self) -> bool {
+        self.faults.is_away(now())
     }
 }
 

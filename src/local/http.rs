@@ -33,6 +33,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::api::{STREAM_PATH, answer};
+use super::error::ServiceError;
 use super::service::Service;
 use super::web_page;
 use crate::net::websocket_config;
@@ -51,6 +52,11 @@ pub trait Gateway: Send + Sync + 'static {
         session_id: String,
         socket: LocalWebSocket,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// Whether the service, API and all, is unavailable at the moment.
+    fn is_away(&self) -> bool {
+        false
+    }
 }
 
 /// Serves the endpoint for ever; dropping the future closes all its connections. `hosts` are names
@@ -151,6 +157,9 @@ impl Connection {
         if let Some((status, why)) = web_page::refusal(request.headers(), local, &self.hosts) {
             return Answer::refuse(status, why);
         }
+        if self.gateway.is_away() {
+            return Answer::unavailable();
+        }
         let path = request.uri().path();
         if path == "/" {
             return match *request.method() {
@@ -225,6 +234,16 @@ impl Answer {
             response.headers_mut().insert(CONNECTION, close);
         }
         Self::Plain(response)
+    }
+
+    /// In the form of the API's errors, which upgrades are content with.
+    fn unavailable() -> Self {
+        let error = ServiceError::Unavailable;
+        let body = json!({ "__type": error.code(), "message": error.to_string() });
+        let status = StatusCode::SERVICE_UNAVAILABLE;
+        // The rest of the request may still be on its way.
+        Self::Plain(json_response(status, AMZ_JSON, body.to_string()))
+            .with_header(CONNECTION, HeaderValue::from_static("close"))
     }
 
     fn wrong_method(allowed: &'static str) -> Self {

@@ -13,6 +13,9 @@
 //!               kms  <---- data keys ----- of encrypted sessions
 //! ```
 //!
+//! With faults, a relay stands between a data channel's WebSocket and its agent, and the API may be
+//! away; see `faults`.
+//!
 //! It speaks the service's JSON API and the data channel's protocol to the byte, so that any
 //! client can be tried against it, the AWS CLI with the reference plugin too. The data comes and
 //! goes through real connections to whatever the session's document names.
@@ -23,6 +26,7 @@ mod api;
 mod describe;
 mod document;
 mod error;
+mod faults;
 mod gateway;
 mod http;
 mod kms;
@@ -45,12 +49,14 @@ use tokio::{net::TcpListener, task::JoinSet};
 pub use agent::{Quirks, QuirksError};
 pub use document::Parameters;
 pub use error::ServiceError;
+pub use faults::{Faults, FaultsError};
 pub use kms::{EncryptionContext, GeneratedKey, KmsError};
 pub use node::Node;
 pub use service::{StartSession, Ticket};
 
-use crate::net::Pace;
+use crate::net::{Pace, now};
 use agent::Agents;
+use faults::FaultyService;
 use gateway::AgentGateway;
 use kms::Kms;
 use service::Service;
@@ -76,6 +82,8 @@ pub struct EndpointConfig {
     /// Whether the agent sends a random challenge, and refuses clients that do not put it into the
     /// encryption context.
     pub requires_challenge: bool,
+    /// What the service does to test those who rely on it.
+    pub faults: Faults,
 }
 
 impl Default for EndpointConfig {
@@ -96,6 +104,7 @@ impl Default for EndpointConfig {
             quirks: Quirks::default(),
             kms_key: None,
             requires_challenge: false,
+            faults: Faults::default(),
         }
     }
 }
@@ -108,6 +117,7 @@ pub struct Endpoint {
     agents: Agents,
     kms: Arc<Kms>,
     service: Arc<Mutex<Service>>,
+    faults: FaultyService,
     _server: JoinSet<Infallible>,
 }
 
@@ -122,12 +132,13 @@ impl Endpoint {
         let service = Service::new(config.nodes.clone())?.with_kms(Arc::clone(&kms));
         let service = Arc::new(Mutex::new(service));
         let agents = Agents::new(&config, Arc::clone(&kms));
+        let faults = FaultyService::new(config.faults, now());
         let hosts = config.hosts.into();
-        let gateway = AgentGateway::new(Arc::clone(&service), agents.clone());
+        let gateway = AgentGateway::new(Arc::clone(&service), faults.clone(), agents.clone());
         let gateway = Arc::new(gateway);
         let mut server = JoinSet::new();
         server.spawn(http::serve(listener, Arc::clone(&service), gateway, hosts));
-        Ok(Self { address, agents, kms, service, _server: server })
+        Ok(Self { address, agents, kms, service, faults, _server: server })
     }
 
     /// Where it listens.
@@ -138,26 +149,26 @@ impl Endpoint {
     /// StartSession without the way through HTTP.
     ///
     /// # Errors
-    /// As the service's call: unknown target, document or parameter.
+    /// As the service's call: unknown target, document or parameter; or the service is away.
     pub fn start_session(&self, request: StartSession) -> Result<Ticket, ServiceError> {
-        self.service().start_session(request, SystemTime::now())
+        self.service()?.start_session(request, SystemTime::now())
     }
 
     /// ResumeSession without the way through HTTP; a ticket without a token means that the
     /// session is over.
     ///
     /// # Errors
-    /// When there never was such a session.
+    /// When there never was such a session, or the service is away.
     pub fn resume_session(&self, session_id: &str) -> Result<Ticket, ServiceError> {
-        self.service().resume_session(session_id)
+        self.service()?.resume_session(session_id)
     }
 
     /// TerminateSession without the way through HTTP.
     ///
     /// # Errors
-    /// When there is no such session.
+    /// When there is no such session, or the service is away.
     pub fn terminate_session(&self, session_id: &str) -> Result<(), ServiceError> {
-        self.service().terminate_session(session_id, SystemTime::now())
+        self.service()?.terminate_session(session_id, SystemTime::now())
     }
 
     /// GenerateDataKey without the way through HTTP.
@@ -178,8 +189,11 @@ impl Endpoint {
         format!("ws://{}{}{session_id}?role=publish_subscribe", self.address, api::STREAM_PATH)
     }
 
-    fn service(&self) -> MutexGuard<'_, Service> {
-        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    fn service(&self) -> Result<MutexGuard<'_, Service>, ServiceError> {
+        if self.faults.is_away(now()) {
+            return Err(ServiceError::Unavailable);
+        }
+        Ok(self.service.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

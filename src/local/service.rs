@@ -198,6 +198,7 @@ impl Service {
         session.state.send_replace(SessionState::Connected);
         Ok(DataChannel {
             session_id: session.id.clone(),
+            number: session.serial,
             target: session.target.clone(),
             workload: session.workload.clone(),
             opening: session.openings,

@@ -89,6 +89,8 @@ impl SessionState {
 pub struct DataChannel {
     /// The session that the channel belongs to.
     pub session_id: String,
+    /// How many sessions the endpoint had before it.
+    pub number: u64,
     /// The session's node.
     pub target: String,
     /// What the session carries.

@@ -141,6 +141,7 @@ impl<'a> Session<'a> {
         let mut websocket = self.open(&url, ticket.token).await?;
         let mut channel = Channel::new(self.config.clone(), now());
         let mut attempts = Attempts::new();
+        let mut silent = 0;
         let mut application = WithDataKey::new(application, self.control_plane, &self.id);
         loop {
             let (opened, done_before) = (now(), channel.messages_done());
@@ -165,7 +166,10 @@ impl<'a> Session<'a> {
                     return Err(SessionError::Failed { session_id: self.id, source });
                 }
             };
-            if channel.frames_received() == 0 {
+            // One that closes it has its reasons; one that breaks may come to it the next time.
+            silent += u32::from(channel.frames_received() == 0);
+            let is_closed = matches!(lost, Disconnect::Closed(_));
+            if channel.frames_received() == 0 && (is_closed || silent >= MAX_SILENT) {
                 return Err(SessionError::Refused { session_id: self.id, why: lost });
             }
             if !can_resume {
@@ -262,7 +266,8 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Attempts to have the connection again, with longer and longer pauses between them.
+/// Attempts to have the connection again, with longer and longer pauses between them: a third of
+/// the time that it has been gone, so that coming back takes little longer than being away.
 struct Attempts {
     began: Instant,
     pause: Duration,
@@ -280,7 +285,7 @@ impl Attempts {
         // Jitter, so that many clients that lost the same service do not come back at once.
         let jitter = rand::random_range(0.5..1.0);
         sleep(self.pause.mul_f64(jitter)).await;
-        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE);
+        self.pause = ((now() - self.began) / 3).clamp(FIRST_PAUSE, LAST_PAUSE);
     }
 }
 
@@ -290,5 +295,7 @@ fn random_uuid() -> Uuid {
 
 /// The service may be gone, and the user waits.
 const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Connections in a row from which nothing came, of a session that was never heard of.
+const MAX_SILENT: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);

@@ -51,7 +51,7 @@ fn exchange_all(address: SocketAddr, client: &Program) {
 }
 
 /// Sends `len` bytes while as many come back, and compares their digests with the other end's.
-fn exchange(address: SocketAddr, len: u64, seed: u64) {
+pub fn exchange(address: SocketAddr, len: u64, seed: u64) {
     let mut socket = TcpStream::connect(address).expect("the port is open");
     socket.write_all(&[len.to_be_bytes(), seed.to_be_bytes()].concat()).expect("the request");
     let (sent, received) = both_ways(&mut socket, len, seed).expect("the bytes of both sides");
@@ -65,12 +65,12 @@ fn exchange(address: SocketAddr, len: u64, seed: u64) {
 
 /// The service behind the forward, in this process: sends and takes what each client asks for,
 /// then says what it was.
-struct Destination {
-    port: u16,
+pub struct Destination {
+    pub port: u16,
 }
 
 impl Destination {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = listener.local_addr().expect("its number").port();
         // Lives as long as the process, which is the test's.

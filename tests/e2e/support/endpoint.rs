@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
+    process::Command,
 };
 
 use serde_json::{Value, json};
@@ -79,6 +80,13 @@ impl Endpoint {
         let sessions = answer["Sessions"].as_array().expect("a list");
         sessions.iter().map(|session| session["SessionId"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// `ssmport`, whose embedded service for the target `local` has these faults.
+pub fn faulty(faults: &str) -> Command {
+    let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
+    ssmport.env("SSMPORT_LOCAL_FAULTS", faults);
+    ssmport
 }
 
 /// The request of a session for a port of the node's, with a free local port.

@@ -1,10 +1,13 @@
 //! `ssmport forward`.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, process::Command};
 
 use serde_json::Value;
 
-use super::program::{Program, command};
+use super::{
+    endpoint::faulty,
+    program::{Program, command},
+};
 
 /// A running `ssmport forward`, all of its ports open.
 pub struct Forward {
@@ -16,7 +19,15 @@ pub struct Forward {
 impl Forward {
     /// Forwards `specs` to `target`.
     pub fn start(specs: &[&str], target: &str, arguments: &[&str]) -> Self {
-        let mut forward = command(env!("CARGO_BIN_EXE_ssmport"));
+        Self::run(command(env!("CARGO_BIN_EXE_ssmport")), specs, target, arguments)
+    }
+
+    /// Forwards `specs` through an embedded service with these faults.
+    pub fn faulty(specs: &[&str], faults: &str) -> Self {
+        Self::run(faulty(faults), specs, "local", &[])
+    }
+
+    fn run(mut forward: Command, specs: &[&str], target: &str, arguments: &[&str]) -> Self {
         forward.arg("forward").args(specs).args(["-t", target, "--json"]).args(arguments);
         // Where a service is asked at all it is the embedded endpoint, which takes any.
         forward.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
@@ -38,13 +49,18 @@ impl Forward {
 
     /// The local port of the only SPEC.
     pub fn port(&self) -> u16 {
-        assert_eq!(self.ports.len(), 1, "several ports are forwarded");
-        self.ports[0].1
+        self.address().port()
     }
 
     /// The local address of the only SPEC.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port()))
+        let [address] = self.addresses()[..] else { panic!("several ports are forwarded") };
+        address
+    }
+
+    /// The local addresses, one for each SPEC.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.ports.iter().map(|(_, port)| SocketAddr::from(([127, 0, 0, 1], *port))).collect()
     }
 
     /// The local port that leads to a port of the node's.

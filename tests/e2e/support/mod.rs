@@ -36,7 +36,7 @@ mod transcript;
 pub use ansible::Ansible;
 pub use aws_cli::AwsCli;
 pub use digest::file_digest;
-pub use endpoint::{Endpoint, NODE, REGION, port_request};
+pub use endpoint::{Endpoint, NODE, REGION, faulty, port_request};
 pub use forward::Forward;
 pub use http_server::HttpServer;
 pub use nginx::{Nginx, start_nginx};

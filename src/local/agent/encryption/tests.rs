@@ -34,6 +34,7 @@ impl Pair {
             workload: Workload::from_document("AWS-StartNonInteractiveCommand", &parameters)
                 .unwrap(),
             opening: 1,
+            number: 0,
             state,
         };
         let (agent, application) = Agents::new(&config, Arc::clone(&kms)).serve(&data_channel);

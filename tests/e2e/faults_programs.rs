@@ -1,0 +1,100 @@
+//! Commands, shells and ssh through a service that cannot be relied on.
+
+use std::{fs, process::Command, time::Duration};
+
+use rand::Rng;
+use tempfile::TempDir;
+
+use super::support::{Program, Sshd, command, faulty, file_digest, in_shell};
+
+/// What happens to a program in the time that its output takes. No more is lost than an agent makes
+/// up for in the two seconds that it has at a session's end.
+const FAULTS: [&str; 5] = [
+    "drop=10%,seed=1",
+    "delay=100ms,reorder=5%,cut=handshake,seed=2",
+    "cut=400ms,delay=5ms,drop=1%,dup=1%,seed=3",
+    "bye=300ms,delay=20ms,seed=4",
+    "restart=700ms/200ms,pause=500ms/200ms,delay=5ms,seed=5",
+];
+
+/// Numbered lines over more than a second, both outputs and an exit code.
+const SCRIPT: &str = "for part in 1 2 3 4; do seq 1 50000; sleep 0.3; done; echo bad >&2; exit 7";
+
+#[test]
+fn a_command_has_all_of_its_output_and_its_exit_code() {
+    for faults in FAULTS {
+        let mut exec = faulty(faults);
+        // The service says on stderr that it is faulty.
+        exec.args(["exec", "-q", "local", "--", "sh", "-c", SCRIPT]);
+        let ended = Program::run(exec);
+        assert_eq!(ended.code(), 7, "{faults}: {}", ended.stderr);
+        assert!(ended.stdout == expected_output(), "{faults}: the output differs");
+        assert_eq!(ended.stderr, "bad\n", "{faults}");
+    }
+}
+
+#[test]
+fn a_command_on_a_terminal_does_too() {
+    for faults in FAULTS {
+        let mut exec = faulty(faults);
+        exec.args(["exec", "-q", "-t", "local", "--", "sh", "-c", SCRIPT]);
+        let ended = Program::run(exec);
+        assert_eq!(ended.code(), 7, "{faults}: {}", ended.stderr);
+        let expected = (expected_output() + "bad\n").replace('\n', "\r\n");
+        assert!(ended.stdout == expected, "{faults}: the output differs");
+    }
+}
+
+#[test]
+fn a_shell_in_a_pipe_takes_its_input_and_gives_its_output() {
+    for faults in FAULTS {
+        let mut shell = faulty(faults);
+        shell.args(["shell", "-q", "local"]);
+        let input = format!("stty -echo; PS1=\n({SCRIPT})\nexit\n");
+        let script = format!(r#"printf '{}' | "$@""#, input.replace('\n', "\\n"));
+        let ended = Program::run(in_shell(&script, &shell));
+        assert_eq!(ended.code(), 0, "{faults}: {ended:?}");
+        let lines = ended.stdout.lines().filter(|line| line.parse::<u32>().is_ok());
+        let lines: Vec<_> = lines.collect();
+        assert!(lines == expected_output().lines().collect::<Vec<_>>(), "{faults}: it differs");
+    }
+}
+
+#[test]
+fn scp_copies_there_and_back_through_the_proxy() {
+    let sshd = Sshd::start();
+    let folder = TempDir::new().expect("a directory");
+    let file = |name: &str| folder.path().join(name);
+    let mut content = vec![0; 2 << 20];
+    rand::rng().fill_bytes(&mut content);
+    fs::write(file("original"), content).expect("room for a file");
+    for faults in FAULTS {
+        for (from, to) in [("original", "there"), ("there", "back")] {
+            let remote = |name: &str| format!("node:{}", file(name).display());
+            let mut scp = scp(&sshd, faults);
+            match to {
+                "there" => scp.arg(file(from)).arg(remote(to)),
+                _ => scp.arg(remote(from)).arg(file(to)),
+            };
+            Program::run_within(Duration::from_secs(60), scp).success();
+        }
+        assert_eq!(file_digest(&file("back")), file_digest(&file("original")), "{faults}");
+    }
+}
+
+fn scp(sshd: &Sshd, faults: &str) -> Command {
+    let mut scp = sshd.client("scp");
+    let proxy = format!("{} -q proxy local {}", env!("CARGO_BIN_EXE_ssmport"), sshd.port);
+    scp.arg("-o").arg(format!("ProxyCommand={proxy}"));
+    scp.env("SSMPORT_LOCAL_FAULTS", faults);
+    scp
+}
+
+fn expected_output() -> String {
+    let seq = Program::run({
+        let mut seq = command("seq");
+        seq.args(["1", "50000"]);
+        seq
+    });
+    seq.success().repeat(4)
+}
