@@ -121,7 +121,7 @@ fn tunnel(faults: &str, sessions: usize) -> Tunnel {
     #[cfg(feature = "aws")]
     {
         let endpoint = support::Endpoint::with(&["--faults", faults]);
-        let arguments = ["--endpoint-url", &endpoint.url];
+        let arguments = ["--endpoint-url", &endpoint.url, "-v"];
         let forward = Forward::start(&specs, support::NODE, &arguments);
         Tunnel { forward, _endpoint: endpoint }
     }
@@ -170,7 +170,7 @@ fn transfer(tunnel: &Tunnel, bytes: u64, streams: usize, least: Duration) -> Run
 }
 
 /// What the client says when it has lost a connection.
-const RESUMING: &str = "; resuming";
+const RESUMING: &str = "; resuming session";
 
 /// The longest silence among all connections that began when the connection was lost or, while what
 /// had arrived before was still being passed on, soon after.

@@ -1,5 +1,7 @@
 //! Log lines on stderr, as many as are asked for, and none that shows a secret.
 
+use std::io::{self, IsTerminal, Write};
+
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
     EnvFilter,
@@ -9,6 +11,7 @@ use tracing_subscriber::{
 };
 
 use super::args::Global;
+use crate::term;
 
 /// For `ssmport`: warnings by default, more with `-v`, or what SSMPORT_LOG says.
 pub(super) fn for_people(global: &Global) {
@@ -31,13 +34,33 @@ fn init(default: &str) {
     let filter = std::env::var("SSMPORT_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
     let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(|| Lines(std::io::stderr()))
         .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
         .with_target(false)
         .without_time()
         .with_filter(filter.and(filter_fn(may_be_shown)));
     // Set before only by a program that has its own logging.
     let _ = tracing_subscriber::registry().with(lines).try_init();
+}
+
+/// Standard error, on which lines begin at the left: a terminal in raw mode does not see to that.
+struct Lines(io::Stderr);
+
+impl Write for Lines {
+    /// Takes whole lines, as they are logged.
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        if term::is_raw() && self.0.is_terminal() {
+            let text = String::from_utf8_lossy(lines).replace('\n', "\r\n");
+            self.0.write_all(format!("\r{text}").as_bytes())?;
+        } else {
+            self.0.write_all(lines)?;
+        }
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Whether a line may be shown, whatever the filter asks for. Other people's crates show requests

@@ -14,5 +14,5 @@ mod raw_mode;
 mod size;
 
 pub use escapes::{Command, ESCAPES_HELP, Escapes};
-pub use raw_mode::{RawMode, restore, restore_on_panic};
+pub use raw_mode::{RawMode, is_raw, restore, restore_on_panic};
 pub use size::{Size, size_of_stdout, sizes};

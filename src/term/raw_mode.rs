@@ -5,7 +5,7 @@ use std::{
     panic,
 };
 
-use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode, is_raw_mode_enabled};
 
 /// The terminal on standard input in raw mode: every key is a byte, nothing is echoed. Dropping
 /// it restores the terminal.
@@ -32,6 +32,11 @@ impl Drop for RawMode {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Whether the terminal is in raw mode by our doing.
+pub fn is_raw() -> bool {
+    is_raw_mode_enabled().unwrap_or_default()
 }
 
 /// Restores the terminal ahead of its [`RawMode`]'s end, for words that cannot wait for that. Does

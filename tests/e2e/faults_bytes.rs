@@ -149,7 +149,7 @@ fn carry(address: SocketAddr, len: u64) {
 }
 
 fn resumptions(program: &Program) -> usize {
-    program.stderr().matches("; resuming").count()
+    program.stderr().matches("; resuming session").count()
 }
 
 const CONNECTIONS: u64 = 4;

@@ -24,7 +24,7 @@ impl Forward {
 
     /// Forwards `specs` through an embedded service with these faults.
     pub fn faulty(specs: &[&str], faults: &str) -> Self {
-        Self::run(faulty(faults), specs, "local", &[])
+        Self::run(faulty(faults), specs, "local", &["-v"])
     }
 
     fn run(mut forward: Command, specs: &[&str], target: &str, arguments: &[&str]) -> Self {
