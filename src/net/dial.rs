@@ -229,4 +229,22 @@ mod tests {
         let expected = format!("{address} refused the data channel: HTTP 403 Forbidden");
         assert_eq!(message, expected);
     }
+
+    /// With Nagle's algorithm on, an echo of one byte takes 43 ms instead of one or two.
+    #[tokio::test]
+    async fn a_small_message_does_not_wait_for_the_one_before() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let server = async {
+            let (socket, _) = listener.accept().await.unwrap();
+            tokio_tungstenite::accept_async(socket).await.unwrap()
+        };
+        let authorities = Authorities::default();
+        let (websocket, _server) = tokio::join!(dial(&url, HeaderMap::new(), &authorities), server);
+        let websocket = websocket.unwrap();
+        let MaybeTlsStream::Plain(tcp) = websocket.get_ref() else {
+            panic!("no TLS was asked for")
+        };
+        assert!(tcp.nodelay().unwrap());
+    }
 }

@@ -25,8 +25,9 @@ impl Liveness {
         Self {
             limit,
             last_heard: now,
-            // At once: its answer is what later silence is measured by.
-            next_ping: now,
+            // Soon: its answer is what later silence is measured by. Not at once: a peer that ends a
+            // short session and has not read the ping resets the connection, with its last words.
+            next_ping: now + FIRST_PING.min(limit / 3),
             ping_due: false,
             answers_pings: false,
             proof: None,
@@ -97,6 +98,7 @@ impl Liveness {
     }
 }
 
+const FIRST_PING: Duration = Duration::from_secs(1);
 /// Short enough for anything on the way that forgets idle connections.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -113,10 +115,11 @@ mod tests {
     }
 
     #[test]
-    fn pings_go_out_at_once_and_three_times_within_the_limit() {
+    fn pings_go_out_soon_and_three_times_within_the_limit() {
         let start = Instant::now();
         let mut liveness = Liveness::new(s(12), start, SystemTime::UNIX_EPOCH);
-        for at in [0, 4, 8] {
+        assert!(!liveness.wants_ping(start));
+        for at in [1, 5, 9] {
             assert!(liveness.wants_ping(start + s(at)), "{at}");
             assert!(liveness.wants_ping(start + s(at)), "until it is sent");
             liveness.handle_ping_sent();
@@ -143,10 +146,10 @@ mod tests {
     fn a_machine_that_slept_asks_at_once() {
         let start = Instant::now();
         let mut liveness = Liveness::new(s(60), start, SystemTime::UNIX_EPOCH);
-        assert!(liveness.wants_ping(start));
+        assert!(liveness.wants_ping(start + s(1)));
         liveness.handle_ping_sent();
         liveness.handle_pong();
-        liveness.heard(start);
+        liveness.heard(start + s(1));
         // Two seconds awake, an hour by the wall clock.
         let woken = start + s(2);
         assert!(liveness.wants_wall_clock(woken));

@@ -24,6 +24,7 @@ mod faults_programs;
 mod idle;
 mod local_side;
 mod lost_service;
+mod many_sessions;
 mod plugin_contract;
 mod plugin_words;
 mod postgres;

@@ -40,7 +40,9 @@ impl Plugin {
     /// The plugin with the arguments of the AWS CLI, the response by the environment.
     pub fn command(endpoint: &Endpoint, response: &Value, request: &Value) -> Command {
         let mut plugin = command(env!("CARGO_BIN_EXE_session-manager-plugin"));
-        plugin.env(RESPONSE, response.to_string()).env("SSMPORT_LOG", "ssmport=info");
+        plugin
+            .env(RESPONSE, response.to_string())
+            .env("SSMPORT_LOG", "ssmport=warn,ssmport::session=info");
         // To resume the session with; the endpoint takes any.
         plugin.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
         plugin.args([RESPONSE, REGION, "StartSession", "", &request.to_string(), &endpoint.url]);
