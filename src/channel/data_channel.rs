@@ -198,7 +198,10 @@ impl Channel {
 
     fn deliver(&mut self, frame: Frame, now: Instant) -> Result<(), ChannelError> {
         let payload_type = frame.header.payload_type;
-        if self.is_unwanted(payload_type) || self.early_fate(now) == EarlyData::Forgotten {
+        if self.is_unwanted(payload_type)
+            || self.is_forgeable(payload_type)
+            || self.early_fate(now) == EarlyData::Forgotten
+        {
             return Ok(());
         }
         let payload = self.decrypted(frame)?;
