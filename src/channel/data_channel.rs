@@ -312,6 +312,9 @@ impl Channel {
         self.paused = false;
         self.may_be_paused = false;
         self.timers.set(Timer::Pause, None);
+        if self.timers.is_set(Timer::Handshake) {
+            self.timers.set(Timer::Handshake, Some(now + self.config.handshake_timeout));
+        }
         self.timeouts = 0;
         self.rtt.handle_reconnected();
         if !self.config.habits.resend_slowly {
