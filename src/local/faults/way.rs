@@ -61,7 +61,8 @@ impl Way {
 
     /// Whether there is room. What is closed takes everything, and forgets it.
     pub fn has_room(&self) -> bool {
-        self.state != State::Open || self.link.bytes() + self.held_bytes < ROOM
+        let frames = (self.link.frames() + self.held.len()) * OVERHEAD;
+        self.state != State::Open || self.link.bytes() + self.held_bytes + frames < ROOM
     }
 
     /// Takes a frame.
@@ -154,3 +155,5 @@ pub(super) fn message_type(frame: &Bytes) -> Option<MessageType> {
 
 /// Far more than two ends that keep to their windows have under way.
 pub const ROOM: usize = 32 << 20;
+/// What a frame costs beside its bytes, so that empty ones have an end, too.
+const OVERHEAD: usize = 96;
