@@ -134,7 +134,7 @@ impl Endpoint {
         let agents = Agents::new(&config, Arc::clone(&kms));
         let faults = FaultyService::new(config.faults, now());
         let hosts = config.hosts.into();
-        let gateway = AgentGateway::new(Arc::clone(&service), faults.clone(), agents.clone());
+        let gateway = AgentGateway::new(Arc::clone(&service), faults, agents.clone());
         let gateway = Arc::new(gateway);
         let mut server = JoinSet::new();
         server.spawn(http::serve(listener, Arc::clone(&service), gateway, hosts));
