@@ -61,8 +61,13 @@ impl Way {
 
     /// Whether there is room. What is closed takes everything, and forgets it.
     pub fn has_room(&self) -> bool {
-        let frames = (self.link.frames() + self.held.len()) * OVERHEAD;
-        self.state != State::Open || self.link.bytes() + self.held_bytes + frames < ROOM
+        let bytes = self.link.bytes() + self.held_bytes + self.frames() * OVERHEAD;
+        self.state != State::Open || bytes < ROOM
+    }
+
+    /// Frames on their way.
+    pub fn frames(&self) -> usize {
+        self.link.frames() + self.held.len()
     }
 
     /// Takes a frame.
