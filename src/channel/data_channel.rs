@@ -198,7 +198,10 @@ impl Channel {
 
     fn deliver(&mut self, frame: Frame, now: Instant) -> Result<(), ChannelError> {
         let payload_type = frame.header.payload_type;
-        if self.is_unwanted(payload_type) || self.early_fate(now) == EarlyData::Forgotten {
+        if self.is_unwanted(payload_type)
+            || self.is_forgeable(payload_type)
+            || self.early_fate(now) == EarlyData::Forgotten
+        {
             return Ok(());
         }
         let payload = self.decrypted(frame)?;
@@ -309,6 +312,9 @@ impl Channel {
         self.paused = false;
         self.may_be_paused = false;
         self.timers.set(Timer::Pause, None);
+        if self.timers.is_set(Timer::Handshake) {
+            self.timers.set(Timer::Handshake, Some(now + self.config.handshake_timeout));
+        }
         self.timeouts = 0;
         self.rtt.handle_reconnected();
         if !self.config.habits.resend_slowly {

@@ -159,6 +159,18 @@ fn has_ready(events: &[Event]) -> bool {
 }
 
 #[test]
+fn errors_that_anyone_could_have_written_are_not_shown() {
+    let mut pair = Pair::ready(None);
+    let now = pair.now;
+    // No agent encrypts this type: the relay could have written it.
+    pair.agent.send(PayloadType::Error, Packet::copy_from(b"forged"), now);
+    pair.agent.send(PayloadType::Output, Packet::copy_from(b"true"), now);
+    pair.run_until(|pair| !pair.data[0].is_empty() && pair.agent.is_drained());
+    assert_eq!(pair.errors, []);
+    assert_eq!(pair.data[0], [(PayloadType::Output, Bytes::from_static(b"true"))]);
+}
+
+#[test]
 fn both_ask_for_the_key_and_show_that_it_is_the_same() {
     for (challenge, acknowledges_challenge) in [(None, false), (Some("random"), true)] {
         let pair = Pair::ready(challenge);

@@ -95,6 +95,11 @@ impl Link {
         self.bytes
     }
 
+    /// Frames under way.
+    pub fn frames(&self) -> usize {
+        self.under_way.len()
+    }
+
     /// Everything under way is gone, as when a connection breaks.
     pub fn cut(&mut self) {
         self.under_way.clear();

@@ -163,7 +163,8 @@ impl Outgoing {
         if message.state == State::Acknowledged || message.is_unnoted(self.note_delay, now) {
             return false;
         }
-        if message.state == State::Lost {
+        let was_lost = message.state == State::Lost;
+        if was_lost {
             self.lost -= 1;
         }
         message.state = State::Acknowledged;
@@ -171,7 +172,8 @@ impl Outgoing {
         let mut sample = None;
         if let Some(sent) = message.last_sent {
             let elapsed = now.saturating_duration_since(sent);
-            if message.transmissions == 1 {
+            // What was lost with a connection has waited for the next one.
+            if message.transmissions == 1 && !was_lost {
                 rtt.sample(elapsed);
                 sample = Some(elapsed);
             }
@@ -431,6 +433,17 @@ mod tests {
         bench.transmit();
         bench.pass(1);
         assert!(bench.acknowledge(0));
+        assert_eq!(bench.rtt.smoothed(), None);
+    }
+
+    #[test]
+    fn what_waited_for_another_connection_gives_no_round_trip() {
+        let mut bench = Bench::new();
+        bench.push(1);
+        bench.transmit();
+        bench.pass(60_000);
+        bench.outgoing.lose_all();
+        assert!(bench.acknowledge(0), "it was received before the connection broke");
         assert_eq!(bench.rtt.smoothed(), None);
     }
 

@@ -18,6 +18,18 @@ fn is_ready(event: &Event) -> bool {
 }
 
 #[test]
+fn time_without_a_connection_is_not_held_against_a_handshake() {
+    let start = Instant::now();
+    for mut channel in [client(start), agent(start)] {
+        let back = start + Duration::from_secs(120);
+        channel.handle_reconnected(back);
+        assert_eq!(channel.handle_timeout(back), Ok(()));
+        let late = channel.handle_timeout(back + Duration::from_secs(30));
+        assert!(matches!(late, Err(ChannelError::HandshakeTimeout { .. })), "{late:?}");
+    }
+}
+
+#[test]
 fn handshake_tells_both_ends_what_they_carry() {
     let mut pair = Pair::new(Faults::NONE, 1);
     pair.run_until(|pair| pair.client.events.iter().any(is_ready));

@@ -105,6 +105,7 @@ impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
         let code = match error.code() {
             "TargetNotConnected" => Code::Target,
+            "ServiceUnavailable" => Code::Lost,
             _ => Code::Refused,
         };
         Self::new(code, error.to_string())
@@ -117,7 +118,7 @@ impl From<crate::aws::AwsError> for Failure {
         use crate::aws::AwsError;
         let code = match &error {
             AwsError::TargetNotConnected { .. } | AwsError::NotFound { .. } => Code::Target,
-            AwsError::Unreachable { .. } => Code::Lost,
+            AwsError::Unreachable { .. } | AwsError::Unavailable { .. } => Code::Lost,
             AwsError::NoRegion { .. } | AwsError::Configuration { .. } | AwsError::Tls(_) => {
                 Code::Usage
             }

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{sync::watch, time::sleep_until};
+use tokio::{
+    sync::watch,
+    time::{sleep, sleep_until},
+};
 
 use super::{
     attachment::Attachment,
@@ -56,44 +59,45 @@ impl Tunnel {
         mut observer: impl FnMut(TunnelEvent) + Send,
     ) -> Result<SessionEnd, Failure> {
         let mut has_stood = false;
-        let mut not_before = now();
         loop {
-            let mut life = Life::default();
+            let (mut life, began) = (Life::default(), now());
             let ended = self.session(&mut observer, &mut life).await;
             let lasted = life.was_of_use(now());
             match ended {
                 Ok(SessionEnd::Done) => return ended,
                 // Something is wrong with it that another one would have, too.
                 ended if !has_stood && !lasted => return ended,
-                Ok(end) => observer(TunnelEvent::Ended(end)),
-                Err(failure) if life.since.is_some() => observer(TunnelEvent::Lost(failure)),
-                Err(failure) if matches!(failure.code, Code::Lost | Code::Target) => {
-                    self.listeners.turn_away();
-                    observer(TunnelEvent::NotReplaced(failure));
-                }
-                Err(failure) => return Err(failure),
+                ended => observer(told(ended, life.since.is_some())?),
             }
             has_stood = true;
-            let pause = if lasted { Duration::ZERO } else { PAUSE };
-            not_before = not_before.max(now() + pause);
-            if !self.connection(not_before).await? {
+            if !lasted {
+                // Or one connection would start session after session.
+                self.listeners.turn_away();
+            }
+            if !self.connection(next_start(began, lasted, now()), &mut observer).await {
                 return Ok(SessionEnd::Done);
             }
         }
     }
 
     /// Waits for a connection, not before some time has come; `false` when it is stopped.
-    async fn connection(&mut self, not_before: Instant) -> Result<bool, Failure> {
+    async fn connection(
+        &mut self,
+        not_before: Instant,
+        observer: &mut impl FnMut(TunnelEvent),
+    ) -> bool {
         let stop = stopped(self.stop.clone());
         let come = async {
             sleep_until(not_before.into()).await;
-            self.listeners.connection().await.map(|_| ())
+            // One that has gone again, or for which there is no file descriptor, is not the last.
+            while let Err(error) = self.listeners.connection().await {
+                observer(TunnelEvent::Forward(ForwardEvent::NotAccepted(error.to_string())));
+                sleep(PAUSE).await;
+            }
         };
         tokio::select! {
-            come = come => come.map(|()| true).map_err(|error| {
-                Failure::local("no connection can be taken any more").because(error)
-            }),
-            () = stop => Ok(false),
+            () = come => true,
+            () = stop => false,
         }
     }
 
@@ -111,28 +115,26 @@ impl Tunnel {
         };
         let stop_forward = stop();
         let choose = |ready: &Ready| {
-            let kind = PortKind::of(ready);
+            let kind = match PortKind::of(ready) {
+                Some(PortKind::Stream) => {
+                    return Err("the session is a single stream, not port forwarding".to_owned());
+                }
+                Some(kind) => kind,
+                None => {
+                    let name = ready.session_type.name();
+                    return Err(format!("the agent offers a {name} session, not port forwarding"));
+                }
+            };
             life.since = Some(now());
             observer(TunnelEvent::Ready(ready.clone()));
             let observer = |event| {
                 life.has_connected |= matches!(event, ForwardEvent::Accepted(_));
                 observer(TunnelEvent::Forward(event));
             };
-            match kind {
-                Some(PortKind::Multiplexed) => {
-                    Ok(Box::new(Forward::new(listeners, ready, stop_forward, observer)) as _)
-                }
-                Some(PortKind::Basic) => {
-                    Ok(Box::new(Basic::new(listeners, stop_forward, observer)) as _)
-                }
-                Some(PortKind::Stream) => {
-                    Err("the session is a single stream, not port forwarding".to_owned())
-                }
-                None => {
-                    let name = ready.session_type.name();
-                    Err(format!("the agent offers a {name} session, not port forwarding"))
-                }
-            }
+            Ok(match kind {
+                PortKind::Basic => Box::new(Basic::new(listeners, stop_forward, observer)) as _,
+                _ => Box::new(Forward::new(listeners, ready, stop_forward, observer)) as _,
+            })
         };
         let control_plane = service.control_plane();
         let mut streams = Chosen::new(stop(), Box::new(choose));
@@ -166,6 +168,27 @@ impl Life {
     fn was_of_use(&self, now: Instant) -> bool {
         self.has_connected || self.since.is_some_and(|since| now >= since + SHORT_LIFE)
     }
+}
+
+/// What the observer is told of a session's end, behind which the tunnel goes on.
+fn told(ended: Result<SessionEnd, Failure>, has_stood: bool) -> Result<TunnelEvent, Failure> {
+    match ended {
+        Ok(end) if has_stood => Ok(TunnelEvent::Ended(end)),
+        Err(failure) if has_stood => Ok(TunnelEvent::Lost(failure)),
+        Ok(end) => {
+            let failure = Failure::new(Code::Lost, "the session ended as it began");
+            Ok(TunnelEvent::NotReplaced(failure.because(words(end))))
+        }
+        Err(failure) if matches!(failure.code, Code::Lost | Code::Target) => {
+            Ok(TunnelEvent::NotReplaced(failure))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// When another session may be started behind one that began and lasted so, and is over `now`.
+fn next_start(began: Instant, lasted: bool, now: Instant) -> Instant {
+    if lasted { began + PAUSE } else { now + PAUSE }
 }
 
 /// Why a session is over, for the user.
@@ -203,13 +226,44 @@ fn stopped(mut stop: watch::Receiver<bool>) -> Stop {
 
 /// A first session that ends within this time, unused, has something wrong with it.
 const SHORT_LIFE: Duration = Duration::from_secs(5);
-/// Behind a session that did not last, or could not be had: a program that connects again and
-/// again must not start as many sessions.
+/// Between the starts of two sessions, and behind one that did not last or could not be had: a
+/// program that connects again and again must not start as many sessions.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::ServiceError;
+
+    #[test]
+    fn a_connection_whose_session_never_stood_has_none() {
+        let closed = || SessionEnd::Closed { reason: "no more sessions".to_owned() };
+        let told_of = |end| told(Ok(end), false).expect("the tunnel goes on");
+        for (end, why) in [
+            (closed(), "no more sessions"),
+            (SessionEnd::TimedOut, "the service says that it is over"),
+        ] {
+            let TunnelEvent::NotReplaced(failure) = told_of(end) else { panic!("{why}") };
+            assert_eq!(failure.why.as_deref(), Some(why));
+        }
+        let unavailable = Failure::from(ServiceError::Unavailable);
+        assert!(matches!(told(Err(unavailable), false), Ok(TunnelEvent::NotReplaced(_))));
+        let refused = Failure::new(Code::Refused, "no credentials");
+        assert_eq!(told(Err(refused.clone()), false).unwrap_err(), refused);
+
+        assert!(matches!(told(Ok(closed()), true), Ok(TunnelEvent::Ended(_))));
+        assert!(matches!(told(Err(refused), true), Ok(TunnelEvent::Lost(_))));
+    }
+
+    #[test]
+    fn sessions_are_not_started_in_a_rush() {
+        let began = now();
+        let soon = began + PAUSE / 10;
+        assert_eq!(next_start(began, true, soon), began + PAUSE, "it was used, and broke");
+        assert_eq!(next_start(began, false, soon), soon + PAUSE);
+        let late = began + 100 * PAUSE;
+        assert!(next_start(began, true, late) <= late, "after a long life there is no pause");
+    }
 
     #[test]
     fn remote_hosts_have_a_document_of_their_own() {

@@ -26,7 +26,9 @@ pub(super) fn refusal(
         let why = "Requests from web pages (with an Origin header) are refused.";
         return Some((StatusCode::FORBIDDEN, why));
     }
-    let is_ours = |host: &str| !local.ip().is_loopback() || is_of_this_machine(host, allowed);
+    // A socket for both families has IPv4's addresses in the form of IPv6's.
+    let is_loopback = local.ip().to_canonical().is_loopback();
+    let is_ours = |host: &str| !is_loopback || is_of_this_machine(host, allowed);
     // Without the header it is no browser.
     let mut hosts = headers.get_all(HOST).iter();
     let all_ours = hosts.all(|host| {
@@ -60,7 +62,7 @@ mod tests {
 
     #[test]
     fn on_loopback_only_names_of_this_machine_are_answered_to() {
-        for local in ["127.0.0.1:4600", "[::1]:4600"] {
+        for local in ["127.0.0.1:4600", "[::1]:4600", "[::ffff:127.0.0.1]:4600"] {
             for host in [
                 "127.0.0.1:4600",
                 "localhost",

@@ -63,6 +63,12 @@ impl Listeners {
     }
 }
 
+impl Drop for Listeners {
+    fn drop(&mut self) {
+        self.turn_away();
+    }
+}
+
 impl fmt::Debug for Listeners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listeners").field("all", &self.all).finish_non_exhaustive()
@@ -102,12 +108,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_is_turned_away_sees_a_reset() {
-        let (mut listeners, [port, _]) = two().await;
-        let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        listeners.connection().await.unwrap();
-        listeners.turn_away();
-        let error = client.read(&mut [0]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    async fn one_that_is_turned_away_sees_a_reset_and_so_does_one_that_waited_to_the_end() {
+        for leave in [|mut listeners: Listeners| listeners.turn_away(), drop] {
+            let (mut listeners, [port, _]) = two().await;
+            let mut client = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            listeners.connection().await.unwrap();
+            leave(listeners);
+            let error = client.read(&mut [0]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        }
     }
 }

@@ -143,6 +143,12 @@ impl Channel {
         Ok(())
     }
 
+    /// Whether a message is text for the user that an encrypted session does not encrypt: anyone
+    /// on the way could have written it.
+    pub(super) fn is_forgeable(&self, payload_type: PayloadType) -> bool {
+        payload_type == PayloadType::Error && !matches!(self.encryption, Encryption::Off)
+    }
+
     /// Encrypts what is to be encrypted of this side's messages.
     pub(super) fn encrypt(&mut self, payload_type: PayloadType, packet: &mut Packet) {
         let is_agent = !matches!(self.config.role, Role::Client);

@@ -75,6 +75,16 @@ impl Connection {
         self.way_from(side).has_room()
     }
 
+    /// Whether more may come from `side`.
+    pub fn is_open(&self, side: Side) -> bool {
+        self.way_from(side).is_open()
+    }
+
+    /// Frames from `side` that have not been given to the other one.
+    pub fn frames_from(&self, side: Side) -> usize {
+        self.way_from(side).frames()
+    }
+
     /// Takes a frame that `side` has sent.
     pub fn handle_frame(&mut self, side: Side, frame: Bytes, now: Instant) {
         self.way_from_mut(side).send(frame, now);

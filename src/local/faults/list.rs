@@ -167,7 +167,8 @@ fn per_thousand(text: &str) -> Option<u32> {
     if tenths.len() != 1 {
         return None;
     }
-    let of_thousand = whole.parse::<u32>().ok()?.checked_mul(10)? + tenths.parse::<u32>().ok()?;
+    let tenths = tenths.parse().ok()?;
+    let of_thousand = whole.parse::<u32>().ok()?.checked_mul(10)?.checked_add(tenths)?;
     (of_thousand <= 1000).then_some(of_thousand)
 }
 
@@ -245,6 +246,7 @@ mod tests {
             ("drop", "drop", "drop=1%"),
             ("drop=1", "drop=1", "drop=1%"),
             ("drop=101%", "drop=101%", "drop=1%"),
+            ("drop=429496729.9%", "drop=429496729.9%", "drop=1%"),
             ("dup=0.05%", "dup=0.05%", "dup=1%"),
             ("dup=-1%", "dup=-1%", "dup=1%"),
             ("delay=100", "delay=100", "delay=100ms"),

@@ -34,6 +34,8 @@ pub struct Relay<S> {
     agent: WebSocketStream<DuplexStream>,
     connection: Connection,
     sleep: Pin<Box<Sleep>>,
+    /// Since when the client has taken nothing of what is left for it behind the agent's end.
+    stuck_since: Option<Instant>,
 }
 
 impl<S> Relay<S>
@@ -50,10 +52,11 @@ where
         let agent = WebSocketStream::from_raw_socket(ours, Role::Client, config).await;
         let theirs = WebSocketStream::from_raw_socket(theirs, Role::Server, config).await;
         let sleep = Box::pin(sleep(Duration::ZERO));
-        (Self { client, agent, connection, sleep }, theirs)
+        (Self { client, agent, connection, sleep, stuck_since: None }, theirs)
     }
 
-    /// Runs until the connection breaks, or both sides have been told farewell.
+    /// Runs until the connection breaks, or both sides have been told farewell. A client that reads
+    /// nothing has [`PATIENCE`] to hear it, or it would hold the session for ever.
     pub async fn run(mut self) {
         poll_fn(|cx| self.poll(cx)).await;
         if !self.connection.is_broken() {
@@ -65,16 +68,22 @@ where
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { client, agent, connection, sleep } = self;
+        let Self { client, agent, connection, sleep, stuck_since } = self;
         loop {
             let now = now();
             connection.handle_timeout(now);
             let from_client = poll_read(client, Side::Client, connection, cx, now);
             let from_agent = poll_read(agent, Side::Agent, connection, cx, now);
+            let left = connection.frames_from(Side::Agent);
             let to_client = poll_write(client, Side::Client, connection, cx, now);
+            let has_moved = connection.frames_from(Side::Agent) != left;
+            let is_last = to_client.is_pending() && !connection.is_open(Side::Agent);
+            *stuck_since = is_last.then(|| stuck_since.filter(|_| !has_moved).unwrap_or(now));
+            let give_up_at = stuck_since.map(|since| since + PATIENCE);
             let to_agent = poll_write(agent, Side::Agent, connection, cx, now);
             let is_flushed = to_client.is_ready() && to_agent.is_ready();
-            if connection.is_broken() || (connection.is_over() && is_flushed) {
+            let is_given_up = give_up_at.is_some_and(|at| now >= at);
+            if connection.is_broken() || (connection.is_over() && is_flushed) || is_given_up {
                 return Poll::Ready(());
             }
             // Nothing wakes the task when a way has room again: look.
@@ -86,7 +95,8 @@ where
             if again(from_client, Side::Client) || again(from_agent, Side::Agent) {
                 continue;
             }
-            let Some(next) = connection.poll_timeout(now) else { return Poll::Pending };
+            let next = connection.poll_timeout(now).into_iter().chain(give_up_at).min();
+            let Some(next) = next else { return Poll::Pending };
             sleep.as_mut().reset(tokio::time::Instant::from_std(next));
             if sleep.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
@@ -185,3 +195,47 @@ const PIPE_LEN: usize = 256 << 10;
 /// Frames that are read before the write side has its turn.
 const READ_BATCH: usize = 64;
 const LINGER: Duration = Duration::from_secs(1);
+/// More than a reader needs that is only slow.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::SinkExt;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::local::{
+        document::Workload,
+        faults::{Faults, FaultyService},
+        session::{DataChannel, SessionState},
+    };
+
+    fn connection() -> Connection {
+        let data_channel = DataChannel {
+            session_id: "local-0123456789abcdef0".to_owned(),
+            number: 1,
+            target: "i-0123456789abcdef0".to_owned(),
+            workload: Workload::Ssh { port: 22 },
+            opening: 1,
+            state: watch::channel(SessionState::Connected).1,
+        };
+        let service = FaultyService::new(Faults::parse("delay=1ms").unwrap(), now());
+        service.connection(&data_channel, now(), 1).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_does_not_hold_a_session_that_is_over() {
+        let (client, _never_read) = duplex(1024);
+        let client = WebSocketStream::from_raw_socket(client, Role::Server, None).await;
+        let (relay, mut agent) = Relay::new(client, connection()).await;
+        let agent = async {
+            for _ in 0..64 {
+                agent.send(Message::Binary(Bytes::from(vec![7; 32 << 10]))).await.unwrap();
+            }
+            agent.close(None).await.unwrap();
+        };
+        let both = async { tokio::join!(relay.run(), agent) };
+        timeout(Duration::from_secs(3600), both).await.expect("an end");
+    }
+}

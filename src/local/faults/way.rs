@@ -61,7 +61,13 @@ impl Way {
 
     /// Whether there is room. What is closed takes everything, and forgets it.
     pub fn has_room(&self) -> bool {
-        self.state != State::Open || self.link.bytes() + self.held_bytes < ROOM
+        let bytes = self.link.bytes() + self.held_bytes + self.frames() * OVERHEAD;
+        self.state != State::Open || bytes < ROOM
+    }
+
+    /// Frames on their way.
+    pub fn frames(&self) -> usize {
+        self.link.frames() + self.held.len()
     }
 
     /// Takes a frame.
@@ -154,3 +160,5 @@ pub(super) fn message_type(frame: &Bytes) -> Option<MessageType> {
 
 /// Far more than two ends that keep to their windows have under way.
 pub const ROOM: usize = 32 << 20;
+/// What a frame costs beside its bytes, so that empty ones have an end, too.
+const OVERHEAD: usize = 96;

@@ -284,6 +284,17 @@ fn what_comes_in_a_pause_is_bounded() {
 }
 
 #[test]
+fn empty_frames_take_room_too() {
+    let mut bench = Bench::new("delay=3600s");
+    let mut taken = 0;
+    while bench.connection.can_receive(Side::Client) {
+        bench.send(Side::Client, &Bytes::new());
+        taken += 1;
+        assert!(taken < 1 << 20, "they are kept without end");
+    }
+}
+
+#[test]
 fn a_restart_breaks_what_is_there_and_what_comes() {
     let mut bench = Bench::new("restart=10s/1s");
     assert_eq!(bench.lifetime(), 10_000 * MS);
