@@ -362,7 +362,14 @@ impl Channel {
 
     fn pause(&mut self, paused: bool, now: Instant) {
         self.may_be_paused = false;
-        if self.paused == paused {
+        let is_news = self.paused != paused;
+        // A pause that is said again goes on.
+        if (is_news || paused) && self.timers.is_set(Timer::Handshake) {
+            let longer = if paused { PAUSE_LIMIT } else { Duration::ZERO };
+            self.timers.set(Timer::Handshake, Some(now + longer + self.config.handshake_timeout));
+        }
+        self.timers.set(Timer::Pause, paused.then(|| now + PAUSE_LIMIT));
+        if !is_news {
             return;
         }
         self.paused = paused;
@@ -372,11 +379,6 @@ impl Channel {
             // What could not be said or heard meanwhile is not held against the other side.
             self.in_touch_since = now;
         }
-        if self.timers.is_set(Timer::Handshake) {
-            let longer = if paused { PAUSE_LIMIT } else { Duration::ZERO };
-            self.timers.set(Timer::Handshake, Some(now + longer + self.config.handshake_timeout));
-        }
-        self.timers.set(Timer::Pause, paused.then(|| now + PAUSE_LIMIT));
         self.events.push_back(if paused { Event::Paused } else { Event::Resumed });
         self.timeouts = 0;
         self.arm_retransmission(now);

@@ -150,6 +150,24 @@ fn a_pause_whose_end_is_lost_ends_by_itself() {
 }
 
 #[test]
+fn a_pause_that_is_said_again_goes_on() {
+    let mut pair = Pair::new(Faults::NONE, 1);
+    pair.run_until(|pair| pair.client.channel.can_send());
+    let paused = pair.now;
+    pair.client.to_send = messages(3, 10);
+    for _ in 0..3 {
+        let now = pair.now;
+        let frame = service_frame(MessageType::PausePublication);
+        pair.client.channel.handle_frame(frame, now).unwrap();
+        pair.run_until_time(now + Duration::from_secs(8));
+        assert_eq!(pair.client.sent, 0);
+    }
+    pair.run_until(Pair::all_arrived);
+    let waited = pair.now - paused;
+    assert!((26..27).contains(&waited.as_secs()), "{waited:?}");
+}
+
+#[test]
 fn flags_arrive_in_their_place() {
     let mut pair = Pair::new(Faults::NONE, 1);
     pair.run_until(|pair| pair.client.channel.can_send());
