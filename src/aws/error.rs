@@ -39,6 +39,8 @@ pub enum AwsError {
     NoCredentials {
         /// What the sources of credentials said.
         why: String,
+        /// There is a source, which failed or took too long: it may be the network.
+        is_temporary: bool,
     },
 
     /// AWS knows the caller and forbids it the operation, or does not accept the credentials.
@@ -194,7 +196,11 @@ impl AwsError {
             }
             _ => chain(error),
         };
-        Self::NoCredentials { why }
+        let is_temporary = matches!(
+            error,
+            CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_)
+        );
+        Self::NoCredentials { why, is_temporary }
     }
 
     /// The failure of a call to `endpoint`.

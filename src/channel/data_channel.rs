@@ -328,7 +328,8 @@ impl Channel {
     fn retransmission_timeout(&mut self, now: Instant) -> Result<(), ChannelError> {
         if let Some((sequence_number, after)) = self.outgoing.oldest(now) {
             let after = after.min(now.saturating_duration_since(self.in_touch_since));
-            if after >= self.config.give_up_after && !self.may_be_paused {
+            let patience = if self.may_be_paused { PAUSED_PATIENCE } else { 1 };
+            if after >= self.config.give_up_after * patience {
                 return Err(ChannelError::Unacknowledged { sequence_number, after });
             }
         }
@@ -430,6 +431,8 @@ impl Channel {
 pub const MAX_ACKNOWLEDGEMENTS: usize = 65_536;
 /// How long a pause is believed in without a word of its end.
 const PAUSE_LIMIT: Duration = Duration::from_secs(10);
+/// How many times as long an unacknowledged message may wait when there may still be a pause.
+const PAUSED_PATIENCE: u32 = 4;
 /// Unreadable messages in a row that end the session.
 const MAX_UNREADABLE: u32 = 16;
 const ACKNOWLEDGEMENT_CHUNK: usize = 16 * 1024;

@@ -190,7 +190,10 @@ mod with_aws {
     fn refusal(error: AwsError) -> Refusal {
         let is_temporary = matches!(
             error,
-            AwsError::Unreachable { .. } | AwsError::Unavailable { .. } | AwsError::Answer { .. }
+            AwsError::Unreachable { .. }
+                | AwsError::Unavailable { .. }
+                | AwsError::Answer { .. }
+                | AwsError::NoCredentials { is_temporary: true, .. }
         );
         Refusal { message: error.to_string(), is_temporary }
     }

@@ -166,10 +166,12 @@ impl<'a> Session<'a> {
                     return Err(SessionError::Failed { session_id: self.id, source });
                 }
             };
-            // One that closes it has its reasons; one that breaks may come to it the next time.
-            silent += u32::from(channel.frames_received() == 0);
+            // A service that closes it soon has its reasons; one that breaks it may come to them the
+            // next time.
+            let is_silent = channel.frames_received() == 0 && now() < opened + SHORT;
+            silent += u32::from(is_silent);
             let is_closed = matches!(lost, Disconnect::Closed(_));
-            if channel.frames_received() == 0 && (is_closed || silent >= MAX_SILENT) {
+            if is_silent && (is_closed || silent >= MAX_SILENT) {
                 return Err(SessionError::Refused { session_id: self.id, why: lost });
             }
             if !can_resume {
@@ -297,5 +299,7 @@ fn random_uuid() -> Uuid {
 const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connections in a row from which nothing came, of a session that was never heard of.
 const MAX_SILENT: u32 = 3;
+/// Less than any time after which the service closes connections that it has taken.
+const SHORT: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(10);

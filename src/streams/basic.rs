@@ -239,7 +239,9 @@ impl<L, F: FnMut(ForwardEvent)> Drop for Basic<L, F> {
     fn drop(&mut self) {
         if let State::Connected(connection) = &mut self.state {
             connection.socket.writer().reset_on_close();
-            (self.observer)(ForwardEvent::CutOff { connections: 1 });
+            if !self.is_over {
+                (self.observer)(ForwardEvent::CutOff { connections: 1 });
+            }
         }
     }
 }

@@ -160,7 +160,8 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
 impl<L, F: FnMut(ForwardEvent)> Drop for Forward<L, F> {
     fn drop(&mut self) {
         let connections = self.relay.stream_count();
-        if connections > 0 {
+        // What the user has ended needs no word.
+        if connections > 0 && !self.is_over {
             (self.observer)(ForwardEvent::CutOff { connections });
         }
         let Traffic { sent, received } = self.relay.traffic();
