@@ -17,6 +17,9 @@
 pub mod aws;
 pub mod channel;
 pub mod cli;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod local;
 pub mod mux;
 pub mod net;

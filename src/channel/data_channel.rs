@@ -226,10 +226,9 @@ impl Channel {
             | PayloadType::Parameter
             | PayloadType::StdErr
             | PayloadType::ExitCode => {
-                if self.progress == Progress::AwaitingRequest {
-                    self.become_ready(Ready::without_handshake());
+                if self.begins_with_data() {
+                    self.events.push_back(Event::Data { payload_type, payload });
                 }
-                self.events.push_back(Event::Data { payload_type, payload });
                 Ok(())
             }
         }

@@ -310,3 +310,24 @@ fn a_session_may_begin_with_silence_but_a_handshake_that_has_begun_must_end() {
     let too_late = patient.handle_timeout(late + config.handshake_timeout);
     assert!(matches!(too_late, Err(ChannelError::HandshakeTimeout { .. })));
 }
+
+/// Found by fuzzing: what came before the end of the handshake was told before it was ready, to
+/// nobody.
+#[test]
+fn data_before_the_end_of_the_handshake_ends_it() {
+    let now = Instant::now();
+    let mut client = client(now);
+    let request = br#"{"AgentVersion":"3.3.0.0","RequestedClientActions":[{"ActionType":"SessionType","ActionParameters":{"SessionType":"Port"}}]}"#;
+    let complete = br#"{"CustomerMessage":"too late"}"#;
+    for (number, payload_type, payload) in [
+        (0, PayloadType::HandshakeRequest, &request[..]),
+        (1, PayloadType::Output, b"early"),
+        (2, PayloadType::HandshakeComplete, complete),
+    ] {
+        client.handle_frame(data_frame(number, payload_type, payload), now).unwrap();
+    }
+    let Some(Event::Ready(ready)) = client.poll_event() else { panic!("not ready") };
+    assert_eq!(ready.session_type, SessionType::Port);
+    assert!(matches!(client.poll_event(), Some(Event::Data { payload, .. }) if payload == "early"));
+    assert_eq!(client.poll_event(), None, "it is ready once");
+}

@@ -23,6 +23,8 @@ mod endpoints;
 mod exec;
 mod failure;
 mod forward;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod limits;
 mod local;
 mod logging;

@@ -63,4 +63,12 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
     }
 }
 
+/// For the fuzz targets.
+#[cfg(fuzzing)]
+pub(super) fn read(response: &str, rest: &[String]) -> Result<(), String> {
+    Invocation::parse(response, "eu-west-1", rest).map(|invocation| {
+        invocation.may_be_silent();
+    })
+}
+
 const INSTALLED: &str = "\nThe Session Manager plugin was installed successfully. Use the AWS CLI to start a session.\n\n";

@@ -26,6 +26,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
@@ -127,6 +128,18 @@ impl Connection {
         // With Nagle's algorithm on, a small frame would wait for the last one's acknowledgement.
         stream.set_nodelay(true).map_err(ConnectionError::Socket)?;
         let local = stream.local_addr().map_err(ConnectionError::Socket)?;
+        let Some((session_id, upgraded)) = self.serve_requests(stream, local).await? else {
+            return Ok(None);
+        };
+        Ok(Some((session_id, websocket(upgraded).await?)))
+    }
+
+    /// As [`serve_http`](Self::serve_http), on any stream of bytes.
+    async fn serve_requests(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        local: SocketAddr,
+    ) -> Result<Option<(String, Upgraded)>, ConnectionError> {
         // Filled by the request that upgrades, after which there is no other.
         let upgrade = Mutex::new(None);
         http1::Builder::new()
@@ -150,7 +163,7 @@ impl Connection {
         let Some((session_id, pending)) = lock(&upgrade).take() else {
             return Ok(None);
         };
-        Ok(Some((session_id, websocket(pending.await?).await?)))
+        Ok(Some((session_id, pending.await?)))
     }
 
     async fn respond(&self, request: Request<Incoming>, local: SocketAddr) -> Answer {
@@ -370,6 +383,9 @@ const AMZ_JSON: &str = "application/x-amz-json-1.1";
 const SIGNPOST: &str = "This is ssmport's local Session Manager endpoint: it takes SSM API calls \
     (POST / with X-Amz-Target: AmazonSSM.StartSession and others) and the WebSockets that their \
     StreamUrl names.";
+
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 
 #[cfg(test)]
 mod tests;

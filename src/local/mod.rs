@@ -27,6 +27,8 @@ mod describe;
 mod document;
 mod error;
 mod faults;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod gateway;
 mod http;
 mod kms;

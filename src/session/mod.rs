@@ -23,4 +23,6 @@ pub use attach::{Session, SessionEnd, SessionError};
 pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal, Ticket};
 pub use encryption::DataKeyRequest;
 pub use limits::Limits;
+#[cfg(fuzzing)]
+pub use stream_address::checked as checked_stream_address;
 pub use stream_address::{AddressError, Endpoint, is_of_aws};

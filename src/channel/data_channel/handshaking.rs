@@ -112,6 +112,19 @@ impl Channel {
         self.become_ready(ready);
     }
 
+    /// Whether data that has come may flow. An agent that sends some has done with the handshake,
+    /// or has none; only not while there is no key yet that it could be encrypted with.
+    pub(super) fn begins_with_data(&mut self) -> bool {
+        let ready = match &self.progress {
+            Progress::Done => return true,
+            Progress::AwaitingRequest => Ready::without_handshake(),
+            Progress::AwaitingComplete(ready) => ready.clone(),
+            _ => return false,
+        };
+        self.become_ready(ready);
+        true
+    }
+
     pub(super) fn become_ready(&mut self, ready: Ready) {
         self.progress = Progress::Done;
         self.timers.set(Timer::Handshake, None);

@@ -38,6 +38,9 @@ mod utf8;
 #[cfg(unix)]
 mod words;
 
+#[cfg(all(unix, fuzzing))]
+pub(super) mod fuzzing;
+
 pub use quirks::{Quirks, QuirksError};
 
 use std::{

@@ -1,0 +1,38 @@
+//! Any message is a frame or an error, and so is every beginning of it. What decodes is written again as the same fields at the
+//! same places, and reading allocates nothing.
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use ssmport::wire::{Frame, HEADER_LEN, Packet};
+use ssmport_fuzz::{Frames, within};
+
+static FRAMES: Frames = Frames::new();
+
+fuzz_target!(|input: &[u8]| {
+    let message = Bytes::copy_from_slice(input);
+    let mut decoded = None;
+    // A `Bytes` that is shared for the first time makes its counter, of three words.
+    within(64, || decoded = Frame::decode(message.clone()).ok());
+    FRAMES.count();
+    for end in 0..message.len() {
+        FRAMES.count();
+        let cut_off = Frame::decode(message.slice(..end));
+        assert!(decoded.is_none() || cut_off.is_err(), "a part of a frame is no frame");
+    }
+    let Some(frame) = decoded else { return };
+    let digest_matches = frame.digest_matches();
+
+    let written = frame.header.encode(Packet::copy_from(&frame.payload));
+    let again = Frame::decode(written.clone()).expect("what we write is a frame");
+    assert!(again.digest_matches());
+    assert_eq!(again.header, frame.header);
+    assert_eq!(again.payload, frame.payload);
+    // From the date to the message id, and from the payload's type on.
+    assert_eq!(written[40..80], input[40..80]);
+    assert_eq!(written[112..HEADER_LEN], input[112..HEADER_LEN]);
+    if !frame.payload.is_empty() {
+        assert_eq!(written[80..112] == input[80..112], digest_matches);
+    }
+    let _ = format!("{:?} {}", frame.header, frame.header.message_type);
+});
