@@ -19,6 +19,7 @@ mod encryption;
 mod exec;
 mod exec_terminal;
 mod idle;
+mod kills;
 mod local_side;
 mod lost_service;
 mod plugin_contract;

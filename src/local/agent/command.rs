@@ -19,7 +19,7 @@ use tokio::{
 
 use super::{
     Agents, BATCH, Ending, PAYLOAD_LEN, earlier,
-    process::{Kind, Processes, Program},
+    process::{Processes, Program},
     pty::environment,
     utf8::Runes,
     words,
@@ -28,6 +28,7 @@ use crate::{
     channel::{Channel, Event},
     local::document::{NonInteractiveCommand, Prefixes},
     net::{Application, Pace, Turn},
+    reaper::{Kind, Mark},
     wire::{ExitCode, Packet, PayloadType, control::Flag},
 };
 
@@ -215,6 +216,8 @@ impl Running {
                 Some(file)
             }
         };
+        let birth = processes.announce();
+        program.env(Mark::VARIABLE, birth.mark().to_string());
         let started = program.spawn();
         let mut child = started.map_err(|error| StartError::Program(name.to_owned(), error))?;
         let output = match (merged, &command.separate) {
@@ -227,7 +230,7 @@ impl Running {
                 ]))
             }
         };
-        let program = processes.adopt(child, Kind::Group);
+        let program = birth.adopt(child, Kind::Group);
         Ok(Self { program, output, interrupted: false, pace, next_payload: None })
     }
 
