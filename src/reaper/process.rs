@@ -42,25 +42,27 @@ impl FromStr for Mark {
 }
 
 /// When a process was started, in ticks of the clock since the system's start.
+#[cfg(target_os = "linux")]
 pub(super) fn start_time(pid: Pid) -> Option<u64> {
-    #[cfg(target_os = "linux")]
-    return proc::Stat::of(pid)?.number(proc::START_TIME);
-    #[cfg(not(target_os = "linux"))]
-    return None.filter(|_: &u64| pid.is_init());
+    proc::Stat::of(pid)?.number(proc::START_TIME)
 }
 
-/// Kills every process of a session. Where they are not known, the terminal's end is all that its
-/// background jobs hear of it.
-pub(super) fn kill_session(session: Pid) {
-    #[cfg(target_os = "linux")]
-    {
-        let session = session.as_raw_nonzero().get();
-        let is_in_it = |pid| proc::Stat::of(pid)?.number(proc::SESSION);
-        proc::kill_each(|pid| is_in_it(pid) == Some(session));
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = session;
+#[cfg(not(target_os = "linux"))]
+pub(super) fn start_time(_pid: Pid) -> Option<u64> {
+    None
 }
+
+/// Kills every process of a session.
+#[cfg(target_os = "linux")]
+pub(super) fn kill_session(session: Pid) {
+    let session = session.as_raw_nonzero().get();
+    let session_of = |pid| proc::Stat::of(pid)?.number(proc::SESSION);
+    proc::kill_each(|pid| session_of(pid) == Some(session));
+}
+
+/// The terminal's end is all that other systems' background jobs hear of it.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn kill_session(_session: Pid) {}
 
 #[cfg(target_os = "linux")]
 mod proc {

@@ -28,9 +28,23 @@ use crate::{
     },
 };
 
-/// The moments are another set with every run. To have one again: SSMPORT_KILLS_SEED.
 #[test]
 fn a_hundred_random_moments() {
+    pass_moments(Moment::of);
+}
+
+/// A program that has a parent no more, which had no time to take note of it.
+#[test]
+fn a_hundred_kills_in_the_midst_of_a_programs_start() {
+    pass_moments(|seed, number| {
+        let moment = Moment::of(seed, number);
+        let after = moment.after / 10;
+        Moment { kind: Kind::Exec, signal: Signal::KILL, after, ..moment }
+    });
+}
+
+/// The moments are another set with every run. To have one again: SSMPORT_KILLS_SEED.
+fn pass_moments(moment: impl Fn(u32, usize) -> Moment + Sync) {
     let seed = match std::env::var("SSMPORT_KILLS_SEED") {
         Ok(seed) => seed.parse().expect("a number"),
         Err(_) => rand::random::<u32>(),
@@ -39,8 +53,8 @@ fn a_hundred_random_moments() {
     let next = AtomicUsize::new(0);
     let run = || {
         let scene = Scene::start();
-        while let moment @ ..MOMENTS = next.fetch_add(1, Ordering::Relaxed) {
-            Moment::of(seed, moment).pass(&scene);
+        while let number @ ..MOMENTS = next.fetch_add(1, Ordering::Relaxed) {
+            moment(seed, number).pass(&scene);
         }
         scene.still_serves();
     };
