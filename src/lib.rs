@@ -7,6 +7,7 @@
 //!                    |          |                mux  (bytes only)
 //!                    +-> term   +-> aws -> net (whom TLS trusts)
 //!   local -> net (accepting side), channel (agent role), mux (server role), wire
+//!   reaper (what a kill would leave behind), known to cli, streams and local
 //! ```
 
 #![forbid(unsafe_code)]
@@ -23,6 +24,8 @@ pub mod fuzzing;
 pub mod local;
 pub mod mux;
 pub mod net;
+#[cfg(unix)]
+pub mod reaper;
 pub mod session;
 pub mod streams;
 pub mod term;

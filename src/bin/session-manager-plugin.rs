@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
-use ssmport::cli::{is_response_variable, response_variables};
+use ssmport::cli::{is_response_variable, reaper, response_variables};
 
 fn main() -> ExitCode {
+    if let Some(ended) = reaper() {
+        return ended;
+    }
     let arguments: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|argument| argument.to_string_lossy().into_owned())

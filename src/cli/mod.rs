@@ -51,10 +51,26 @@ use clap::Parser;
 pub use plugin::run as plugin;
 pub use response_variable::{is_response_variable, response_variables};
 
+#[cfg(unix)]
+use crate::reaper;
 use crate::term::restore_on_panic;
 use args::{Cli, Command};
 use failure::Failure;
 use output::Output;
+
+/// Ends this process if it was started as the reaper of another; to be asked before anything else.
+/// If it was not, it will have one as soon as a kill would leave something behind.
+pub fn reaper() -> Option<ExitCode> {
+    #[cfg(unix)]
+    {
+        if reaper::is_reaper() {
+            reaper::reap();
+            return Some(ExitCode::SUCCESS);
+        }
+        reaper::enable();
+    }
+    None
+}
 
 /// Runs `ssmport` with the process's arguments.
 pub fn ssmport() -> ExitCode {

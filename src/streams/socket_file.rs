@@ -2,22 +2,24 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{FileTypeExt, MetadataExt},
+    os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
     task::{Context, Poll},
 };
 
 use rustix::{fs::Mode, process::umask};
-use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
-/// A Unix socket that only its owner may connect to. Its file goes away with it.
+use crate::reaper::{Entrusted, FileId, Remnant, is_abandoned};
+
+/// A Unix socket that only its owner may connect to. Its file goes away with it, even when the
+/// program is killed.
 #[derive(Debug)]
 pub struct SocketFile {
     listener: UnixListener,
     path: PathBuf,
-    /// Device and inode.
-    file: (u64, u64),
+    file: FileId,
+    _entrusted: Entrusted,
 }
 
 impl SocketFile {
@@ -37,13 +39,16 @@ impl SocketFile {
             }
             fs::remove_file(path)?;
         }
+        let absolute = std::path::absolute(path)?;
+        let entrusted = Entrusted::new(Remnant::Binding(absolute.clone()));
         // Not by a change of mode afterwards: until then anyone could connect.
         let before = umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
         let listener = UnixListener::bind(path);
         umask(before);
         let listener = listener?;
-        let file = identity(&fs::symlink_metadata(path)?);
-        Ok(Self { listener, path: path.to_owned(), file })
+        let file = FileId::of(&fs::symlink_metadata(path)?);
+        entrusted.becomes(Remnant::Socket { file, path: absolute });
+        Ok(Self { listener, path: path.to_owned(), file, _entrusted: entrusted })
     }
 
     /// Where it is.
@@ -56,34 +61,22 @@ impl SocketFile {
     }
 }
 
-/// Whether nobody listens at `path` any more.
-fn is_abandoned(path: &Path) -> io::Result<bool> {
-    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A program that is too busy to accept would hold us up, and is there all the same.
-    probe.set_nonblocking(true)?;
-    let answer = probe.connect(&SockAddr::unix(path)?);
-    Ok(answer.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
-}
-
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Another program may have put its own file in our file's place.
         let is_ours =
-            |there: fs::Metadata| identity(&there) == self.file && there.file_type().is_socket();
+            |there: fs::Metadata| FileId::of(&there) == self.file && there.file_type().is_socket();
         if fs::symlink_metadata(&self.path).is_ok_and(is_ours) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-fn identity(file: &fs::Metadata) -> (u64, u64) {
-    (file.dev(), file.ino())
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use socket2::{Domain, SockAddr, Socket, Type};
     use tempfile::TempDir;
 
     use super::*;

@@ -22,6 +22,7 @@ mod faults_bytes;
 mod faults_ends;
 mod faults_programs;
 mod idle;
+mod kills;
 mod local_side;
 mod lost_service;
 mod many_sessions;

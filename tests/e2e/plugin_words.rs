@@ -15,7 +15,7 @@ use crate::{
     raw_frame::*,
     raw_gateway::*,
     raw_peer::RawPeer,
-    support::{Endpoint, Plugin, Program, REGION, Signal, command},
+    support::{Endpoint, Plugin, Program, REGION, Signal, await_that, command},
     targets::TcpTarget,
 };
 
@@ -82,6 +82,25 @@ async fn a_unix_socket_is_opened_where_the_document_says_and_is_gone_afterwards(
         assert_eq!((ended.stdout.as_str(), ended.code()), (expected.as_str(), 0), "{version}");
         assert!(!Path::new(&path).exists(), "the socket's file is left");
     }
+}
+
+#[tokio::test]
+async fn a_killed_drop_ins_unix_socket_is_removed() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("s");
+    let gateway = RawGateway::start().await;
+    let plugin = gateway.plugin();
+    let mut agent = gateway.accept().await;
+    let properties = json!({
+        "portNumber": "80", "type": "LocalPortForwarding",
+        "localConnectionType": "unix", "localUnixSocket": path,
+    });
+    shake_hands(&mut agent, &request("3.3.3050.0", &properties)).await;
+    plugin.wait_for_stdout(|line| line.starts_with("Unix socket"));
+    assert!(path.exists());
+    plugin.signal(Signal::KILL);
+    plugin.finish();
+    await_that("the socket's file is gone", || !path.exists());
 }
 
 #[tokio::test]

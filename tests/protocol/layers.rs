@@ -12,13 +12,14 @@ use std::{
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 /// Folder by folder, what may be imported beside the folder itself.
-const LAYERS: [Layer; 10] = [
+const LAYERS: [Layer; 11] = [
     Layer { folder: "wire", knows: &[], tests_know: &[] },
     Layer { folder: "channel", knows: &["wire"], tests_know: &[] },
     Layer { folder: "mux", knows: &[], tests_know: &[] },
     Layer { folder: "net", knows: &["channel", "mux", "wire"], tests_know: &[] },
     Layer { folder: "aws", knows: &["net", "wire"], tests_know: &[] },
     Layer { folder: "term", knows: &[], tests_know: &[] },
+    Layer { folder: "reaper", knows: &[], tests_know: &[] },
     Layer {
         folder: "session",
         knows: &["net", "aws", "channel", "wire"],
@@ -26,13 +27,15 @@ const LAYERS: [Layer; 10] = [
     },
     Layer {
         folder: "streams",
-        knows: &["session", "net", "channel", "mux", "wire", "term"],
+        knows: &["session", "net", "channel", "mux", "wire", "term", "reaper"],
         tests_know: &["local"],
     },
-    Layer { folder: "local", knows: &["net", "channel", "mux", "wire"], tests_know: &[] },
+    Layer { folder: "local", knows: &["net", "channel", "mux", "wire", "reaper"], tests_know: &[] },
     Layer {
         folder: "cli",
-        knows: &["session", "streams", "local", "net", "aws", "channel", "mux", "wire", "term"],
+        knows: &[
+            "session", "streams", "local", "net", "aws", "channel", "mux", "wire", "term", "reaper",
+        ],
         tests_know: &[],
     },
 ];

@@ -2,8 +2,9 @@
 //! whose output comes from pipes, or from a file once it has ended.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Read},
+    fs::File,
+    io,
+    os::unix::fs::FileExt,
     pin::Pin,
     process::{ExitStatus, Stdio},
     task::{Context, Poll},
@@ -11,7 +12,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::process::Signal;
+use rustix::{
+    fs::{OFlags, fcntl_setfl},
+    process::Signal,
+};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     process::Command,
@@ -19,7 +23,7 @@ use tokio::{
 
 use super::{
     Agents, BATCH, Ending, PAYLOAD_LEN, earlier,
-    process::{Kind, Processes, Program},
+    process::{Processes, Program},
     pty::environment,
     utf8::Runes,
     words,
@@ -28,6 +32,7 @@ use crate::{
     channel::{Channel, Event},
     local::document::{NonInteractiveCommand, Prefixes},
     net::{Application, Pace, Turn},
+    reaper::{Kind, Mark},
     wire::{ExitCode, Packet, PayloadType, control::Flag},
 };
 
@@ -215,6 +220,8 @@ impl Running {
                 Some(file)
             }
         };
+        let birth = processes.announce();
+        program.env(Mark::VARIABLE, birth.mark().to_string());
         let started = program.spawn();
         let mut child = started.map_err(|error| StartError::Program(name.to_owned(), error))?;
         let output = match (merged, &command.separate) {
@@ -227,7 +234,7 @@ impl Running {
                 ]))
             }
         };
-        let program = processes.adopt(child, Kind::Group);
+        let program = birth.adopt(child, Kind::Group);
         Ok(Self { program, output, interrupted: false, pace, next_payload: None })
     }
 
@@ -348,28 +355,26 @@ impl Pipe {
 /// What a command writes when its outputs are not kept apart.
 struct MergedFile {
     file: File,
+    /// Bytes of it.
+    sent: u64,
     runes: Runes,
 }
 
 impl MergedFile {
-    /// A file without a name, and two more handles that write behind each other.
+    /// A file that never has a name, and two more handles that write behind each other.
     fn create() -> io::Result<(Self, File, File)> {
-        let name = format!("ssmport-output-{:032x}", rand::random::<u128>());
-        let path = std::env::temp_dir().join(name);
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).open(&path)?;
-        let out = OpenOptions::new().append(true).open(&path);
-        std::fs::remove_file(&path)?;
-        let out = out?;
-        let err = out.try_clone()?;
-        Ok((Self { file, runes: Runes::default() }, out, err))
+        let file = tempfile::tempfile()?;
+        fcntl_setfl(&file, OFlags::APPEND)?;
+        let (out, err) = (file.try_clone()?, file.try_clone()?);
+        Ok((Self { file, sent: 0, runes: Runes::default() }, out, err))
     }
 
     /// Sends the file's next part; `false` at its end. It was just written, so that reading does
     /// not wait for a disk.
     fn send_next(&mut self, pace: Option<Pace>, channel: &mut Channel, now: Instant) -> bool {
         let mut bytes = vec![0; pace.map_or(PAYLOAD_LEN, |pace| pace.payload_len)];
-        let Ok(len @ 1..) = self.file.read(&mut bytes) else { return false };
+        let Ok(len @ 1..) = self.file.read_at(&mut bytes, self.sent) else { return false };
+        self.sent += len as u64;
         let mut text = Vec::with_capacity(len);
         self.runes.pass(&bytes[..len], &mut text);
         if !text.is_empty() {

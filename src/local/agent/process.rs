@@ -9,30 +9,27 @@ use std::{
     task::{Context, Poll},
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal};
 use tokio::process::Child;
+
+use crate::reaper::{Entrusted, Kind, Leader, Mark, Remnant};
 
 /// The programs of an endpoint's sessions that are still there.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Processes(Arc<Mutex<HashSet<Leader>>>);
 
 impl Processes {
-    /// Takes charge of a program that leads a process group.
-    pub(super) fn adopt(&self, mut child: Child, kind: Kind) -> Program {
-        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let leader = pid.map(|pid| Leader { pid, kind });
-        self.lock().extend(leader);
-        Program {
-            leader,
-            exit: Box::pin(async move { child.wait().await }),
-            exited: None,
-            processes: self.clone(),
-        }
+    /// To be told before a program is started: the endpoint may be killed before it knows it.
+    pub(super) fn announce(&self) -> Birth {
+        let mark = Mark::random();
+        let entrusted = Entrusted::new(Remnant::Starting(mark));
+        Birth { mark, entrusted, processes: self.clone() }
     }
 
-    /// Kills them all.
+    /// Kills them all. Those that are being killed elsewhere are dead, too, when this returns: the
+    /// process may end then.
     pub(super) fn kill(&self) {
-        std::mem::take(&mut *self.lock()).into_iter().for_each(Leader::kill);
+        self.lock().drain().for_each(Leader::kill);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<Leader>> {
@@ -40,13 +37,35 @@ impl Processes {
     }
 }
 
-/// What a program leads.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(super) enum Kind {
-    /// A process group.
-    Group,
-    /// A session with a terminal, whose shell may have made groups of its own.
-    Session,
+/// A program that is about to be started.
+pub(super) struct Birth {
+    mark: Mark,
+    entrusted: Entrusted,
+    processes: Processes,
+}
+
+impl Birth {
+    /// What the program is to have in its environment.
+    pub(super) fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// Takes charge of the program, which leads what `kind` says.
+    pub(super) fn adopt(self, mut child: Child, kind: Kind) -> Program {
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let leader = pid.map(|pid| Leader::of_child(pid, kind));
+        if let Some(leader) = leader {
+            self.processes.lock().insert(leader);
+            self.entrusted.becomes(Remnant::Leader(leader));
+        }
+        Program {
+            leader,
+            exit: Box::pin(async move { child.wait().await }),
+            exited: None,
+            processes: self.processes,
+            entrusted: Some(self.entrusted),
+        }
+    }
 }
 
 /// A program and whatever it has started.
@@ -56,14 +75,14 @@ pub(super) struct Program {
     exit: Pin<Box<dyn Future<Output = io::Result<ExitStatus>> + Send>>,
     exited: Option<Option<ExitStatus>>,
     processes: Processes,
+    entrusted: Option<Entrusted>,
 }
 
 impl Program {
     /// Sends a signal to the program's process group.
     pub(super) fn signal(&self, signal: Signal) {
         if let Some(leader) = self.leader {
-            // A group that is gone needs no signal any more.
-            let _ = kill_process_group(leader.pid, signal);
+            leader.signal(signal);
         }
     }
 
@@ -79,11 +98,13 @@ impl Program {
     }
 
     fn kill(&mut self) {
-        if let Some(leader) = self.leader.take()
-            && self.processes.lock().remove(&leader)
-        {
-            leader.kill();
+        if let Some(leader) = self.leader.take() {
+            let mut processes = self.processes.lock();
+            if processes.remove(&leader) {
+                leader.kill();
+            }
         }
+        self.entrusted = None;
     }
 }
 
@@ -91,47 +112,4 @@ impl Drop for Program {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Leader {
-    pid: Pid,
-    kind: Kind,
-}
-
-impl Leader {
-    fn kill(self) {
-        if self.kind == Kind::Session {
-            self.kill_session();
-        }
-        let _ = kill_process_group(self.pid, Signal::KILL);
-    }
-
-    /// A shell's background jobs are in groups of their own, but still in its session.
-    #[cfg(target_os = "linux")]
-    fn kill_session(self) {
-        let Ok(entries) = std::fs::read_dir("/proc") else { return };
-        for entry in entries.flatten() {
-            let pid = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
-            let Some(pid) = pid.filter(|pid| *pid > 0).and_then(Pid::from_raw) else { continue };
-            if session_of(pid) == Some(self.pid.as_raw_nonzero().get()) {
-                let _ = rustix::process::kill_process(pid, Signal::KILL);
-            }
-        }
-    }
-
-    /// The terminal's end is all that other systems' background jobs hear of it.
-    #[cfg(not(target_os = "linux"))]
-    fn kill_session(self) {}
-}
-
-/// The session of a process, from `/proc`: behind the name, which may hold anything, stand its
-/// state, its parent, its group and its session.
-#[cfg(target_os = "linux")]
-fn session_of(pid: Pid) -> Option<i32> {
-    let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
-    let stat = std::fs::read(path).ok()?;
-    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
-    let rest = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
-    rest.split_ascii_whitespace().nth(3)?.parse().ok()
 }

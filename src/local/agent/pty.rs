@@ -11,7 +11,7 @@ use tokio::{
     process::Child,
 };
 
-use crate::wire::TerminalSize;
+use crate::{reaper::Mark, wire::TerminalSize};
 
 /// The agent's side of the terminal.
 pub(super) struct Pty(pty_process::Pty);
@@ -19,11 +19,11 @@ pub(super) struct Pty(pty_process::Pty);
 impl Pty {
     /// Starts a shell, or a shell that runs one command, as the leader of a session on a terminal.
     ///
-    /// The terminal has no size until the client tells one, as with the real agent.
+    /// `mark` is put into its environment. The terminal has no size until the client tells one, as with the real agent.
     ///
     /// # Errors
     /// There is no terminal to be had, or no shell.
-    pub(super) fn spawn(command: Option<&str>) -> io::Result<(Self, Child)> {
+    pub(super) fn spawn(command: Option<&str>, mark: Mark) -> io::Result<(Self, Child)> {
         let (pty, terminal) = pty_process::open().map_err(io_error)?;
         let mut shell = pty_process::Command::new("sh").kill_on_drop(true);
         if let Some(command) = command {
@@ -32,6 +32,7 @@ impl Pty {
         for (name, value) in environment() {
             shell = shell.env(name, value);
         }
+        shell = shell.env(Mark::VARIABLE, mark.to_string());
         let child = shell.spawn(terminal).map_err(io_error)?;
         Ok((Self(pty), child))
     }

@@ -11,14 +11,12 @@ use rustix::process::Signal;
 use tokio::io::ReadBuf;
 
 use super::{
-    Agents, BATCH, Ending, PAYLOAD_LEN, can_send, earlier,
-    process::{Kind, Program},
-    pty::Pty,
-    utf8::Runes,
+    Agents, BATCH, Ending, PAYLOAD_LEN, can_send, earlier, process::Program, pty::Pty, utf8::Runes,
 };
 use crate::{
     channel::{Channel, Event},
     net::{Application, Pace, Turn},
+    reaper::Kind,
     wire::{PacketPool, PayloadType, TerminalSize, control::Flag},
 };
 
@@ -59,8 +57,9 @@ impl ShellAgent {
     ) -> Self {
         // A command of nothing but white space is no command, says the real agent.
         let command = command.filter(|command| !command.trim().is_empty());
-        let terminal = match Pty::spawn(command) {
-            Ok((pty, child)) => Some((pty, agents.processes.adopt(child, Kind::Session))),
+        let birth = agents.processes.announce();
+        let terminal = match Pty::spawn(command, birth.mark()) {
+            Ok((pty, child)) => Some((pty, birth.adopt(child, Kind::Session))),
             Err(error) => {
                 ending.begin_because(format!("Unable to start a shell: {error}"), now);
                 None

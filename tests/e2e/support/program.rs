@@ -89,6 +89,11 @@ impl Program {
         self.stderr.text()
     }
 
+    /// The child's number.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
     /// Sends a signal to the whole group, as a terminal does.
     pub fn signal(&self, signal: Signal) {
         if let Err(error) = kill_process_group(self.pid, signal) {

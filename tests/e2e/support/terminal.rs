@@ -63,6 +63,18 @@ impl Terminal {
         between
     }
 
+    /// The child's number.
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Waits for the end, however the terminal is left.
+    pub fn await_end(mut self) {
+        let screen = &self.screen;
+        assert!(screen.wait_for_end(DEADLINE), "it did not end\n{}", screen.text());
+        self.child.wait().expect("its end");
+    }
+
     /// Waits for the end; gives the exit code and all that was on the screen. The terminal must be
     /// set as it was before.
     pub fn finish(mut self) -> (Option<i32>, String) {

@@ -1,0 +1,163 @@
+//! The parent's side: what is entrusted to the reaper, and how it is told.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    io::{self, ErrorKind, Write},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use rustix::fs::{OFlags, fcntl_setfl};
+
+use super::{
+    reaping::{self, MOST_REMNANTS},
+    remnant::{Entry, Remnant},
+};
+
+/// Something that is removed if this process dies first. Dropping this says that it is gone.
+#[derive(Debug)]
+pub struct Entrusted {
+    id: u64,
+}
+
+impl Entrusted {
+    /// Entrusts something that is about to be, or is there.
+    ///
+    /// Without a reaper - it was never [enabled](enable), or does not start - nothing happens but a
+    /// line in the log.
+    pub fn new(remnant: Remnant) -> Self {
+        let mut estate = estate();
+        estate.last_id += 1;
+        let id = estate.last_id;
+        estate.put(id, remnant);
+        Self { id }
+    }
+
+    /// What was announced has come to be, or is known better.
+    pub fn becomes(&self, remnant: Remnant) {
+        estate().put(self.id, remnant);
+    }
+}
+
+impl Drop for Entrusted {
+    fn drop(&mut self) {
+        estate().remove(self.id);
+    }
+}
+
+/// Lets this process have a reaper. Only for programs that ask
+/// [`is_reaper`](super::is_reaper) before anything else: the reaper is the same executable.
+pub fn enable() {
+    match env::current_exe() {
+        Ok(executable) => estate().executable = Some(executable),
+        Err(error) => tracing::debug!("no reaper, as this program's file is not known: {error}"),
+    }
+}
+
+/// Of the whole process: it is as a whole that it is killed, and one reaper is enough.
+static ESTATE: Mutex<Estate> = Mutex::new(Estate {
+    executable: None,
+    starts: 0,
+    reaper: None,
+    last_id: 0,
+    entries: BTreeMap::new(),
+});
+
+fn estate() -> MutexGuard<'static, Estate> {
+    ESTATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// All that is entrusted.
+struct Estate {
+    executable: Option<PathBuf>,
+    starts: u32,
+    reaper: Option<Child>,
+    last_id: u64,
+    /// Kept for another reaper, should somebody kill this one.
+    entries: BTreeMap<u64, Remnant>,
+}
+
+impl Estate {
+    fn put(&mut self, id: u64, remnant: Remnant) {
+        if self.executable.is_none() {
+            return;
+        }
+        if self.entries.len() >= MOST_REMNANTS && !self.entries.contains_key(&id) {
+            tracing::debug!("{remnant:?} is one too many for the reaper");
+            return;
+        }
+        let entry = Entry::Put(id, remnant.clone()).to_record();
+        self.entries.insert(id, remnant);
+        let told = match &mut self.reaper {
+            Some(reaper) => tell(reaper, &entry),
+            None => Err(ErrorKind::NotConnected.into()),
+        };
+        match told {
+            Ok(()) => {}
+            // It reads all the time; stopped by somebody it must not stop us.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                tracing::debug!("the reaper does not read");
+            }
+            Err(_) => self.start(),
+        }
+    }
+
+    fn remove(&mut self, id: u64) {
+        if self.entries.remove(&id).is_some()
+            && let Some(reaper) = &mut self.reaper
+        {
+            // A reaper that is gone, or stopped, removes nothing that is not there.
+            let _ = tell(reaper, &Entry::Done(id).to_record());
+        }
+    }
+
+    /// Starts a reaper and tells it everything.
+    fn start(&mut self) {
+        if let Some(mut gone) = self.reaper.take() {
+            // Collected, if it can be without waiting.
+            let _ = gone.try_wait();
+        }
+        let Some(executable) = &self.executable else { return };
+        if self.starts == MOST_STARTS {
+            return;
+        }
+        self.starts += 1;
+        let started = start(Command::new(executable)).and_then(|mut reaper| {
+            for (id, remnant) in &self.entries {
+                tell(&mut reaper, &Entry::Put(*id, remnant.clone()).to_record())?;
+            }
+            Ok(reaper)
+        });
+        match started {
+            Ok(reaper) => self.reaper = Some(reaper),
+            Err(error) => tracing::debug!("no reaper: {}: {error}", executable.display()),
+        }
+    }
+}
+
+fn start(mut reaper: Command) -> io::Result<Child> {
+    use std::os::unix::process::CommandExt;
+
+    reaper.args(reaping::arguments()).env_clear().current_dir("/");
+    // Not in our group, which a terminal's Ctrl-C goes to.
+    reaper.process_group(0);
+    reaper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let reaper = reaper.spawn()?;
+    if let Some(pipe) = &reaper.stdin {
+        fcntl_setfl(pipe, OFlags::NONBLOCK)?;
+    }
+    Ok(reaper)
+}
+
+/// Records are short enough for a pipe to take them whole, or not at all.
+fn tell(reaper: &mut Child, record: &[u8]) -> io::Result<()> {
+    match &mut reaper.stdin {
+        Some(pipe) => pipe.write_all(record),
+        None => Err(ErrorKind::NotConnected.into()),
+    }
+}
+
+/// One that dies at once would do so for ever.
+const MOST_STARTS: u32 = 3;

@@ -1,0 +1,33 @@
+//! What a kill would leave behind, and the process that removes it then.
+//!
+//! Nobody is asked at a SIGKILL: the files of listening sockets stay, and so do the programs that
+//! were started. So, before the first of them comes to be, the program starts itself once more, as
+//! its reaper, and tells it by a pipe what there is. When the pipe ends, the parent is dead, however
+//! it died; the reaper removes what is left, and ends.
+//!
+//! ```text
+//!   this process                                    its reaper
+//!     SocketFile, sessions' programs
+//!       Entrusted --- `7 socket 2049 1234 /run/s` ---> remnants by number
+//!         dropped --- `7 done` ---------------------> forgotten
+//!       (killed)  --- the pipe's end ---------------> removed
+//! ```
+//!
+//! Names and numbers may be another's by then: a file is known by device and inode, a process by
+//! its number and the time of its start. Between a thing's making and the moment when it can be told
+//! so exactly there is time to be killed, too; so it is announced first: a socket by its path,
+//! a program by a mark in its environment.
+
+mod entrusted;
+mod leader;
+mod process;
+mod reaping;
+mod remnant;
+mod socket;
+
+pub use entrusted::{Entrusted, enable};
+pub use leader::{Kind, Leader};
+pub use process::Mark;
+pub use reaping::{is_reaper, reap};
+pub use remnant::Remnant;
+pub use socket::{FileId, is_abandoned};

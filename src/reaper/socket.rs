@@ -1,0 +1,99 @@
+//! The files of Unix sockets.
+
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::Path,
+};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+/// Which file, whatever its name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileId {
+    /// The device's number.
+    pub device: u64,
+    /// The inode's number there. When the file is gone it may become another's.
+    pub inode: u64,
+}
+
+impl FileId {
+    /// Which file this is told of.
+    pub fn of(file: &fs::Metadata) -> Self {
+        Self { device: file.dev(), inode: file.ino() }
+    }
+}
+
+/// Whether nobody listens at `path` any more.
+///
+/// # Errors
+/// There can be no socket of that path, or none at all.
+pub fn is_abandoned(path: &Path) -> io::Result<bool> {
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A program that is too busy to accept would hold us up, and is there all the same.
+    probe.set_nonblocking(true)?;
+    let answer = probe.connect(&SockAddr::unix(path)?);
+    Ok(answer.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+}
+
+/// Removes the socket file at `path` that nobody listens on, if it is one that is meant. Another
+/// program may have replaced it already, even by a file with the same inode.
+pub(super) fn remove_abandoned(path: &Path, is_meant: impl Fn(FileId) -> bool) {
+    let is_ours = |there: fs::Metadata| {
+        there.file_type().is_socket()
+            && is_meant(FileId::of(&there))
+            && is_abandoned(path).unwrap_or(false)
+    };
+    if fs::symlink_metadata(path).is_ok_and(is_ours) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use tempfile::TempDir;
+
+    use super::{super::remnant::Remnant, *};
+
+    #[test]
+    fn an_abandoned_socket_is_removed_if_it_is_the_same() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("s");
+        let listener = UnixListener::bind(&path).unwrap();
+        let file = FileId::of(&fs::symlink_metadata(&path).unwrap());
+        let another = FileId { inode: file.inode + 1, ..file };
+
+        // Somebody listens.
+        Remnant::Socket { file, path: path.clone() }.remove();
+        Remnant::Binding(path.clone()).remove();
+        assert!(path.exists());
+
+        drop(listener);
+        Remnant::Socket { file: another, path: path.clone() }.remove();
+        assert!(path.exists());
+        Remnant::Socket { file, path: path.clone() }.remove();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_file_that_is_no_socket_stays() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("s");
+        fs::write(&path, "precious").unwrap();
+        let file = FileId::of(&fs::symlink_metadata(&path).unwrap());
+        Remnant::Socket { file, path: path.clone() }.remove();
+        Remnant::Binding(path.clone()).remove();
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_socket_of_which_only_the_announcement_came_is_removed() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("s");
+        drop(UnixListener::bind(&path).unwrap());
+        Remnant::Binding(path.clone()).remove();
+        assert!(!path.exists());
+    }
+}
