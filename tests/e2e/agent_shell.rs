@@ -206,7 +206,8 @@ async fn output_may_be_told_to_come_at_the_real_agents_pace() {
         let lengths = client.output_lengths().await;
         assert_eq!(lengths.iter().sum::<usize>(), 100_000);
         assert_eq!(lengths.iter().all(|length| *length <= 1024), paced, "{lengths:?}");
-        assert_eq!(before.elapsed() >= Duration::from_millis(97), paced, "{quirks}");
+        // How long it takes otherwise is the machine's business.
+        assert!(!paced || before.elapsed() >= Duration::from_millis(97), "{quirks}");
     }
 }
 

@@ -206,19 +206,30 @@ async fn the_first_data_may_be_lost_when_it_comes_at_once() {
 
 #[tokio::test]
 async fn quick_acknowledgements_may_be_missed() {
-    for (quirks, missed) in [("none,+late-notes", true), ("none", false)] {
-        let endpoint = Endpoint::with(&["--quirks", quirks]);
-        let target = TcpTarget::echo().await;
-        let mut client = open(&start_session(&endpoint, target.port)).await;
-        let first = client.frame_of(OUTPUT).await;
-        client.acknowledge(&first).await;
-        let again = client.arrival_within(Duration::from_millis(700)).await;
-        assert_eq!(again.is_some(), missed, "{quirks}: {again:?}");
-        if let Some(Arrival::Frame(again)) = again {
-            assert_eq!(again, first);
-            client.acknowledge(&again).await;
+    let target = TcpTarget::echo().await;
+    let faithful = Endpoint::with(&["--quirks", "none"]);
+    assert!(!comes_again(&faithful, target.port).await);
+    let endpoint = Endpoint::with(&["--quirks", "none,+late-notes"]);
+    // Quick is a millisecond, which a busy machine may not make each time.
+    for _ in 0..20 {
+        if comes_again(&endpoint, target.port).await {
+            return;
         }
     }
+    panic!("no acknowledgement was missed");
+}
+
+/// Whether an agent's first message comes again though it is acknowledged at once.
+async fn comes_again(endpoint: &Endpoint, port: u16) -> bool {
+    let mut client = open(&start_session(endpoint, port)).await;
+    let first = client.frame_of(OUTPUT).await;
+    client.acknowledge(&first).await;
+    let again = client.arrival_within(Duration::from_millis(700)).await;
+    if let Some(Arrival::Frame(again)) = &again {
+        assert_eq!(*again, first);
+        client.acknowledge(again).await;
+    }
+    again.is_some()
 }
 
 #[tokio::test]
