@@ -179,9 +179,9 @@ pub struct Driver<'a, S, A> {
     is_told_to_end: bool,
     /// The WebSocket is over, and what was received is still being passed on.
     is_gone: bool,
-    /// Nothing can be written any more. What the other side has sent before may still be read, and
-    /// may be the end of the session.
-    broken: Option<Disconnect>,
+    /// Nothing can be written any more, and until when the reading side may take to find out. What
+    /// the other side has sent before may still be read, and may be the end of the session.
+    broken: Option<(Disconnect, Instant)>,
 }
 
 /// How far the end has come.
@@ -269,7 +269,10 @@ where
             }
             let (read_more, gone) = match reading {
                 Reading::More => (true, None),
-                Reading::Idle => (false, self.broken.take()),
+                // That nothing was there when it was looked at, before the writing, says little.
+                Reading::Idle => {
+                    (false, self.broken.take_if(|(_, until)| now >= *until).map(|b| b.0))
+                }
                 // Nothing wakes the task when the application has made room: look again.
                 Reading::Held => (self.can_receive(), None),
                 Reading::Gone(disconnect) => (false, Some(disconnect)),
@@ -365,7 +368,7 @@ where
             && self.broken.is_none()
             && let Err(error) = self.write_batch(cx, now)
         {
-            self.broken = Some(Disconnect::Broken(error.into()));
+            self.broken = Some((Disconnect::Broken(error.into()), now + LAST_READING));
         }
     }
 
@@ -435,7 +438,10 @@ where
         // Of a WebSocket that is over nothing is due any more.
         let wire = (!self.is_gone).then(|| {
             let channel = self.channel.poll_timeout().filter(|_| !self.is_closed());
-            [Some(self.liveness.poll_timeout()), channel]
+            // One that has passed waits for the application, which holds back the reading.
+            let last_reading = self.broken.as_ref().map(|(_, until)| *until);
+            let last_reading = last_reading.filter(|until| *until > now);
+            [Some(self.liveness.poll_timeout()), channel, last_reading]
         });
         let deadlines = wire.into_iter().flatten().chain([self.application.poll_timeout(), ending]);
         let Some(next) = deadlines.flatten().min() else { return false };
@@ -464,6 +470,8 @@ const PING: &[u8] = b"keepalive";
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// As long as the real agent waits at the end of a session.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
+/// A connection that cannot be written to is soon at its end for reading, too.
+const LAST_READING: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);
 
 #[cfg(test)]

@@ -43,7 +43,9 @@ impl Liveness {
 
     /// A ping was answered.
     pub(super) fn handle_pong(&mut self) {
-        self.answers_pings = true;
+        if !std::mem::replace(&mut self.answers_pings, true) {
+            tracing::debug!("the other side answers pings");
+        }
     }
 
     /// Whether a look at the wall clock is due: it has moved on by itself, and that takes reading.

@@ -81,8 +81,9 @@ async fn a_service_that_was_away_for_too_long_is_found_again() {
 async fn a_frozen_service_is_noticed_and_its_streams_go_on_when_it_thaws() {
     let target = TcpTarget::echo().await;
     let endpoint = Endpoint::start();
-    let forward = forward(&endpoint, target.port, &["--dead-after", "1s", "-v"]);
+    let forward = forward(&endpoint, target.port, &["--dead-after", "1s", "-vv"]);
     let mut stream = connected(&forward).await;
+    forward.program.wait_for_stderr(|line| line.contains("answers pings"));
     endpoint.program.signal(Signal::STOP);
     let before = Instant::now();
     stream.write_all(b"into the ice").await.unwrap();
