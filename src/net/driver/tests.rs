@@ -224,3 +224,28 @@ async fn what_the_service_has_left_behind_is_read_though_nothing_can_be_written(
     assert!(matches!(outcome, Outcome::Closed { .. }), "{outcome:?}");
     assert_eq!(counting.0, MESSAGES);
 }
+
+/// Between a look at the socket and the writing that fails, more may have come.
+#[tokio::test(start_paused = true)]
+async fn what_comes_as_writing_fails_is_read_too() {
+    let (ours, theirs) = duplex(1 << 16);
+    let ours = WebSocketStream::from_raw_socket(Left(ours), Side::Client, None).await;
+    let mut theirs = WebSocketStream::from_raw_socket(theirs, Side::Server, None).await;
+    let (mut channel, mut counting) = (client(), Counting::default());
+    let began = now();
+    // The first ping, after a second, cannot be written.
+    let service = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        say_closed(&mut theirs, 1).await;
+    };
+    let driver = Driver::new(ours, &mut channel, &mut counting).run();
+    let (outcome, ()) = tokio::join!(driver, service);
+    assert!(matches!(outcome, Ok(Outcome::Closed { .. })), "{outcome:?}");
+
+    // Nothing comes: then it is lost.
+    let (ours, _theirs) = duplex(1 << 16);
+    let ours = WebSocketStream::from_raw_socket(Left(ours), Side::Client, None).await;
+    let outcome = Driver::new(ours, &mut client(), &mut counting).run().await;
+    assert!(matches!(outcome, Ok(Outcome::Disconnected(_))), "{outcome:?}");
+    assert!(now() < began + Duration::from_secs(6), "it is not waited for much longer");
+}
