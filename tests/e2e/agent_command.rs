@@ -106,8 +106,10 @@ async fn a_command_has_no_input() {
 async fn control_characters_are_signals() {
     let endpoint = Endpoint::start();
     for (input, name) in [(&b"\x03"[..], "INT"), (b"ab\x1cc\x03", "QUIT")] {
-        let command =
-            format!("sh -c 'trap \"echo {name}; exit 7\" {name}; sleep 60 & echo ready; wait'");
+        // A program in the background keeps the shell ready for its trap, and must not keep the
+        // output open.
+        let wait = "sleep 60 >/dev/null 2>&1 & echo ready; wait";
+        let command = format!("sh -c 'trap \"echo {name}; exit 7\" {name}; {wait}'");
         let mut client = open_and_shake_hands(&separate(&endpoint, &command, &[])).await;
         assert_eq!(client.data_of(STREAM).await.text(), "ready\n");
         client.send(STREAM, input).await;
