@@ -4,6 +4,8 @@ use std::{
     fs, io,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -39,15 +41,24 @@ pub fn is_abandoned(path: &Path) -> io::Result<bool> {
 /// Removes the socket file at `path` that nobody listens on, if it is one that is meant. Another
 /// program may have replaced it already, even by a file with the same inode.
 pub(super) fn remove_abandoned(path: &Path, is_meant: impl Fn(FileId) -> bool) {
-    let is_ours = |there: fs::Metadata| {
-        there.file_type().is_socket()
-            && is_meant(FileId::of(&there))
-            && is_abandoned(path).unwrap_or(false)
-    };
-    if fs::symlink_metadata(path).is_ok_and(is_ours) {
-        let _ = fs::remove_file(path);
+    let is_ours =
+        |there: fs::Metadata| there.file_type().is_socket() && is_meant(FileId::of(&there));
+    // Threads of a program that was killed may outlive its first one by a moment, and keep the
+    // listener.
+    for _ in 0..LOOKS {
+        if !fs::symlink_metadata(path).is_ok_and(&is_ours) {
+            return;
+        }
+        if is_abandoned(path).unwrap_or(false) {
+            let _ = fs::remove_file(path);
+            return;
+        }
+        thread::sleep(PAUSE);
     }
 }
+
+const LOOKS: usize = 40;
+const PAUSE: Duration = Duration::from_millis(25);
 
 #[cfg(test)]
 mod tests {
