@@ -13,6 +13,7 @@ use std::{
 
 use futures_util::StreamExt;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     sync::watch,
     time::{sleep, timeout},
 };
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     channel::Channel,
-    net::{Application, DriveError, Driver, Outcome, epoch_ms, now},
+    net::{Application, Disconnect, Driver, Outcome, epoch_ms, now},
     wire::{MessageType, control::OpenDataChannel},
 };
 
@@ -92,7 +93,7 @@ impl AgentGateway {
         });
         let superseded = async { newest.wait_for(|newest| *newest > opening).await.is_ok() };
 
-        let outcome = {
+        let lost = {
             let mut agent = live.agent.lock().await;
             let agent = agent.get_or_insert_with(|| self.new_agent(&data_channel));
             if opening > 1 {
@@ -102,38 +103,50 @@ impl AgentGateway {
             agent.channel.announce(start, &id, &data_channel.target, now());
             tracing::info!(session = id, "data channel {opening} open");
             tokio::select! {
-                outcome = self.drive(agent, &data_channel, socket) => outcome,
+                lost = self.drive(agent, &data_channel, socket) => lost,
                 _ = superseded => return,
             }
         };
-        match outcome {
-            Ok(Outcome::Disconnected(why)) => {
-                tracing::info!(session = id, "data channel {opening} lost: {why}");
-                self.service().leave_data_channel(&id, opening);
-                self.await_resumption(&live, &mut data_channel).await;
-            }
-            Ok(_) => self.end(&id, "ended by the client or its agent"),
-            Err(error) => {
-                tracing::warn!(session = id, "session failed: {error}");
-                self.end(&id, &error.to_string());
-            }
+        if let Some(why) = lost {
+            tracing::info!(session = id, "data channel {opening} lost: {why}");
+            self.service().leave_data_channel(&id, opening);
+            self.await_resumption(&live, &mut data_channel).await;
         }
     }
 
+    /// Runs the session until it is over, or until this WebSocket is lost.
     async fn drive(
         &self,
         agent: &mut Agent,
         data_channel: &DataChannel,
         socket: LocalWebSocket,
-    ) -> Result<Outcome, DriveError> {
+    ) -> Option<Disconnect> {
         let Agent { channel, application } = agent;
+        let id = &data_channel.session_id;
         let Some(connection) = self.faults.connection(data_channel, now(), epoch_ms()) else {
-            return Driver::new(socket, channel, application).run().await;
+            return self.serve_driver(id, Driver::new(socket, channel, application)).await;
         };
         let (relay, socket) = Relay::new(socket, connection).await;
         let driver = Driver::new(socket, channel, application);
-        let (outcome, ()) = tokio::join!(driver.run(), relay.run());
-        outcome
+        tokio::join!(self.serve_driver(id, driver), relay.run()).0
+    }
+
+    /// That the session is over is noted first: its client may be slow to say goodbye.
+    async fn serve_driver<S, A>(&self, id: &str, mut driver: Driver<'_, S, A>) -> Option<Disconnect>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        A: Application,
+    {
+        match driver.drive().await {
+            Ok(Outcome::Disconnected(why)) => return Some(why),
+            Ok(_) => self.end(id, "ended by the client or its agent"),
+            Err(error) => {
+                tracing::warn!(session = id, "session failed: {error}");
+                self.end(id, &error.to_string());
+            }
+        }
+        driver.close(CLOSE_TIMEOUT).await;
+        None
     }
 
     /// Waits for another data channel to take the session over, or ends it.
@@ -218,6 +231,7 @@ async fn refuse(mut socket: LocalWebSocket, why: &str) {
 }
 
 const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// For a client that is slow to say goodbye.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a session without a data channel can be resumed. The service's default idle time.
 const RESUME_LIMIT: Duration = Duration::from_secs(20 * 60);

@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, Stream, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::Sleep,
@@ -238,16 +238,37 @@ where
         self
     }
 
-    /// Runs until the application, the service or the connection ends.
+    /// Runs until the application, the service or the connection ends, and says goodbye unless
+    /// the connection is gone.
     ///
     /// # Errors
     /// When the session cannot go on on any connection.
     pub async fn run(mut self) -> Result<Outcome, DriveError> {
-        let outcome = poll_fn(|cx| self.poll(cx)).await;
+        let outcome = self.drive().await;
         if !matches!(outcome, Ok(Outcome::Disconnected(_))) {
-            self.close().await;
+            self.close(CLOSE_TIMEOUT).await;
         }
         outcome
+    }
+
+    /// As [`run`](Self::run), without the goodbye.
+    ///
+    /// # Errors
+    /// When the session cannot go on on any connection.
+    pub async fn drive(&mut self) -> Result<Outcome, DriveError> {
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Says goodbye, and takes what still comes until the other side has done the same, or for as
+    /// long as `limit`: a socket that is closed with something unread is reset, and a reset
+    /// overtakes the last frames that were sent.
+    pub async fn close(mut self, limit: Duration) {
+        let goodbye = async {
+            self.websocket.close(None).await?;
+            while self.websocket.next().await.transpose()?.is_some() {}
+            Ok::<_, WebSocketError>(())
+        };
+        let _ = tokio::time::timeout(limit, goodbye).await;
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, DriveError>> {
@@ -454,11 +475,6 @@ where
             self.sleep.as_mut().reset(next);
         }
         self.sleep.as_mut().poll(cx).is_ready()
-    }
-
-    /// Says goodbye, as far as the other side listens.
-    async fn close(&mut self) {
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, self.websocket.close(None)).await;
     }
 }
 
