@@ -18,12 +18,26 @@
 #![expect(clippy::disallowed_methods, reason = "credentials expire by the clock")]
 
 mod account;
+mod call;
 mod configuration;
 mod credentials;
+mod ec2;
+mod ecs;
+mod endpoints;
 mod error;
+mod http_client;
+mod iam;
+mod instance_connect;
 mod kms;
+mod nodes;
+mod service;
 mod signature;
 
 pub use account::{Account, StartSession, StartedSession};
 pub use configuration::Settings;
+pub use ec2::Instance;
+pub use ecs::Container;
+pub use endpoints::Endpoints;
 pub use error::{AwsError, Operation};
+pub use nodes::ManagedNode;
+pub use service::Service;

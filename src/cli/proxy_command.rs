@@ -75,14 +75,13 @@ impl Form {
 /// The options that a proxy started by ssh is to have of those that were given to us.
 pub(super) fn passed_on(global: &Global) -> Vec<String> {
     let mut options = Vec::new();
-    for (name, value) in [
-        ("--profile", &global.profile),
-        ("--region", &global.region),
-        ("--endpoint-url", &global.endpoint_url),
-    ] {
+    for (name, value) in [("--profile", &global.profile), ("--region", &global.region)] {
         if let Some(value) = value {
             options.extend([name.to_owned(), value.clone()]);
         }
+    }
+    for (name, value) in global.endpoints.options() {
+        options.extend([name.to_owned(), value.clone()]);
     }
     options
 }
