@@ -30,6 +30,7 @@ mod iam;
 mod instance_connect;
 mod kms;
 mod nodes;
+mod refusal;
 mod service;
 mod signature;
 
