@@ -1,7 +1,7 @@
 //! The endpoint's one port: the API and the WebSockets of the data channels, over plain HTTP/1.1.
 //!
 //! ```text
-//!   POST /                           the API, see `api`
+//!   POST /                           the APIs, see `api`
 //!   GET  /v1/data-channel/SESSION    upgrade to WebSocket, handed to the Gateway
 //! ```
 //!
@@ -33,7 +33,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::api::{STREAM_PATH, answer};
+use super::api::{self, STREAM_PATH};
 use super::error::ServiceError;
 use super::service::Service;
 use super::web_page;
@@ -177,6 +177,9 @@ impl Connection {
         if path == "/" {
             return match *request.method() {
                 Method::POST => self.call_api(request, local).await,
+                Method::GET if api::is_request(request.uri()) => {
+                    self.call_api(request, local).await
+                }
                 _ => Answer::wrong_method("POST"),
             };
         }
@@ -210,22 +213,23 @@ impl Connection {
                 );
             }
         };
-        let target = head.headers.get(TARGET).map(HeaderValue::to_str);
-        let target = target.and_then(Result::ok);
-        let reply = answer(
-            target,
-            &body,
-            &mut lock(&self.service),
-            &stream_base(&head.headers, local),
-            SystemTime::now(),
-        );
-        tracing::debug!(target, refused = reply.refused, "API call");
-        let mut response = json_response(reply.status, AMZ_JSON, reply.body.to_string());
-        let request_id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
-        if let Ok(request_id) = HeaderValue::try_from(request_id.to_string()) {
-            response.headers_mut().insert(REQUEST_ID, request_id);
+        let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
+        let request = api::Request {
+            method: &head.method,
+            uri: &head.uri,
+            headers: &head.headers,
+            body: &body,
+            id: &id,
+            stream_base: &stream_base(&head.headers, local),
+            now: SystemTime::now(),
+        };
+        let reply = api::answer(&request, &mut lock(&self.service));
+        tracing::debug!(operation = reply.operation, refused = reply.refused, "API call");
+        let mut answer = text_response(reply.status, reply.content_type, reply.body);
+        if let Ok(id) = HeaderValue::try_from(&id) {
+            answer.headers_mut().insert(REQUEST_ID, id);
         }
-        Answer::Plain(response)
+        Answer::Plain(answer)
     }
 }
 
@@ -240,7 +244,7 @@ impl Answer {
     /// An answer that also says what this is, for whoever comes here by mistake.
     fn refuse(status: StatusCode, problem: &str) -> Self {
         let body = json!({ "message": format!("{problem} {SIGNPOST}") });
-        let mut response = json_response(status, "application/json", body.to_string());
+        let mut response = text_response(status, "application/json", body.to_string());
         if status == StatusCode::PAYLOAD_TOO_LARGE || status == StatusCode::REQUEST_TIMEOUT {
             // The rest of the body is still on its way and no request.
             let close = HeaderValue::from_static("close");
@@ -255,7 +259,7 @@ impl Answer {
         let body = json!({ "__type": error.code(), "message": error.to_string() });
         let status = StatusCode::SERVICE_UNAVAILABLE;
         // The rest of the request may still be on its way.
-        Self::Plain(json_response(status, AMZ_JSON, body.to_string()))
+        Self::Plain(text_response(status, AMZ_JSON, body.to_string()))
             .with_header(CONNECTION, HeaderValue::from_static("close"))
     }
 
@@ -272,7 +276,7 @@ impl Answer {
     }
 }
 
-fn json_response(
+fn text_response(
     status: StatusCode,
     content_type: &'static str,
     body: String,
@@ -376,7 +380,6 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-const TARGET: &str = "x-amz-target";
 const REQUEST_ID: &str = "x-amzn-requestid";
 const AMZ_JSON: &str = "application/x-amz-json-1.1";
 
