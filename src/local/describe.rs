@@ -108,10 +108,10 @@ impl DescribeNodes {
     fn matches(&self, node: &Node) -> Result<bool, ServiceError> {
         let mut all = true;
         for (key, values) in &self.filters {
-            let Some(actual) = node.filter_value(key) else {
+            let Some(actual) = node.filter_values(key) else {
                 return Err(ServiceError::InvalidFilterKey { key: key.clone() });
             };
-            all &= values.iter().any(|value| value == actual);
+            all &= values.iter().any(|value| actual.contains(&value.as_str()));
         }
         Ok(all)
     }

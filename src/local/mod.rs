@@ -21,6 +21,7 @@
 //! goes through real connections to whatever the session's document names.
 #![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
 
+mod account;
 mod agent;
 mod api;
 mod describe;
@@ -48,12 +49,13 @@ use std::{
 
 use tokio::{net::TcpListener, task::JoinSet};
 
+pub use account::{Account, AccountError, MadeUp, User};
 pub use agent::{Quirks, QuirksError};
 pub use document::Parameters;
 pub use error::ServiceError;
 pub use faults::{Faults, FaultsError};
 pub use kms::{EncryptionContext, GeneratedKey, KmsError};
-pub use node::Node;
+pub use node::{Node, PingStatus};
 pub use service::{StartSession, Ticket};
 
 use crate::net::{Pace, now};
@@ -98,6 +100,8 @@ impl Default for EndpointConfig {
                 platform_name: "ssmport embedded endpoint".to_owned(),
                 platform_version: env!("CARGO_PKG_VERSION").to_owned(),
                 ip: "127.0.0.1".to_owned(),
+                ec2: true,
+                ..Node::default()
             }],
             agent_version: AGENT_VERSION.to_owned(),
             pace: None,

@@ -112,7 +112,7 @@ impl Service {
         if let Some(reason) = &request.reason {
             check_length("reason", reason, REASON_LIMIT)?;
         }
-        if !self.nodes.contains_key(&request.target) {
+        if !self.has_connected(&request.target) {
             return Err(ServiceError::TargetNotConnected { target: request.target });
         }
         let workload = Workload::from_document(document, &request.parameters)?;
@@ -255,13 +255,17 @@ impl Service {
         question.page(self.nodes.values())
     }
 
-    /// Whether `target` is a node of this endpoint.
+    /// Whether `target` is a node of this endpoint, and its agent there.
     ///
     /// # Errors
     /// [`ServiceError::Constraint`] for an empty or too long target.
     pub fn is_connected(&self, target: &str) -> Result<bool, ServiceError> {
         check_length("target", target, TARGET_LIMIT)?;
-        Ok(self.nodes.contains_key(target))
+        Ok(self.has_connected(target))
+    }
+
+    fn has_connected(&self, target: &str) -> bool {
+        self.nodes.get(target).is_some_and(Node::is_connected)
     }
 
     /// Callers that never come back must not use up [`LIVE_LIMIT`].

@@ -10,7 +10,7 @@ use crate::local::{
     describe::{ACCESS_TYPE, DescribeNodes, DescribeSessions, Page},
     document::Parameters,
     error::ServiceError,
-    node::{Node, PING_STATUS, PLATFORM_TYPE},
+    node::{Node, PLATFORM_TYPE},
     service::{OWNER, Service, StartSession, Ticket},
     session::Session,
 };
@@ -223,7 +223,7 @@ fn show_session(session: &Session) -> Value {
 fn show_node(node: &Node, now: SystemTime) -> Value {
     json!({
         "InstanceId": node.id,
-        "PingStatus": PING_STATUS,
+        "PingStatus": node.ping_status.name(),
         "LastPingDateTime": epoch_seconds(now),
         "AgentVersion": node.agent_version,
         "IsLatestVersion": true,

@@ -17,6 +17,7 @@ fn service() -> Service {
         platform_name: "Amazon Linux".to_owned(),
         platform_version: "2023".to_owned(),
         ip: "127.0.0.1".to_owned(),
+        ..Node::default()
     };
     Service::new([node]).expect("the system has random bytes")
 }

@@ -13,6 +13,7 @@ fn node(id: &str) -> Node {
         platform_name: "Amazon Linux".to_owned(),
         platform_version: "2023".to_owned(),
         ip: "127.0.0.1".to_owned(),
+        ..Node::default()
     }
 }
 
