@@ -42,6 +42,7 @@ pub(super) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
         quirks: arguments.quirks,
         kms_key: arguments.kms_key,
         requires_challenge: arguments.kms_challenge,
+        account: account.clone(),
         faults: arguments.faults.unwrap_or_default(),
     };
     let endpoint = Endpoint::start(listener, config)
@@ -49,8 +50,8 @@ pub(super) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
 
     let url = format!("http://{}", endpoint.address());
     if !endpoint.address().ip().is_loopback() {
-        output
-            .warn(&format!("{url} can be reached from other machines, and checks no credentials"));
+        let open = if account.is_some() { "" } else { ", and checks no credentials" };
+        output.warn(&format!("{url} can be reached from other machines{open}"));
     }
     output.note(&format!("Embedded endpoint on {url}, with {}", ids.join(", ")));
     let mut ready = json!({"event": "ready", "url": url, "nodes": ids});

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
 use http::uri::Authority;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -185,7 +185,10 @@ impl Connection {
         }
         match path.strip_prefix(STREAM_PATH) {
             Some(session_id) if is_session_id(session_id) => match *request.method() {
-                Method::GET => open_websocket(session_id.to_owned(), request),
+                Method::GET => match self.refuse_upgrade(&request, local) {
+                    Some(refused) => refused,
+                    None => open_websocket(session_id.to_owned(), request),
+                },
                 _ => Answer::wrong_method("GET"),
             },
             _ => Answer::refuse(StatusCode::NOT_FOUND, "There is nothing at this path."),
@@ -213,23 +216,33 @@ impl Connection {
                 );
             }
         };
-        let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string();
+        let (id, stream_base) = (request_id(), stream_base(&head.headers, local));
         let request = api::Request {
             method: &head.method,
             uri: &head.uri,
             headers: &head.headers,
             body: &body,
             id: &id,
-            stream_base: &stream_base(&head.headers, local),
+            stream_base: &stream_base,
             now: SystemTime::now(),
         };
-        let reply = api::answer(&request, &mut lock(&self.service));
-        tracing::debug!(operation = reply.operation, refused = reply.refused, "API call");
-        let mut answer = text_response(reply.status, reply.content_type, reply.body);
-        if let Ok(id) = HeaderValue::try_from(&id) {
-            answer.headers_mut().insert(REQUEST_ID, id);
-        }
-        Answer::Plain(answer)
+        Answer::reply(api::answer(&request, &mut lock(&self.service)), &id)
+    }
+
+    /// The answer to a data channel's upgrade that must not be.
+    fn refuse_upgrade(&self, request: &Request<Incoming>, local: SocketAddr) -> Option<Answer> {
+        let (id, stream_base) = (request_id(), stream_base(request.headers(), local));
+        let request = api::Request {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            body: &[],
+            id: &id,
+            stream_base: &stream_base,
+            now: SystemTime::now(),
+        };
+        let refused = api::refuse_upgrade(&request, &lock(&self.service))?;
+        Some(Answer::reply(refused, &id))
     }
 }
 
@@ -241,6 +254,15 @@ enum Answer {
 }
 
 impl Answer {
+    fn reply(reply: api::Reply, id: &str) -> Self {
+        tracing::debug!(operation = reply.operation, refused = reply.refused, "API call");
+        let answer = Self::Plain(text_response(reply.status, reply.content_type, reply.body));
+        match HeaderValue::try_from(id) {
+            Ok(id) => answer.with_header(HeaderName::from_static(REQUEST_ID), id),
+            Err(_) => answer,
+        }
+    }
+
     /// An answer that also says what this is, for whoever comes here by mistake.
     fn refuse(status: StatusCode, problem: &str) -> Self {
         let body = json!({ "message": format!("{problem} {SIGNPOST}") });
@@ -269,7 +291,7 @@ impl Answer {
             .with_header(ALLOW, HeaderValue::from_static(allowed))
     }
 
-    fn with_header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
+    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         let (Self::Plain(response) | Self::Upgrade(response, ..)) = &mut self;
         response.headers_mut().insert(name, value);
         self
@@ -345,6 +367,10 @@ async fn read_body(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
         }
     }
     Ok((length <= BODY_LIMIT).then(|| read.freeze()))
+}
+
+fn request_id() -> String {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
 }
 
 /// The caller's own way to this endpoint, so that it holds behind a mapped port too.

@@ -6,7 +6,7 @@
 //!        | POST /                          | GET /v1/data-channel/ID
 //!        v                                 v
 //!      http ------------------------------ http
-//!        |                                 |
+//!        | signature? account, policy?     |
 //!       api -> service <-- token? -- gateway
 //!              sessions,                   | one per session
 //!              nodes                     agent -> TCP targets, programs
@@ -36,6 +36,7 @@ mod kms;
 mod node;
 mod service;
 mod session;
+mod signature;
 mod token;
 mod web_page;
 
@@ -86,6 +87,8 @@ pub struct EndpointConfig {
     /// Whether the agent sends a random challenge, and refuses clients that do not put it into the
     /// encryption context.
     pub requires_challenge: bool,
+    /// Whose callers are told apart; `None` checks no credentials.
+    pub account: Option<Account>,
     /// What the service does to test those who rely on it.
     pub faults: Faults,
 }
@@ -110,6 +113,7 @@ impl Default for EndpointConfig {
             quirks: Quirks::default(),
             kms_key: None,
             requires_challenge: false,
+            account: None,
             faults: Faults::default(),
         }
     }
@@ -135,7 +139,9 @@ impl Endpoint {
     pub fn start(listener: TcpListener, config: EndpointConfig) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let kms = Arc::new(Kms::new(config.kms_key.as_deref())?);
-        let service = Service::new(config.nodes.clone())?.with_kms(Arc::clone(&kms));
+        let service = Service::new(config.nodes.clone())?
+            .with_kms(Arc::clone(&kms))
+            .with_account(config.account.clone());
         let service = Arc::new(Mutex::new(service));
         let agents = Agents::new(&config, Arc::clone(&kms));
         let faults = FaultyService::new(config.faults, now());

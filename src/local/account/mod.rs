@@ -3,23 +3,27 @@
 //! ```text
 //!   file.rs       the account file, read and checked as a whole
 //!   user.rs       users with their keys
+//!   caller.rs     who a key turned out to be
 //! ```
 //!
 //! An endpoint without an account checks nothing and has one nameless caller.
 
+mod caller;
 mod file;
 mod user;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::SystemTime};
 
+pub use caller::Caller;
 pub use file::AccountError;
 use file::AccountFile;
+use user::Secret;
 pub use user::{MadeUp, User};
 
-use super::{node::Node, token::Mint};
+use super::{node::Node, signature::SignatureError, token::Mint};
 
 /// An account with its users and its nodes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Account {
     id: String,
     /// By name.
@@ -49,8 +53,32 @@ impl Account {
         &self.nodes
     }
 
+    /// The key that a request is signed with.
+    ///
+    /// # Errors
+    /// [`SignatureError::UnknownKey`].
+    pub fn key(
+        &self,
+        access_key_id: &str,
+        token: Option<&str>,
+        _: SystemTime,
+    ) -> Result<Key, SignatureError> {
+        // No token goes with a long-term key.
+        let mut users = self.users.values().filter(|_| token.is_none());
+        let user = users.find(|user| user.access_key_id == access_key_id);
+        let user = user.ok_or(SignatureError::UnknownKey)?;
+        Ok(Key { secret: user.secret.clone(), caller: user.caller() })
+    }
+
     /// The users in the order of their names.
     pub fn users(&self) -> impl Iterator<Item = &User> {
         self.users.values()
     }
+}
+
+/// A secret, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Key {
+    pub(super) secret: Secret,
+    pub(super) caller: Caller,
 }

@@ -5,10 +5,11 @@ use std::fmt;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::Caller;
 use crate::local::token::Mint;
 
 /// A user with one access key.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct User {
     /// Unique in its account.
     pub name: String,
@@ -39,6 +40,10 @@ impl User {
             secret: Secret::new(secret),
             made_up,
         }
+    }
+
+    pub(super) fn caller(&self) -> Caller {
+        Caller { arn: self.arn.clone(), name: self.name.clone() }
     }
 
     /// What the user cannot know from the account file, and what goes with it.

@@ -4,7 +4,7 @@ use http::StatusCode;
 use thiserror::Error;
 
 use super::Protocol;
-use crate::local::{error::ServiceError, kms::KmsError};
+use crate::local::{error::ServiceError, kms::KmsError, signature::SignatureError};
 
 /// A refusal by whichever service was asked, or before any was.
 #[derive(Debug, Error)]
@@ -16,6 +16,10 @@ pub enum ApiError {
     /// By the key service.
     #[error(transparent)]
     Kms(#[from] KmsError),
+
+    /// The caller is not known.
+    #[error(transparent)]
+    Signature(#[from] SignatureError),
 
     /// The body is not what its operation takes.
     #[error("the request body cannot be read: {0}")]
@@ -40,10 +44,11 @@ pub enum ApiError {
 
 impl ApiError {
     /// The error's name, which is not the same in every protocol.
-    pub fn code(&self, _: Protocol) -> &'static str {
+    pub fn code(&self, protocol: Protocol) -> &'static str {
         match self {
             Self::Service(error) => error.code(),
             Self::Kms(error) => error.code(),
+            Self::Signature(error) => error.code(protocol),
             Self::Serialization(_) => "SerializationException",
             Self::UnknownTarget { .. } => "UnknownOperationException",
             Self::UnknownAction { .. } => "InvalidAction",
@@ -52,6 +57,10 @@ impl ApiError {
 
     /// The status that the query protocol answers with; JSON 1.1 has but one.
     pub fn status(&self) -> StatusCode {
-        StatusCode::BAD_REQUEST
+        match self {
+            Self::Signature(SignatureError::Incomplete { .. }) => StatusCode::BAD_REQUEST,
+            Self::Signature(_) => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
+        }
     }
 }

@@ -7,26 +7,32 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{ApiError, Protocol, Reply, Request, kms, ssm};
+use super::{ApiError, Call, Protocol, Reply, Request, kms, ssm};
 use crate::local::service::Service;
 
 /// Answers a request whose `X-Amz-Target` is `target`.
 pub fn answer(request: &Request<'_>, target: Option<&str>, service: &mut Service) -> Reply {
-    let performed = perform(request, target, service);
-    let (status, body, refused) = match performed {
-        Ok(body) => (StatusCode::OK, body, None),
-        Err(error) => {
-            let code = error.code(Protocol::Json);
-            let body = json!({ "__type": code, "message": error.to_string() });
-            (StatusCode::BAD_REQUEST, body, Some(code))
-        }
-    };
+    match perform(request, target, service) {
+        Err(error) => refuse(target, &error, StatusCode::BAD_REQUEST),
+        Ok(body) => Reply {
+            status: StatusCode::OK,
+            content_type: CONTENT_TYPE,
+            body: body.to_string(),
+            operation: target.map(str::to_owned),
+            refused: None,
+        },
+    }
+}
+
+/// What says that a request was refused.
+pub fn refuse(target: Option<&str>, error: &ApiError, status: StatusCode) -> Reply {
+    let code = error.code(Protocol::Json);
     Reply {
         status,
         content_type: CONTENT_TYPE,
-        body: body.to_string(),
+        body: json!({ "__type": code, "message": error.to_string() }).to_string(),
         operation: target.map(str::to_owned),
-        refused,
+        refused: Some(code),
     }
 }
 
@@ -36,9 +42,13 @@ fn perform(
     service: &mut Service,
 ) -> Result<Value, ApiError> {
     let answer = match target.and_then(|target| target.split_once('.')) {
-        Some((ssm::TARGET, operation)) => ssm::perform(operation, request, service),
+        Some((ssm::TARGET, operation)) => {
+            let call = Call::identify(request, service, ssm::SIGNING_NAME)?;
+            ssm::perform(operation, &call, service)
+        }
         Some((kms::TARGET, operation)) => {
-            service.kms().and_then(|kms| kms::perform(operation, request.body, kms))
+            let call = Call::identify(request, service, kms::SIGNING_NAME)?;
+            service.kms().and_then(|kms| kms::perform(operation, call.request.body, kms))
         }
         _ => None,
     };

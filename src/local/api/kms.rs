@@ -93,6 +93,9 @@ fn constraint(member: &str, constraint: &str) -> ApiError {
 /// What stands in front of an operation's name in `X-Amz-Target`.
 pub const TARGET: &str = "TrentService";
 
+/// Its name in signatures.
+pub const SIGNING_NAME: &str = "kms";
+
 #[cfg(test)]
 mod tests {
     use super::*;

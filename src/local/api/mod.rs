@@ -7,9 +7,11 @@
 //!
 //! A request names its operation in a header or in a form, and is answered in the same manner. This
 //! folder turns requests into calls of the services, and what those say into bodies; it touches no
-//! socket. Members that an operation does not know are ignored.
+//! socket. Where there is an account, a request is looked at only once its signature is checked
+//! (identity.rs). Members that an operation does not know are ignored.
 
 mod error;
+mod identity;
 mod json;
 mod kms;
 mod query;
@@ -19,8 +21,9 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::CONTENT_TYPE};
 
-use super::service::Service;
+use super::{service::Service, session::Owner, signature::SignatureError};
 use error::ApiError;
+use identity::Identity;
 use query::Form;
 pub use ssm::STREAM_PATH;
 
@@ -68,6 +71,42 @@ pub fn answer(request: &Request<'_>, service: &mut Service) -> Reply {
 /// Whether `uri` itself is a request: one of the query protocol needs no body.
 pub fn is_request(uri: &Uri) -> bool {
     Form::read(uri.query().unwrap_or_default().as_bytes()).action().is_some()
+}
+
+/// Answers a WebSocket's upgrade that must not be, because it is signed and wrongly so. One that
+/// is not signed is taken, as the real service takes those of old clients: what counts is the
+/// token that follows.
+pub fn refuse_upgrade(request: &Request<'_>, service: &Service) -> Option<Reply> {
+    let account = service.account()?;
+    match Identity::check(request, account, "ssmmessages") {
+        Ok(_) | Err(SignatureError::Missing) => None,
+        Err(error) => Some(json::refuse(None, &error.into(), StatusCode::FORBIDDEN)),
+    }
+}
+
+/// A request, and who sent it.
+struct Call<'a> {
+    request: &'a Request<'a>,
+    /// None where nobody is told apart.
+    identity: Option<Identity>,
+}
+
+impl<'a> Call<'a> {
+    /// Finds out who sent a request to the service that is called so in signatures.
+    fn identify(
+        request: &'a Request<'a>,
+        service: &Service,
+        signing_name: &'static str,
+    ) -> Result<Self, SignatureError> {
+        let account = service.account();
+        let identity = account.map(|account| Identity::check(request, account, signing_name));
+        Ok(Self { request, identity: identity.transpose()? })
+    }
+
+    /// To whom a session belongs that it starts.
+    fn owner(&self) -> Owner {
+        self.identity.as_ref().map(|identity| identity.caller.owner()).unwrap_or_default()
+    }
 }
 
 impl Request<'_> {

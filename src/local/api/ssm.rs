@@ -5,64 +5,64 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiError, Request, json::read};
+use super::{ApiError, Call, json::read};
 use crate::local::{
     describe::{ACCESS_TYPE, DescribeNodes, DescribeSessions, Page},
     document::Parameters,
     error::ServiceError,
     node::{Node, PLATFORM_TYPE},
-    service::{OWNER, Service, StartSession, Ticket},
+    service::{Service, StartSession, Ticket},
     session::Session,
 };
 
 /// Performs an operation; `None` when there is none of this name here.
 pub fn perform(
     operation: &str,
-    request: &Request<'_>,
+    call: &Call<'_>,
     service: &mut Service,
 ) -> Option<Result<Value, ApiError>> {
     Some(match operation {
-        "StartSession" => start_session(request, service),
-        "ResumeSession" => resume_session(request, service),
-        "TerminateSession" => terminate_session(request, service),
-        "DescribeSessions" => describe_sessions(request, service),
-        "DescribeInstanceInformation" => describe_nodes(request, service),
-        "GetConnectionStatus" => get_connection_status(request, service),
+        "StartSession" => start_session(call, service),
+        "ResumeSession" => resume_session(call, service),
+        "TerminateSession" => terminate_session(call, service),
+        "DescribeSessions" => describe_sessions(call, service),
+        "DescribeInstanceInformation" => describe_nodes(call, service),
+        "GetConnectionStatus" => get_connection_status(call, service),
         _ => return None,
     })
 }
 
-fn start_session(request: &Request<'_>, service: &mut Service) -> Result<Value, ApiError> {
-    let body = read::<StartSessionBody>(request.body)?;
-    let ticket = service.start_session(body.request()?, request.now)?;
-    Ok(show_ticket(&ticket, request.stream_base))
+fn start_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+    let body = read::<StartSessionBody>(call.request.body)?;
+    let ticket = service.start_session_of(call.owner(), body.request()?, call.request.now)?;
+    Ok(show_ticket(&ticket, call.request.stream_base))
 }
 
-fn resume_session(request: &Request<'_>, service: &mut Service) -> Result<Value, ApiError> {
-    let session_id = read::<SessionIdBody>(request.body)?.session_id()?;
-    Ok(show_ticket(&service.resume_session(&session_id)?, request.stream_base))
+fn resume_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+    let session_id = read::<SessionIdBody>(call.request.body)?.session_id()?;
+    Ok(show_ticket(&service.resume_session(&session_id)?, call.request.stream_base))
 }
 
-fn terminate_session(request: &Request<'_>, service: &mut Service) -> Result<Value, ApiError> {
-    let session_id = read::<SessionIdBody>(request.body)?.session_id()?;
-    service.terminate_session(&session_id, request.now)?;
+fn terminate_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+    let session_id = read::<SessionIdBody>(call.request.body)?.session_id()?;
+    service.terminate_session(&session_id, call.request.now)?;
     Ok(json!({ "SessionId": session_id }))
 }
 
-fn describe_sessions(request: &Request<'_>, service: &mut Service) -> Result<Value, ApiError> {
-    let question = read::<DescribeSessionsBody>(request.body)?.question()?;
-    let page = service.describe_sessions(&question, request.now)?;
+fn describe_sessions(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+    let question = read::<DescribeSessionsBody>(call.request.body)?.question()?;
+    let page = service.describe_sessions(&question, call.request.now)?;
     Ok(show_page("Sessions", &page, show_session))
 }
 
-fn describe_nodes(request: &Request<'_>, service: &Service) -> Result<Value, ApiError> {
-    let question = read::<DescribeNodesBody>(request.body)?.question();
+fn describe_nodes(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+    let question = read::<DescribeNodesBody>(call.request.body)?.question();
     let page = service.describe_nodes(&question)?;
-    Ok(show_page("InstanceInformationList", &page, |node| show_node(node, request.now)))
+    Ok(show_page("InstanceInformationList", &page, |node| show_node(node, call.request.now)))
 }
 
-fn get_connection_status(request: &Request<'_>, service: &Service) -> Result<Value, ApiError> {
-    let target = read::<TargetBody>(request.body)?.target;
+fn get_connection_status(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+    let target = read::<TargetBody>(call.request.body)?.target;
     let target = target.ok_or(ServiceError::missing("target"))?;
     let connected = service.is_connected(&target)?;
     let status = if connected { "connected" } else { "notconnected" };
@@ -206,7 +206,7 @@ fn show_session(session: &Session) -> Value {
         "Status": session.state().name(),
         "StartDate": epoch_seconds(session.started),
         "DocumentName": session.document,
-        "Owner": OWNER,
+        "Owner": session.owner.arn,
         "AccessType": ACCESS_TYPE,
         "OutputUrl": {},
     });
@@ -247,3 +247,6 @@ pub const STREAM_PATH: &str = "/v1/data-channel/";
 
 /// What stands in front of an operation's name in `X-Amz-Target`.
 pub const TARGET: &str = "AmazonSSM";
+
+/// Its name in signatures.
+pub const SIGNING_NAME: &str = "ssm";
