@@ -76,7 +76,7 @@ pub(super) enum Command {
     #[cfg(feature = "aws")]
     Ls(LsArgs),
     /// Run the embedded endpoint, to try and test without AWS.
-    Local(LocalArgs),
+    Local(Box<LocalArgs>),
     /// Send every kind of stream through the embedded endpoint and show how it went.
     Demo(DemoArgs),
     /// Print a completion script for a shell.
@@ -198,9 +198,14 @@ pub(super) struct LocalArgs {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub(super) listen: SocketAddr,
-    /// Ids of the nodes to offer.
-    #[arg(long = "node", value_name = "ID", default_value = crate::local::NODE_ID)]
+    /// Id of a node to offer; may be given several times [default: i-0123456789abcdef0].
+    #[arg(long = "node", value_name = "ID")]
     pub(super) nodes: Vec<String>,
+    /// Pretend the account that this file describes: users with keys, and nodes.
+    ///
+    /// TOML; README has an example. Without it there are no users, and no credentials are checked.
+    #[arg(long, value_name = "FILE")]
+    pub(super) account: Option<PathBuf>,
     /// How fast the agent sends.
     #[arg(long, value_name = "PACE", default_value = "none")]
     pub(super) pace: PaceArg,
