@@ -225,7 +225,7 @@ impl Account {
     /// Gets the credentials before the call that uses them: their source may need more time than
     /// a call has, and its failure is another error than a call's.
     async fn need_credentials(&self) -> Result<(), AwsError> {
-        let found = self.credentials.within(CALL_PATIENCE, SystemTime::now()).await;
+        let found = self.credentials.at(SystemTime::now()).await;
         found.map(|_| ()).map_err(|error| AwsError::no_credentials(&error))
     }
 
@@ -305,8 +305,6 @@ impl Intercept for Endpoint {
     }
 }
 
-/// Long enough for a `credential_process` that asks its user for a code.
-const CALL_PATIENCE: Duration = Duration::from_secs(120);
 /// An unsigned upgrade is better than a late one.
 const SIGNATURE_PATIENCE: Duration = Duration::from_secs(1);
 

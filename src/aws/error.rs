@@ -9,7 +9,10 @@ use aws_sdk_ssm::{
 };
 use thiserror::Error as ThisError;
 
-use super::configuration::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
+use super::{
+    configuration::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT},
+    mfa::MfaError,
+};
 use crate::net::TlsError;
 
 /// Why AWS did not do what it was asked. Each message is one line; what AWS itself says is in it
@@ -42,6 +45,21 @@ pub enum AwsError {
         /// There is a source, which failed or took too long: it may be the network.
         is_temporary: bool,
     },
+
+    /// The profile's SSO gives no credentials, as a rule because its session has expired.
+    #[error(
+        "no AWS credentials: the SSO session of profile `{profile}` has expired, or there is none: {why}"
+    )]
+    Sso {
+        /// The profile.
+        profile: String,
+        /// What the SDK said.
+        why: String,
+    },
+
+    /// No MFA code, or not the right one.
+    #[error(transparent)]
+    Mfa(#[from] MfaError),
 
     /// AWS knows the caller and forbids it the operation, or does not accept the credentials.
     #[error("{operation} was refused: {message} ({code})")]
@@ -135,6 +153,7 @@ impl Operation {
     fn service(&self) -> &'static str {
         match self.name {
             "GenerateDataKey" => "kms",
+            "AssumeRole" | "GetSessionToken" | "GetCallerIdentity" => "sts",
             _ => "ssm",
         }
     }
@@ -161,6 +180,8 @@ impl AwsError {
             Self::NoCredentials { .. } => {
                 "run `aws configure` or `aws sso login`, or give --profile".to_owned()
             }
+            Self::Sso { profile, .. } => format!("run `ssmport login --profile {profile}`"),
+            Self::Mfa(error) => return error.next_step().map(str::to_owned),
             Self::Refused { operation, code, .. } => refusal_step(operation, code),
             Self::TargetNotConnected { .. } => "check that the node is running with its SSM Agent \
                  online, and that it is in this account and region"
@@ -188,6 +209,10 @@ impl AwsError {
 
     /// The failure of the sources of credentials.
     pub(super) fn no_credentials(error: &CredentialsError) -> Self {
+        // What was told by a source of ours has its own words.
+        if let Some(told) = error.source().and_then(|source| source.downcast_ref::<Self>()) {
+            return told.clone();
+        }
         let why = match error {
             // The error lists each source with its reason, which is more than a line can hold.
             CredentialsError::CredentialsNotLoaded(_) => {
@@ -201,6 +226,11 @@ impl AwsError {
             CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_)
         );
         Self::NoCredentials { why, is_temporary }
+    }
+
+    /// The failure of the SSO that `profile` asks for.
+    pub(super) fn sso(profile: &str, error: &CredentialsError) -> Self {
+        Self::Sso { profile: profile.to_owned(), why: root_cause(error) }
     }
 
     /// The failure of a call to `endpoint`.

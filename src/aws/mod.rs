@@ -11,6 +11,8 @@
 //!                 +-------------------+---- credential store -----+
 //!                                                 |
 //!               environment, profile (SSO, roles, processes), web identity, ECS, EC2
+//!                                                 |
+//!                    STS, with codes of MFA <-----+-----> the cache of the AWS CLI
 //! ```
 //!
 //! Everything here is about one account in one region. What travels over the WebSocket afterwards
@@ -19,11 +21,16 @@
 
 mod account;
 mod configuration;
+mod credential_cache;
 mod credentials;
 mod error;
 mod kms;
+mod mfa;
 mod signature;
+mod sts;
 
 pub use account::{Account, StartSession, StartedSession};
 pub use configuration::Settings;
+pub use credentials::{Login, LoginRequest};
 pub use error::{AwsError, Operation};
+pub use mfa::{Mfa, MfaError, Prompt};

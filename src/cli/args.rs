@@ -6,6 +6,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     limits::{DEAD_AFTER, RESUME_FOR, duration},
+    login::LoginArgs,
+    mfa::MfaOptions,
     proxy_command::Form,
     spec::Spec,
     ssh_config::Alias,
@@ -51,6 +53,8 @@ pub(super) struct Global {
     /// Address of the KMS service, for encrypted sessions.
     #[arg(long, global = true, value_name = "URL", help_heading = "AWS")]
     pub(super) kms_endpoint: Option<String>,
+    #[command(flatten)]
+    pub(super) mfa: MfaOptions,
     /// Take a connection on which nothing comes for this long for dead, and replace it [default: 60s].
     #[arg(long, global = true, value_name = "TIME", env = DEAD_AFTER, hide_env_values = true)]
     #[arg(value_parser = duration, help_heading = "Connection")]
@@ -75,6 +79,8 @@ pub(super) enum Command {
     Ssh(SshArgs),
     /// Print the block of ssh_config by which ssh, scp, sftp, rsync and git reach nodes, or install it.
     SshConfig(SshConfigArgs),
+    /// Begin an MFA or SSO session once, for every later call.
+    Login(LoginArgs),
     /// Run the embedded endpoint, to try and test without AWS.
     Local(LocalArgs),
     /// Send every kind of stream through the embedded endpoint and show how it went.

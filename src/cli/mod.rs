@@ -28,6 +28,8 @@ pub mod fuzzing;
 mod limits;
 mod local;
 mod logging;
+mod login;
+mod mfa;
 mod output;
 mod plugin;
 mod port_owner;
@@ -53,7 +55,7 @@ pub use response_variable::{is_response_variable, response_variables};
 
 #[cfg(unix)]
 use crate::reaper;
-use crate::term::restore_on_panic;
+use crate::term::{restore, restore_on_panic};
 use args::{Cli, Command};
 use failure::Failure;
 use output::Output;
@@ -79,7 +81,10 @@ pub fn ssmport() -> ExitCode {
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
     restore_on_panic();
-    match run(cli, &output) {
+    let done = run(cli, &output);
+    // Whoever is being asked for something while the program ends gets the terminal back.
+    restore();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(&failure);
@@ -105,6 +110,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Exec(arguments) => exec::run(arguments, &cli.global, output).await,
             Command::Proxy(arguments) => proxy::run(arguments, &cli.global, output).await,
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
+            Command::Login(arguments) => login::run(arguments, &cli.global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,
             Command::Completions(_) | Command::Ssh(_) | Command::SshConfig(_) => Ok(()),

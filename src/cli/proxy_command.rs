@@ -79,6 +79,7 @@ pub(super) fn passed_on(global: &Global) -> Vec<String> {
         ("--profile", &global.profile),
         ("--region", &global.region),
         ("--endpoint-url", &global.endpoint_url),
+        ("--mfa-serial", &global.mfa.serial),
     ] {
         if let Some(value) = value {
             options.extend([name.to_owned(), value.clone()]);

@@ -70,6 +70,7 @@ impl Service {
             region: global.region.clone(),
             ssm_endpoint: global.endpoint_url.clone(),
             kms_endpoint: global.kms_endpoint.clone(),
+            mfa: global.mfa.settings(),
         };
         let control = super::control::AwsControl::new(settings, Some(id.to_owned()));
         control.account().await?;
@@ -106,6 +107,8 @@ impl Service {
                     reason: request.reason.clone(),
                 };
                 let started = account.start_session(&request).await?;
+                // From now on the terminal is the session's.
+                super::mfa::close_prompt();
                 Ok(super::control::aws_ticket(started))
             }
         }

@@ -9,6 +9,7 @@ use std::{
 use super::{
     args::{Global, SshArgs},
     failure::{Code, Failure},
+    mfa::MFA_CODE,
     proxy_command::{Destination, Form, passed_on, this_program},
     target::Target,
 };
@@ -25,7 +26,9 @@ pub(super) fn run(arguments: &SshArgs, global: &Global) -> Result<(), Failure> {
     let mut ssh = Command::new("ssh");
     // What stands first wins; host keys are known by the name of the target.
     ssh.arg("-o").arg(format!("ProxyCommand={proxy}")).args(&arguments.words);
-    tracing::debug!("{ssh:?}");
+    // Arguments can be read by every user of the machine.
+    ssh.envs(global.mfa.code.as_ref().map(|code| (MFA_CODE, code)));
+    tracing::debug!("{:?} {:?}", ssh.get_program(), ssh.get_args());
     Err(cannot_run(&become_process(ssh)))
 }
 
