@@ -1,18 +1,20 @@
 //! Which profile, region and endpoint are meant, from what was typed, the environment and `~/.aws`.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, identity::IdentityCache, profile::ProfileSet,
 };
-use aws_sdk_ssm::config::{ProvideCredentials, SharedHttpClient, timeout::TimeoutConfig};
-use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
-use http::Uri;
+use aws_sdk_ssm::config::ProvideCredentials;
 
 use super::{
     credentials::{CredentialStore, Sources},
+    endpoints::{Endpoints, given},
     error::{AwsError, chain},
+    http_client::{HttpWay, timeouts},
     mfa::Mfa,
+    service::Service,
+    sts::Sts,
 };
 use crate::net::Authorities;
 
@@ -24,10 +26,8 @@ pub struct Settings {
     pub profile: Option<String>,
     /// A region's name, for example `eu-west-1`.
     pub region: Option<String>,
-    /// The URL of an SSM endpoint other than the region's own, `http://` allowed.
-    pub ssm_endpoint: Option<String>,
-    /// The URL of a KMS endpoint other than the region's own, `http://` allowed.
-    pub kms_endpoint: Option<String>,
+    /// Addresses of services.
+    pub endpoints: Endpoints,
     /// How MFA codes are had. By default they are not: what the cache has is used.
     pub mfa: Mfa,
 }
@@ -36,10 +36,10 @@ pub struct Settings {
 pub(super) struct Configuration {
     /// The region.
     pub region: String,
-    /// What the user gave as SSM's address.
-    pub ssm_endpoint: Option<String>,
-    /// What the user gave as KMS's address.
-    pub kms_endpoint: Option<String>,
+    /// What the user gave as services' addresses.
+    pub endpoints: Endpoints,
+    /// How calls go.
+    pub http: HttpWay,
     /// Whether upgrades are signed at all.
     pub signs: bool,
     /// The SDK's own.
@@ -62,14 +62,13 @@ impl Configuration {
         let profile_name = given(settings.profile);
         let profile = read_profile(profile_name.as_deref(), &ConfigFiles::default()).await?;
         let region = region(given(settings.region), environment, &profile)?;
-        let ssm_endpoint = given(settings.ssm_endpoint).map(endpoint).transpose()?;
-        let kms_endpoint = given(settings.kms_endpoint).map(endpoint).transpose()?;
+        let endpoints = settings.endpoints.checked()?;
 
         let authorities = authorities(&profile)?;
-        let http = http_client(&authorities)?;
+        let http = HttpWay::new(&authorities)?;
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
-            .http_client(http.clone())
+            .http_client(http.client())
             .timeout_config(timeouts())
             // The credential store keeps them already, for the signature too.
             .identity_cache(IdentityCache::no_cache())
@@ -80,12 +79,14 @@ impl Configuration {
         };
         let sdk = loader.load().await;
         let mfa = Mfa { serial: given(settings.mfa.serial), ..settings.mfa };
-        let sources = Arc::new(Sources::new(profile_name, &region, http, sdk.clone(), mfa));
+        let sts = Sts::new(sdk.clone(), &region, endpoints.of(Service::Sts));
+        let sources = Sources::new(profile_name, &region, http.client(), sdk.use_fips(), sts, mfa);
+        let sources = Arc::new(sources);
         let provider: Arc<dyn ProvideCredentials> = sources.clone();
         let configuration = Self {
             region,
-            ssm_endpoint,
-            kms_endpoint,
+            endpoints,
+            http,
             signs: signs(environment),
             sdk,
             authorities,
@@ -130,18 +131,6 @@ fn region(
         .ok_or_else(|| AwsError::NoRegion { profile: profile.selected_profile().to_owned() })
 }
 
-/// Checks the form of an address before it turns into an error of some inner layer.
-fn endpoint(url: String) -> Result<String, AwsError> {
-    let parsed = url.parse::<Uri>().ok();
-    let scheme = parsed.as_ref().and_then(Uri::scheme_str);
-    let host = parsed.as_ref().and_then(Uri::host);
-    if matches!(scheme, Some("http" | "https")) && host.is_some_and(|host| !host.is_empty()) {
-        return Ok(url);
-    }
-    let why = format!("`{url}` is no endpoint (http:// or https:// and a host)");
-    Err(AwsError::Configuration { why })
-}
-
 /// The reference's switch for callers that know that no credentials are at hand.
 fn signs(environment: impl Fn(&str) -> Option<String>) -> bool {
     environment("SSM_PLUGIN_SKIP_CLIENT_CONFIGURE").as_deref() != Some("true")
@@ -156,37 +145,6 @@ fn authorities(profile: &ProfileSet) -> Result<Authorities, AwsError> {
     let authorities = bundle.map(|path| Authorities::of_file(Path::new(&path))).transpose()?;
     Ok(authorities.unwrap_or_default())
 }
-
-/// rustls with ring, as the WebSocket has it: one TLS stack in the program, with the same trust.
-fn http_client(authorities: &Authorities) -> Result<SharedHttpClient, AwsError> {
-    let store = match authorities.pem() {
-        Some(pem) => TrustStore::empty().with_pem_certificate(pem),
-        None => TrustStore::default(),
-    };
-    let context = TlsContext::builder().with_trust_store(store).build();
-    let context = context.map_err(|error| AwsError::Configuration { why: chain(&error) })?;
-    Ok(aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .tls_context(context)
-        .build_https())
-}
-
-fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
-        .build()
-}
-
-fn given(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
-}
-
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
-/// All attempts together.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -238,17 +196,6 @@ mod tests {
         assert!(read_profile(Some("default"), &files).await.is_ok());
         let error = read_profile(Some("wrok"), &files).await.unwrap_err();
         assert_eq!(error.to_string(), "AWS configuration: there is no profile `wrok`");
-    }
-
-    #[test]
-    fn only_http_urls_with_a_host_are_endpoints() {
-        for url in ["http://127.0.0.1:4566", "https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com/"] {
-            assert_eq!(endpoint(url.to_owned()).unwrap(), url);
-        }
-        for url in ["wss://ssmmessages.eu-west-1.amazonaws.com/x", "127.0.0.1:4566", "/x", "a b"] {
-            let message = endpoint(url.to_owned()).unwrap_err().to_string();
-            assert!(message.contains(url), "{message}");
-        }
     }
 
     #[test]

@@ -10,8 +10,9 @@ use aws_sdk_ssm::{
 use thiserror::Error as ThisError;
 
 use super::{
-    configuration::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT},
+    http_client::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT},
     mfa::MfaError,
+    service::Service,
 };
 use crate::net::TlsError;
 
@@ -128,7 +129,7 @@ pub enum AwsError {
     },
 
     /// What came back is no answer of the service: a proxy's page, another service, half a document.
-    #[error("{operation}: {endpoint} did not answer as {} does: {why}", operation.service().to_uppercase())]
+    #[error("{operation}: {endpoint} did not answer as {} does: {why}", operation.service.title())]
     Answer {
         /// What was asked for.
         operation: Operation,
@@ -139,29 +140,30 @@ pub enum AwsError {
     },
 }
 
-/// An operation of SSM or KMS and what it is about.
+/// An operation and what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
+    /// Whose operation it is.
+    pub service: Service,
     /// The name in the AWS API.
     pub name: &'static str,
-    /// The target, the session or the key.
+    /// The target, the session, the key or the task; empty when it is about everything.
     pub subject: String,
 }
 
 impl Operation {
-    /// The service's name in policies.
-    fn service(&self) -> &'static str {
-        match self.name {
-            "GenerateDataKey" => "kms",
-            "AssumeRole" | "GetSessionToken" | "GetCallerIdentity" => "sts",
-            _ => "ssm",
-        }
+    /// An operation of `service` about `subject`.
+    pub(super) fn new(service: Service, name: &'static str, subject: &str) -> Self {
+        Self { service, name, subject: subject.to_owned() }
     }
 }
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.name, one_line(&self.subject))
+        match &*self.subject {
+            "" => f.write_str(self.name),
+            subject => write!(f, "{} on {}", self.name, one_line(subject)),
+        }
     }
 }
 
@@ -187,7 +189,7 @@ impl AwsError {
                  online, and that it is in this account and region"
                 .to_owned(),
             Self::NotFound { .. } => "start a new session".to_owned(),
-            Self::Rejected { operation, .. } if operation.service() == "kms" => {
+            Self::Rejected { operation, .. } if operation.service == Service::Kms => {
                 "check in the session preferences which key is meant; it must be enabled, symmetric, \
                  for encryption, and in this region"
                     .to_owned()
@@ -198,7 +200,7 @@ impl AwsError {
                 "check the network, the region's name and the endpoint".to_owned()
             }
             Self::Answer { operation, endpoint, .. } => {
-                let service = operation.service().to_uppercase();
+                let service = operation.service.title();
                 format!(
                     "check that {endpoint} is an endpoint of {service} and no proxy is in between"
                 )
@@ -280,7 +282,7 @@ impl AwsError {
         }
     }
 
-    fn of_code(operation: Operation, code: String, message: String, busy: bool) -> Self {
+    pub(super) fn of_code(operation: Operation, code: String, message: String, busy: bool) -> Self {
         if code == "TargetNotConnected" {
             return Self::TargetNotConnected { target: one_line(&operation.subject), message };
         }
@@ -306,7 +308,8 @@ fn refusal_step(operation: &Operation, code: &str) -> String {
             "check the secret access key and this computer's clock".to_owned()
         }
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            let (service, Operation { name, subject }) = (operation.service(), operation);
+            let Operation { service, name, subject } = operation;
+            let service = service.name();
             format!("ask for a policy that allows {service}:{name} on {}", one_line(subject))
         }
         _ => "check the access key; temporary ones need AWS_SESSION_TOKEN too".to_owned(),
@@ -326,7 +329,7 @@ fn too_late() -> String {
 }
 
 /// The bottom of a chain of errors, where the system or the peer speaks.
-fn root_cause(error: &(dyn Error + 'static)) -> String {
+pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |&error| error.source());
     chain.last().map(|error| one_line(&error.to_string())).unwrap_or_default()
 }
@@ -346,7 +349,7 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// Text from outside, fit for a terminal's single line: control characters and line ends become
 /// spaces, and there is an end to it.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let words: Vec<_> = spaced.split_whitespace().collect();
     let line = words.join(" ");
@@ -394,7 +397,7 @@ mod tests {
     use super::*;
 
     fn start() -> Operation {
-        Operation { name: "StartSession", subject: "i-0abc".to_owned() }
+        Operation::new(Service::Ssm, "StartSession", "i-0abc")
     }
 
     #[test]
@@ -435,7 +438,7 @@ mod tests {
     #[test]
     fn a_key_has_a_service_of_its_own() {
         let of = |code: &str| {
-            let operation = Operation { name: "GenerateDataKey", subject: "key-1".to_owned() };
+            let operation = Operation::new(Service::Kms, "GenerateDataKey", "key-1");
             AwsError::of_code(operation, code.to_owned(), "why".to_owned(), false)
         };
         assert_eq!(

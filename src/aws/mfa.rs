@@ -84,6 +84,12 @@ pub enum MfaError {
         /// The user.
         user: String,
     },
+    /// The user has more than one.
+    #[error("there are several MFA devices: {serials}")]
+    SeveralDevices {
+        /// Their ARNs.
+        serials: String,
+    },
     /// The credentials in use are temporary ones: MFA goes with long-term keys and with roles.
     #[error("the credentials in use are temporary ones, which take no MFA code")]
     Temporary,
@@ -108,6 +114,7 @@ impl MfaError {
                 Some("give --mfa-serial, or have a device assigned to the user")
             }
             Self::Temporary => Some("give a profile with keys of an IAM user, or with a role"),
+            Self::SeveralDevices { .. } => Some("give one of them with --mfa-serial"),
             Self::Interrupted => None,
         }
     }

@@ -20,17 +20,31 @@
 #![expect(clippy::disallowed_methods, reason = "credentials expire by the clock")]
 
 mod account;
+mod call;
 mod configuration;
 mod credential_cache;
 mod credentials;
+mod ec2;
+mod ecs;
+mod endpoints;
 mod error;
+mod http_client;
+mod iam;
+mod instance_connect;
 mod kms;
 mod mfa;
+mod nodes;
+mod service;
 mod signature;
 mod sts;
 
 pub use account::{Account, StartSession, StartedSession};
 pub use configuration::Settings;
 pub use credentials::{Login, LoginRequest};
+pub use ec2::Instance;
+pub use ecs::Container;
+pub use endpoints::Endpoints;
 pub use error::{AwsError, Operation};
 pub use mfa::{Mfa, MfaError, Prompt};
+pub use nodes::ManagedNode;
+pub use service::Service;

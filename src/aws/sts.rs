@@ -13,6 +13,7 @@ use aws_sdk_sts::{
 use super::{
     account::Endpoint,
     error::{AwsError, Operation},
+    service::Service,
 };
 
 /// STS in one region, for whichever credentials it is asked with.
@@ -20,6 +21,7 @@ use super::{
 pub(super) struct Sts {
     sdk: SdkConfig,
     region: String,
+    endpoint_url: Option<String>,
 }
 
 /// A role to be assumed, as a profile describes it.
@@ -67,8 +69,8 @@ pub(super) struct Caller {
 }
 
 impl Sts {
-    pub(super) fn new(sdk: SdkConfig, region: &str) -> Self {
-        Self { sdk, region: region.to_owned() }
+    pub(super) fn new(sdk: SdkConfig, region: &str, endpoint_url: Option<&str>) -> Self {
+        Self { sdk, region: region.to_owned(), endpoint_url: endpoint_url.map(str::to_owned) }
     }
 
     /// `sts:AssumeRole`.
@@ -128,10 +130,13 @@ impl Sts {
 
     fn call(&self, credentials: &Credentials, name: &'static str, subject: &str) -> Call<'_> {
         let endpoint = Endpoint::default();
-        let config = aws_sdk_sts::config::Builder::from(&self.sdk)
+        let mut config = aws_sdk_sts::config::Builder::from(&self.sdk)
             .credentials_provider(credentials.clone())
             .interceptor(endpoint.clone());
-        let operation = Operation { name, subject: subject.to_owned() };
+        if let Some(url) = &self.endpoint_url {
+            config = config.endpoint_url(url);
+        }
+        let operation = Operation::new(Service::Sts, name, subject);
         Call {
             client: Client::from_conf(config.build()),
             operation,

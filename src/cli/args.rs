@@ -5,6 +5,7 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
+    endpoints::EndpointArgs,
     limits::{DEAD_AFTER, RESUME_FOR, duration},
     login::LoginArgs,
     mfa::MfaOptions,
@@ -47,14 +48,10 @@ pub(super) struct Global {
     /// AWS region.
     #[arg(long, global = true, value_name = "REGION", help_heading = "AWS")]
     pub(super) region: Option<String>,
-    /// Address of the SSM service, such as that of `ssmport local`.
-    #[arg(long, global = true, value_name = "URL", help_heading = "AWS")]
-    pub(super) endpoint_url: Option<String>,
-    /// Address of the KMS service, for encrypted sessions.
-    #[arg(long, global = true, value_name = "URL", help_heading = "AWS")]
-    pub(super) kms_endpoint: Option<String>,
     #[command(flatten)]
     pub(super) mfa: MfaOptions,
+    #[command(flatten)]
+    pub(super) endpoints: EndpointArgs,
     /// Take a connection on which nothing comes for this long for dead, and replace it [default: 60s].
     #[arg(long, global = true, value_name = "TIME", env = DEAD_AFTER, hide_env_values = true)]
     #[arg(value_parser = duration, help_heading = "Connection")]

@@ -68,7 +68,7 @@ mod with_aws {
 
     use super::*;
     use crate::{
-        aws::{Account, AwsError, Settings, StartedSession},
+        aws::{Account, AwsError, Service, Settings, StartedSession},
         net::{Authorities, TlsError},
         session::Endpoint as Configured,
     };
@@ -86,7 +86,9 @@ mod with_aws {
 
     impl AwsControl {
         pub(crate) fn new(settings: Settings, target: Option<String>) -> Self {
-            let endpoints = super::super::endpoints::configured(settings.ssm_endpoint.as_deref());
+            let services = [Service::Ssm, Service::SsmMessages];
+            let given = services.iter().filter_map(|service| settings.endpoints.of(*service));
+            let endpoints = super::super::endpoints::configured(given);
             Self { settings, endpoints, account: OnceCell::new(), target }
         }
 

@@ -112,8 +112,7 @@ mod with_aws {
             Settings {
                 profile: self.profile.clone(),
                 region: self.region.clone(),
-                ssm_endpoint: None,
-                kms_endpoint: None,
+                endpoints: self.endpoints.given(),
                 mfa: self.mfa.settings(),
             }
         }

@@ -68,8 +68,7 @@ impl Service {
         let settings = crate::aws::Settings {
             profile: global.profile.clone(),
             region: global.region.clone(),
-            ssm_endpoint: global.endpoint_url.clone(),
-            kms_endpoint: global.kms_endpoint.clone(),
+            endpoints: global.endpoints.given(),
             mfa: global.mfa.settings(),
         };
         let control = super::control::AwsControl::new(settings, Some(id.to_owned()));

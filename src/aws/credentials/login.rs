@@ -9,7 +9,9 @@ use super::{
     sources::Sources,
 };
 use crate::aws::{
+    call::Caller,
     configuration::{Configuration, Settings},
+    endpoints::Addresses,
     error::AwsError,
     mfa::{Device, MfaError},
 };
@@ -42,15 +44,17 @@ impl Login {
     /// # Errors
     /// Any [`AwsError`]; [`AwsError::Sso`] when the user has to log in with the AWS CLI first.
     pub async fn new(settings: Settings, request: LoginRequest) -> Result<Self, AwsError> {
-        let (_, sources) = Configuration::read(settings).await?;
-        let credentials = sources.login(request).await?;
+        let (configuration, sources) = Configuration::read(settings).await?;
+        let Configuration { region, endpoints, http, sdk, .. } = configuration;
+        let iam = Caller::new(http.connector(), Addresses::new(&sdk, endpoints, &region));
+        let credentials = sources.login(request, &iam).await?;
         let caller = sources.issuing.caller(&credentials).await?;
         Ok(Self { arn: caller.arn, account: caller.account, expires: credentials.expiry() })
     }
 }
 
 impl Sources {
-    async fn login(&self, request: LoginRequest) -> Result<Credentials, AwsError> {
+    async fn login(&self, request: LoginRequest, iam: &Caller) -> Result<Credentials, AwsError> {
         let lost = |error| AwsError::no_credentials(&error);
         let mut plan = self.plan().await?;
         let has_device =
@@ -59,7 +63,7 @@ impl Sources {
             let keys = self.keys(&plan).await.map_err(lost)?;
             match is_temporary(&keys) {
                 true if request.with_mfa && !has_device => return Err(MfaError::Temporary.into()),
-                false if !has_device => plan.device = Some(self.device_of(&keys).await?),
+                false if !has_device => plan.device = Some(self.device_of(&keys, iam).await?),
                 _ => {}
             }
         }
@@ -67,8 +71,18 @@ impl Sources {
     }
 
     /// The device of the user whose keys these are.
-    async fn device_of(&self, keys: &Credentials) -> Result<Device, AwsError> {
-        let user = self.issuing.caller(keys).await?.arn;
-        Err(MfaError::NoDevice { user }.into())
+    async fn device_of(&self, keys: &Credentials, iam: &Caller) -> Result<Device, AwsError> {
+        let mut devices = iam.mfa_devices(keys).await?;
+        match (devices.pop(), devices.is_empty()) {
+            (Some(serial), true) => Ok(Device { serial, process: None }),
+            (Some(serial), false) => {
+                devices.push(serial);
+                Err(MfaError::SeveralDevices { serials: devices.join(", ") }.into())
+            }
+            (None, _) => {
+                let user = self.issuing.caller(keys).await?.arn;
+                Err(MfaError::NoDevice { user }.into())
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Duration};
 
 use aws_config::{
-    Region, SdkConfig,
+    Region,
     ecs::EcsCredentialsProvider,
     environment::EnvironmentVariableCredentialsProvider,
     imds::{self, credentials::ImdsCredentialsProvider},
@@ -47,11 +47,10 @@ impl Sources {
         profile: Option<String>,
         region: &str,
         http: SharedHttpClient,
-        sdk: SdkConfig,
+        fips: Option<bool>,
+        sts: Sts,
         mfa: Mfa,
     ) -> Self {
-        let fips = sdk.use_fips();
-        let sts = Sts::new(sdk, region);
         let issuing = Issuing::new(sts, CredentialCache::of_home(), Codes::new(mfa));
         Self { profile, region: region.to_owned(), http, fips, issuing }
     }

@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use crate::aws::Operation;
+use crate::aws::{Operation, Service};
 
 /// Somebody who gives these answers, one after the other.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ fn device(process: Option<&str>) -> Device {
 
 fn wrong_code() -> AwsError {
     AwsError::Refused {
-        operation: Operation { name: "GetSessionToken", subject: "arn:mfa/alice".to_owned() },
+        operation: Operation::new(Service::Sts, "GetSessionToken", "arn:mfa/alice"),
         code: "AccessDenied".to_owned(),
         message: REFUSAL.to_owned(),
     }
@@ -130,7 +130,7 @@ async fn what_becomes_of_the_question_is_told() {
 fn other_refusals_are_not_about_the_code() {
     let codes = Codes::new(Mfa::default());
     let other = AwsError::Refused {
-        operation: Operation { name: "AssumeRole", subject: "arn:role".to_owned() },
+        operation: Operation::new(Service::Sts, "AssumeRole", "arn:role"),
         code: "AccessDenied".to_owned(),
         message: "User: arn:user is not authorized to perform: sts:AssumeRole".to_owned(),
     };

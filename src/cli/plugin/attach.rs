@@ -153,8 +153,8 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
     let settings = crate::aws::Settings {
         profile: invocation.profile.clone(),
         region: Some(invocation.region.clone()).filter(|region| !region.is_empty()),
-        ssm_endpoint: invocation.ssm_endpoint.clone(),
-        kms_endpoint: None,
+        endpoints: crate::aws::Endpoints::default()
+            .with(crate::aws::Service::Ssm, invocation.ssm_endpoint.clone()),
         // Its callers read what it prints, and hold its terminal.
         mfa: crate::aws::Mfa::default(),
     };
