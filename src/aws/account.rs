@@ -230,7 +230,7 @@ impl Account {
 
     /// For the calls that are signed here.
     pub(super) async fn credentials(&self) -> Result<Credentials, AwsError> {
-        let found = self.credentials.within(CALL_PATIENCE, SystemTime::now()).await;
+        let found = self.credentials.at(SystemTime::now()).await;
         found.map_err(|error| AwsError::no_credentials(&error))
     }
 
@@ -319,8 +319,6 @@ impl Intercept for Endpoint {
     }
 }
 
-/// Long enough for a `credential_process` that asks its user for a code.
-const CALL_PATIENCE: Duration = Duration::from_secs(120);
 /// An unsigned upgrade is better than a late one.
 const SIGNATURE_PATIENCE: Duration = Duration::from_secs(1);
 

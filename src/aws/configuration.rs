@@ -1,16 +1,20 @@
 //! Which profile, region and endpoint are meant, from what was typed, the environment and `~/.aws`.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, identity::IdentityCache, profile::ProfileSet,
 };
+use aws_sdk_ssm::config::ProvideCredentials;
 
 use super::{
     credentials::{CredentialStore, Sources},
     endpoints::{Endpoints, given},
     error::{AwsError, chain},
     http_client::{HttpWay, timeouts},
+    mfa::Mfa,
+    service::Service,
+    sts::Sts,
 };
 use crate::net::Authorities;
 
@@ -24,6 +28,8 @@ pub struct Settings {
     pub region: Option<String>,
     /// Addresses of services.
     pub endpoints: Endpoints,
+    /// How MFA codes are had. By default they are not: what the cache has is used.
+    pub mfa: Mfa,
 }
 
 /// All that an account is made of.
@@ -47,6 +53,11 @@ pub(super) struct Configuration {
 impl Configuration {
     /// Reads the environment and the profile's files. Nothing goes over the network.
     pub(super) async fn load(settings: Settings) -> Result<Self, AwsError> {
+        Ok(Self::read(settings).await?.0)
+    }
+
+    /// The same, with the sources of its credentials.
+    pub(super) async fn read(settings: Settings) -> Result<(Self, Arc<Sources>), AwsError> {
         let environment = |name: &str| std::env::var(name).ok();
         let profile_name = given(settings.profile);
         let profile = read_profile(profile_name.as_deref(), &ConfigFiles::default()).await?;
@@ -67,22 +78,30 @@ impl Configuration {
             None => loader,
         };
         let sdk = loader.load().await;
-        let sources = Sources::new(profile_name, &region, http.client(), sdk.use_fips());
-        Ok(Self {
+        let mfa = Mfa { serial: given(settings.mfa.serial), ..settings.mfa };
+        let sts = Sts::new(sdk.clone(), &region, endpoints.of(Service::Sts));
+        let sources = Sources::new(profile_name, &region, http.client(), sdk.use_fips(), sts, mfa);
+        let sources = Arc::new(sources);
+        let provider: Arc<dyn ProvideCredentials> = sources.clone();
+        let configuration = Self {
             region,
             endpoints,
             http,
             signs: signs(environment),
             sdk,
             authorities,
-            credentials: CredentialStore::new(sources),
-        })
+            credentials: CredentialStore::new(provider),
+        };
+        Ok((configuration, sources))
     }
 }
 
 /// The profile in use: the named one, else that of `AWS_PROFILE`, else `default`, which need not
 /// exist. A misspelt one must not end with somebody else's credentials.
-async fn read_profile(name: Option<&str>, files: &ConfigFiles) -> Result<ProfileSet, AwsError> {
+pub(super) async fn read_profile(
+    name: Option<&str>,
+    files: &ConfigFiles,
+) -> Result<ProfileSet, AwsError> {
     let name = name.map(|name| name.to_owned().into());
     let profiles =
         aws_config::profile::load(&Default::default(), &Default::default(), files, name).await;
@@ -96,7 +115,7 @@ async fn read_profile(name: Option<&str>, files: &ConfigFiles) -> Result<Profile
 
 /// `~/.aws/config` and `~/.aws/credentials`, or what stands for them.
 #[expect(deprecated, reason = "its new name is in a crate that nothing else here needs")]
-type ConfigFiles = aws_config::profile::profile_file::ProfileFiles;
+pub(super) type ConfigFiles = aws_config::profile::profile_file::ProfileFiles;
 
 /// What was typed, then the environment, then the profile. Not the instance metadata, which the
 /// SDK would ask next: away from EC2 that takes seconds to find nothing.

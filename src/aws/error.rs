@@ -11,6 +11,7 @@ use thiserror::Error as ThisError;
 
 use super::{
     http_client::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT},
+    mfa::MfaError,
     refusal::Refusal,
     service::Service,
 };
@@ -46,6 +47,21 @@ pub enum AwsError {
         /// There is a source, which failed or took too long: it may be the network.
         is_temporary: bool,
     },
+
+    /// The profile's SSO gives no credentials, as a rule because its session has expired.
+    #[error(
+        "no AWS credentials: the SSO session of profile `{profile}` has expired, or there is none: {why}"
+    )]
+    Sso {
+        /// The profile.
+        profile: String,
+        /// What the SDK said.
+        why: String,
+    },
+
+    /// No MFA code, or not the right one.
+    #[error(transparent)]
+    Mfa(#[from] MfaError),
 
     /// AWS knows the caller and forbids it the operation, or does not accept the credentials.
     #[error("{operation} was refused: {message} ({code})")]
@@ -169,6 +185,8 @@ impl AwsError {
             Self::NoCredentials { .. } => {
                 "run `aws configure`, `aws sso login` or `ssmport login`, or give --profile".to_owned()
             }
+            Self::Sso { profile, .. } => format!("run `ssmport login --profile {profile}`"),
+            Self::Mfa(error) => return error.next_step().map(str::to_owned),
             Self::Refused { operation, code, message, is_long_term } => {
                 let is_long_term = *is_long_term;
                 Refusal { operation, code, message, is_long_term }.step()
@@ -200,6 +218,10 @@ impl AwsError {
 
     /// The failure of the sources of credentials.
     pub(super) fn no_credentials(error: &CredentialsError) -> Self {
+        // What was told by a source of ours has its own words.
+        if let Some(told) = error.source().and_then(|source| source.downcast_ref::<Self>()) {
+            return told.clone();
+        }
         let why = match error {
             // The error lists each source with its reason, which is more than a line can hold.
             CredentialsError::CredentialsNotLoaded(_) => {
@@ -221,6 +243,11 @@ impl AwsError {
             *is_long_term = credentials.session_token().is_none();
         }
         self
+    }
+
+    /// The failure of the SSO that `profile` asks for.
+    pub(super) fn sso(profile: &str, error: &CredentialsError) -> Self {
+        Self::Sso { profile: profile.to_owned(), why: root_cause(error) }
     }
 
     /// The failure of a call to `endpoint`.

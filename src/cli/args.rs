@@ -7,6 +7,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use super::{
     endpoints::EndpointArgs,
     limits::{DEAD_AFTER, RESUME_FOR, duration},
+    login::LoginArgs,
+    mfa::MfaOptions,
     proxy_command::Form,
     spec::Spec,
     ssh_config::Alias,
@@ -47,6 +49,8 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "REGION", help_heading = "AWS")]
     pub(super) region: Option<String>,
     #[command(flatten)]
+    pub(super) mfa: MfaOptions,
+    #[command(flatten)]
     pub(super) endpoints: EndpointArgs,
     /// Take a connection on which nothing comes for this long for dead, and replace it [default: 60s].
     #[arg(long, global = true, value_name = "TIME", env = DEAD_AFTER, hide_env_values = true)]
@@ -75,6 +79,8 @@ pub(super) enum Command {
     /// List the nodes that can be reached.
     #[cfg(feature = "aws")]
     Ls(LsArgs),
+    /// Begin an MFA or SSO session once, for every later call.
+    Login(LoginArgs),
     /// Run the embedded endpoint, to try and test without AWS.
     Local(Box<LocalArgs>),
     /// Send every kind of stream through the embedded endpoint and show how it went.

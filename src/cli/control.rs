@@ -163,7 +163,7 @@ mod with_aws {
                     let next = error.next_step();
                     let mut refusal = refusal(error);
                     // There is but one line for it.
-                    if let Some(next) = next {
+                    if let Some(next) = next.filter(|next| !refusal.message.ends_with(next)) {
                         refusal.message = format!("{}; {next}", refusal.message);
                     }
                     refusal
@@ -201,7 +201,14 @@ mod with_aws {
                 | AwsError::Unavailable { .. }
                 | AwsError::Answer { .. }
                 | AwsError::NoCredentials { is_temporary: true, .. }
+                // A login elsewhere helps.
+                | AwsError::Sso { .. }
+                | AwsError::Mfa(_)
         );
-        Refusal { message: error.to_string(), is_temporary }
+        let message = match (&error, error.next_step()) {
+            (AwsError::Sso { .. } | AwsError::Mfa(_), Some(next)) => format!("{error}; {next}"),
+            _ => error.to_string(),
+        };
+        Refusal { message, is_temporary }
     }
 }

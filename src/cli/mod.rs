@@ -37,8 +37,10 @@ pub mod fuzzing;
 mod limits;
 mod local;
 mod logging;
+mod login;
 #[cfg(feature = "aws")]
 mod ls;
+mod mfa;
 mod output;
 #[cfg(feature = "aws")]
 mod picker;
@@ -68,7 +70,7 @@ pub use response_variable::{is_response_variable, response_variables};
 
 #[cfg(unix)]
 use crate::reaper;
-use crate::term::restore_on_panic;
+use crate::term::{restore, restore_on_panic};
 use args::{Cli, Command};
 use failure::Failure;
 use output::Output;
@@ -94,7 +96,10 @@ pub fn ssmport() -> ExitCode {
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
     restore_on_panic();
-    match run(cli, &output) {
+    let done = run(cli, &output);
+    // Whoever is being asked for something while the program ends gets the terminal back.
+    restore();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(&failure);
@@ -122,6 +127,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
             #[cfg(feature = "aws")]
             Command::Ls(arguments) => ls::run(arguments, &cli.global, output).await,
+            Command::Login(arguments) => login::run(arguments, &cli.global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,
             Command::Completions(_) | Command::Ssh(_) | Command::SshConfig(_) => Ok(()),

@@ -75,7 +75,11 @@ impl Form {
 /// The options that a proxy started by ssh is to have of those that were given to us.
 pub(super) fn passed_on(global: &Global) -> Vec<String> {
     let mut options = Vec::new();
-    for (name, value) in [("--profile", &global.profile), ("--region", &global.region)] {
+    for (name, value) in [
+        ("--profile", &global.profile),
+        ("--region", &global.region),
+        ("--mfa-serial", &global.mfa.serial),
+    ] {
         if let Some(value) = value {
             options.extend([name.to_owned(), value.clone()]);
         }

@@ -49,15 +49,23 @@ impl Request {
     }
 }
 
+#[cfg(feature = "aws")]
+impl Global {
+    /// What was typed about AWS.
+    pub(super) fn settings(&self) -> crate::aws::Settings {
+        crate::aws::Settings {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            endpoints: self.endpoints.given(),
+            mfa: self.mfa.settings(),
+        }
+    }
+}
+
 /// The account that the options and the configuration mean.
 #[cfg(feature = "aws")]
 pub(super) fn account_of(global: &Global) -> super::control::AwsControl {
-    let settings = crate::aws::Settings {
-        profile: global.profile.clone(),
-        region: global.region.clone(),
-        endpoints: global.endpoints.given(),
-    };
-    super::control::AwsControl::new(settings, None)
+    super::control::AwsControl::new(global.settings(), None)
 }
 
 /// What the environment wants of the embedded endpoint, for tests of what runs over it.
@@ -147,6 +155,8 @@ impl Service {
                     reason: request.reason.clone(),
                 };
                 let started = account.start_session(&request).await?;
+                // From now on the terminal is the session's.
+                super::mfa::close_prompt();
                 Ok(super::control::aws_ticket(started))
             }
         }

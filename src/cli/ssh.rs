@@ -10,6 +10,7 @@ use super::{
     args::{Global, SshArgs},
     config_file::ConfigFile,
     failure::{Code, Failure},
+    mfa::MFA_CODE,
     output::Output,
     proxy_command::{Destination, Form, passed_on, this_program},
     target::Target,
@@ -45,7 +46,9 @@ fn ssh(
         ssh.arg("-o").arg(option);
     });
     ssh.args(&arguments.words);
-    tracing::debug!("{ssh:?}");
+    // Arguments can be read by every user of the machine.
+    ssh.envs(global.mfa.code.as_ref().map(|code| (MFA_CODE, code)));
+    tracing::debug!("{:?} {:?}", ssh.get_program(), ssh.get_args());
     Ok(ssh)
 }
 

@@ -1,33 +1,22 @@
-//! Whose name is used: where credentials come from, and for how long they are kept.
+//! For how long credentials are kept.
 
 use std::{
     sync::{Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use aws_config::{
-    Region,
-    ecs::EcsCredentialsProvider,
-    environment::EnvironmentVariableCredentialsProvider,
-    imds::{self, credentials::ImdsCredentialsProvider},
-    meta::credentials::CredentialsProviderChain,
-    profile::ProfileFileCredentialsProvider,
-    provider_config::ProviderConfig,
-    web_identity_token::WebIdentityTokenCredentialsProvider,
-};
 use aws_credential_types::{
     Credentials,
     provider::{
         self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
     },
 };
-use aws_sdk_ssm::config::SharedHttpClient;
 use tokio::time::timeout;
 
 /// The credentials in use. Calls and signatures share it, so that a role is assumed, or a code
 /// asked for, once for both.
 #[derive(Debug)]
-pub(super) struct CredentialStore {
+pub(in crate::aws) struct CredentialStore {
     source: SharedCredentialsProvider,
     kept: Mutex<Option<Kept>>,
     /// Held while the source is asked: it may be a program that talks to the user.
@@ -42,14 +31,14 @@ struct Kept {
 }
 
 impl CredentialStore {
-    pub(super) fn new(source: impl ProvideCredentials + 'static) -> Self {
+    pub(in crate::aws) fn new(source: impl ProvideCredentials + 'static) -> Self {
         let source = SharedCredentialsProvider::new(source);
         Self { source, kept: Mutex::default(), asking: tokio::sync::Mutex::default() }
     }
 
     /// Credentials that hold at `now`. When the source fails, those of before, if they have not
     /// expired for all we know.
-    pub(super) async fn at(&self, now: SystemTime) -> provider::Result {
+    pub(in crate::aws) async fn at(&self, now: SystemTime) -> provider::Result {
         if let Some(credentials) = self.fresh(now) {
             return Ok(credentials);
         }
@@ -68,13 +57,21 @@ impl CredentialStore {
     }
 
     /// Like [`at`](Self::at), but the source has `limit` to answer.
-    pub(super) async fn within(&self, limit: Duration, now: SystemTime) -> provider::Result {
+    pub(in crate::aws) async fn within(
+        &self,
+        limit: Duration,
+        now: SystemTime,
+    ) -> provider::Result {
         let late = || Err(CredentialsError::provider_timed_out(limit));
         timeout(limit, self.at(now)).await.unwrap_or_else(|_| late())
     }
 
     /// Like [`within`](Self::within), for a caller who can do without: those of before will do.
-    pub(super) async fn at_hand(&self, limit: Duration, now: SystemTime) -> Option<Credentials> {
+    pub(in crate::aws) async fn at_hand(
+        &self,
+        limit: Duration,
+        now: SystemTime,
+    ) -> Option<Credentials> {
         self.within(limit, now).await.ok().or_else(|| self.unexpired(now))
     }
 
@@ -84,7 +81,7 @@ impl CredentialStore {
     }
 
     /// Those that are kept, if they hold at `now` for all we know.
-    pub(super) fn unexpired(&self, now: SystemTime) -> Option<Credentials> {
+    pub(in crate::aws) fn unexpired(&self, now: SystemTime) -> Option<Credentials> {
         let credentials = self.kept()?.credentials;
         credentials.expiry().is_none_or(|expiry| now < expiry).then_some(credentials)
     }
@@ -112,76 +109,11 @@ impl ProvideCredentials for CredentialStore {
     }
 }
 
-/// The places where the AWS CLI looks, in its order. They are set up anew each time, because the
-/// SDK's own read the profile's files once and would never see the keys of a new login.
-#[derive(Debug)]
-pub(super) struct Sources {
-    profile: Option<String>,
-    region: String,
-    http: SharedHttpClient,
-    fips: Option<bool>,
-}
-
-impl Sources {
-    pub(super) fn new(
-        profile: Option<String>,
-        region: &str,
-        http: SharedHttpClient,
-        fips: Option<bool>,
-    ) -> Self {
-        Self { profile, region: region.to_owned(), http, fips }
-    }
-
-    async fn ask(&self) -> provider::Result {
-        let config = ProviderConfig::without_region()
-            .with_region(Some(Region::new(self.region.clone())))
-            .with_http_client(self.http.clone())
-            .with_use_fips(self.fips);
-        let profile = ProfileFileCredentialsProvider::builder().configure(&config);
-        let web_identity =
-            WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
-        let ecs = EcsCredentialsProvider::builder().configure(&config).build();
-        let metadata =
-            imds::Client::builder().configure(&config).connect_timeout(METADATA_CONNECT).build();
-        let ec2 =
-            ImdsCredentialsProvider::builder().configure(&config).imds_client(metadata).build();
-
-        // A profile that is asked for by name goes before keys in the environment.
-        let chain = match &self.profile {
-            Some(name) => {
-                CredentialsProviderChain::first_try("profile", profile.profile_name(name).build())
-            }
-            None => CredentialsProviderChain::first_try(
-                "environment",
-                EnvironmentVariableCredentialsProvider::new(),
-            )
-            .or_else("profile", profile.build()),
-        };
-        chain
-            .or_else("web identity", web_identity)
-            .or_else("ECS", ecs)
-            .or_else("EC2", ec2)
-            .provide_credentials()
-            .await
-    }
-}
-
-impl ProvideCredentials for Sources {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(self.ask())
-    }
-}
-
 /// Renewed this long before they expire, because they must outlast the call and its retries.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(60);
 /// How long credentials without an expiry date are kept: tools that renew a file's keys seldom
 /// write one.
 const UNDATED: Duration = Duration::from_secs(60);
-/// Within EC2 it answers in a millisecond, elsewhere never.
-const METADATA_CONNECT: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests;

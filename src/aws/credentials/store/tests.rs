@@ -84,7 +84,7 @@ async fn a_failing_source_does_not_take_away_what_still_holds() {
     assert_eq!(key(&store, 0).await, "first");
     assert_eq!(key(&store, 999).await, "first");
     let expired = store.at(second(1000)).await.unwrap_err();
-    assert!(super::super::error::chain(&expired).ends_with("the source is broken"));
+    assert!(crate::aws::error::chain(&expired).ends_with("the source is broken"));
 }
 
 #[tokio::test]
