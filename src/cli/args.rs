@@ -231,6 +231,10 @@ pub(super) struct LocalArgs {
     /// page gets in by a name of its own.
     #[arg(long = "allow-host", value_name = "NAME")]
     pub(super) allow_hosts: Vec<String>,
+    /// Folder into which EC2 Instance Connect's keys go, a file for each user, for sshd's
+    /// `AuthorizedKeysFile DIR/%u`.
+    #[arg(long, value_name = "DIR")]
+    pub(super) pushed_keys: Option<PathBuf>,
     /// Encrypt shells and commands with this key, an id or an ARN, which the endpoint's own KMS has.
     #[arg(long, value_name = "KEY")]
     pub(super) kms_key: Option<String>,

@@ -39,6 +39,7 @@ pub(super) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
         pace: pace(arguments.pace),
         deny_loopback: arguments.deny_loopback,
         hosts: arguments.allow_hosts,
+        pushed_keys: arguments.pushed_keys,
         quirks: arguments.quirks,
         kms_key: arguments.kms_key,
         requires_challenge: arguments.kms_challenge,

@@ -35,9 +35,11 @@ mod http;
 mod kms;
 mod node;
 mod policy;
+mod pushed_keys;
 mod service;
 mod session;
 mod signature;
+mod task;
 mod token;
 mod web_page;
 
@@ -45,6 +47,7 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -65,6 +68,7 @@ use agent::Agents;
 use faults::FaultyService;
 use gateway::AgentGateway;
 use kms::Kms;
+use pushed_keys::PushedKeys;
 use service::Service;
 
 /// Settings of an endpoint.
@@ -90,6 +94,9 @@ pub struct EndpointConfig {
     pub requires_challenge: bool,
     /// Whose callers are told apart; `None` checks no credentials.
     pub account: Option<Account>,
+    /// A folder for the keys of EC2 Instance Connect, a file for each user; see sshd(8),
+    /// `AuthorizedKeysFile`.
+    pub pushed_keys: Option<PathBuf>,
     /// What the service does to test those who rely on it.
     pub faults: Faults,
 }
@@ -111,6 +118,7 @@ impl Default for EndpointConfig {
             pace: None,
             deny_loopback: false,
             hosts: Vec::new(),
+            pushed_keys: None,
             quirks: Quirks::default(),
             kms_key: None,
             requires_challenge: false,
@@ -146,7 +154,8 @@ impl Endpoint {
         });
         let service = Service::new(config.nodes.clone())?
             .with_kms(Arc::clone(&kms))
-            .with_account(config.account.clone());
+            .with_account(config.account.clone())
+            .with_pushed_keys(config.pushed_keys.clone().map(PushedKeys::new));
         let service = Arc::new(Mutex::new(service));
         let agents = Agents::new(&config, Arc::clone(&kms));
         let faults = FaultyService::new(config.faults, now());

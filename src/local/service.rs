@@ -29,7 +29,9 @@ use super::document::{DEFAULT_DOCUMENT, Parameters, Workload, short_name};
 use super::error::{ServiceError, check_length};
 use super::kms::Kms;
 use super::node::Node;
+use super::pushed_keys::PushedKeys;
 use super::session::{DataChannel, Owner, Session, SessionState};
+use super::task::Task;
 use super::token::{Mint, Token};
 
 /// Nodes and sessions of one endpoint.
@@ -47,6 +49,8 @@ pub struct Service {
     started: u64,
     kms: Option<Arc<Kms>>,
     account: Option<Account>,
+    tasks: Vec<Task>,
+    pushed_keys: Option<PushedKeys>,
 }
 
 /// The request of StartSession.
@@ -86,6 +90,8 @@ impl Service {
             started: 0,
             kms: None,
             account: None,
+            tasks: Vec::new(),
+            pushed_keys: None,
         })
     }
 
@@ -99,9 +105,30 @@ impl Service {
         self.kms.as_deref()
     }
 
-    /// With an account, to which all its callers belong.
+    /// With an account, to which all its callers belong, and its tasks of ECS.
     pub fn with_account(self, account: Option<Account>) -> Self {
-        Self { account, ..self }
+        let tasks = account.as_ref().map(|account| account.tasks().to_vec());
+        Self { account, tasks: tasks.unwrap_or_default(), ..self }
+    }
+
+    /// With a place for the keys of EC2 Instance Connect.
+    pub fn with_pushed_keys(self, pushed_keys: Option<PushedKeys>) -> Self {
+        Self { pushed_keys, ..self }
+    }
+
+    /// Where keys of EC2 Instance Connect go.
+    pub fn pushed_keys(&self) -> Option<&PushedKeys> {
+        self.pushed_keys.as_ref()
+    }
+
+    /// The running tasks of ECS.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// The nodes, in the order of their ids.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
     }
 
     /// The account, if callers are told apart.
@@ -317,7 +344,11 @@ impl Service {
     }
 
     fn has_connected(&self, target: &str) -> bool {
-        self.nodes.get(target).is_some_and(Node::is_connected)
+        let is_container = || {
+            let mut tasks = self.tasks.iter().filter(|task| task.execute_command);
+            tasks.any(|task| task.containers.iter().any(|one| task.target(one) == target))
+        };
+        self.nodes.get(target).is_some_and(Node::is_connected) || is_container()
     }
 
     /// Callers that never come back must not use up [`LIVE_LIMIT`].

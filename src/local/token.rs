@@ -93,6 +93,13 @@ impl Mint {
         BASE64.encode(&bytes)
     }
 
+    /// The id of a task of ECS: 32 hexadecimal digits. It is a name and no secret.
+    pub fn task_id(&mut self) -> String {
+        let mut bytes = [0; 16];
+        self.rng.fill_bytes(&mut bytes);
+        hex(&bytes)
+    }
+
     /// A session id in the form that AWS gives them: who started it, a hyphen, 17 lower-case
     /// hexadecimal digits. It is a name and no secret.
     pub fn session_id(&mut self, user: &str) -> String {

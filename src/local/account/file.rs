@@ -21,6 +21,7 @@ use crate::{
     local::{
         node::{Node, PingStatus},
         policy::{Policy, PolicyError, TrustPolicy},
+        task::Task,
         token::Mint,
     },
     wire::Version,
@@ -44,6 +45,8 @@ struct Content {
     roles: BTreeMap<Name, RoleTable>,
     #[serde(default)]
     nodes: BTreeMap<NodeId, NodeTable>,
+    #[serde(default)]
+    tasks: Vec<TaskTable>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,6 +87,16 @@ struct NodeTable {
     #[serde(default)]
     ping_status: PingStatus,
     ec2: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TaskTable {
+    cluster: ClusterName,
+    service: Option<ClusterName>,
+    id: Option<TaskId>,
+    containers: Containers,
+    execute_command: Option<bool>,
 }
 
 impl AccountFile {
@@ -161,6 +174,18 @@ impl AccountFile {
             roles.insert(name.clone(), Role::new(name, self.id(), entry, mint));
         }
         Ok(roles)
+    }
+
+    /// Its tasks of ECS, with ids made up where it has none.
+    pub fn tasks(&self, mint: &mut Mint) -> Vec<Task> {
+        let tasks = self.content.tasks.iter().map(|table| {
+            let id = table.id.as_ref().map_or_else(|| mint.task_id(), |id| id.0.clone());
+            let names = table.containers.0.iter().map(|name| name.0.clone());
+            let service = table.service.as_ref().map(|name| name.0.clone());
+            let takes_commands = table.execute_command.unwrap_or(true);
+            Task::new(table.cluster.0.clone(), service, id, names, takes_commands)
+        });
+        tasks.collect()
     }
 
     fn policies(&self, names: &[Spanned<String>]) -> Result<Vec<Policy>, AccountError> {
@@ -319,6 +344,33 @@ checked!(
     },
     "a node's id is i- or mi- and 17 (or 8) hexadecimal digits"
 );
+
+checked!(
+    /// A cluster's, a service's or a container's.
+    ClusterName,
+    |text| (1..=255).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
+    "a name of ECS has 1 to 255 letters, digits, hyphens and underscores"
+);
+
+checked!(
+    TaskId,
+    |text| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()),
+    "a task's id has 32 hexadecimal digits"
+);
+
+/// At least one.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "Vec<ClusterName>")]
+struct Containers(Vec<ClusterName>);
+
+impl TryFrom<Vec<ClusterName>> for Containers {
+    type Error = &'static str;
+
+    fn try_from(names: Vec<ClusterName>) -> Result<Self, Self::Error> {
+        if names.is_empty() { Err("a task has at least one container") } else { Ok(Self(names)) }
+    }
+}
 
 checked!(
     AgentVersion,

@@ -35,9 +35,9 @@ use temporary::TemporaryKeys;
 use user::Secret;
 pub use user::{MadeUp, User};
 
-use super::{node::Node, signature::SignatureError, token::Mint};
+use super::{node::Node, signature::SignatureError, task::Task, token::Mint};
 
-/// An account with its users, its roles and its nodes.
+/// An account with its users, its roles, its nodes and its tasks.
 #[derive(Debug, Clone)]
 pub struct Account {
     id: String,
@@ -47,6 +47,7 @@ pub struct Account {
     /// By name.
     roles: BTreeMap<String, Role>,
     nodes: Vec<Node>,
+    tasks: Vec<Task>,
     temporary: TemporaryKeys,
 }
 
@@ -63,6 +64,7 @@ impl Account {
             users: file.users(&mut mint)?,
             roles: file.roles(&mut mint)?,
             nodes: file.nodes(template),
+            tasks: file.tasks(&mut mint),
             id: file.id().to_owned(),
             created: SystemTime::now(),
             temporary: TemporaryKeys::default(),
@@ -82,6 +84,11 @@ impl Account {
     /// The nodes of the file, in the order of their ids.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// The tasks of ECS, in the order of the file.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
     }
 
     /// The users in the order of their names.

@@ -46,6 +46,36 @@ pub enum ApiError {
         name: String,
     },
 
+    /// There is no such instance.
+    #[error("The instance ID '{id}' does not exist")]
+    NoSuchInstance {
+        /// That the caller named, cut short.
+        id: String,
+    },
+
+    /// A filter that EC2 does not have, or that is not evaluated here.
+    #[error("The filter '{name}' is invalid")]
+    UnknownFilter {
+        /// That the caller named, cut short.
+        name: String,
+    },
+
+    /// No cluster of ECS has this name.
+    #[error("Cluster not found.")]
+    NoSuchCluster,
+
+    /// No service of the cluster has this name.
+    #[error("Service not found.")]
+    NoSuchService,
+
+    /// No task of the cluster has this id.
+    #[error("The referenced task was not found.")]
+    NoSuchTask,
+
+    /// A key cannot be put where an SSH server finds it.
+    #[error("the key cannot be put in its place: {0}")]
+    NotPushed(#[from] std::io::Error),
+
     /// Too many keys were asked for.
     #[error("Rate exceeded")]
     Throttled,
@@ -100,7 +130,17 @@ impl ApiError {
                 Protocol::Query => "AccessDenied",
                 Protocol::Ec2 => "UnauthorizedOperation",
             },
+            Self::Invalid { .. } if protocol == Protocol::Json => "ValidationException",
             Self::Invalid { .. } => "ValidationError",
+            Self::NoSuchInstance { .. } if protocol == Protocol::Json => {
+                "EC2InstanceNotFoundException"
+            }
+            Self::NoSuchInstance { .. } => "InvalidInstanceID.NotFound",
+            Self::UnknownFilter { .. } => "InvalidParameterValue",
+            Self::NoSuchCluster => "ClusterNotFoundException",
+            Self::NoSuchService => "ServiceNotFoundException",
+            Self::NoSuchTask => "InvalidParameterException",
+            Self::NotPushed(_) => "ServiceException",
             Self::NoSuchUser { .. } => "NoSuchEntity",
             Self::Throttled => "Throttling",
             Self::Internal(_) => "InternalFailure",

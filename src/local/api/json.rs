@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, Protocol, Reply, Request, kms, ssm};
+use super::{ApiError, Call, Protocol, Reply, Request, ecs, instance_connect, kms, ssm};
 use crate::local::service::Service;
 
 /// Answers a request whose `X-Amz-Target` is `target`.
@@ -51,6 +51,14 @@ fn perform(
             let Some(kms) = service.kms() else { return Err(unknown(target)) };
             kms::authorize(operation, &call, kms)?;
             kms::perform(operation, request.body, kms)
+        }
+        Some((ecs::TARGET, operation)) => {
+            let call = Call::identify(request, service, ecs::SIGNING_NAME)?;
+            ecs::perform(operation, &call, service)
+        }
+        Some((instance_connect::TARGET, operation)) => {
+            let call = Call::identify(request, service, instance_connect::SIGNING_NAME)?;
+            instance_connect::perform(operation, &call, service)
         }
         _ => None,
     };

@@ -1,8 +1,8 @@
 //! The APIs of AWS that the endpoint answers to, all behind the one path `/`.
 //!
 //! ```text
-//!   X-Amz-Target: AmazonSSM.StartSession     JSON 1.1     ssm.rs, kms.rs
-//!   Action=GetCallerIdentity&Version=...     query, XML   sts.rs, iam.rs
+//!   X-Amz-Target: AmazonSSM.StartSession     JSON 1.1     ssm.rs, kms.rs, ecs.rs, instance_connect.rs
+//!   Action=GetCallerIdentity&Version=...     query, XML   sts.rs, iam.rs, ec2.rs
 //! ```
 //!
 //! A request names its operation in a header or in a form, and is answered in the same manner. This
@@ -11,9 +11,12 @@
 //! (identity.rs), and then does what the caller's policies allow (authorization.rs, resource.rs). Members that an operation does not know are ignored.
 
 mod authorization;
+mod ec2;
+mod ecs;
 mod error;
 mod iam;
 mod identity;
+mod instance_connect;
 mod json;
 mod kms;
 mod query;

@@ -16,7 +16,7 @@ use http::StatusCode;
 use quick_xml::escape::escape;
 use serde::Serialize;
 
-use super::{ApiError, Call, Protocol, Reply, Request, iam, sts};
+use super::{ApiError, Call, Protocol, Reply, Request, ec2, iam, sts};
 use crate::local::service::Service;
 
 /// The names and values of a form; the first one of a name counts.
@@ -57,6 +57,11 @@ impl Form {
         self.0.keys().find(is_meant).map(String::as_str)
     }
 
+    /// The values of the members `prefix` and a number, in the order of the numbers.
+    pub fn numbered(&self, prefix: String) -> impl Iterator<Item = &str> {
+        (1..).map_while(move |number| self.get(&format!("{prefix}{number}")))
+    }
+
     /// The value of a member.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -66,14 +71,14 @@ impl Form {
 /// Answers a request.
 pub fn answer(request: &Request<'_>, form: &Form, service: &mut Service) -> Reply {
     let version = form.get("Version").unwrap_or_default();
-    let protocol = if version == EC2_VERSION { Protocol::Ec2 } else { Protocol::Query };
+    let protocol = if version == ec2::VERSION { Protocol::Ec2 } else { Protocol::Query };
     let action = form.action().unwrap_or_default();
     let operation = Some(short(action));
     match perform(request, form, service) {
         Ok((namespace, result)) => Reply {
             status: StatusCode::OK,
             content_type: CONTENT_TYPE,
-            body: show_response(action, namespace, &result, request.id),
+            body: show_response(protocol, action, namespace, &result, request.id),
             operation,
             refused: None,
         },
@@ -107,6 +112,10 @@ fn perform(
             let call = Call::identify(request, service, iam::SIGNING_NAME)?;
             (iam::NAMESPACE, iam::perform(action, form, &call, service))
         }
+        ec2::VERSION => {
+            let call = Call::identify(request, service, ec2::SIGNING_NAME)?;
+            (ec2::NAMESPACE, ec2::perform(action, form, &call, service))
+        }
         _ => ("", None),
     };
     let unknown = || ApiError::UnknownAction { action: short(action), version: short(version) };
@@ -118,13 +127,32 @@ pub fn show(name: &str, result: &impl Serialize) -> Result<String, ApiError> {
     Ok(quick_xml::se::to_string_with_root(name, result)?)
 }
 
+/// The members of a result as XML, without a name around them, as EC2 has it.
+pub fn show_members(result: &impl Serialize) -> Result<String, ApiError> {
+    let whole = quick_xml::se::to_string_with_root(ROOT, result)?;
+    let members = whole.strip_prefix("<r>").and_then(|rest| rest.strip_suffix("</r>"));
+    Ok(members.unwrap_or_default().to_owned())
+}
+
 /// A time as the query protocol has it.
 pub fn date(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time.max(UNIX_EPOCH)).to_string()
 }
 
 /// The action is one that there is, so its name needs no escaping.
-fn show_response(action: &str, namespace: &str, result: &str, request_id: &str) -> String {
+fn show_response(
+    protocol: Protocol,
+    action: &str,
+    namespace: &str,
+    result: &str,
+    request_id: &str,
+) -> String {
+    if protocol == Protocol::Ec2 {
+        return format!(
+            "{DECLARATION}<{action}Response xmlns=\"{namespace}\"><requestId>{request_id}</requestId>\
+             {result}</{action}Response>"
+        );
+    }
     format!(
         "<{action}Response xmlns=\"{namespace}\">{result}<ResponseMetadata><RequestId>{request_id}\
          </RequestId></ResponseMetadata></{action}Response>"
@@ -152,6 +180,6 @@ fn short(text: &str) -> String {
     text.chars().take(128).collect()
 }
 
-const EC2_VERSION: &str = "2016-11-15";
+const ROOT: &str = "r";
 const CONTENT_TYPE: &str = "text/xml";
 const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";

@@ -210,7 +210,7 @@ impl DescribeNodesBody {
 
 // Responses.
 
-fn show_ticket(ticket: &Ticket, stream_base: &str) -> Value {
+pub fn show_ticket(ticket: &Ticket, stream_base: &str) -> Value {
     let session_id = &ticket.session_id;
     json!({
         "SessionId": session_id,
