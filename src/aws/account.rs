@@ -242,7 +242,12 @@ impl Account {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        AwsError::of_call(operation, self.endpoint.shown(&self.region), error)
+        let error = AwsError::of_call(operation, self.endpoint.shown(&self.region), error);
+        // They were just used.
+        match self.credentials.unexpired(SystemTime::now()) {
+            Some(credentials) => error.signed_with(&credentials),
+            None => error,
+        }
     }
 }
 

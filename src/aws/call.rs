@@ -100,7 +100,8 @@ impl Caller {
             let is_temporary =
                 matches!(once, Err(AwsError::Unreachable { .. } | AwsError::Unavailable { .. }));
             if !is_temporary || attempt == ATTEMPTS {
-                return once.map(|answer| (address.url, answer));
+                let told = once.map_err(|error| error.signed_with(credentials));
+                return told.map(|answer| (address.url, answer));
             }
             sleep(PAUSE.mul_f64(rand::random_range(0.5..1.0)) * 2u32.pow(attempt)).await;
             attempt += 1;

@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt};
 
-use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::{Credentials, provider::error::CredentialsError};
 use aws_sdk_ssm::{
     config::http::HttpResponse,
     error::{ConnectorError, ProvideErrorMetadata, SdkError},
@@ -12,6 +12,7 @@ use thiserror::Error as ThisError;
 use super::{
     http_client::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT},
     mfa::MfaError,
+    refusal::Refusal,
     service::Service,
 };
 use crate::net::TlsError;
@@ -71,6 +72,8 @@ pub enum AwsError {
         code: String,
         /// AWS's own words.
         message: String,
+        /// The keys are a user's own, which no MFA has been added to.
+        is_long_term: bool,
     },
 
     /// The node is unknown in this account and region, or its agent is away: AWS does not tell
@@ -180,14 +183,18 @@ impl AwsError {
             }
             Self::Tls(_) => "check AWS_CA_BUNDLE, and `ca_bundle` of the profile".to_owned(),
             Self::NoCredentials { .. } => {
-                "run `aws configure` or `aws sso login`, or give --profile".to_owned()
+                "run `aws configure`, `aws sso login` or `ssmport login`, or give --profile".to_owned()
             }
             Self::Sso { profile, .. } => format!("run `ssmport login --profile {profile}`"),
             Self::Mfa(error) => return error.next_step().map(str::to_owned),
-            Self::Refused { operation, code, .. } => refusal_step(operation, code),
-            Self::TargetNotConnected { .. } => "check that the node is running with its SSM Agent \
-                 online, and that it is in this account and region"
-                .to_owned(),
+            Self::Refused { operation, code, message, is_long_term } => {
+                let is_long_term = *is_long_term;
+                Refusal { operation, code, message, is_long_term }.step()
+            }
+            Self::TargetNotConnected { target, .. } => format!(
+                "check that the node is running with its SSM Agent online, and that it is in this \
+                 account and region: `ssmport doctor {target}` does"
+            ),
             Self::NotFound { .. } => "start a new session".to_owned(),
             Self::Rejected { operation, .. } if operation.service == Service::Kms => {
                 "check in the session preferences which key is meant; it must be enabled, symmetric, \
@@ -228,6 +235,14 @@ impl AwsError {
             CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_)
         );
         Self::NoCredentials { why, is_temporary }
+    }
+
+    /// The same error, of a call that was signed with `credentials`.
+    pub(super) fn signed_with(mut self, credentials: &Credentials) -> Self {
+        if let Self::Refused { is_long_term, .. } = &mut self {
+            *is_long_term = credentials.session_token().is_none();
+        }
+        self
     }
 
     /// The failure of the SSO that `profile` asks for.
@@ -290,29 +305,12 @@ impl AwsError {
             return Self::NotFound { operation, code, message };
         }
         if REFUSALS.contains(&code.as_str()) {
-            return Self::Refused { operation, code, message };
+            return Self::Refused { operation, code, message, is_long_term: false };
         }
         if busy || THROTTLES.contains(&code.as_str()) {
             return Self::Unavailable { operation, code, message };
         }
         Self::Rejected { operation, code, message }
-    }
-}
-
-fn refusal_step(operation: &Operation, code: &str) -> String {
-    match code {
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            "get new credentials, for instance with `aws sso login`".to_owned()
-        }
-        "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature" => {
-            "check the secret access key and this computer's clock".to_owned()
-        }
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            let Operation { service, name, subject } = operation;
-            let service = service.name();
-            format!("ask for a policy that allows {service}:{name} on {}", one_line(subject))
-        }
-        _ => "check the access key; temporary ones need AWS_SESSION_TOKEN too".to_owned(),
     }
 }
 
@@ -415,24 +413,25 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_tells_what_to_ask_for() {
-        let refused = |code: &str| AwsError::Refused {
-            operation: start(),
-            code: code.to_owned(),
-            message: "User: arn:x is not authorized".to_owned(),
-        };
+    fn a_refusal_quotes_aws_and_tells_what_to_ask_for() {
+        let message = "User: arn:x is not authorized".to_owned();
+        let code = "AccessDeniedException".to_owned();
+        let refused = AwsError::of_code(start(), code, message, false);
         assert_eq!(
-            refused("AccessDeniedException").to_string(),
+            refused.to_string(),
             "StartSession on i-0abc was refused: User: arn:x is not authorized (AccessDeniedException)"
         );
-        let step = |code| refused(code).next_step().unwrap();
         assert_eq!(
-            step("AccessDeniedException"),
+            refused.next_step().unwrap(),
             "ask for a policy that allows ssm:StartSession on i-0abc"
         );
-        assert!(step("ExpiredTokenException").contains("new credentials"));
-        assert!(step("SignatureDoesNotMatch").contains("clock"));
-        assert!(step("UnrecognizedClientException").contains("AWS_SESSION_TOKEN"));
+        let keys = |token: Option<&str>| {
+            Credentials::new("AKIDEXAMPLE", "secret", token.map(str::to_owned), None, "test")
+        };
+        let long_term = refused.clone().signed_with(&keys(None));
+        assert!(long_term.next_step().unwrap().contains("ssmport login"));
+        let temporary = refused.signed_with(&keys(Some("token")));
+        assert!(!temporary.next_step().unwrap().contains("ssmport login"));
     }
 
     #[test]

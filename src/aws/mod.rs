@@ -34,6 +34,7 @@ mod instance_connect;
 mod kms;
 mod mfa;
 mod nodes;
+mod refusal;
 mod service;
 mod signature;
 mod sts;

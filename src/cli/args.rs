@@ -12,7 +12,7 @@ use super::{
     proxy_command::Form,
     spec::Spec,
     ssh_config::Alias,
-    target::Target,
+    target::{FORMS, Target},
 };
 use crate::{
     local::{Faults, Quirks},
@@ -22,7 +22,7 @@ use crate::{
 /// Shells, commands and ports of nodes that AWS Session Manager reaches.
 #[derive(Debug, Parser)]
 #[command(name = "ssmport", version, about, max_term_width = 100)]
-#[command(after_help = EXIT_CODES)]
+#[command(after_help = notes())]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -76,10 +76,13 @@ pub(super) enum Command {
     Ssh(SshArgs),
     /// Print the block of ssh_config by which ssh, scp, sftp, rsync and git reach nodes, or install it.
     SshConfig(SshConfigArgs),
+    /// List the nodes that can be reached.
+    #[cfg(feature = "aws")]
+    Ls(LsArgs),
     /// Begin an MFA or SSO session once, for every later call.
     Login(LoginArgs),
     /// Run the embedded endpoint, to try and test without AWS.
-    Local(LocalArgs),
+    Local(Box<LocalArgs>),
     /// Send every kind of stream through the embedded endpoint and show how it went.
     Demo(DemoArgs),
     /// Print a completion script for a shell.
@@ -89,9 +92,10 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = SHELL_HELP)]
 pub(super) struct ShellArgs {
-    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    /// Where to: an id, a name, a tag, an address, a container; see `ssmport help`. Without it, the
+    /// configuration file's or one that is chosen from a list.
     #[arg(env = "SSMPORT_TARGET", value_name = "TARGET")]
-    pub(super) target: Target,
+    pub(super) target: Option<Target>,
     /// Session document to start instead of the account's default shell.
     #[arg(long, value_name = "NAME")]
     pub(super) document: Option<String>,
@@ -103,7 +107,7 @@ pub(super) struct ShellArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXEC_HELP)]
 pub(super) struct ExecArgs {
-    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    /// Where to: an id, a name, a tag, an address, a container; see `ssmport help`.
     #[arg(value_name = "TARGET")]
     pub(super) target: Target,
     /// Run the command on a terminal, with what is typed here as its input.
@@ -122,7 +126,7 @@ pub(super) struct ExecArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ProxyArgs {
-    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    /// Where to: an id, a name, a tag, an address, a container; see `ssmport help`.
     #[arg(value_name = "TARGET")]
     pub(super) target: Target,
     /// Port of the node.
@@ -143,9 +147,10 @@ pub(super) struct ForwardArgs {
     /// Unix socket.
     #[arg(required = true, value_name = "SPEC")]
     pub(super) specs: Vec<Spec>,
-    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    /// Where to: an id, a name, a tag, an address, a container; see `ssmport help`. Without it, the
+    /// configuration file's or one that is chosen from a list.
     #[arg(short, long, env = "SSMPORT_TARGET", value_name = "TARGET")]
-    pub(super) target: Target,
+    pub(super) target: Option<Target>,
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
@@ -157,6 +162,9 @@ pub(super) struct ForwardArgs {
 )]
 #[command(after_help = SSH_NOTES)]
 pub(super) struct SshArgs {
+    /// Make a key for this login, and have EC2 Instance Connect put it on the node for one minute.
+    #[arg(long)]
+    pub(super) push_key: bool,
     /// The node, and whatever ssh is to be given before and behind it.
     #[arg(required = true, value_name = "[USER@]TARGET", num_args = 1..)]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -180,14 +188,30 @@ pub(super) struct SshConfigArgs {
     pub(super) form: Form,
 }
 
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(super) struct LsArgs {
+    /// Only those of this name, or of tag:KEY=VALUE.
+    #[arg(value_name = "NAME")]
+    pub(super) filter: Option<Target>,
+    /// Only those that are connected.
+    #[arg(long)]
+    pub(super) online: bool,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct LocalArgs {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub(super) listen: SocketAddr,
-    /// Ids of the nodes to offer.
-    #[arg(long = "node", value_name = "ID", default_value = crate::local::NODE_ID)]
+    /// Id of a node to offer; may be given several times [default: i-0123456789abcdef0].
+    #[arg(long = "node", value_name = "ID")]
     pub(super) nodes: Vec<String>,
+    /// Pretend the account that this file describes: users with keys, and nodes.
+    ///
+    /// TOML; README has an example. Without it there are no users, and no credentials are checked.
+    #[arg(long, value_name = "FILE")]
+    pub(super) account: Option<PathBuf>,
     /// How fast the agent sends.
     #[arg(long, value_name = "PACE", default_value = "none")]
     pub(super) pace: PaceArg,
@@ -273,6 +297,10 @@ pub(super) struct CompletionsArgs {
     pub(super) shell: clap_complete::Shell,
 }
 
+fn notes() -> String {
+    format!("{FORMS}\n\n{EXIT_CODES}")
+}
+
 const SHELL_HELP: &str = "\
 At the beginning of a line, ~. ends the session, ~- turns these sequences off, ~? shows them. Without \
 a terminal, standard input is typed at the shell, and its end ends the shell.";
@@ -333,7 +361,7 @@ mod tests {
         ] {
             let words_of_line = ["ssmport"].into_iter().chain(line.split(' '));
             let cli = Cli::try_parse_from(words_of_line).unwrap();
-            let Command::Ssh(SshArgs { words: found }) = cli.command else { panic!("{line}") };
+            let Command::Ssh(SshArgs { words: found, .. }) = cli.command else { panic!("{line}") };
             assert_eq!(found.join(" ".as_ref()), words, "{line}");
             assert_eq!(cli.global.verbose, verbose, "{line}");
         }

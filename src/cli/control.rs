@@ -92,6 +92,11 @@ mod with_aws {
             Self { settings, endpoints, account: OnceCell::new(), target }
         }
 
+        /// For sessions that go to `target`.
+        pub(crate) fn of_target(self, target: String) -> Self {
+            Self { target: Some(target), ..self }
+        }
+
         pub(crate) async fn account(&self) -> Result<&Account, AwsError> {
             self.account.get_or_try_init(|| Account::load(self.settings.clone())).await
         }

@@ -54,7 +54,7 @@ mod with_aws {
 
     use super::*;
     use crate::{
-        aws::{AwsError, Login, LoginRequest, Settings},
+        aws::{AwsError, Login, LoginRequest},
         cli::{failure::Code, signals},
     };
 
@@ -114,17 +114,6 @@ mod with_aws {
                 .because("there is no program `aws` on the PATH")
                 .next(format!("install the AWS CLI and run: {command}"))),
             Err(error) => Err(failed().because(error)),
-        }
-    }
-
-    impl Global {
-        fn settings(&self) -> Settings {
-            Settings {
-                profile: self.profile.clone(),
-                region: self.region.clone(),
-                endpoints: self.endpoints.given(),
-                mfa: self.mfa.settings(),
-            }
         }
     }
 

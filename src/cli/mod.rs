@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   args -> target -> service (AWS or embedded) -> attachment (session + streams) -> output
-//!            |                                        |
+//!            |  resolve: name, tag, address -> id     |
 //!            +-- shell, exec, proxy ---- attended ----+   signals, ~. and the terminal
 //!            +-- forward: spec ---- bind -- tunnel ---+   listeners
 //! ```
@@ -15,13 +15,22 @@ mod args;
 mod attachment;
 mod attended;
 mod bind;
+#[cfg(feature = "aws")]
+mod child;
 mod completions;
+mod config_file;
 mod console;
 mod control;
+#[cfg(feature = "aws")]
+mod counter;
 mod demo;
 mod endpoints;
+#[cfg(feature = "aws")]
+mod ephemeral_key;
 mod exec;
 mod failure;
+#[cfg(feature = "aws")]
+mod fleet;
 mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -29,12 +38,18 @@ mod limits;
 mod local;
 mod logging;
 mod login;
+#[cfg(feature = "aws")]
+mod ls;
 mod mfa;
 mod output;
+#[cfg(feature = "aws")]
+mod picker;
 mod plugin;
 mod port_owner;
 mod proxy;
 mod proxy_command;
+#[cfg(feature = "aws")]
+mod resolve;
 mod response_variable;
 mod service;
 mod shell;
@@ -96,7 +111,7 @@ pub fn ssmport() -> ExitCode {
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match &cli.command {
         Command::Completions(arguments) => return completions::print(arguments),
-        Command::Ssh(arguments) => return ssh::run(arguments, &cli.global),
+        Command::Ssh(arguments) => return ssh::run(arguments, &cli.global, output),
         Command::SshConfig(arguments) => return ssh_config::run(arguments, &cli.global, output),
         _ => {}
     }
@@ -110,6 +125,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Exec(arguments) => exec::run(arguments, &cli.global, output).await,
             Command::Proxy(arguments) => proxy::run(arguments, &cli.global, output).await,
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
+            #[cfg(feature = "aws")]
+            Command::Ls(arguments) => ls::run(arguments, &cli.global, output).await,
             Command::Login(arguments) => login::run(arguments, &cli.global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,

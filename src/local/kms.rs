@@ -3,8 +3,6 @@
 //! It has one key, which only has a name. Data keys are encrypted with a secret of the process, and
 //! bound to their encryption context: whoever shows another one gets nothing back.
 
-pub(super) mod api;
-
 use std::{collections::BTreeMap, fmt, io};
 
 use ring::{

@@ -6,7 +6,7 @@
 //!        | POST /                          | GET /v1/data-channel/ID
 //!        v                                 v
 //!      http ------------------------------ http
-//!        |                                 |
+//!        | signature? account, policy?     |
 //!       api -> service <-- token? -- gateway
 //!              sessions,                   | one per session
 //!              nodes                     agent -> TCP targets, programs
@@ -21,6 +21,7 @@
 //! goes through real connections to whatever the session's document names.
 #![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
 
+mod account;
 mod agent;
 mod api;
 mod describe;
@@ -35,6 +36,7 @@ mod kms;
 mod node;
 mod service;
 mod session;
+mod signature;
 mod token;
 mod web_page;
 
@@ -48,12 +50,13 @@ use std::{
 
 use tokio::{net::TcpListener, task::JoinSet};
 
+pub use account::{Account, AccountError, MadeUp, User};
 pub use agent::{Quirks, QuirksError};
 pub use document::Parameters;
 pub use error::ServiceError;
 pub use faults::{Faults, FaultsError};
 pub use kms::{EncryptionContext, GeneratedKey, KmsError};
-pub use node::Node;
+pub use node::{Node, PingStatus};
 pub use service::{StartSession, Ticket};
 
 use crate::net::{Pace, now};
@@ -84,6 +87,8 @@ pub struct EndpointConfig {
     /// Whether the agent sends a random challenge, and refuses clients that do not put it into the
     /// encryption context.
     pub requires_challenge: bool,
+    /// Whose callers are told apart; `None` checks no credentials.
+    pub account: Option<Account>,
     /// What the service does to test those who rely on it.
     pub faults: Faults,
 }
@@ -98,6 +103,8 @@ impl Default for EndpointConfig {
                 platform_name: "ssmport embedded endpoint".to_owned(),
                 platform_version: env!("CARGO_PKG_VERSION").to_owned(),
                 ip: "127.0.0.1".to_owned(),
+                ec2: true,
+                ..Node::default()
             }],
             agent_version: AGENT_VERSION.to_owned(),
             pace: None,
@@ -106,6 +113,7 @@ impl Default for EndpointConfig {
             quirks: Quirks::default(),
             kms_key: None,
             requires_challenge: false,
+            account: None,
             faults: Faults::default(),
         }
     }
@@ -131,7 +139,9 @@ impl Endpoint {
     pub fn start(listener: TcpListener, config: EndpointConfig) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let kms = Arc::new(Kms::new(config.kms_key.as_deref())?);
-        let service = Service::new(config.nodes.clone())?.with_kms(Arc::clone(&kms));
+        let service = Service::new(config.nodes.clone())?
+            .with_kms(Arc::clone(&kms))
+            .with_account(config.account.clone());
         let service = Arc::new(Mutex::new(service));
         let agents = Agents::new(&config, Arc::clone(&kms));
         let faults = FaultyService::new(config.faults, now());

@@ -80,7 +80,8 @@ impl CredentialStore {
         (now < kept.fresh_until).then_some(kept.credentials)
     }
 
-    fn unexpired(&self, now: SystemTime) -> Option<Credentials> {
+    /// Those that are kept, if they hold at `now` for all we know.
+    pub(in crate::aws) fn unexpired(&self, now: SystemTime) -> Option<Credentials> {
         let credentials = self.kept()?.credentials;
         credentials.expiry().is_none_or(|expiry| now < expiry).then_some(credentials)
     }

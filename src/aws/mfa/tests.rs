@@ -46,6 +46,7 @@ fn wrong_code() -> AwsError {
         operation: Operation::new(Service::Sts, "GetSessionToken", "arn:mfa/alice"),
         code: "AccessDenied".to_owned(),
         message: REFUSAL.to_owned(),
+        is_long_term: true,
     }
 }
 
@@ -133,6 +134,7 @@ fn other_refusals_are_not_about_the_code() {
         operation: Operation::new(Service::Sts, "AssumeRole", "arn:role"),
         code: "AccessDenied".to_owned(),
         message: "User: arn:user is not authorized to perform: sts:AssumeRole".to_owned(),
+        is_long_term: true,
     };
     assert_eq!(codes.of(&device(None)).refused(other.clone()), Err(other));
 }
