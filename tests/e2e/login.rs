@@ -13,11 +13,11 @@ use crate::support::{
 
 #[test]
 fn a_user_without_a_profile_is_asked_for_the_code_of_the_only_device() {
-    let (sts, home) = (Sts::start(&["123456", "234567"]), Home::with(""));
+    let (sts, home) = (Sts::start(&["604125", "719304"]), Home::with(""));
     let mut login = ssmport(&["login", "--json", "--duration", "1h"], &sts);
     login.envs([("AWS_ACCESS_KEY_ID", "AKIAALICE"), ("AWS_SECRET_ACCESS_KEY", "s")]);
     // Twice: whatever is cached.
-    for code in ["123456", "234567"] {
+    for code in ["604125", "719304"] {
         let mut terminal = Terminal::start(&home.of(&login));
         terminal.wait_for(&format!("MFA code for {DEVICE}: "));
         terminal.press(&format!("{code}\n"));

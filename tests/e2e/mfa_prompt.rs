@@ -18,13 +18,13 @@ fn question() -> String {
 
 #[test]
 fn a_code_is_asked_for_until_it_is_right() {
-    let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["123456"]), Home::with(PROFILES));
+    let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["604125"]), Home::with(PROFILES));
     let mut terminal = Terminal::start(&home.of(&hello(&endpoint, &sts, &["--profile", "alice"])));
     assert_eq!(terminal.wait_for(&question()), "");
     terminal.press("000000\n");
     // Not shown as it is typed.
     assert_eq!(terminal.wait_for(&format!("Not accepted. {}", question())), "\r\n");
-    terminal.press("123456\n");
+    terminal.press("604125\n");
     let (code, screen) = terminal.finish();
     assert_eq!((code, screen.ends_with("\r\nhello\r\n")), (Some(0), true), "{screen}");
     assert_eq!(sts.count("GetSessionToken"), 2);
@@ -72,14 +72,14 @@ fn ctrl_c_and_signals_at_the_question_give_the_terminal_back() {
 /// As ssh runs its ProxyCommand.
 #[test]
 fn standard_input_and_output_are_not_touched() {
-    let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["123456"]), Home::with(PROFILES));
+    let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["604125"]), Home::with(PROFILES));
     let proxy = ssmport(&["proxy", NODE, "9", "--profile", "role"], &sts);
     let mut proxy = home.of(&proxy);
     proxy.env("AWS_ENDPOINT_URL_SSM", &endpoint.url);
     let script = r#"echo 999999 | "$@" | sed 's/^/stdout: /'"#;
     let mut terminal = Terminal::start(&in_shell(script, &proxy));
     terminal.wait_for(&question());
-    terminal.press("123456\n");
+    terminal.press("604125\n");
     // Nothing listens there, but so far it has come.
     terminal.wait_for("nothing answers on port 9");
     let (_, screen) = terminal.finish();
@@ -89,12 +89,12 @@ fn standard_input_and_output_are_not_touched() {
 
 #[test]
 fn ten_at_a_time_ask_once() {
-    let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["123456"]), Home::with(PROFILES));
+    let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["604125"]), Home::with(PROFILES));
     let hello = home.of(&hello(&endpoint, &sts, &["-q", "--profile", "alice"]));
     let script = r#"for i in 1 2 3 4 5 6 7 8 9 10; do "$@" & done; wait; echo all done"#;
     let mut terminal = Terminal::start(&in_shell(script, &hello));
     terminal.wait_for(&question());
-    terminal.press("123456\n");
+    terminal.press("604125\n");
     terminal.wait_for("all done");
     let (code, screen) = terminal.finish();
     assert_eq!((code, screen.matches("hello").count()), (Some(0), 10), "{screen}");
@@ -103,7 +103,7 @@ fn ten_at_a_time_ask_once() {
 
 #[test]
 fn a_running_session_asks_nobody_and_finds_the_new_login() {
-    let (endpoint, sts) = (Endpoint::start(), Sts::start(&["123456", "234567"]));
+    let (endpoint, sts) = (Endpoint::start(), Sts::start(&["604125", "719304"]));
     let home = Home::with(PROFILES);
     let relay = Relay::to(endpoint.address());
     let mut shell = ssmport(&["shell", NODE, "--profile", "alice"], &sts);
@@ -112,7 +112,7 @@ fn a_running_session_asks_nobody_and_finds_the_new_login() {
     sts.issue_next_for(lifetime);
     let mut terminal = Terminal::start(&home.of(&shell));
     terminal.wait_for(&question());
-    terminal.press("123456\n");
+    terminal.press("604125\n");
     terminal.press("echo so''far\n");
     terminal.wait_for("sofar");
     // It expires while the session runs.
@@ -120,7 +120,7 @@ fn a_running_session_asks_nobody_and_finds_the_new_login() {
     relay.cut();
     terminal.wait_for("the MFA session has expired; run `ssmport login` in another terminal");
 
-    let login = ssmport(&["login", "--profile", "alice", "--mfa-code", "234567"], &sts);
+    let login = ssmport(&["login", "--profile", "alice", "--mfa-code", "719304"], &sts);
     assert_eq!(Program::run(home.of(&login)).code(), 0);
     terminal.press("echo resu''med; exit\n");
     terminal.wait_for("resumed");
@@ -130,7 +130,7 @@ fn a_running_session_asks_nobody_and_finds_the_new_login() {
 
 #[test]
 fn the_drop_in_never_asks() {
-    let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["123456"]), Home::with(PROFILES));
+    let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["604125"]), Home::with(PROFILES));
     let request = json!({ "Target": NODE });
     let (_, mut plugin) = Plugin::session(&endpoint, &request);
     plugin.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");

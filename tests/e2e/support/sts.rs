@@ -145,7 +145,7 @@ impl State {
         let expiration = humantime::format_rfc3339_seconds(SystemTime::now() + lifetime);
         format!(
             "<Credentials><AccessKeyId>{key}</AccessKeyId>\
-             <SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>\
+             <SecretAccessKey>{SECRET}</SecretAccessKey><SessionToken>{TOKEN}</SessionToken>\
              <Expiration>{expiration}</Expiration></Credentials>"
         )
     }
@@ -155,6 +155,9 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is issued beside the key, and to be seen nowhere.
+pub const SECRET: &str = "stub-secret-access-key";
+pub const TOKEN: &str = "stub-session-token";
 pub const ACCOUNT: &str = "123456789012";
 pub const USER: &str = "arn:aws:iam::123456789012:user/alice";
 /// The user's device.
