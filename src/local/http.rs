@@ -87,8 +87,8 @@ async fn serve_at_most(
             accepted = listener.accept(), if connections.len() < limit => match accepted {
                 Ok((stream, peer)) => {
                     let (service, gateway) = (service.clone(), gateway.clone());
-                    let connection = Connection { service, gateway, hosts: hosts.clone() };
-                    connections.spawn(connection.run(stream, peer));
+                    let connection = Connection { peer, service, gateway, hosts: hosts.clone() };
+                    connections.spawn(connection.run(stream));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -106,17 +106,18 @@ async fn serve_at_most(
 }
 
 struct Connection {
+    peer: SocketAddr,
     service: Arc<Mutex<Service>>,
     gateway: Arc<dyn Gateway>,
     hosts: Arc<[String]>,
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, peer: SocketAddr) {
+    async fn run(self, stream: TcpStream) {
         match self.serve_http(stream).await {
             Ok(None) => {}
             Ok(Some((session_id, socket))) => self.gateway.accept(session_id, socket).await,
-            Err(error) => tracing::debug!(%peer, %error, "the connection failed"),
+            Err(error) => tracing::debug!(peer = %self.peer, %error, "the connection failed"),
         }
     }
 
@@ -224,6 +225,7 @@ impl Connection {
             body: &body,
             id: &id,
             stream_base: &stream_base,
+            peer: self.peer.ip(),
             now: SystemTime::now(),
         };
         Answer::reply(api::answer(&request, &mut lock(&self.service)), &id)
@@ -239,6 +241,7 @@ impl Connection {
             body: &[],
             id: &id,
             stream_base: &stream_base,
+            peer: self.peer.ip(),
             now: SystemTime::now(),
         };
         let refused = api::refuse_upgrade(&request, &lock(&self.service))?;

@@ -47,6 +47,16 @@ impl Kms {
         Ok(Self { key: key.map(arn), secret: LessSafeKey::new(secret), random })
     }
 
+    /// With a key that belongs to an account, unless its ARN says to which.
+    #[must_use]
+    pub fn of_account(self, id: &str) -> Self {
+        let key = self.key.map(|key| match key.strip_prefix(ARN) {
+            Some(name) => format!("arn:aws:kms:us-east-1:{id}:{name}"),
+            None => key,
+        });
+        Self { key, ..self }
+    }
+
     /// The ARN of the key, if there is one.
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()

@@ -34,6 +34,7 @@ mod gateway;
 mod http;
 mod kms;
 mod node;
+mod policy;
 mod service;
 mod session;
 mod signature;
@@ -138,7 +139,11 @@ impl Endpoint {
     /// When the system tells no address, or has no randomness for the session tokens.
     pub fn start(listener: TcpListener, config: EndpointConfig) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let kms = Arc::new(Kms::new(config.kms_key.as_deref())?);
+        let kms = Kms::new(config.kms_key.as_deref())?;
+        let kms = Arc::new(match &config.account {
+            Some(account) => kms.of_account(account.id()),
+            None => kms,
+        });
         let service = Service::new(config.nodes.clone())?
             .with_kms(Arc::clone(&kms))
             .with_account(config.account.clone());

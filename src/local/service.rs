@@ -19,11 +19,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use super::account::Account;
+use super::account::{Account, Caller, TemporaryKey};
 use super::describe::{DescribeNodes, DescribeSessions, Page};
 use super::document::{DEFAULT_DOCUMENT, Parameters, Workload, short_name};
 use super::error::{ServiceError, check_length};
@@ -107,6 +107,31 @@ impl Service {
     /// The account, if callers are told apart.
     pub fn account(&self) -> Option<&Account> {
         self.account.as_ref()
+    }
+
+    /// Temporary keys for a caller; none without an account, or when there are too many.
+    pub fn issue_key(
+        &mut self,
+        caller: Caller,
+        duration: Duration,
+        now: SystemTime,
+    ) -> Option<&TemporaryKey> {
+        self.account.as_mut()?.issue(caller, duration, now, &mut self.mint)
+    }
+
+    /// The account, to use up a code.
+    pub fn account_mut(&mut self) -> Option<&mut Account> {
+        self.account.as_mut()
+    }
+
+    /// A node by its id.
+    pub fn node(&self, id: &str) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    /// A session that is alive or remembered.
+    pub fn session(&self, id: &str) -> Option<&Session> {
+        self.live.get(id).or_else(|| self.ended.iter().find(|session| session.id == id))
     }
 
     /// As [`start_session_of`](Self::start_session_of), for the caller that has no name.

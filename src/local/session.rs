@@ -41,13 +41,15 @@ pub struct Owner {
     pub arn: Cow<'static, str>,
     /// A user's name, or that of a role's session: what session ids begin with.
     pub name: Cow<'static, str>,
+    /// Unique for ever, unlike the name.
+    pub user_id: Cow<'static, str>,
 }
 
 impl Default for Owner {
     /// The one caller of an endpoint without an account.
     fn default() -> Self {
         let arn = Cow::Borrowed("arn:aws:iam::000000000000:user/local");
-        Self { arn, name: Cow::Borrowed("local") }
+        Self { arn, name: Cow::Borrowed("local"), user_id: Cow::Borrowed("AIDALOCALLOCALLOCAL00") }
     }
 }
 

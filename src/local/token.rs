@@ -23,14 +23,18 @@ impl Token {
 
     /// Whether `presented` is this token. The time it takes does not tell where the two differ.
     pub fn matches(&self, presented: &str) -> bool {
-        let (ours, theirs) = (self.0.as_bytes(), presented.as_bytes());
-        // The length is no secret: it is the same for every token.
-        if ours.len() != theirs.len() {
-            return false;
-        }
-        let difference = ours.iter().zip(theirs).fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
-        difference == 0
+        is_same(self.0.as_bytes(), presented.as_bytes())
     }
+}
+
+/// Whether two secrets are the same. The time it takes does not tell where they differ; their
+/// lengths are no secret.
+pub fn is_same(ours: &[u8], theirs: &[u8]) -> bool {
+    if ours.len() != theirs.len() {
+        return false;
+    }
+    let difference = ours.iter().zip(theirs).fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
+    difference == 0
 }
 
 impl fmt::Debug for Token {
@@ -73,6 +77,13 @@ impl Mint {
         // AWS's access keys have 20 characters, its principals 21.
         id.truncate(if matches!(prefix, "AKIA" | "ASIA") { 16 } else { 17 });
         format!("{prefix}{id}")
+    }
+
+    /// What a virtual MFA device and its service share.
+    pub fn mfa_seed(&mut self) -> [u8; 20] {
+        let mut seed = [0; 20];
+        self.rng.fill_bytes(&mut seed);
+        seed
     }
 
     /// A secret access key: 40 characters of base64, as AWS has them.

@@ -2,45 +2,77 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
+use zeroize::Zeroizing;
 
-use super::user::{Keys, User};
+use super::{
+    mfa::Seed,
+    role::{Role, RoleEntry},
+    user::{User, UserEntry},
+};
 use crate::{
     local::{
         node::{Node, PingStatus},
+        policy::{Policy, PolicyError, TrustPolicy},
         token::Mint,
     },
     wire::Version,
 };
 
-/// What the file says, checked.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// An account file, and what it says.
 pub struct AccountFile {
-    #[serde(default)]
-    pub id: AccountId,
-    #[serde(default)]
-    users: BTreeMap<Name, UserEntry>,
-    #[serde(default)]
-    nodes: BTreeMap<NodeId, NodeEntry>,
+    path: PathBuf,
+    text: Zeroizing<String>,
+    content: Content,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct UserEntry {
+struct Content {
+    #[serde(default)]
+    id: AccountId,
+    #[serde(default)]
+    users: BTreeMap<Name, UserTable>,
+    #[serde(default)]
+    roles: BTreeMap<Name, RoleTable>,
+    #[serde(default)]
+    nodes: BTreeMap<NodeId, NodeTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserTable {
     access_key_id: Option<Spanned<AccessKeyId>>,
     secret_access_key: Option<SecretKey>,
+    mfa_serial: Option<String>,
+    mfa_seed: Option<MfaSeed>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    #[serde(default)]
+    policies: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct NodeEntry {
+struct RoleTable {
+    trust: Spanned<String>,
+    #[serde(default)]
+    policies: Vec<Spanned<String>>,
+    max_session_duration: Option<RoleDuration>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeTable {
     name: Option<String>,
     #[serde(default)]
     tags: BTreeMap<String, String>,
@@ -55,47 +87,107 @@ struct NodeEntry {
 }
 
 impl AccountFile {
-    /// Reads a file.
+    /// Reads a file; those that it names are read with their users and roles.
     ///
     /// # Errors
     /// [`AccountError`], with the line where there is one.
     pub fn load(path: &Path) -> Result<Self, AccountError> {
         let text = fs::read_to_string(path)
             .map_err(|source| AccountError::Read { path: path.to_owned(), source })?;
-        let source = Source { path, text: &text };
-        let file: Self = source.parse()?;
-        file.check_keys(&source)?;
+        Self::read(path, text)
+    }
+
+    fn read(path: &Path, text: String) -> Result<Self, AccountError> {
+        let (path, text) = (path.to_owned(), Zeroizing::new(text));
+        let content: Content = toml::from_str(&text).map_err(|error| {
+            let at = error.span().map(|span| span.start);
+            invalid(&path, &text, at, error.message().to_owned())
+        })?;
+        let file = Self { path, text, content };
+        file.check_keys()?;
         Ok(file)
     }
 
     /// Two users with one access key could not be told apart.
-    fn check_keys(&self, source: &Source<'_>) -> Result<(), AccountError> {
+    fn check_keys(&self) -> Result<(), AccountError> {
         let mut seen = BTreeSet::new();
-        for id in self.users.values().filter_map(|user| user.access_key_id.as_ref()) {
+        for id in self.content.users.values().filter_map(|user| user.access_key_id.as_ref()) {
             if !seen.insert(&id.get_ref().0) {
-                let problem = "another user has this access key".to_owned();
-                return Err(source.error(Some(id.span().start), problem));
+                return Err(self.invalid(id, "another user has this access key".to_owned()));
             }
         }
         Ok(())
     }
 
+    /// Twelve digits.
+    pub fn id(&self) -> &str {
+        &self.content.id.0
+    }
+
     /// Its users, with keys made up where it has none.
-    pub fn users(&self, mint: &mut Mint) -> BTreeMap<String, User> {
-        let users = self.users.iter().map(|(Name(name), entry)| {
-            let given = Keys {
-                access_key_id: entry.access_key_id.as_ref().map(|id| id.get_ref().0.clone()),
-                secret_access_key: entry.secret_access_key.as_ref().map(|key| key.0.clone()),
+    ///
+    /// # Errors
+    /// When a policy cannot be read, or means nothing.
+    pub fn users(&self, mint: &mut Mint) -> Result<BTreeMap<String, User>, AccountError> {
+        let mut users = BTreeMap::new();
+        for (Name(name), table) in &self.content.users {
+            let entry = UserEntry {
+                access_key_id: table.access_key_id.as_ref().map(|id| id.get_ref().0.clone()),
+                secret_access_key: table.secret_access_key.as_ref().map(|key| key.0.clone()),
+                mfa_serial: table.mfa_serial.clone(),
+                mfa_seed: table.mfa_seed.as_ref().map(|seed| seed.0.clone()),
+                tags: table.tags.clone(),
+                policies: self.policies(&table.policies)?,
             };
-            (name.clone(), User::new(name, &self.id.0, given, mint))
-        });
-        users.collect()
+            users.insert(name.clone(), User::new(name, self.id(), entry, mint));
+        }
+        Ok(users)
+    }
+
+    /// Its roles.
+    ///
+    /// # Errors
+    /// When a policy cannot be read, or means nothing.
+    pub fn roles(&self, mint: &mut Mint) -> Result<BTreeMap<String, Role>, AccountError> {
+        let mut roles = BTreeMap::new();
+        for (Name(name), table) in &self.content.roles {
+            let longest = table.max_session_duration.as_ref().map_or(HOUR, |duration| duration.0);
+            let entry = RoleEntry {
+                trust: self.document(&table.trust, TrustPolicy::read)?,
+                longest: Duration::from_secs(longest),
+                tags: table.tags.clone(),
+                policies: self.policies(&table.policies)?,
+            };
+            roles.insert(name.clone(), Role::new(name, self.id(), entry, mint));
+        }
+        Ok(roles)
+    }
+
+    fn policies(&self, names: &[Spanned<String>]) -> Result<Vec<Policy>, AccountError> {
+        names.iter().map(|name| self.document(name, Policy::read)).collect()
+    }
+
+    /// Reads a document that lies beside the file.
+    fn document<T>(
+        &self,
+        name: &Spanned<String>,
+        read: fn(&str, &str) -> Result<T, PolicyError>,
+    ) -> Result<T, AccountError> {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let path = folder.join(name.get_ref());
+        let json = fs::read_to_string(&path)
+            .map_err(|error| self.invalid(name, format!("{}: {error}", path.display())))?;
+        read(name.get_ref(), &json).map_err(|error| self.invalid(name, error.to_string()))
+    }
+
+    fn invalid<T>(&self, place: &Spanned<T>, problem: String) -> AccountError {
+        invalid(&self.path, &self.text, Some(place.span().start), problem)
     }
 
     /// Its nodes; what it does not say of them is as `template` has it.
     pub fn nodes(&self, template: &Node) -> Vec<Node> {
         let or = |given: &Option<String>, ours: &String| given.as_ref().unwrap_or(ours).clone();
-        let node = |(NodeId(id), entry): (&NodeId, &NodeEntry)| {
+        let node = |(NodeId(id), entry): (&NodeId, &NodeTable)| {
             let mut tags = entry.tags.clone();
             // As on a machine, the tag and the name may differ; here they are one.
             let tag = tags.remove("Name");
@@ -113,7 +205,7 @@ impl AccountFile {
                 ec2: entry.ec2.unwrap_or_else(|| id.starts_with("i-")),
             }
         };
-        self.nodes.iter().map(node).collect()
+        self.content.nodes.iter().map(node).collect()
     }
 }
 
@@ -148,8 +240,8 @@ pub enum AccountError {
 /// Behind the file's name.
 struct Place<'a>(Option<usize>, Option<&'a str>);
 
-impl std::fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(line) = self.0 {
             write!(f, ":{line}")?;
         }
@@ -160,28 +252,13 @@ impl std::fmt::Display for Place<'_> {
     }
 }
 
-/// A file's text, for the lines in errors.
-pub(super) struct Source<'a> {
-    pub path: &'a Path,
-    pub text: &'a str,
-}
-
-impl Source<'_> {
-    fn parse<T: DeserializeOwned>(&self) -> Result<T, AccountError> {
-        toml::from_str(self.text).map_err(|error| {
-            self.error(error.span().map(|span| span.start), error.message().to_owned())
-        })
-    }
-
-    /// An error at a place of the text.
-    pub fn error(&self, at: Option<usize>, problem: String) -> AccountError {
-        let before = at.and_then(|at| self.text.get(..at));
-        let line = before.map(|before| before.matches('\n').count() + 1);
-        let text = line.and_then(|line| self.text.lines().nth(line - 1));
-        // The value behind it may be a secret.
-        let key = text.and_then(|text| text.split('=').next()).map(|key| key.trim().to_owned());
-        AccountError::Invalid { path: self.path.to_owned(), line, key, problem }
-    }
+/// An error at a place of the text.
+fn invalid(path: &Path, text: &str, at: Option<usize>, problem: String) -> AccountError {
+    let line = at.and_then(|at| text.get(..at)).map(|before| before.matches('\n').count() + 1);
+    let content = line.and_then(|line| text.lines().nth(line - 1));
+    // The value behind it may be a secret.
+    let key = content.and_then(|text| text.split('=').next()).map(|key| key.trim().to_owned());
+    AccountError::Invalid { path: path.to_owned(), line, key, problem }
 }
 
 /// Texts that are checked as they are read, so that an error knows its line.
@@ -190,7 +267,7 @@ macro_rules! checked {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
         #[serde(try_from = "String")]
-        pub struct $name(pub String);
+        struct $name(String);
 
         impl TryFrom<String> for $name {
             type Error = &'static str;
@@ -262,11 +339,40 @@ impl TryFrom<String> for SecretKey {
     }
 }
 
-impl std::fmt::Debug for SecretKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretKey(..)")
     }
 }
+
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct MfaSeed(Seed);
+
+impl TryFrom<String> for MfaSeed {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let seed = Seed::read(&text).ok().filter(|seed| !seed.is_empty());
+        seed.map(Self).ok_or("a seed is base32: the letters A to Z and the digits 2 to 7")
+    }
+}
+
+/// In seconds.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "u64")]
+struct RoleDuration(u64);
+
+impl TryFrom<u64> for RoleDuration {
+    type Error = &'static str;
+
+    fn try_from(seconds: u64) -> Result<Self, Self::Error> {
+        let fits = (HOUR..=12 * HOUR).contains(&seconds);
+        fits.then_some(Self(seconds)).ok_or("a role's keys are good for 3600 to 43200 seconds")
+    }
+}
+
+const HOUR: u64 = 3600;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,8 @@ use crate::local::{
 /// A caller whose signature was checked.
 pub struct Identity {
     pub caller: Caller,
+    /// The region that it signed for.
+    pub region: String,
 }
 
 impl Identity {
@@ -28,6 +30,6 @@ impl Identity {
         let Request { method, uri, headers, body, .. } = request;
         claim.check(method, uri, headers, body, key.secret.expose())?;
         claim.check_service(service)?;
-        Ok(Self { caller: key.caller })
+        Ok(Self { caller: key.caller, region: claim.region })
     }
 }

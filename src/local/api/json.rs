@@ -48,14 +48,17 @@ fn perform(
         }
         Some((kms::TARGET, operation)) => {
             let call = Call::identify(request, service, kms::SIGNING_NAME)?;
-            service.kms().and_then(|kms| kms::perform(operation, call.request.body, kms))
+            let Some(kms) = service.kms() else { return Err(unknown(target)) };
+            kms::authorize(operation, &call, kms)?;
+            kms::perform(operation, request.body, kms)
         }
         _ => None,
     };
-    let unknown = || ApiError::UnknownTarget {
-        target: target.unwrap_or("nothing").chars().take(128).collect(),
-    };
-    answer.ok_or_else(unknown)?
+    answer.ok_or_else(|| unknown(target))?
+}
+
+fn unknown(target: Option<&str>) -> ApiError {
+    ApiError::UnknownTarget { target: target.unwrap_or("nothing").chars().take(128).collect() }
 }
 
 /// Reads a request's body.

@@ -3,11 +3,23 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiError, json::read};
+use super::{ApiError, Call, authorization::Denial, json::read, resource::Resource};
 use crate::{
     local::kms::{EncryptionContext, Kms, KmsError},
     wire::Base64,
 };
+
+/// Whether the caller may use the endpoint's key: its policies decide alone, as where a key's own
+/// policy leaves it to the account.
+///
+/// # Errors
+/// [`Denial`].
+pub fn authorize(operation: &str, call: &Call<'_>, kms: &Kms) -> Result<(), Denial> {
+    match kms.key() {
+        Some(key) => call.authorize(&format!("kms:{operation}"), &Resource::of(key.to_owned())),
+        None => Ok(()),
+    }
+}
 
 /// Performs an operation; `None` when there is none of this name here.
 pub fn perform(operation: &str, body: &[u8], kms: &Kms) -> Option<Result<Value, ApiError>> {

@@ -2,26 +2,30 @@
 //!
 //! ```text
 //!   X-Amz-Target: AmazonSSM.StartSession     JSON 1.1     ssm.rs, kms.rs
-//!   Action=GetCallerIdentity&Version=...     query, XML   (see query.rs)
+//!   Action=GetCallerIdentity&Version=...     query, XML   sts.rs, iam.rs
 //! ```
 //!
 //! A request names its operation in a header or in a form, and is answered in the same manner. This
 //! folder turns requests into calls of the services, and what those say into bodies; it touches no
 //! socket. Where there is an account, a request is looked at only once its signature is checked
-//! (identity.rs). Members that an operation does not know are ignored.
+//! (identity.rs), and then does what the caller's policies allow (authorization.rs, resource.rs). Members that an operation does not know are ignored.
 
+mod authorization;
 mod error;
+mod iam;
 mod identity;
 mod json;
 mod kms;
 mod query;
+mod resource;
 mod ssm;
+mod sts;
 
-use std::time::SystemTime;
+use std::{net::IpAddr, time::SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::CONTENT_TYPE};
 
-use super::{service::Service, session::Owner, signature::SignatureError};
+use super::{account::Caller, service::Service, session::Owner, signature::SignatureError};
 use error::ApiError;
 use identity::Identity;
 use query::Form;
@@ -41,6 +45,8 @@ pub struct Request<'a> {
     pub id: &'a str,
     /// Where the caller reaches this endpoint for WebSockets, for example `ws://127.0.0.1:8080`.
     pub stream_base: &'a str,
+    /// Whom it came from.
+    pub peer: IpAddr,
     /// When it came.
     pub now: SystemTime,
 }
@@ -103,9 +109,21 @@ impl<'a> Call<'a> {
         Ok(Self { request, identity: identity.transpose()? })
     }
 
+    fn caller(&self) -> Option<&Caller> {
+        self.identity.as_ref().map(|identity| &identity.caller)
+    }
+
+    /// The region that it is for, and the account.
+    fn place(&self) -> (&str, &str) {
+        match &self.identity {
+            Some(identity) => (&identity.region, &identity.caller.account),
+            None => ("us-east-1", "000000000000"),
+        }
+    }
+
     /// To whom a session belongs that it starts.
     fn owner(&self) -> Owner {
-        self.identity.as_ref().map(|identity| identity.caller.owner()).unwrap_or_default()
+        self.caller().map(Caller::owner).unwrap_or_default()
     }
 }
 
@@ -136,5 +154,7 @@ pub enum Protocol {
 
 const TARGET: &str = "x-amz-target";
 
+#[cfg(test)]
+mod account_tests;
 #[cfg(test)]
 mod tests;

@@ -7,12 +7,16 @@
 //!   2016-11-15   EC2
 //! ```
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use http::StatusCode;
 use quick_xml::escape::escape;
+use serde::Serialize;
 
-use super::{ApiError, Protocol, Reply, Request};
+use super::{ApiError, Call, Protocol, Reply, Request, iam, sts};
 use crate::local::service::Service;
 
 /// The names and values of a form; the first one of a name counts.
@@ -34,6 +38,25 @@ impl Form {
         self.get("Action")
     }
 
+    /// The value of a member that has to be there; `name` is how errors write it.
+    ///
+    /// # Errors
+    /// [`ApiError::Invalid`].
+    pub fn required(&self, member: &str, name: &str) -> Result<&str, ApiError> {
+        let missing = || ApiError::constraint(name, "Member must not be null");
+        self.get(member).ok_or_else(missing)
+    }
+
+    /// A member whose name is one of these, or begins with one that ends in a dot.
+    pub fn first_of(&self, names: &[&str]) -> Option<&str> {
+        let is_meant = |member: &&String| {
+            names
+                .iter()
+                .any(|name| *name == *member || name.ends_with('.') && member.starts_with(name))
+        };
+        self.0.keys().find(is_meant).map(String::as_str)
+    }
+
     /// The value of a member.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -41,19 +64,71 @@ impl Form {
 }
 
 /// Answers a request.
-pub fn answer(request: &Request<'_>, form: &Form, _: &mut Service) -> Reply {
+pub fn answer(request: &Request<'_>, form: &Form, service: &mut Service) -> Reply {
     let version = form.get("Version").unwrap_or_default();
     let protocol = if version == EC2_VERSION { Protocol::Ec2 } else { Protocol::Query };
     let action = form.action().unwrap_or_default();
-    let error = ApiError::UnknownAction { action: short(action), version: short(version) };
-    let code = error.code(protocol);
-    Reply {
-        status: error.status(),
-        content_type: CONTENT_TYPE,
-        body: show_error(protocol, code, &error, request.id),
-        operation: Some(short(action)),
-        refused: Some(code),
+    let operation = Some(short(action));
+    match perform(request, form, service) {
+        Ok((namespace, result)) => Reply {
+            status: StatusCode::OK,
+            content_type: CONTENT_TYPE,
+            body: show_response(action, namespace, &result, request.id),
+            operation,
+            refused: None,
+        },
+        Err(error) => {
+            let code = error.code(protocol);
+            Reply {
+                status: error.status(),
+                content_type: CONTENT_TYPE,
+                body: show_error(protocol, code, &error, request.id),
+                operation,
+                refused: Some(code),
+            }
+        }
     }
+}
+
+/// The answer's namespace and its result.
+fn perform(
+    request: &Request<'_>,
+    form: &Form,
+    service: &mut Service,
+) -> Result<(&'static str, String), ApiError> {
+    let version = form.get("Version").unwrap_or_default();
+    let action = form.action().unwrap_or_default();
+    let (namespace, answer) = match version {
+        sts::VERSION => {
+            let call = Call::identify(request, service, sts::SIGNING_NAME)?;
+            (sts::NAMESPACE, sts::perform(action, form, &call, service))
+        }
+        iam::VERSION => {
+            let call = Call::identify(request, service, iam::SIGNING_NAME)?;
+            (iam::NAMESPACE, iam::perform(action, form, &call, service))
+        }
+        _ => ("", None),
+    };
+    let unknown = || ApiError::UnknownAction { action: short(action), version: short(version) };
+    Ok((namespace, answer.ok_or_else(unknown)??))
+}
+
+/// A result as XML.
+pub fn show(name: &str, result: &impl Serialize) -> Result<String, ApiError> {
+    Ok(quick_xml::se::to_string_with_root(name, result)?)
+}
+
+/// A time as the query protocol has it.
+pub fn date(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time.max(UNIX_EPOCH)).to_string()
+}
+
+/// The action is one that there is, so its name needs no escaping.
+fn show_response(action: &str, namespace: &str, result: &str, request_id: &str) -> String {
+    format!(
+        "<{action}Response xmlns=\"{namespace}\">{result}<ResponseMetadata><RequestId>{request_id}\
+         </RequestId></ResponseMetadata></{action}Response>"
+    )
 }
 
 fn show_error(protocol: Protocol, code: &str, error: &ApiError, request_id: &str) -> String {

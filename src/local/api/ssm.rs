@@ -5,10 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, json::read};
+use super::{ApiError, Call, authorization::Denial, json::read, resource::Resource};
 use crate::local::{
     describe::{ACCESS_TYPE, DescribeNodes, DescribeSessions, Page},
-    document::Parameters,
+    document::{DEFAULT_DOCUMENT, Parameters},
     error::ServiceError,
     node::{Node, PLATFORM_TYPE},
     service::{Service, StartSession, Ticket},
@@ -33,29 +33,57 @@ pub fn perform(
 }
 
 fn start_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
-    let body = read::<StartSessionBody>(call.request.body)?;
-    let ticket = service.start_session_of(call.owner(), body.request()?, call.request.now)?;
+    let request = read::<StartSessionBody>(call.request.body)?.request()?;
+    authorize_start(&request, call, service)?;
+    let ticket = service.start_session_of(call.owner(), request, call.request.now)?;
     Ok(show_ticket(&ticket, call.request.stream_base))
+}
+
+/// The caller must be allowed to start sessions on the target, and with the document if it names
+/// one. Without one, AWS asks for the default document only where the target is allowed on the
+/// condition that it does.
+fn authorize_start(
+    request: &StartSession,
+    call: &Call<'_>,
+    service: &Service,
+) -> Result<(), Denial> {
+    let action = "ssm:StartSession";
+    let target = Resource::target(&request.target, call, service);
+    let on_target = |checks_document: &str| {
+        let keys = [("ssm:SessionDocumentAccessCheck", checks_document)];
+        call.authorize_with(action, &target, &keys)
+    };
+    let document = match &request.document {
+        None if on_target("false").is_ok() => return Ok(()),
+        None => DEFAULT_DOCUMENT,
+        Some(document) => document,
+    };
+    on_target("true")?;
+    call.authorize(action, &Resource::document(document, call))
 }
 
 fn resume_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
     let session_id = read::<SessionIdBody>(call.request.body)?.session_id()?;
+    call.authorize("ssm:ResumeSession", &Resource::session(&session_id, call, service))?;
     Ok(show_ticket(&service.resume_session(&session_id)?, call.request.stream_base))
 }
 
 fn terminate_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
     let session_id = read::<SessionIdBody>(call.request.body)?.session_id()?;
+    call.authorize("ssm:TerminateSession", &Resource::session(&session_id, call, service))?;
     service.terminate_session(&session_id, call.request.now)?;
     Ok(json!({ "SessionId": session_id }))
 }
 
 fn describe_sessions(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+    call.authorize("ssm:DescribeSessions", &Resource::all("ssm", call))?;
     let question = read::<DescribeSessionsBody>(call.request.body)?.question()?;
     let page = service.describe_sessions(&question, call.request.now)?;
     Ok(show_page("Sessions", &page, show_session))
 }
 
 fn describe_nodes(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+    call.authorize("ssm:DescribeInstanceInformation", &Resource::all("ssm", call))?;
     let question = read::<DescribeNodesBody>(call.request.body)?.question();
     let page = service.describe_nodes(&question)?;
     Ok(show_page("InstanceInformationList", &page, |node| show_node(node, call.request.now)))
@@ -64,6 +92,7 @@ fn describe_nodes(call: &Call<'_>, service: &Service) -> Result<Value, ApiError>
 fn get_connection_status(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
     let target = read::<TargetBody>(call.request.body)?.target;
     let target = target.ok_or(ServiceError::missing("target"))?;
+    call.authorize("ssm:GetConnectionStatus", &Resource::target(&target, call, service))?;
     let connected = service.is_connected(&target)?;
     let status = if connected { "connected" } else { "notconnected" };
     Ok(json!({ "Target": target, "Status": status }))

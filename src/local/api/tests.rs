@@ -42,7 +42,8 @@ fn request<'a>(
     headers: &'a HeaderMap,
     body: &'a [u8],
 ) -> Request<'a> {
-    Request { method, uri, headers, body, id: "1-2-3", stream_base: BASE, now: now() }
+    let peer = std::net::Ipv4Addr::LOCALHOST.into();
+    Request { method, uri, headers, body, id: "1-2-3", stream_base: BASE, peer, now: now() }
 }
 
 fn parse(reply: &Reply) -> Value {

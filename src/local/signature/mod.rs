@@ -28,7 +28,7 @@ pub struct Claim {
     /// That goes with temporary keys.
     pub token: Option<String>,
     /// The region that it is for.
-    region: String,
+    pub region: String,
     /// The service that it is for.
     service: String,
     /// `YYYYMMDD` of the scope.

@@ -3,13 +3,12 @@ use std::path::Path;
 use super::*;
 
 fn read(text: &str) -> Result<AccountFile, String> {
-    let source = Source { path: Path::new("account.toml"), text };
-    let file: Result<AccountFile, _> = source.parse();
-    file.and_then(|file| file.check_keys(&source).map(|()| file)).map_err(|error| error.to_string())
+    AccountFile::read(Path::new("account.toml"), text.to_owned()).map_err(|error| error.to_string())
 }
 
 fn users(text: &str) -> BTreeMap<String, User> {
-    read(text).expect("a good file").users(&mut Mint::seeded_by_system().expect("random bytes"))
+    let mut mint = Mint::seeded_by_system().expect("random bytes");
+    read(text).expect("a good file").users(&mut mint).expect("good users")
 }
 
 #[test]
@@ -27,6 +26,50 @@ fn what_is_left_out_is_made_up_and_what_is_given_is_not_repeated() {
     assert_eq!(users["bob"].secret.expose(), "of bob");
     assert_eq!(users["carol"].made_up().secret_access_key, None);
     assert!(!format!("{users:?}").contains("of bob"));
+}
+
+#[test]
+fn a_device_has_the_files_seed_or_one_made_up() {
+    let users = users(
+        "[users.alice]\nmfa_seed = 'JBSWY3DPEHPK3PXP'\n[users.bob]\nmfa_serial = 'GAHT12345678'\n\
+         [users.carol]\n",
+    );
+    let of = |name: &str| users[name].made_up();
+    assert_eq!(of("alice").mfa_serial, Some("arn:aws:iam::000000000000:mfa/alice"));
+    assert!(of("alice").mfa_seed.is_none(), "it is in the file");
+    assert_eq!(of("bob").mfa_serial, Some("GAHT12345678"));
+    assert_eq!(of("bob").mfa_seed.map(|seed| seed.len()), Some(32));
+    assert!(of("carol").mfa_serial.is_none() && users["carol"].mfa.is_none());
+    assert!(!format!("{users:?}").contains("JBSWY3DPEHPK3PXP"));
+}
+
+#[test]
+fn policies_lie_beside_the_file_and_errors_name_both() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write =
+        |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("good.json", r#"{"Version": "2012-10-17", "Statement": []}"#);
+    write("bad.json", r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Maybe"}]}"#);
+    let load = |text: &str| {
+        write("account.toml", text);
+        let file = AccountFile::load(&folder.path().join("account.toml")).expect("TOML");
+        let mut mint = Mint::seeded_by_system().expect("random bytes");
+        let loaded = file.users(&mut mint).and_then(|_| file.roles(&mut mint));
+        loaded.map(|roles| roles.len()).map_err(|error| error.to_string())
+    };
+    let trust = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "*"}}"#;
+    write("trust.json", trust);
+    let good = "[users.a]\npolicies = ['good.json']\n[roles.r]\ntrust = 'trust.json'\npolicies = ['good.json']";
+    assert_eq!(load(good), Ok(1));
+    let error = load("[users.a]\npolicies = ['good.json',\n'bad.json']").expect_err("bad");
+    assert!(error.contains("account.toml:3: 'bad.json']: bad.json, statement 1: "), "{error}");
+    let error = load("[users.a]\npolicies = ['none.json']").expect_err("missing");
+    assert!(
+        error.contains("account.toml:2: policies: ") && error.contains("none.json: No such"),
+        "{error}"
+    );
+    let error = load("[roles.r]\ntrust = 'good.json'\npolicies = ['bad.json']").expect_err("bad");
+    assert!(error.contains("account.toml:3: policies: bad.json, statement 1"), "{error}");
 }
 
 #[test]
@@ -75,11 +118,18 @@ fn every_error_names_key_and_line_and_no_secret() {
             "account.toml:2: agent_version: a version has four numbers",
         ),
         ("[users.a]\nsecret_access_key = ''", "account.toml:2: secret_access_key: a secret must"),
+        ("[users.a]\nmfa_seed = '1'", "account.toml:2: mfa_seed: a seed is base32"),
+        ("[users.a]\nmfa_seed = ''", "account.toml:2: mfa_seed: a seed is base32"),
+        ("[roles.r]\npolicies = []", "account.toml:1: [roles.r]: missing field `trust`"),
+        (
+            "[roles.r]\ntrust = 't'\nmax_session_duration = 60",
+            "account.toml:3: max_session_duration: a role's keys are good for",
+        ),
         ("id = ", "account.toml:1: id: "),
     ] {
-        let found = read(text).expect_err(text);
+        let found = read(text).err().expect(text);
         assert!(found.starts_with(error), "{text}: {found}");
     }
-    let broken = read("[users.a]\nsecret_access_key = 'hidden' x").expect_err("no TOML");
+    let broken = read("[users.a]\nsecret_access_key = 'hidden' x").err().expect("no TOML");
     assert!(!broken.contains("hidden"), "{broken}");
 }
