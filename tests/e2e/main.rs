@@ -27,6 +27,7 @@ mod local_side;
 mod login;
 mod lost_service;
 mod many_sessions;
+mod mfa_account;
 mod mfa_bad_input;
 mod mfa_cache;
 mod mfa_prompt;

@@ -128,19 +128,28 @@ fn a_running_session_asks_nobody_and_finds_the_new_login() {
     assert_eq!((code, screen.matches("MFA code").count()), (Some(0), 1), "{screen}");
 }
 
+/// Its session has the terminal. One that has to be resumed waits for a login elsewhere.
 #[test]
 fn the_drop_in_never_asks() {
-    let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["604125"]), Home::with(PROFILES));
-    let request = json!({ "Target": NODE });
-    let (_, mut plugin) = Plugin::session(&endpoint, &request);
+    let (mut endpoint, sts) = (Endpoint::start(), Sts::start(&["604125"]));
+    let home = Home::with(PROFILES);
+    let relay = Relay::to(endpoint.address());
+    endpoint.url.clone_from(&relay.url);
+    let (_, mut plugin) = Plugin::session(&endpoint, &json!({ "Target": NODE }));
     plugin.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
     plugin.env("AWS_PROFILE", "role").env("AWS_ENDPOINT_URL_STS", &sts.url);
     let mut terminal = Terminal::start(&home.of(&plugin));
-    terminal.wait_for("Starting session with SessionId");
-    terminal.press("exit\n");
+    terminal.press("echo so''far\n");
+    terminal.wait_for("sofar");
+    relay.cut();
+    terminal.wait_for(&format!("an MFA code of {DEVICE} is needed, and there is no terminal"));
+
+    let login = ssmport(&["login", "--profile", "role", "--mfa-code", "604125"], &sts);
+    assert_eq!(Program::run(home.of(&login)).code(), 0);
+    terminal.press("echo resu''med; exit\n");
+    terminal.wait_for("resumed");
     let (code, screen) = terminal.finish();
-    assert_eq!((code, screen.contains("MFA")), (Some(0), false), "{screen}");
-    assert_eq!(sts.count("AssumeRole"), 0);
+    assert_eq!((code, screen.contains("MFA code for")), (Some(0), false), "{screen}");
 }
 
 const PROFILES: &str = "\
