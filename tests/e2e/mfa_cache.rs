@@ -81,6 +81,14 @@ fn a_role_is_assumed_with_keys_of_the_environment() {
 }
 
 #[test]
+fn a_role_is_assumed_with_what_a_program_gives() {
+    let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["604125"]), Home::with(PROFILES));
+    let by_process = ["--profile", "by-process", "--mfa-code", "604125"];
+    assert_eq!(run(&home, &hello(&endpoint, &sts, &by_process)), (0, String::new()));
+    assert_eq!(sts.last("AssumeRole")["SerialNumber"], DEVICE);
+}
+
+#[test]
 fn a_program_makes_the_code() {
     let (endpoint, sts) = (Endpoint::start(), Sts::start(&["604125", "719304"]));
     let made =
@@ -190,6 +198,12 @@ source_profile = role
 [profile named]
 role_arn = arn:aws:iam::123456789012:role/open
 credential_source = Environment
+[profile by-process]
+role_arn = arn:aws:iam::123456789012:role/guarded
+source_profile = process
+mfa_serial = arn:aws:iam::123456789012:mfa/alice
+[profile process]
+credential_process = echo '{\"Version\": 1, \"AccessKeyId\": \"AKIAALICE\", \"SecretAccessKey\": \"k\"}'
 [profile alice]
 aws_access_key_id = AKIAALICE
 aws_secret_access_key = the-users-own-key
