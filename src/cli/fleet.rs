@@ -1,12 +1,12 @@
 //! The nodes of an account, by what SSM and EC2 know of them.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use serde::Serialize;
-use tokio::join;
+use tokio::{join, time::timeout};
 
 use super::{failure::Failure, output::Output};
-use crate::aws::{Account, AwsError, Instance, ManagedNode};
+use crate::aws::{Account, Instance, ManagedNode};
 
 /// A node as it is listed and chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +54,7 @@ impl fmt::Display for Node {
 }
 
 /// The nodes of which each filter of SSM's holds, in the order of their names. Those of EC2 have
-/// theirs from there; without the permission they stay nameless, which `output` says.
+/// theirs from there; where EC2 does not tell they stay nameless, which `output` says.
 pub(super) async fn nodes(
     account: &Account,
     filters: &[(&str, &[&str])],
@@ -62,18 +62,26 @@ pub(super) async fn nodes(
 ) -> Result<Vec<Node>, Failure> {
     let counted = output.counter("nodes");
     let (nodes, instances) =
-        join!(account.nodes(filters, |count| counted.show(count)), account.instances(&[]));
+        join!(account.nodes(filters, |count| counted.show(count)), instances(account, &[]));
     drop(counted);
     let nodes = nodes?;
-    let instances = match instances {
-        Ok(instances) => instances,
-        Err(error @ AwsError::Refused { .. }) => {
-            output.note(&format!("Names of instances are not shown: {error}"));
-            Vec::new()
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let instances = instances.unwrap_or_else(|why| {
+        output.note(&format!("Names of instances are not shown: {why}"));
+        Vec::new()
+    });
     Ok(joined(nodes, &instances))
+}
+
+/// What EC2 tells of instances, soon: in a private network it may be out of reach, and can be done
+/// without.
+pub(super) async fn instances(
+    account: &Account,
+    filters: &[(&str, &[&str])],
+) -> Result<Vec<Instance>, String> {
+    match timeout(EC2_PATIENCE, account.instances(filters)).await {
+        Ok(told) => told.map_err(|error| error.to_string()),
+        Err(_) => Err(format!("EC2 does not answer within {} s", EC2_PATIENCE.as_secs())),
+    }
 }
 
 /// Nodes with what EC2 knows of them.
@@ -92,6 +100,9 @@ pub(super) fn joined(nodes: Vec<ManagedNode>, instances: &[Instance]) -> Vec<Nod
     });
     nodes
 }
+
+/// Longer than several pages take.
+const EC2_PATIENCE: Duration = Duration::from_secs(8);
 
 #[cfg(test)]
 mod tests {

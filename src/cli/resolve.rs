@@ -79,14 +79,14 @@ async fn tagged(
         Err(error @ AwsError::Refused { .. }) => Some(error),
         Err(error) => return Err(error.into()),
     };
-    match (account.instances(&[(&*filter, &[value])]).await, refused) {
+    match (fleet::instances(account, &[(&*filter, &[value])]).await, refused) {
         (Ok(instances), Some(_)) => found(lookup, unmanaged(&instances)),
         (Ok(instances), None) => Err(match instances.first() {
             Some(instance) => not_managed(lookup, instance),
             None => unknown(lookup),
         }),
         (Err(_), None) => Err(unknown(lookup)),
-        (Err(error), Some(refused)) => Err(not_allowed(lookup, &refused, &error)),
+        (Err(why), Some(refused)) => Err(not_allowed(lookup, &refused, &why)),
     }
 }
 
@@ -113,23 +113,22 @@ async fn by_ec2(
     account: &Account,
     output: &Output,
 ) -> Result<Vec<Node>, Failure> {
-    let refused = match account.instances(&[(filter, &[value])]).await {
+    let untold = match fleet::instances(account, &[(filter, &[value])]).await {
         Ok(instances) if !instances.is_empty() => return Ok(unmanaged(&instances)),
         // A machine outside of EC2, which has told SSM its address.
         Ok(_) => None,
-        Err(error @ AwsError::Refused { .. }) => Some(error),
-        Err(error) => return Err(error.into()),
+        Err(why) => Some(why),
     };
     let counted = output.counter("nodes");
     let nodes = account.nodes(&[], |count| counted.show(count)).await;
     drop(counted);
-    match (nodes, refused) {
+    match (nodes, untold) {
         (Ok(nodes), _) => {
             let nodes = joined(nodes, &[]).into_iter().filter(|node| is_it(node)).collect();
             found(lookup, nodes)
         }
-        (Err(error @ AwsError::Refused { .. }), Some(refused)) => {
-            Err(not_allowed(lookup, &error, &refused))
+        (Err(error @ AwsError::Refused { .. }), Some(why)) => {
+            Err(not_allowed(lookup, &error, &why))
         }
         (Err(error), _) => Err(error.into()),
     }
@@ -212,7 +211,7 @@ fn not_connected(lookup: &Lookup, node: &Node) -> Failure {
         .next(format!("`ssmport doctor {id}` says what to check"))
 }
 
-fn not_allowed(lookup: &Lookup, ssm: &AwsError, ec2: &AwsError) -> Failure {
+fn not_allowed(lookup: &Lookup, ssm: &AwsError, ec2: &str) -> Failure {
     Failure::new(Code::Refused, format!("{lookup} cannot be looked up: {ssm}"))
         .because(ec2)
         .next("give the node's id (i-... or mi-...), or an alias of it in the configuration file")
