@@ -8,6 +8,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -19,9 +20,11 @@ use serde::{Deserialize, Serialize};
 use super::sts::{AssumedRole, Issued, RoleRequest};
 
 /// The folder. Without a home directory there is none, and nothing is ever found.
-#[derive(Clone, Debug)]
+#[derive(Debug, Default)]
 pub(super) struct CredentialCache {
     folder: Option<PathBuf>,
+    /// What was said last, since an entry is looked at several times.
+    noted: Mutex<String>,
 }
 
 /// The name of an entry.
@@ -36,12 +39,13 @@ impl CredentialCache {
     /// The user's own.
     pub(super) fn of_home() -> Self {
         let home = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
-        Self { folder: home.map(|home| home.join(".aws").join("cli").join("cache")) }
+        let folder = home.map(|home| home.join(".aws").join("cli").join("cache"));
+        Self { folder, ..Self::default() }
     }
 
     #[cfg(test)]
     pub(super) fn at(folder: &Path) -> Self {
-        Self { folder: Some(folder.to_owned()) }
+        Self { folder: Some(folder.to_owned()), ..Self::default() }
     }
 
     /// The entry, if it holds for longer than `window` from `now` on.
@@ -49,16 +53,19 @@ impl CredentialCache {
         let path = self.folder.as_ref()?.join(format!("{}.json", key.0));
         match read(&path) {
             Ok(issued) if issued.expiration > now + window => Some(issued),
-            Ok(_) => {
-                tracing::debug!("{}: has expired, or is about to", path.display());
-                None
-            }
+            Ok(_) => self.note(format!("{}: has expired, or is about to", path.display())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                tracing::debug!("{}: not used: {error}", path.display());
-                None
-            }
+            Err(error) => self.note(format!("{}: not used: {error}", path.display())),
         }
+    }
+
+    fn note(&self, why: String) -> Option<Issued> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if *noted != why {
+            tracing::debug!("{why}");
+            *noted = why;
+        }
+        None
     }
 
     /// Keeps an entry, for its owner's eyes only. Others see the old one or the new one, whole.

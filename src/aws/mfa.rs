@@ -18,7 +18,7 @@ use super::error::AwsError;
 
 /// How a code is had where one is needed. The first of these that there is, is asked: `code`,
 /// `process`, the profile's `mfa_process`, `prompt`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Mfa {
     /// The device: an ARN, or the number of one made of plastic. It goes before the profile's.
     pub serial: Option<String>,
@@ -28,6 +28,17 @@ pub struct Mfa {
     pub process: Option<String>,
     /// Somebody to be asked.
     pub prompt: Option<Arc<dyn Prompt>>,
+}
+
+impl fmt::Debug for Mfa {
+    /// Without the code.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mfa")
+            .field("serial", &self.serial)
+            .field("process", &self.process)
+            .field("prompt", &self.prompt)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Somebody who knows codes.

@@ -13,9 +13,19 @@ pub(super) struct LoginArgs {
     #[arg(long)]
     pub(super) mfa: bool,
     /// How long the session is to hold [default: the profile's duration_seconds, or 12h; a role's 1h].
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
     pub(super) duration: Option<Duration>,
 }
+
+/// A time that AWS issues credentials for.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime = duration(text)?;
+    let is_possible = (SHORTEST..=LONGEST).contains(&lifetime);
+    is_possible.then_some(lifetime).ok_or_else(|| "not between 15 minutes and 36 hours".to_owned())
+}
+
+const SHORTEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_secs(36 * 3600);
 
 const NOTES: &str = "\
 Asks for an MFA code, whatever is cached, and keeps what AWS gives for it in ~/.aws/cli/cache: for a \

@@ -10,7 +10,8 @@ pub(super) struct MfaOptions {
     #[arg(long = "mfa-serial", global = true, value_name = "ARN")]
     #[arg(env = "SSMPORT_MFA_SERIAL", hide_env_values = true)]
     pub(super) serial: Option<String>,
-    /// Code of the MFA device, where one is needed; good for one use.
+    /// Code of the MFA device, where one is needed; good for one use. A command that prints one is
+    /// `mfa_process` of the profile, or SSMPORT_MFA_PROCESS.
     #[arg(long = "mfa-code", global = true, value_name = "CODE")]
     #[arg(env = MFA_CODE, hide_env_values = true)]
     pub(super) code: Option<String>,

@@ -139,7 +139,7 @@ async fn without_a_folder_everything_is_as_if_it_were_empty() {
     let (home, _, _) = cache();
     let file = home.path().join("file");
     fs::write(&file, "").unwrap();
-    for cache in [CredentialCache { folder: None }, CredentialCache::at(&file.join("cache"))] {
+    for cache in [CredentialCache::default(), CredentialCache::at(&file.join("cache"))] {
         let key = Key::of_session("AKIAEXAMPLE");
         assert!(cache.lock(&key, || unreachable!("nobody is before us")).await.is_none());
         cache.keep(&key, &issued());

@@ -92,7 +92,10 @@ impl CredentialStore {
 
     fn keep(&self, credentials: Credentials, now: SystemTime) {
         let fresh_until = match credentials.expiry() {
-            Some(expiry) => expiry.checked_sub(BEFORE_EXPIRY).unwrap_or(now),
+            Some(expiry) => {
+                let left = expiry.duration_since(now).unwrap_or_default();
+                now + (left - BEFORE_EXPIRY.min(left / 4))
+            }
             None => now + UNDATED,
         };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,7 +112,8 @@ impl ProvideCredentials for CredentialStore {
     }
 }
 
-/// Renewed this long before they expire, because they must outlast the call and its retries.
+/// Renewed this long before they expire, because they must outlast the call and its retries; those
+/// that hold for less than four times that, in the last quarter.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(60);
 /// How long credentials without an expiry date are kept: tools that renew a file's keys seldom
 /// write one.

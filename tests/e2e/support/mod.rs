@@ -10,6 +10,7 @@
 //!   Ansible          ansible, by way of the plugin; ObjectStore is the bucket that it needs
 //!   Postgres, Nginx, Sshd                     what is forwarded
 //!   HttpServer       a service of AWS in a few lines
+//!   Sts, Home        codes of MFA, and the settings of AWS that several programs share
 //!   Relay            a way to an endpoint that can be listened in on, and cut
 //! ```
 
@@ -18,6 +19,8 @@ mod aws_cli;
 mod digest;
 mod endpoint;
 mod forward;
+#[cfg(feature = "aws")]
+pub mod home;
 mod http_server;
 mod nginx;
 mod object_store;
@@ -28,6 +31,8 @@ mod program;
 #[cfg(feature = "aws")]
 mod relay;
 mod sshd;
+#[cfg(feature = "aws")]
+pub mod sts;
 mod terminal;
 mod tmux;
 mod tools;
