@@ -207,10 +207,8 @@ pub(super) struct LocalArgs {
     /// Id of a node to offer; may be given several times [default: i-0123456789abcdef0].
     #[arg(long = "node", value_name = "ID")]
     pub(super) nodes: Vec<String>,
-    /// Pretend the account that this file describes: users with keys, and nodes.
-    ///
-    /// TOML; README has an example. Without it there are no users, and no credentials are checked.
-    #[arg(long, value_name = "FILE")]
+    /// Pretend the account that this file describes: users, MFA devices, roles, policies, nodes.
+    #[arg(long, value_name = "FILE", long_help = ACCOUNT_HELP)]
     pub(super) account: Option<PathBuf>,
     /// How fast the agent sends.
     #[arg(long, value_name = "PACE", default_value = "none")]
@@ -304,6 +302,24 @@ pub(super) struct CompletionsArgs {
 fn notes() -> String {
     format!("{FORMS}\n\n{EXIT_CODES}")
 }
+
+const ACCOUNT_HELP: &str = "\
+Pretend the account that this file describes. Callers are known by their signatures then, and do what \
+their policies allow; without it no credentials are checked. TOML, of which everything may be left out; \
+the policies that it names lie beside it:
+  id = \"123456789012\"
+  [users.alice]                # access keys are made up unless given, and shown
+  mfa_seed = \"JBSWY3DPEHPK3PXP\"
+  policies = [\"policy.json\"]
+  [roles.operator]
+  trust = \"trust.json\"
+  policies = [\"policy.json\"]
+  [nodes.i-0123456789abcdef0]
+  name = \"web\"
+  tags = { Env = \"prod\" }
+More keys: users access_key_id, secret_access_key, mfa_serial, tags; roles max_session_duration, tags; \
+nodes ip, private_dns, platform_name, platform_version, agent_version, ping_status, ec2. A task of ECS is \
+[[tasks]] with cluster, service, id, containers = [\"app\"], execute_command.";
 
 const SHELL_HELP: &str = "\
 At the beginning of a line, ~. ends the session, ~- turns these sequences off, ~? shows them. Without \

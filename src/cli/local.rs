@@ -114,6 +114,9 @@ fn show_account(account: &Account, output: &Output) {
             output.note(&format!("export AWS_ACCESS_KEY_ID={}", keys.access_key_id));
             output.note(&format!("export AWS_SECRET_ACCESS_KEY={secret}"));
         }
+        if let Some((serial, seed)) = keys.mfa_serial.zip(keys.mfa_seed) {
+            output.note(&format!("# {}: MFA device {serial}, seed {seed}", keys.name));
+        }
     }
 }
 

@@ -7,6 +7,8 @@
 
 mod support;
 
+mod account_keys;
+mod account_mfa;
 mod aws_cli;
 mod bad_input;
 mod bulk;

@@ -19,7 +19,8 @@ impl HttpEndpoint {
         let config = EndpointConfig::default();
         let kms = Arc::new(Kms::new(None)?);
         let service = Arc::new(Mutex::new(Service::new(config.nodes)?.with_kms(kms)));
-        let (gateway, hosts) = (Arc::new(NoGateway), Arc::new([]));
+        let (gateway, hosts): (Arc<dyn Gateway>, Arc<[String]>) =
+            (Arc::new(NoGateway), Arc::new([]));
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40000));
         Ok(Self(Connection { peer, service, gateway, hosts }))
     }

@@ -8,12 +8,14 @@
 //!   Plugin           session-manager-plugin   AwsCli    aws, with the plugin on its PATH
 //!   Tmux             a program on a terminal whose screen can be looked at
 //!   Ansible          ansible, by way of the plugin; ObjectStore is the bucket that it needs
+//!   Account          an endpoint whose users the AWS CLI is; their codes are oathtool's
 //!   Postgres, Nginx, Sshd                     what is forwarded
 //!   HttpServer       a service of AWS in a few lines
 //!   Sts, Home        codes of MFA, and the settings of AWS that several programs share
 //!   Relay            a way to an endpoint that can be listened in on, and cut
 //! ```
 
+mod account;
 mod ansible;
 mod aws_cli;
 mod digest;
@@ -38,6 +40,7 @@ mod tmux;
 mod tools;
 mod transcript;
 
+pub use account::{Account, Keys, example, mfa_code, mfa_serial};
 pub use ansible::Ansible;
 pub use aws_cli::AwsCli;
 pub use digest::file_digest;
