@@ -9,7 +9,7 @@ pub fn is_known(key: &str) -> bool {
 }
 
 /// In lower case.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "aws:currenttime",
     "aws:epochtime",
     "aws:multifactorauthage",
@@ -24,6 +24,7 @@ const KEYS: [&str; 17] = [
     "aws:userid",
     "aws:username",
     "aws:viaawsservice",
+    "ec2:osuser",
     "ssm:sessiondocumentaccesscheck",
     "sts:externalid",
     "sts:rolesessionname",
