@@ -5,13 +5,13 @@ use std::{path::Path, time::Duration};
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, identity::IdentityCache, profile::ProfileSet,
 };
-use aws_sdk_ssm::config::{SharedHttpClient, timeout::TimeoutConfig};
-use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_sdk_ssm::config::timeout::TimeoutConfig;
 use http::Uri;
 
 use super::{
     credentials::{CredentialStore, Sources},
     error::{AwsError, chain},
+    transport::Transport,
 };
 use crate::net::Authorities;
 
@@ -58,7 +58,7 @@ impl Configuration {
         let kms_endpoint = given(settings.kms_endpoint).map(endpoint).transpose()?;
 
         let authorities = authorities(&profile)?;
-        let http = http_client(&authorities)?;
+        let http = Transport::new(&authorities).client();
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .http_client(http.clone())
@@ -141,20 +141,6 @@ fn authorities(profile: &ProfileSet) -> Result<Authorities, AwsError> {
     let bundle = given(profile.get("ca_bundle").map(str::to_owned));
     let authorities = bundle.map(|path| Authorities::of_file(Path::new(&path))).transpose()?;
     Ok(authorities.unwrap_or_default())
-}
-
-/// rustls with ring, as the WebSocket has it: one TLS stack in the program, with the same trust.
-fn http_client(authorities: &Authorities) -> Result<SharedHttpClient, AwsError> {
-    let store = match authorities.pem() {
-        Some(pem) => TrustStore::empty().with_pem_certificate(pem),
-        None => TrustStore::default(),
-    };
-    let context = TlsContext::builder().with_trust_store(store).build();
-    let context = context.map_err(|error| AwsError::Configuration { why: chain(&error) })?;
-    Ok(aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .tls_context(context)
-        .build_https())
 }
 
 fn timeouts() -> TimeoutConfig {

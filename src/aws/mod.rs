@@ -23,6 +23,7 @@ mod credentials;
 mod error;
 mod kms;
 mod signature;
+mod transport;
 
 pub use account::{Account, StartSession, StartedSession};
 pub use configuration::Settings;

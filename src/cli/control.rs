@@ -191,6 +191,7 @@ mod with_aws {
         let is_temporary = matches!(
             error,
             AwsError::Unreachable { .. }
+                | AwsError::Barred { .. }
                 | AwsError::Unavailable { .. }
                 | AwsError::Answer { .. }
                 | AwsError::NoCredentials { is_temporary: true, .. }

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     channel::{Channel, Config, Role},
     net::{
-        Application, Authorities, DialError, Disconnect, DriveError, Driver, Outcome, WebSocket,
-        break_off_after, dial, epoch_ms, now,
+        Application, Authorities, Connector, DialError, Disconnect, DriveError, Driver, Outcome,
+        Proxies, WebSocket, break_off_after, dial, epoch_ms, now,
     },
     wire::{
         control::{OpenDataChannel, Token},
@@ -207,11 +207,14 @@ impl<'a> Session<'a> {
 
     async fn open(&self, url: &Uri, token: Token) -> Result<WebSocket, DialError> {
         let headers = self.control_plane.sign(url).await;
-        let authorities = match url.scheme_str() {
-            Some("wss") => self.control_plane.authorities().await?,
-            _ => Authorities::default(),
+        let proxies = Proxies::of_environment();
+        let proxy_has_tls = proxies.way_to(url)?.is_some_and(|proxy| proxy.has_tls());
+        let authorities = match url.scheme_str() == Some("wss") || proxy_has_tls {
+            true => self.control_plane.authorities().await?,
+            false => Authorities::default(),
         };
-        let mut websocket = dial(url, headers, &authorities).await?;
+        let connector = Connector::new(authorities, proxies);
+        let mut websocket = dial(url, headers, &connector).await?;
         break_off_after(&websocket, self.limits.silence);
         let version = &self.config.version;
         let open = OpenDataChannel::new(random_uuid(), token, self.client_id, version);

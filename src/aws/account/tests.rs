@@ -5,13 +5,13 @@ use aws_credential_types::{
     Credentials,
     provider::{self, SharedCredentialsProvider, error::CredentialsError, future},
 };
-use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
 
 use super::*;
+use crate::aws::transport::Transport;
 
 const TARGET: &str = "i-0123456789abcdef0";
 const SESSION: &str = "jane-0a1b2c3d4e5f6a7b8";
@@ -23,15 +23,10 @@ fn keys() -> Credentials {
 
 /// An account that knows nothing of the machine's environment, files or certificates.
 fn account(endpoint: &str, credentials: impl ProvideCredentials + 'static) -> Account {
-    let trust = TlsContext::builder().with_trust_store(TrustStore::empty()).build().unwrap();
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .tls_context(trust)
-        .build_https();
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
-        .http_client(http)
+        .http_client(Transport::new(&Authorities::default()).client())
         .retry_config(RetryConfig::disabled())
         .build();
     Account::new(Configuration {

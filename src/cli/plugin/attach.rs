@@ -69,6 +69,10 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
         Err(SessionError::Address { source, .. }) => {
             return Err(format!("{source}; {}", source.next_step()));
         }
+        Err(SessionError::Dial(error)) => {
+            let step = error.next_step().map(|step| format!("; {step}"));
+            return Err(format!("{error}{}", step.unwrap_or_default()));
+        }
         Err(error) => return Err(error.to_string()),
     };
     if end == SessionEnd::Done && attended.ending() == Some(Ending::Escape) {
