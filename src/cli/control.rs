@@ -79,6 +79,7 @@ mod with_aws {
     pub(crate) struct AwsControl {
         settings: Settings,
         endpoints: Vec<Configured>,
+        gateway: Option<String>,
         account: OnceCell<Account>,
         /// Where the sessions go; `None` when it has to be looked up.
         target: Option<String>,
@@ -87,7 +88,8 @@ mod with_aws {
     impl AwsControl {
         pub(crate) fn new(settings: Settings, target: Option<String>) -> Self {
             let endpoints = super::super::endpoints::configured(settings.ssm_endpoint.as_deref());
-            Self { settings, endpoints, account: OnceCell::new(), target }
+            let gateway = super::super::endpoints::gateway(None);
+            Self { settings, endpoints, gateway, account: OnceCell::new(), target }
         }
 
         pub(crate) async fn account(&self) -> Result<&Account, AwsError> {
@@ -145,6 +147,10 @@ mod with_aws {
         fn endpoints(&self) -> Vec<Configured> {
             let called = self.account.get().and_then(Account::endpoint).and_then(Configured::parse);
             self.endpoints.iter().cloned().chain(called).collect()
+        }
+
+        fn gateway(&self) -> Option<&str> {
+            self.gateway.as_deref()
         }
 
         fn data_key<'a>(

@@ -201,7 +201,10 @@ impl<'a> Session<'a> {
 
     /// Before anything is sent there, or signed for it.
     fn address(&self, stream_url: &str) -> Result<Uri, SessionError> {
-        let checked = stream_address::checked(stream_url, &self.control_plane.endpoints());
+        let checked = match self.control_plane.gateway() {
+            Some(gateway) => stream_address::led_to(gateway, stream_url),
+            None => stream_address::checked(stream_url, &self.control_plane.endpoints()),
+        };
         checked.map_err(|source| SessionError::Address { session_id: self.id.clone(), source })
     }
 

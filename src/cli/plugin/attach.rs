@@ -168,5 +168,6 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
     let authorities = crate::net::Authorities::of_environment();
     let authorities = authorities.map_err(|error| error.to_string())?.unwrap_or_default();
     let endpoints = super::super::endpoints::configured(invocation.ssm_endpoint.as_deref());
-    Ok(Box::new(crate::session::NoControlPlane { endpoints, authorities }))
+    let gateway = super::super::endpoints::gateway(None);
+    Ok(Box::new(crate::session::NoControlPlane { endpoints, gateway, authorities }))
 }
