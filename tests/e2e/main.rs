@@ -26,12 +26,18 @@ mod kills;
 mod local_side;
 mod lost_service;
 mod many_sessions;
+#[cfg(feature = "aws")]
+mod networks_families;
+#[cfg(feature = "aws")]
+mod networks_private;
 mod plugin_contract;
 mod plugin_words;
 mod postgres;
 mod protocol_agent;
 mod protocol_limits;
 mod protocol_peer;
+mod proxies;
+mod proxies_bad;
 mod proxy;
 mod raw_client;
 mod raw_frame;
