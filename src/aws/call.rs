@@ -20,8 +20,8 @@ use tokio::time::{sleep, timeout};
 use super::{
     endpoints::{Address, Addresses},
     error::{AwsError, Operation, one_line, root_cause},
-    http_client::ATTEMPT_TIMEOUT,
     signature,
+    transport::ATTEMPT_TIMEOUT,
 };
 
 /// Makes calls to the services of one region.

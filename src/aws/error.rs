@@ -10,12 +10,12 @@ use aws_sdk_ssm::{
 use thiserror::Error as ThisError;
 
 use super::{
-    http_client::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT},
     mfa::MfaError,
     refusal::Refusal,
     service::Service,
+    transport::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT},
 };
-use crate::net::TlsError;
+use crate::net::{DialError, TlsError};
 
 /// Why AWS did not do what it was asked. Each message is one line; what AWS itself says is in it
 /// word for word, and no secret is.
@@ -131,6 +131,19 @@ pub enum AwsError {
         why: String,
     },
 
+    /// Somebody on the way to AWS is in the way: a proxy, or whoever shows a strange certificate.
+    #[error("{operation}: cannot reach {endpoint}: {why}")]
+    Barred {
+        /// What was asked for.
+        operation: Operation,
+        /// The address that was tried.
+        endpoint: String,
+        /// Who does not let the call through, and why.
+        why: String,
+        /// What to do about it.
+        step: String,
+    },
+
     /// What came back is no answer of the service: a proxy's page, another service, half a document.
     #[error("{operation}: {endpoint} did not answer as {} does: {why}", operation.service.title())]
     Answer {
@@ -206,6 +219,7 @@ impl AwsError {
             Self::Unreachable { .. } => {
                 "check the network, the region's name and the endpoint".to_owned()
             }
+            Self::Barred { step, .. } => step.clone(),
             Self::Answer { operation, endpoint, .. } => {
                 let service = operation.service.title();
                 format!(
@@ -278,6 +292,15 @@ impl AwsError {
                 }
             }
             SdkError::DispatchFailure(failure) => {
+                if let Some(dialled) = dial_error(failure.as_connector_error()) {
+                    if let DialError::Tls(error) = dialled {
+                        return Self::Tls(error.clone());
+                    }
+                    if let Some(step) = dialled.next_step() {
+                        let why = one_line(&dialled.to_string());
+                        return Self::Barred { operation, endpoint, why, step };
+                    }
+                }
                 let why = failure.as_connector_error().map_or_else(|| root_cause(error), no_answer);
                 unreachable(operation, endpoint, why)
             }
@@ -324,6 +347,12 @@ fn no_answer(error: &ConnectorError) -> String {
 
 fn too_late() -> String {
     format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs())
+}
+
+/// Why there is no connection, if that is why a call failed.
+fn dial_error(error: Option<&ConnectorError>) -> Option<&DialError> {
+    let error = error.map(|error| error as &(dyn Error + 'static));
+    std::iter::successors(error, |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 /// The bottom of a chain of errors, where the system or the peer speaks.

@@ -28,7 +28,6 @@ mod ec2;
 mod ecs;
 mod endpoints;
 mod error;
-mod http_client;
 mod iam;
 mod instance_connect;
 mod kms;
@@ -38,6 +37,7 @@ mod refusal;
 mod service;
 mod signature;
 mod sts;
+mod transport;
 
 pub use account::{Account, StartSession, StartedSession};
 pub use configuration::Settings;

@@ -79,6 +79,7 @@ mod with_aws {
     pub(crate) struct AwsControl {
         settings: Settings,
         endpoints: Vec<Configured>,
+        gateway: Option<String>,
         account: OnceCell<Account>,
         /// Where the sessions go; `None` when it has to be looked up.
         target: Option<String>,
@@ -89,7 +90,9 @@ mod with_aws {
             let services = [Service::Ssm, Service::SsmMessages];
             let given = services.iter().filter_map(|service| settings.endpoints.of(*service));
             let endpoints = super::super::endpoints::configured(given);
-            Self { settings, endpoints, account: OnceCell::new(), target }
+            let gateway = settings.endpoints.one(Service::SsmMessages);
+            let gateway = super::super::endpoints::gateway(gateway);
+            Self { settings, endpoints, gateway, account: OnceCell::new(), target }
         }
 
         /// For sessions that go to `target`.
@@ -154,6 +157,10 @@ mod with_aws {
             self.endpoints.iter().cloned().chain(called).collect()
         }
 
+        fn gateway(&self) -> Option<&str> {
+            self.gateway.as_deref()
+        }
+
         fn data_key<'a>(
             &'a self,
             request: &'a DataKeyRequest,
@@ -198,6 +205,7 @@ mod with_aws {
         let is_temporary = matches!(
             error,
             AwsError::Unreachable { .. }
+                | AwsError::Barred { .. }
                 | AwsError::Unavailable { .. }
                 | AwsError::Answer { .. }
                 | AwsError::NoCredentials { is_temporary: true, .. }

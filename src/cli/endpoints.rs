@@ -65,9 +65,7 @@ fn collect<'a>(
     given: impl IntoIterator<Item = &'a str>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Vec<Endpoint> {
-    // The AWS CLI's switch to go by none of its settings.
-    let ignored = environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
-    let names = match ignored.is_some_and(|value| value.eq_ignore_ascii_case("true")) {
+    let names = match is_ignoring(&environment) {
         true => &[][..],
         false => &VARIABLES,
     };
@@ -77,8 +75,28 @@ fn collect<'a>(
         .collect()
 }
 
-const VARIABLES: [&str; 3] =
-    ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SSM", "AWS_ENDPOINT_URL_SSMMESSAGES"];
+/// The message gateway's URL: what was `given` for this run, else what the environment says.
+pub(super) fn gateway(given: Option<&str>) -> Option<String> {
+    find_gateway(given, |name| std::env::var(name).ok())
+}
+
+fn find_gateway(
+    given: Option<&str>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let named = if is_ignoring(&environment) { None } else { environment(GATEWAY) };
+    let is_given = |url: &String| !url.is_empty();
+    given.map(str::to_owned).filter(is_given).or(named.filter(is_given))
+}
+
+/// The AWS CLI's switch to go by none of its settings.
+fn is_ignoring(environment: impl Fn(&str) -> Option<String>) -> bool {
+    let ignored = environment("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS");
+    ignored.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+const VARIABLES: [&str; 3] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SSM", GATEWAY];
+const GATEWAY: &str = "AWS_ENDPOINT_URL_SSMMESSAGES";
 
 #[cfg(test)]
 mod tests {
@@ -109,5 +127,11 @@ mod tests {
             collect(["https://typed.internal"], ignoring),
             [endpoint("https://typed.internal")]
         );
+        let gateway = "https://two.internal".to_owned();
+        assert_eq!(find_gateway(None, environment), Some(gateway.clone()));
+        assert_eq!(find_gateway(Some(""), environment), Some(gateway));
+        let typed = "https://typed.internal";
+        assert_eq!(find_gateway(Some(typed), environment).as_deref(), Some(typed));
+        assert_eq!(find_gateway(None, ignoring), None);
     }
 }

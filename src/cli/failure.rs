@@ -77,17 +77,13 @@ impl From<SessionError> for Failure {
                 Self::new(Code::Refused, error.to_string())
                     .next("start again; a session's token opens one data channel only")
             }
-            SessionError::Dial(DialError::Certificate { .. }) => {
-                Self::new(Code::Lost, error.to_string()).next(
-                    "if a proxy or a private authority is on the way, name its certificates in \
-                     AWS_CA_BUNDLE",
-                )
+            SessionError::Dial(ref dialled) => {
+                let is_setting = matches!(dialled, DialError::Tls(_));
+                let code = if is_setting { Code::Usage } else { Code::Lost };
+                let anything = "check the network, proxy and VPC endpoint on the way to that host";
+                let next = dialled.next_step().unwrap_or_else(|| anything.to_owned());
+                Self::new(code, error.to_string()).next(next)
             }
-            SessionError::Dial(DialError::Tls(_)) => {
-                Self::new(Code::Usage, error.to_string()).next(AUTHORITIES_STEP)
-            }
-            SessionError::Dial(_) => Self::new(Code::Lost, error.to_string())
-                .next("check the network, proxy and VPC endpoint on the way to that host"),
             SessionError::NotEncrypted { ref refusal, .. } => {
                 let code = if refusal.is_temporary { Code::Lost } else { Code::Refused };
                 Self::new(code, error.to_string())
@@ -98,8 +94,6 @@ impl From<SessionError> for Failure {
         }
     }
 }
-
-const AUTHORITIES_STEP: &str = "check AWS_CA_BUNDLE, and `ca_bundle` of the profile";
 
 impl From<ServiceError> for Failure {
     fn from(error: ServiceError) -> Self {
@@ -121,7 +115,9 @@ impl From<crate::aws::AwsError> for Failure {
                 Code::Signal(super::signals::INTERRUPT)
             }
             AwsError::TargetNotConnected { .. } | AwsError::NotFound { .. } => Code::Target,
-            AwsError::Unreachable { .. } | AwsError::Unavailable { .. } => Code::Lost,
+            AwsError::Unreachable { .. }
+            | AwsError::Barred { .. }
+            | AwsError::Unavailable { .. } => Code::Lost,
             AwsError::NoRegion { .. } | AwsError::Configuration { .. } | AwsError::Tls(_) => {
                 Code::Usage
             }

@@ -1,28 +1,31 @@
 //! Opening the WebSocket of a stream URL.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use http::{HeaderMap, Request, Uri};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout_at;
 use tokio_tungstenite::{
-    Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config,
+    WebSocketStream, client_async_with_config,
     tungstenite::{self, client::IntoClientRequest, protocol::WebSocketConfig},
 };
 
 use super::{
-    authorities::Authorities,
-    tls::{self, TlsError},
+    connect::{Connection, Connector, tcp_of},
+    now,
+    proxy::ProxyError,
+    tls::TlsError,
 };
 use crate::wire::stream_url::without_query;
 
 /// A data channel's carrier, on the client's side.
-pub type WebSocket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub type WebSocket = WebSocketStream<Connection>;
 
-/// Why a WebSocket could not be opened. Each message names the host.
+/// Why there is no connection with a server, or no WebSocket on it. Each message names the host, or
+/// the proxy that is to blame.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// The URL is none of a WebSocket.
-    #[error("`{0}` is not the address of a WebSocket (ws:// or wss:// with a host)")]
+    /// The URL leads to no server.
+    #[error("`{0}` is not the address of a server (http, https, ws or wss, with a host)")]
     Url(String),
     /// No TCP connection.
     #[error("cannot connect to {host}: {source}")]
@@ -30,7 +33,7 @@ pub enum DialError {
         /// Host and port.
         host: String,
         /// What the system says.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// No answer in time.
     #[error("{host} did not answer within {} s", .after.as_secs())]
@@ -40,17 +43,12 @@ pub enum DialError {
         /// The time that it had.
         after: Duration,
     },
+    /// The proxy on the way does not lead there.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// TLS cannot be used here.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The server does not take the upgrade.
-    #[error("{host} refused the data channel: HTTP {status}")]
-    Refused {
-        /// Host and port.
-        host: String,
-        /// The HTTP status.
-        status: http::StatusCode,
-    },
     /// The server shows a certificate that nobody should trust.
     #[error("the certificate of {host} is not to be trusted: {why}")]
     Certificate {
@@ -59,7 +57,23 @@ pub enum DialError {
         /// What is wrong with it.
         why: String,
     },
-    /// TLS or the WebSocket handshake failed otherwise.
+    /// TLS failed otherwise.
+    #[error("no TLS with {host}: {source}")]
+    Handshake {
+        /// Host and port.
+        host: String,
+        /// What failed.
+        source: io::Error,
+    },
+    /// The server does not take the upgrade.
+    #[error("{host} refused the data channel: HTTP {status}")]
+    Refused {
+        /// Host and port.
+        host: String,
+        /// The HTTP status.
+        status: http::StatusCode,
+    },
+    /// The WebSocket handshake failed otherwise.
     #[error("no WebSocket with {host}: {source}")]
     Upgrade {
         /// Host and port.
@@ -67,6 +81,23 @@ pub enum DialError {
         /// What failed.
         source: Box<tungstenite::Error>,
     },
+}
+
+impl DialError {
+    /// What to do about it, as a short sentence without capital or full stop; `None` when it may be
+    /// anything on the way.
+    pub fn next_step(&self) -> Option<String> {
+        match self {
+            Self::Proxy(error) => Some(error.next_step()),
+            Self::Certificate { .. } => Some(
+                "if a proxy or a private authority is on the way, name its certificates in \
+                 AWS_CA_BUNDLE"
+                    .to_owned(),
+            ),
+            Self::Tls(_) => Some("check AWS_CA_BUNDLE, and `ca_bundle` of the profile".to_owned()),
+            _ => None,
+        }
+    }
 }
 
 /// Opens the WebSocket of `url`, with `headers` added to the upgrade. A redirection is a refusal:
@@ -77,54 +108,20 @@ pub enum DialError {
 pub async fn dial(
     url: &Uri,
     headers: HeaderMap,
-    authorities: &Authorities,
+    connector: &Connector,
 ) -> Result<WebSocket, DialError> {
-    let (host, port) = host_and_port(url)?;
-    let shown = format!("{host}:{port}");
-    let attempt = timeout(CONNECT_TIMEOUT, connect(url, headers, authorities, &host, port, &shown));
-    attempt
-        .await
-        .unwrap_or_else(|_| Err(DialError::Timeout { host: shown.clone(), after: CONNECT_TIMEOUT }))
-}
-
-async fn connect(
-    url: &Uri,
-    headers: HeaderMap,
-    authorities: &Authorities,
-    host: &str,
-    port: u16,
-    shown: &str,
-) -> Result<WebSocket, DialError> {
+    let until = now() + CONNECT_TIMEOUT;
     let request = request(url, headers)?;
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let connect_error = |source| DialError::Connect { host: shown.to_owned(), source };
-    let tcp = TcpStream::connect((bare, port)).await.map_err(connect_error)?;
-    // Without it a one-byte message may wait 40 ms for the acknowledgement of the one before.
-    tcp.set_nodelay(true).map_err(connect_error)?;
-
-    let connector = if url.scheme_str() == Some("wss") {
-        Connector::Rustls(tls::client_config(authorities)?)
-    } else {
-        Connector::Plain
-    };
-    let config = Some(websocket_config());
-    match client_async_tls_with_config(request, tcp, config, Some(connector)).await {
-        Ok((websocket, _response)) => Ok(websocket),
-        Err(tungstenite::Error::Http(response)) => {
-            Err(DialError::Refused { host: shown.to_owned(), status: response.status() })
+    let connection = connector.connect(url, CONNECT_TIMEOUT).await?;
+    let host = shown(url);
+    let upgrade = client_async_with_config(request, connection, Some(websocket_config()));
+    match timeout_at(until.into(), upgrade).await {
+        Ok(Ok((websocket, _response))) => Ok(websocket),
+        Ok(Err(tungstenite::Error::Http(response))) => {
+            Err(DialError::Refused { host, status: response.status() })
         }
-        Err(source) => Err(not_upgraded(shown.to_owned(), source)),
-    }
-}
-
-fn not_upgraded(host: String, error: tungstenite::Error) -> DialError {
-    let cause = match &error {
-        tungstenite::Error::Io(error) => error.get_ref(),
-        _ => None,
-    };
-    match cause.and_then(|cause| tls::certificate_fault(cause)) {
-        Some(why) => DialError::Certificate { host, why },
-        None => DialError::Upgrade { host, source: Box::new(error) },
+        Ok(Err(source)) => Err(DialError::Upgrade { host, source: Box::new(source) }),
+        Err(_) => Err(DialError::Timeout { host, after: CONNECT_TIMEOUT }),
     }
 }
 
@@ -132,33 +129,26 @@ fn not_upgraded(host: String, error: tungstenite::Error) -> DialError {
 /// it would try for a quarter of an hour.
 pub fn break_off_after(websocket: &WebSocket, limit: Duration) {
     #[cfg(target_os = "linux")]
-    {
-        let tcp = match websocket.get_ref() {
-            MaybeTlsStream::Plain(tcp) => tcp,
-            MaybeTlsStream::Rustls(tls) => tls.get_ref().0,
-            _ => return,
-        };
+    if let Some(tcp) = tcp_of(websocket.get_ref()) {
         // Pings find it out as well, a little later.
         let _ = socket2::SockRef::from(tcp).set_tcp_user_timeout(Some(limit));
     }
     #[cfg(not(target_os = "linux"))]
-    let _ = (websocket, limit);
+    let _ = (tcp_of(websocket.get_ref()), limit);
 }
 
-fn host_and_port(url: &Uri) -> Result<(String, u16), DialError> {
-    let default_port = match url.scheme_str() {
-        Some("ws") => 80,
-        Some("wss") => 443,
-        _ => return Err(DialError::Url(without_query(&url.to_string()))),
-    };
-    let host = url.host().filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| DialError::Url(without_query(&url.to_string())))?;
-    Ok((host.to_owned(), url.port_u16().unwrap_or(default_port)))
+/// Host and port, as messages name it.
+fn shown(url: &Uri) -> String {
+    let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("ws") { 80 } else { 443 });
+    format!("{}:{port}", url.host().unwrap_or_default())
 }
 
 fn request(url: &Uri, headers: HeaderMap) -> Result<Request<()>, DialError> {
-    let request = url.clone().into_client_request();
-    let mut request = request.map_err(|_| DialError::Url(without_query(&url.to_string())))?;
+    let form = || DialError::Url(without_query(&url.to_string()));
+    if !matches!(url.scheme_str(), Some("ws" | "wss")) {
+        return Err(form());
+    }
+    let mut request = url.clone().into_client_request().map_err(|_| form())?;
     // A signed `Host` replaces the one that tungstenite has set.
     for (name, value) in &headers {
         request.headers_mut().insert(name, value.clone());
@@ -189,19 +179,19 @@ mod tests {
     use tokio::{io::AsyncWriteExt, net::TcpListener};
 
     use super::*;
+    use crate::net::{Authorities, Proxies};
 
     async fn failure(url: &str) -> String {
-        dial(&url.parse().unwrap(), HeaderMap::new(), &Authorities::default())
-            .await
-            .unwrap_err()
-            .to_string()
+        let direct = Connector::new(Authorities::default(), Proxies::default());
+        let dialled = dial(&url.parse().unwrap(), HeaderMap::new(), &direct).await;
+        dialled.unwrap_err().to_string()
     }
 
     #[tokio::test]
     async fn what_is_no_websocket_url_is_refused_without_its_query() {
         for url in ["http://h/p?X-Amz-Signature=s", "/v1/data-channel?X-Amz-Signature=s", "h:1"] {
             let message = failure(url).await;
-            assert!(message.contains("is not the address of a WebSocket"), "{message}");
+            assert!(message.contains("is not the address of a server"), "{message}");
             assert!(!message.contains("Signature"), "{message}");
         }
     }
@@ -228,23 +218,5 @@ mod tests {
         let (message, _socket) = tokio::join!(failure(&url), server);
         let expected = format!("{address} refused the data channel: HTTP 403 Forbidden");
         assert_eq!(message, expected);
-    }
-
-    /// With Nagle's algorithm on, an echo of one byte takes 43 ms instead of one or two.
-    #[tokio::test]
-    async fn a_small_message_does_not_wait_for_the_one_before() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("ws://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let server = async {
-            let (socket, _) = listener.accept().await.unwrap();
-            tokio_tungstenite::accept_async(socket).await.unwrap()
-        };
-        let authorities = Authorities::default();
-        let (websocket, _server) = tokio::join!(dial(&url, HeaderMap::new(), &authorities), server);
-        let websocket = websocket.unwrap();
-        let MaybeTlsStream::Plain(tcp) = websocket.get_ref() else {
-            panic!("no TLS was asked for")
-        };
-        assert!(tcp.nodelay().unwrap());
     }
 }

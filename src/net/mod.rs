@@ -1,8 +1,10 @@
 //! Sockets: the only folder that has them.
 //!
 //! ```text
-//!   TCP, TLS --- dial() ---> WebSocket
+//!   Proxies, Authorities ---> Connector: TCP, CONNECT, TLS ---> calls of AWS
 //!                               |
+//!                             dial() ---> WebSocket
+//!                               .-------------'
 //!      driver: one task, one loop: read, application, timer, write, flush
 //!                               |               |
 //!                            Channel       Application
@@ -15,17 +17,23 @@
 #![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
 
 mod authorities;
+mod connect;
 mod dial;
 mod driver;
+mod happy_eyeballs;
 mod liveness;
+mod proxy;
 mod ready_list;
 mod relay;
 mod socket;
 mod tls;
+mod tunnel;
 
 pub use authorities::Authorities;
+pub use connect::{Carrier, Connection, Connector};
 pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};
 pub use driver::{Application, Disconnect, DriveError, Driver, Outcome, SILENCE_LIMIT, Turn};
+pub use proxy::{Proxies, Proxy, ProxyError};
 pub use ready_list::ReadyList;
 pub use relay::{Notice, Pace, Relay, RelayConfig, Traffic};
 pub use socket::Socket;

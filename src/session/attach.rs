@@ -14,8 +14,8 @@ use super::{
 use crate::{
     channel::{Channel, Config, Role},
     net::{
-        Application, Authorities, DialError, Disconnect, DriveError, Driver, Outcome, WebSocket,
-        break_off_after, dial, epoch_ms, now,
+        Application, Authorities, Connector, DialError, Disconnect, DriveError, Driver, Outcome,
+        Proxies, WebSocket, break_off_after, dial, epoch_ms, now,
     },
     wire::{
         control::{OpenDataChannel, Token},
@@ -201,17 +201,23 @@ impl<'a> Session<'a> {
 
     /// Before anything is sent there, or signed for it.
     fn address(&self, stream_url: &str) -> Result<Uri, SessionError> {
-        let checked = stream_address::checked(stream_url, &self.control_plane.endpoints());
+        let checked = match self.control_plane.gateway() {
+            Some(gateway) => stream_address::led_to(gateway, stream_url),
+            None => stream_address::checked(stream_url, &self.control_plane.endpoints()),
+        };
         checked.map_err(|source| SessionError::Address { session_id: self.id.clone(), source })
     }
 
     async fn open(&self, url: &Uri, token: Token) -> Result<WebSocket, DialError> {
         let headers = self.control_plane.sign(url).await;
-        let authorities = match url.scheme_str() {
-            Some("wss") => self.control_plane.authorities().await?,
-            _ => Authorities::default(),
+        let proxies = Proxies::of_environment();
+        let proxy_has_tls = proxies.way_to(url)?.is_some_and(|proxy| proxy.has_tls());
+        let authorities = match url.scheme_str() == Some("wss") || proxy_has_tls {
+            true => self.control_plane.authorities().await?,
+            false => Authorities::default(),
         };
-        let mut websocket = dial(url, headers, &authorities).await?;
+        let connector = Connector::new(authorities, proxies);
+        let mut websocket = dial(url, headers, &connector).await?;
         break_off_after(&websocket, self.limits.silence);
         let version = &self.config.version;
         let open = OpenDataChannel::new(random_uuid(), token, self.client_id, version);

@@ -42,6 +42,11 @@ pub trait ControlPlane: Send + Sync {
         Vec::new()
     }
 
+    /// The message gateway's URL, if the user has given it: every data channel goes there.
+    fn gateway(&self) -> Option<&str> {
+        None
+    }
+
     /// A data key of KMS for a session that its agent wants encrypted.
     fn data_key<'a>(&'a self, request: &'a DataKeyRequest) -> Answer<'a, Result<DataKey, Refusal>> {
         let message = format!("there are no credentials to ask for {} with", request.key_id);
@@ -72,6 +77,8 @@ impl fmt::Display for Refusal {
 pub struct NoControlPlane {
     /// What the user has configured.
     pub endpoints: Vec<Endpoint>,
+    /// The message gateway's URL, if the user has given it.
+    pub gateway: Option<String>,
     /// Whom data channels trust.
     pub authorities: Authorities,
 }
@@ -96,5 +103,9 @@ impl ControlPlane for NoControlPlane {
 
     fn endpoints(&self) -> Vec<Endpoint> {
         self.endpoints.clone()
+    }
+
+    fn gateway(&self) -> Option<&str> {
+        self.gateway.as_deref()
     }
 }

@@ -8,6 +8,9 @@
 //! - to the host and port of an endpoint that the user configured, with TLS unless that one has
 //!   none either;
 //! - to this machine.
+//!
+//! Where the user has given the message gateway's own address (an interface endpoint whose name is
+//! not known to DNS, a tunnel, a mapped port), that takes the place of every stream URL's host.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -21,6 +24,9 @@ pub enum AddressError {
     /// The URL is none of a WebSocket.
     #[error("`{0}` is not the address of a WebSocket (ws:// or wss:// with a host)")]
     Form(String),
+    /// What the user gave as the message gateway's address is none.
+    #[error("`{0}` is not the address of a message gateway (http:// or https:// with a host)")]
+    Gateway(String),
     /// The URL names a user, as those do that are to look like another host's.
     #[error("the stream URL of {host} names a user, which those of Session Manager never do")]
     User {
@@ -51,6 +57,9 @@ impl AddressError {
             Self::Stranger { host } => format!(
                 "if that host is yours, name it: AWS_ENDPOINT_URL_SSMMESSAGES=https://{host}"
             ),
+            Self::Gateway(_) => {
+                "check --ssmmessages-endpoint and AWS_ENDPOINT_URL_SSMMESSAGES".to_owned()
+            }
             Self::Form(_) | Self::User { .. } | Self::Plain { .. } => {
                 "check the endpoint that the session was started at".to_owned()
             }
@@ -78,6 +87,28 @@ impl Endpoint {
         let host = url.host().filter(|host| !host.is_empty())?.to_ascii_lowercase();
         Some(Self { host, port: url.port_u16().unwrap_or(port), has_tls })
     }
+}
+
+/// The address at which a stream URL is dialled when the user has given the gateway's: host, port and
+/// TLS are those of `gateway`, an `http://` or `https://` URL; path and query those of `url`. The
+/// upgrade is signed for what this gives, and the certificate is to be the gateway's.
+///
+/// # Errors
+/// `url` is none of a WebSocket, or `gateway` is no endpoint.
+pub fn led_to(gateway: &str, url: &str) -> Result<Uri, AddressError> {
+    let form = || AddressError::Form(without_query(url));
+    let uri: Uri = url.parse().map_err(|_| form())?;
+    if !matches!(uri.scheme_str(), Some("ws" | "wss")) {
+        return Err(form());
+    }
+    let Some(Endpoint { host, port, has_tls }) = Endpoint::parse(gateway) else {
+        return Err(AddressError::Gateway(without_query(gateway)));
+    };
+    let (scheme, default_port) = if has_tls { ("wss", 443) } else { ("ws", 80) };
+    let authority = if port == default_port { host } else { format!("{host}:{port}") };
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let led = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
+    led.map_err(|_| form())
 }
 
 /// The address of a stream URL that may be dialled.
@@ -212,6 +243,9 @@ mod tests {
             "ssmmessages.us-gov-west-1.amazonaws.com",
             "ssmmessages.ap-southeast-12.amazonaws.com",
             "ssmmessages.eu-west-1.api.aws",
+            "ssmmessages-fips.us-east-1.api.aws",
+            "ssmmessages-fips.us-gov-east-1.amazonaws.com",
+            "ssmmessages-fips.us-gov-east-1.api.aws",
             "ssmmessages.cn-north-1.amazonaws.com.cn",
             "ssmmessages.cn-north-1.api.amazonwebservices.com.cn",
             "ssmmessages.eusc-de-east-1.amazonaws.eu",
@@ -222,7 +256,9 @@ mod tests {
             "ssmmessages.us-isof-south-1.csp.hci.ic.gov",
             "vpce-0a1b-2c3d.ssmmessages.eu-west-1.vpce.amazonaws.com",
             "vpce-0a1b-2c3d-eu-west-1a.ssmmessages.eu-west-1.vpce.amazonaws.com",
+            "vpce-0abc-xyz.ssmmessages-fips.us-east-1.vpce.amazonaws.com",
             "vpce-0a1b-2c3d.ssmmessages.cn-north-1.vpce.amazonaws.com.cn",
+            "vpce-0abc-xyz.ssmmessages.us-iso-east-1.vpce.c2s.ic.gov",
         ] {
             let url = format!("wss://{host}/v1/data-channel/s?role=publish_subscribe");
             assert_eq!(verdict(&url, &[]), Ok(()), "{url}");
@@ -314,6 +350,41 @@ mod tests {
         is_stranger("ws://gateway.internal/s", &[secure]);
         let downgraded = verdict("ws://gateway.internal:443/s", &[secure]);
         assert!(matches!(downgraded, Err(AddressError::Plain { .. })), "{downgraded:?}");
+    }
+
+    #[test]
+    fn a_gateway_of_ones_own_takes_the_place_of_the_host() {
+        let path = "/v1/data-channel/s-1?role=publish_subscribe&cell-number=a%2Fb";
+        for (gateway, host) in [
+            (
+                "https://vpce-0abc-xyz.ssmmessages.eu-west-1.vpce.amazonaws.com",
+                "wss://vpce-0abc-xyz.ssmmessages.eu-west-1.vpce.amazonaws.com",
+            ),
+            ("https://Gateway.internal:443/ignored", "wss://gateway.internal"),
+            ("https://gateway.internal:8443", "wss://gateway.internal:8443"),
+            ("http://127.0.0.1:4566", "ws://127.0.0.1:4566"),
+            ("http://gateway.internal", "ws://gateway.internal"),
+            ("https://[2001:db8::1]:8443", "wss://[2001:db8::1]:8443"),
+        ] {
+            for from in [
+                "wss://ssmmessages.eu-west-1.amazonaws.com",
+                "wss://user@evil.org:1",
+                "ws://127.0.0.1:9",
+            ] {
+                let led = led_to(gateway, &format!("{from}{path}")).unwrap().to_string();
+                assert_eq!(led, format!("{host}{path}"));
+                assert_eq!(verdict(&led, &[gateway]), Ok(()), "{led}");
+            }
+        }
+        assert_eq!(led_to("https://g.internal", "wss://h").unwrap(), "wss://g.internal/");
+        for url in ["http://127.0.0.1/?X-Amz-Token=s", "nowhere", ""] {
+            let error = led_to("https://g.internal", url).unwrap_err();
+            assert!(!error.to_string().contains("Token"), "{error}");
+        }
+        for gateway in ["wss://g.internal", "g.internal", "https://"] {
+            let error = led_to(gateway, "wss://h/s").unwrap_err();
+            assert_eq!(error, AddressError::Gateway(gateway.to_owned()));
+        }
     }
 
     #[test]

@@ -33,12 +33,18 @@ mod mfa_account;
 mod mfa_bad_input;
 mod mfa_cache;
 mod mfa_prompt;
+#[cfg(feature = "aws")]
+mod networks_families;
+#[cfg(feature = "aws")]
+mod networks_private;
 mod plugin_contract;
 mod plugin_words;
 mod postgres;
 mod protocol_agent;
 mod protocol_limits;
 mod protocol_peer;
+mod proxies;
+mod proxies_bad;
 mod proxy;
 mod raw_client;
 mod raw_frame;

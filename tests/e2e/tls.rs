@@ -8,6 +8,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
+#[cfg(feature = "aws")]
+use crate::support::{Host, try_nginx};
 use crate::{
     support::{Endpoint, Plugin, Program, command, find_tool, port_request, start_nginx},
     targets::{TcpTarget, echoes},
@@ -83,11 +85,30 @@ impl TlsProxy {
     }
 
     pub fn with(flaw: Flaw, endpoint: &Endpoint) -> Self {
+        let name = if flaw == Flaw::OtherName { "other.test" } else { "localhost" };
+        Self::named(&format!("DNS:{name}"), flaw, endpoint)
+    }
+
+    /// One whose certificate is for `names`, as OpenSSL writes them.
+    pub fn named(names: &str, flaw: Flaw, endpoint: &Endpoint) -> Self {
         let folder = TempDir::new().expect("a directory for nginx");
-        certify(folder.path(), flaw);
-        let settings = |port| configuration(port, flaw, endpoint);
+        certify(folder.path(), names, flaw);
+        let is_root = getuid().is_root();
+        let listen = |port: u16| format!("127.0.0.1:{port}");
+        let settings = |port| configuration(&listen(port), is_root, flaw, &endpoint.url);
         let (port, server) = start_nginx(folder.path(), settings);
         Self { port, folder, _server: server }
+    }
+
+    /// One on a host of its own, at `address`, for the endpoint at `url`.
+    #[cfg(feature = "aws")]
+    pub fn inside(host: &Host, address: &str, port: u16, names: &str, url: &str) -> Self {
+        let folder = TempDir::new().expect("a directory for nginx");
+        certify(folder.path(), names, Flaw::None);
+        // Everybody is root there.
+        let settings = configuration(&format!("{address}:{port}"), true, Flaw::None, url);
+        let server = try_nginx(host.command(find_tool("nginx")), folder.path(), &settings);
+        Self { port, folder, _server: server.expect("every port of the host is free") }
     }
 
     /// The response of StartSession, with a stream URL that leads through this proxy.
@@ -118,8 +139,8 @@ impl TlsProxy {
     }
 }
 
-/// A certificate for localhost and the authority that signed it.
-fn certify(folder: &Path, flaw: Flaw) {
+/// A certificate for `names`, in cert.pem and key.pem, and the authority that signed it, in ca.pem.
+pub fn certify(folder: &Path, names: &str, flaw: Flaw) {
     let openssl = |arguments: &str| {
         let mut command: Command = command(find_tool("openssl"));
         command.current_dir(folder).args(arguments.split(' '));
@@ -128,8 +149,7 @@ fn certify(folder: &Path, flaw: Flaw) {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(&format!("req -x509 {key} -days 2 -keyout ca.key -out ca.pem -subj /CN=Test"));
     openssl(&format!("req {key} -keyout key.pem -out request.pem -subj /CN=localhost"));
-    let name = if flaw == Flaw::OtherName { "other.test" } else { "localhost" };
-    fs::write(folder.join("san"), format!("subjectAltName=DNS:{name}")).expect("the name");
+    fs::write(folder.join("san"), format!("subjectAltName={names}")).expect("the names");
     let days = if flaw == Flaw::Expired { -1 } else { 2 };
     let signer = match flaw {
         Flaw::SelfSigned => "-signkey key.pem",
@@ -138,14 +158,14 @@ fn certify(folder: &Path, flaw: Flaw) {
     openssl(&format!("x509 -req -in request.pem {signer} -days {days} -out cert.pem -extfile san"));
 }
 
-fn configuration(port: u16, flaw: Flaw, endpoint: &Endpoint) -> String {
+fn configuration(listen: &str, is_root: bool, flaw: Flaw, url: &str) -> String {
     let protocols = match flaw {
         // Its ciphers are too weak for OpenSSL's ordinary level.
         Flaw::OldTls => "ssl_protocols TLSv1.1; ssl_ciphers ALL:@SECLEVEL=0;",
         _ => "",
     };
     // As root the workers would become someone who cannot read the folder.
-    let user = if getuid().is_root() { "user root;" } else { "" };
+    let user = if is_root { "user root;" } else { "" };
     // An access log is written when a request ends, which a WebSocket's does not while it is in
     // use: the mirrored request beside it ends at once.
     format!(
@@ -165,13 +185,13 @@ http {{
     uwsgi_temp_path uwsgi;
     scgi_temp_path scgi;
     server {{
-        listen 127.0.0.1:{port} ssl;
+        listen {listen} ssl;
         ssl_certificate cert.pem;
         ssl_certificate_key key.pem;
         {protocols}
         location / {{
             mirror /seen;
-            proxy_pass {};
+            proxy_pass {url};
             proxy_http_version 1.1;
             proxy_set_header Upgrade $http_upgrade;
             proxy_set_header Connection upgrade;
@@ -184,7 +204,6 @@ http {{
         }}
     }}
 }}
-",
-        endpoint.url
+"
     )
 }

@@ -69,6 +69,10 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
         Err(SessionError::Address { source, .. }) => {
             return Err(format!("{source}; {}", source.next_step()));
         }
+        Err(SessionError::Dial(error)) => {
+            let step = error.next_step().map(|step| format!("; {step}"));
+            return Err(format!("{error}{}", step.unwrap_or_default()));
+        }
         Err(error) => return Err(error.to_string()),
     };
     if end == SessionEnd::Done && attended.ending() == Some(Ending::Escape) {
@@ -166,5 +170,6 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
     let authorities = crate::net::Authorities::of_environment();
     let authorities = authorities.map_err(|error| error.to_string())?.unwrap_or_default();
     let endpoints = super::super::endpoints::configured(invocation.ssm_endpoint.as_deref());
-    Ok(Box::new(crate::session::NoControlPlane { endpoints, authorities }))
+    let gateway = super::super::endpoints::gateway(None);
+    Ok(Box::new(crate::session::NoControlPlane { endpoints, gateway, authorities }))
 }

@@ -29,7 +29,16 @@ impl Endpoint {
 
     /// Starts one on an address that another one had before.
     pub fn at(address: SocketAddr, arguments: &[&str]) -> Self {
-        let mut local = command(env!("CARGO_BIN_EXE_ssmport"));
+        Self::run(command(env!("CARGO_BIN_EXE_ssmport")), address, arguments)
+    }
+
+    /// Starts one on a host of its own; its API cannot be called from here.
+    #[cfg(feature = "aws")]
+    pub fn inside(host: &super::Host, address: SocketAddr) -> Self {
+        Self::run(host.command(env!("CARGO_BIN_EXE_ssmport")), address, &[])
+    }
+
+    fn run(mut local: Command, address: SocketAddr, arguments: &[&str]) -> Self {
         local.args(["local", "--listen", &address.to_string(), "--json"]).args(arguments);
         let program = Program::start(local);
         let ready: Value = serde_json::from_str(&program.wait_for_stdout(|_| true))

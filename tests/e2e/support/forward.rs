@@ -27,7 +27,8 @@ impl Forward {
         Self::run(faulty(faults), specs, "local", &["-v"])
     }
 
-    fn run(mut forward: Command, specs: &[&str], target: &str, arguments: &[&str]) -> Self {
+    /// Forwards `specs` with an `ssmport` of one's own.
+    pub fn run(mut forward: Command, specs: &[&str], target: &str, arguments: &[&str]) -> Self {
         forward.arg("forward").args(specs).args(["-t", target, "--json"]).args(arguments);
         // Where a service is asked at all it is the embedded endpoint, which takes any.
         forward.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);

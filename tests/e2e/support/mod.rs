@@ -13,17 +13,22 @@
 //!   HttpServer       a service of AWS in a few lines
 //!   Sts, Home        codes of MFA, and the settings of AWS that several programs share
 //!   Relay            a way to an endpoint that can be listened in on, and cut
+//!   ConnectProxy     an HTTP proxy in a few lines, which may misbehave; Tinyproxy is a real one
+//!   Network, Host    network namespaces with a cable between them
 //! ```
 
 mod account;
 mod ansible;
 mod aws_cli;
+mod connect_proxy;
 mod digest;
 mod endpoint;
 mod forward;
 #[cfg(feature = "aws")]
 pub mod home;
 mod http_server;
+#[cfg(feature = "aws")]
+mod network;
 mod nginx;
 mod object_store;
 mod plugin;
@@ -36,6 +41,8 @@ mod sshd;
 #[cfg(feature = "aws")]
 pub mod sts;
 mod terminal;
+#[cfg(feature = "aws")]
+mod tinyproxy;
 mod tmux;
 mod tools;
 mod transcript;
@@ -43,10 +50,15 @@ mod transcript;
 pub use account::{Account, Keys, example, mfa_code, mfa_serial};
 pub use ansible::Ansible;
 pub use aws_cli::AwsCli;
+pub use connect_proxy::{ConnectProxy, Habit};
 pub use digest::file_digest;
 pub use endpoint::{Endpoint, NODE, REGION, faulty, port_request};
 pub use forward::Forward;
 pub use http_server::HttpServer;
+#[cfg(feature = "aws")]
+pub use network::{BLACK_HOLE, GATEWAY, GATEWAY_V6, Host, INNER, Network};
+#[cfg(feature = "aws")]
+pub use nginx::try_nginx;
 pub use nginx::{Nginx, start_nginx};
 pub use plugin::Plugin;
 pub use postgres::Postgres;
@@ -57,5 +69,7 @@ pub use relay::Relay;
 pub use rustix::process::Signal;
 pub use sshd::Sshd;
 pub use terminal::Terminal;
+#[cfg(feature = "aws")]
+pub use tinyproxy::{PORT as PROXY_PORT, Tinyproxy};
 pub use tmux::Tmux;
 pub use tools::{find_tool, free_port, outside_address};

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use rustix::process::getuid;
@@ -40,23 +41,29 @@ impl Nginx {
 pub fn start_nginx(prefix: &Path, settings: impl Fn(u16) -> String) -> (u16, Program) {
     for _ in 0..ATTEMPTS {
         let port = free_port();
-        let configuration = prefix.join("nginx.conf");
-        fs::write(&configuration, settings(port)).expect("nginx's settings");
-        let mut nginx = command(find_tool("nginx"));
-        nginx.arg("-p").arg(prefix).arg("-c").arg(&configuration);
-        let server = Program::start(nginx);
-        // It says so once it listens.
-        let said = server.wait_for_stderr(|line| {
-            line.contains("start worker process ") || line.contains("[emerg]")
-        });
-        if said.contains("start worker process ") {
+        if let Some(server) = try_nginx(command(find_tool("nginx")), prefix, &settings(port)) {
             return (port, server);
-        }
-        if !said.contains("Address already in use") {
-            server.fail("the server does not start");
         }
     }
     panic!("no port for nginx was free in {ATTEMPTS} attempts")
+}
+
+/// `nginx` with its files below `prefix`; `None` when its port is taken.
+pub fn try_nginx(mut nginx: Command, prefix: &Path, settings: &str) -> Option<Program> {
+    let configuration = prefix.join("nginx.conf");
+    fs::write(&configuration, settings).expect("nginx's settings");
+    nginx.arg("-p").arg(prefix).arg("-c").arg(&configuration);
+    let server = Program::start(nginx);
+    // It says so once it listens.
+    let said = server
+        .wait_for_stderr(|line| line.contains("start worker process ") || line.contains("[emerg]"));
+    if said.contains("start worker process ") {
+        return Some(server);
+    }
+    if !said.contains("Address already in use") {
+        server.fail("the server does not start");
+    }
+    None
 }
 
 fn folder(prefix: &Path) -> PathBuf {

@@ -1,0 +1,264 @@
+//! HTTP for calls. The connections are those of data channels: the same proxies, the same trust, the
+//! same words when there is none.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use aws_sdk_ssm::{
+    config::{
+        RuntimeComponents, SharedHttpClient,
+        http::{HttpRequest, HttpResponse},
+        timeout::TimeoutConfig,
+    },
+    error::{BoxError, ConnectorError},
+};
+use aws_smithy_runtime_api::client::{
+    http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    },
+    retries::ErrorKind,
+};
+use aws_smithy_types::body::SdkBody;
+use http::{Request, StatusCode, Uri, header::PROXY_AUTHORIZATION, uri::Scheme};
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::{
+    client::legacy::{self, connect::Connected},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
+use tokio::time::timeout;
+use tower_service::Service;
+
+use crate::net::{Authorities, Connection, Connector, DialError, Proxies, Proxy, ProxyError};
+
+/// How calls reach AWS. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub(super) struct Transport {
+    connector: Connector,
+    /// By the time that a connection may take to open.
+    pools: Arc<Mutex<HashMap<Duration, Pool>>>,
+}
+
+type Pool = legacy::Client<Opener, SdkBody>;
+
+impl Transport {
+    /// One that trusts `authorities`, and goes by the proxies of the environment.
+    pub(super) fn new(authorities: &Authorities) -> Self {
+        let connector = Connector::new(authorities.clone(), Proxies::of_environment());
+        Self { connector, pools: Arc::default() }
+    }
+
+    /// For the SDK's clients.
+    pub(super) fn client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(self.clone())
+    }
+
+    /// For calls without a client of the SDK.
+    pub(super) fn connector(&self) -> SharedHttpConnector {
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT);
+        self.with_settings(&settings.read_timeout(ATTEMPT_TIMEOUT).build())
+    }
+
+    /// Opens connections by themselves.
+    pub(super) fn dialler(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// For calls that keep to these limits of time.
+    pub(super) fn with_settings(&self, settings: &HttpConnectorSettings) -> SharedHttpConnector {
+        let pool = self.pool(settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT));
+        let (connector, read_limit) = (self.connector.clone(), settings.read_timeout());
+        SharedHttpConnector::new(Caller { pool, connector, read_limit })
+    }
+
+    fn pool(&self, limit: Duration) -> Pool {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let pool = pools.entry(limit).or_insert_with(|| {
+            legacy::Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_LIMIT)
+                .build(Opener { connector: self.connector.clone(), limit })
+        });
+        pool.clone()
+    }
+}
+
+impl HttpClient for Transport {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.with_settings(settings)
+    }
+}
+
+/// Makes calls.
+#[derive(Clone, Debug)]
+struct Caller {
+    pool: Pool,
+    connector: Connector,
+    /// How long the beginning of an answer may take.
+    read_limit: Option<Duration>,
+}
+
+impl HttpConnector for Caller {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let caller = self.clone();
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x();
+            caller.exchange(request.map_err(|error| ConnectorError::user(error.into()))?).await
+        })
+    }
+}
+
+impl Caller {
+    async fn exchange(
+        &self,
+        mut request: Request<SdkBody>,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let asked = self.asked_proxy(request.uri()).map_err(|error| failure(error.into()))?;
+        let authorization = asked.as_ref().and_then(Proxy::authorization);
+        if let Some(authorization) = authorization {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        let answer = self.pool.request(request);
+        let answer = match self.read_limit {
+            // The connection's own limit is shorter, or it is there already.
+            Some(limit) => timeout(limit + CONNECT_TIMEOUT, answer).await.map_err(|_| {
+                ConnectorError::timeout(io::Error::from(io::ErrorKind::TimedOut).into())
+            })?,
+            None => answer.await,
+        };
+        let answer = answer.map_err(|error| failure(error.into()))?;
+        if let (Some(proxy), StatusCode::PROXY_AUTHENTICATION_REQUIRED) = (asked, answer.status()) {
+            return Err(failure(DialError::from(proxy.wants_authentication()).into()));
+        }
+        HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
+            .map_err(|error| ConnectorError::other(error.into(), None))
+    }
+
+    /// The proxy that is asked for the URL itself, instead of a tunnel.
+    fn asked_proxy(&self, url: &Uri) -> Result<Option<Proxy>, DialError> {
+        match url.scheme() == Some(&Scheme::HTTP) {
+            true => Ok(self.connector.way_to(url)?),
+            false => Ok(None),
+        }
+    }
+}
+
+/// Sorts a failure by whether the next attempt may do better.
+fn failure(error: BoxError) -> ConnectorError {
+    let mut chain =
+        std::iter::successors(Some(&*error as &(dyn std::error::Error + 'static)), |e| e.source());
+    let dialled = chain.clone().find_map(|error| error.downcast_ref::<DialError>());
+    match dialled {
+        Some(DialError::Timeout { .. } | DialError::Proxy(ProxyError::Timeout { .. })) => {
+            ConnectorError::timeout(error)
+        }
+        Some(DialError::Proxy(ProxyError::Connect { .. })) => ConnectorError::io(error),
+        Some(DialError::Proxy(_) | DialError::Certificate { .. } | DialError::Tls(_)) => {
+            ConnectorError::other(error, None)
+        }
+        Some(_) => ConnectorError::io(error),
+        None if chain.any(|error| error.is::<hyper::Error>()) => {
+            ConnectorError::other(error, Some(ErrorKind::TransientError))
+        }
+        None => ConnectorError::io(error),
+    }
+}
+
+/// Opens the connections of a pool.
+#[derive(Clone, Debug)]
+struct Opener {
+    connector: Connector,
+    limit: Duration,
+}
+
+impl Service<Uri> for Opener {
+    type Response = Wire;
+    type Error = DialError;
+    type Future = Pin<Box<dyn Future<Output = Result<Wire, DialError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DialError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, url: Uri) -> Self::Future {
+        let Self { connector, limit } = self.clone();
+        Box::pin(async move {
+            let asks_proxy =
+                url.scheme() == Some(&Scheme::HTTP) && connector.way_to(&url)?.is_some();
+            let connection = connector.connect(&url, limit).await?;
+            Ok(Wire { io: TokioIo::new(connection), asks_proxy })
+        })
+    }
+}
+
+/// A connection, for hyper.
+struct Wire {
+    io: TokioIo<Connection>,
+    /// Requests name the whole URL.
+    asks_proxy: bool,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("asks_proxy", &self.asks_proxy).finish_non_exhaustive()
+    }
+}
+
+impl legacy::connect::Connection for Wire {
+    fn connected(&self) -> Connected {
+        Connected::new().proxy(self.asks_proxy)
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buffer)
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// The limits of the SDK's calls.
+pub(super) fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build()
+}
+
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
+/// All attempts together.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Shorter than anything on the way remembers an idle connection for.
+const IDLE_LIMIT: Duration = Duration::from_secs(20);
