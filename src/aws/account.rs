@@ -30,7 +30,7 @@ use super::{
     signature,
 };
 use crate::{
-    net::Authorities,
+    net::{Authorities, Connector},
     wire::{control::Token, encryption::DataKey, stream_url},
 };
 
@@ -45,6 +45,7 @@ pub struct Account {
     endpoint: Endpoint,
     credentials: Arc<CredentialStore>,
     authorities: Authorities,
+    connector: Connector,
     signs: bool,
 }
 
@@ -81,6 +82,7 @@ impl Account {
             endpoint,
             credentials,
             authorities,
+            connector: http.dialler().clone(),
             signs,
         }
     }
@@ -93,6 +95,11 @@ impl Account {
     /// Whom its TLS connections trust: the data channels' too.
     pub fn authorities(&self) -> &Authorities {
         &self.authorities
+    }
+
+    /// Opens connections as its calls do: by the same proxies, with the same trust.
+    pub fn connector(&self) -> &Connector {
+        &self.connector
     }
 
     /// The address that the calls go to, once there was one.

@@ -44,6 +44,16 @@ impl Caller {
         Self { connector, addresses }
     }
 
+    /// Where the services are.
+    pub(super) fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// For requests that are no calls.
+    pub(super) fn connector(&self) -> &SharedHttpConnector {
+        &self.connector
+    }
+
     /// An operation of the query protocol.
     ///
     /// # Errors

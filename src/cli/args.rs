@@ -81,6 +81,9 @@ pub(super) enum Command {
     Ls(LsArgs),
     /// Begin an MFA or SSO session once, for every later call.
     Login(LoginArgs),
+    /// Check each link of the chain, and say what to do about the broken ones.
+    #[cfg(feature = "aws")]
+    Doctor(DoctorArgs),
     /// Run the embedded endpoint, to try and test without AWS.
     Local(Box<LocalArgs>),
     /// Send every kind of stream through the embedded endpoint and show how it went.
@@ -186,6 +189,14 @@ pub(super) struct SshConfigArgs {
     /// Whose rules of quoting the block follows.
     #[arg(long, value_enum, default_value_t = Form::HERE)]
     pub(super) form: Form,
+}
+
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Where to; without it the checks end at the account.
+    #[arg(env = "SSMPORT_TARGET", value_name = "TARGET")]
+    pub(super) target: Option<Target>,
 }
 
 #[cfg(feature = "aws")]

@@ -54,6 +54,12 @@ impl ConfigFile {
         }
     }
 
+    /// The target that is meant when `typed` was, if one is named at all.
+    pub(super) fn load_named(typed: Option<Target>) -> Result<Option<Target>, Failure> {
+        let target = Self::load()?.target(typed)?;
+        Ok(Some(target).filter(|target| *target != Target::Lookup(Lookup::Any)))
+    }
+
     fn read(path: &Path, must_exist: bool) -> Result<Self, Failure> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,

@@ -24,6 +24,8 @@ mod control;
 #[cfg(feature = "aws")]
 mod counter;
 mod demo;
+#[cfg(feature = "aws")]
+mod doctor;
 mod endpoints;
 #[cfg(feature = "aws")]
 mod ephemeral_key;
@@ -127,6 +129,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
             #[cfg(feature = "aws")]
             Command::Ls(arguments) => ls::run(arguments, &cli.global, output).await,
+            #[cfg(feature = "aws")]
+            Command::Doctor(arguments) => doctor::run(arguments, &cli.global, output).await,
             Command::Login(arguments) => login::run(arguments, &cli.global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,

@@ -46,6 +46,12 @@ impl Output {
         Counter::new(noun, self.is_quiet)
     }
 
+    /// A line of what was asked for, on stdout.
+    #[cfg(feature = "aws")]
+    pub(super) fn line(&self, text: &str) {
+        let _ = writeln!(anstream::stdout(), "{text}");
+    }
+
     /// One object of a report; only when JSON was asked for.
     pub(super) fn report(&self, object: &impl Serialize) {
         if self.is_json {

@@ -212,9 +212,14 @@ fn not_connected(lookup: &Lookup, node: &Node) -> Failure {
 }
 
 fn not_allowed(lookup: &Lookup, ssm: &AwsError, ec2: &str) -> Failure {
+    let without = "give the node's id (i-... or mi-...), or an alias of it in the configuration file";
+    let next = match ssm.next_step() {
+        Some(step) => format!("{step}. Or {without}"),
+        None => without.to_owned(),
+    };
     Failure::new(Code::Refused, format!("{lookup} cannot be looked up: {ssm}"))
         .because(ec2)
-        .next("give the node's id (i-... or mi-...), or an alias of it in the configuration file")
+        .next(next)
 }
 
 /// The container that is meant: of a service's tasks any will do, of several containers none.

@@ -223,7 +223,7 @@ impl Setting {
 
 impl Proxy {
     /// Host and port, as messages name it.
-    pub(super) fn address(&self) -> String {
+    pub fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
     }
 

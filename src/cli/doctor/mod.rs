@@ -1,0 +1,67 @@
+//! `ssmport doctor [TARGET]`: each link of the chain, whether it holds, and what to do if not.
+//!
+//! ```text
+//!   configuration - network - clock - credentials - identity - permissions      account.rs, network.rs
+//!        - target: node, agent - data channel - SSH server                      target.rs
+//! ```
+//!
+//! A link that cannot be looked at because one before it is broken is left out: the first failure
+//! is what there is to be mended.
+
+mod account;
+mod network;
+mod report;
+mod target;
+
+use super::{
+    args::{DoctorArgs, Global},
+    config_file::ConfigFile,
+    failure::{Code, Failure},
+    output::Output,
+    service, signals,
+    target::Target,
+};
+use report::{Check, Report};
+
+pub(super) async fn run(
+    arguments: DoctorArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
+    let signal = signals::termination()
+        .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
+    let mut report = Report::new(*output);
+    tokio::select! {
+        () = look(arguments.target, global, output, &mut report) => {}
+        number = signal => return Err(Failure::new(Code::Signal(number), "interrupted")),
+    }
+    report.end()
+}
+
+/// Looks at everything, as far as it can be reached.
+async fn look(typed: Option<Target>, global: &Global, output: &Output, report: &mut Report) {
+    let target = match ConfigFile::load_named(typed) {
+        Ok(target) => target,
+        Err(failure) => return report.add(Check::failure("configuration", &failure)),
+    };
+    if target == Some(Target::Local) {
+        return target::look_at_local(global, output, report).await;
+    }
+    let control = service::account_of(global);
+    let account = match control.account().await {
+        Ok(account) => account,
+        Err(error) => return report.add(Check::failure("configuration", &error.into())),
+    };
+    report.add(Check::ok("configuration", account::configuration(global, account)));
+    let is_reached = network::look(account, report).await;
+    if !account::look(account, is_reached, report).await {
+        return;
+    }
+    match target {
+        Some(target) => target::look(&target, account, global, output, report).await,
+        None => report.add(Check::skipped(
+            "target",
+            "none is named: `ssmport doctor TARGET` goes on to a node, its agent and its SSH server",
+        )),
+    }
+}
