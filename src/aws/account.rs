@@ -7,6 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use aws_credential_types::Credentials;
 use aws_sdk_ssm::{
     Client,
     config::{
@@ -19,10 +20,13 @@ use aws_sdk_ssm::{
 use http::{HeaderMap, Uri};
 
 use super::{
+    call::Caller,
     configuration::{Configuration, Settings},
     credentials::CredentialStore,
+    endpoints::Addresses,
     error::{AwsError, Operation},
     kms::Kms,
+    service::Service,
     signature,
 };
 use crate::{
@@ -35,8 +39,9 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Account {
     region: String,
-    ssm: Client,
+    pub(super) ssm: Client,
     kms: Kms,
+    pub(super) caller: Caller,
     endpoint: Endpoint,
     credentials: Arc<CredentialStore>,
     authorities: Authorities,
@@ -55,29 +60,24 @@ impl Account {
     }
 
     fn new(configuration: Configuration) -> Self {
-        let Configuration {
-            region,
-            ssm_endpoint,
-            kms_endpoint,
-            signs,
-            sdk,
-            authorities,
-            credentials,
-        } = configuration;
+        let Configuration { region, endpoints, http, signs, sdk, authorities, credentials } =
+            configuration;
         let credentials = Arc::new(credentials);
         let endpoint = Endpoint::default();
         let provider: Arc<dyn ProvideCredentials> = credentials.clone();
-        let kms = Kms::new(&sdk, kms_endpoint, Arc::clone(&provider));
+        let kms = Kms::new(&sdk, endpoints.of(Service::Kms), Arc::clone(&provider));
         let mut ssm = aws_sdk_ssm::config::Builder::from(&sdk)
             .credentials_provider(provider)
             .interceptor(endpoint.clone());
-        if let Some(url) = ssm_endpoint {
+        if let Some(url) = endpoints.of(Service::Ssm) {
             ssm = ssm.endpoint_url(url);
         }
+        let addresses = Addresses::new(&sdk, endpoints, &region);
         Self {
             region,
             ssm: Client::from_conf(ssm.build()),
             kms,
+            caller: Caller::new(http.connector(), addresses),
             endpoint,
             credentials,
             authorities,
@@ -106,7 +106,7 @@ impl Account {
     /// Any [`AwsError`] but [`AwsError::NoRegion`]. It has taken 30 seconds at most, beside the
     /// time that a source of credentials needs to ask its user.
     pub async fn start_session(&self, request: &StartSession) -> Result<StartedSession, AwsError> {
-        let operation = Operation { name: "StartSession", subject: request.target.clone() };
+        let operation = on("StartSession", &request.target);
         self.need_credentials().await?;
         let parameters = request.parameters.clone().into_iter().collect();
         let call = self
@@ -224,21 +224,35 @@ impl Account {
 
     /// Gets the credentials before the call that uses them: their source may need more time than
     /// a call has, and its failure is another error than a call's.
-    async fn need_credentials(&self) -> Result<(), AwsError> {
-        let found = self.credentials.within(CALL_PATIENCE, SystemTime::now()).await;
-        found.map(|_| ()).map_err(|error| AwsError::no_credentials(&error))
+    pub(super) async fn need_credentials(&self) -> Result<(), AwsError> {
+        self.credentials().await.map(|_| ())
     }
 
-    fn failure<E>(&self, operation: Operation, error: &SdkError<E, HttpResponse>) -> AwsError
+    /// For the calls that are signed here.
+    pub(super) async fn credentials(&self) -> Result<Credentials, AwsError> {
+        let found = self.credentials.at(SystemTime::now()).await;
+        found.map_err(|error| AwsError::no_credentials(&error))
+    }
+
+    pub(super) fn failure<E>(
+        &self,
+        operation: Operation,
+        error: &SdkError<E, HttpResponse>,
+    ) -> AwsError
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        AwsError::of_call(operation, self.endpoint.shown(&self.region), error)
+        let error = AwsError::of_call(operation, self.endpoint.shown(&self.region), error);
+        // They were just used.
+        match self.credentials.unexpired(SystemTime::now()) {
+            Some(credentials) => error.signed_with(&credentials),
+            None => error,
+        }
     }
 }
 
-fn on(name: &'static str, session_id: &str) -> Operation {
-    Operation { name, subject: session_id.to_owned() }
+fn on(name: &'static str, subject: &str) -> Operation {
+    Operation::new(Service::Ssm, name, subject)
 }
 
 /// What `ssm:StartSession` is asked for.
@@ -305,8 +319,6 @@ impl Intercept for Endpoint {
     }
 }
 
-/// Long enough for a `credential_process` that asks its user for a code.
-const CALL_PATIENCE: Duration = Duration::from_secs(120);
 /// An unsigned upgrade is better than a late one.
 const SIGNATURE_PATIENCE: Duration = Duration::from_secs(1);
 

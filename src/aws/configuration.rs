@@ -1,17 +1,20 @@
 //! Which profile, region and endpoint are meant, from what was typed, the environment and `~/.aws`.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc};
 
 use aws_config::{
     BehaviorVersion, Region, SdkConfig, identity::IdentityCache, profile::ProfileSet,
 };
-use aws_sdk_ssm::config::timeout::TimeoutConfig;
-use http::Uri;
+use aws_sdk_ssm::config::ProvideCredentials;
 
 use super::{
     credentials::{CredentialStore, Sources},
+    endpoints::{Endpoints, given},
     error::{AwsError, chain},
-    transport::Transport,
+    http_client::{HttpWay, timeouts},
+    mfa::Mfa,
+    service::Service,
+    sts::Sts,
 };
 use crate::net::Authorities;
 
@@ -23,20 +26,20 @@ pub struct Settings {
     pub profile: Option<String>,
     /// A region's name, for example `eu-west-1`.
     pub region: Option<String>,
-    /// The URL of an SSM endpoint other than the region's own, `http://` allowed.
-    pub ssm_endpoint: Option<String>,
-    /// The URL of a KMS endpoint other than the region's own, `http://` allowed.
-    pub kms_endpoint: Option<String>,
+    /// Addresses of services.
+    pub endpoints: Endpoints,
+    /// How MFA codes are had. By default they are not: what the cache has is used.
+    pub mfa: Mfa,
 }
 
 /// All that an account is made of.
 pub(super) struct Configuration {
     /// The region.
     pub region: String,
-    /// What the user gave as SSM's address.
-    pub ssm_endpoint: Option<String>,
-    /// What the user gave as KMS's address.
-    pub kms_endpoint: Option<String>,
+    /// What the user gave as services' addresses.
+    pub endpoints: Endpoints,
+    /// How calls go.
+    pub http: HttpWay,
     /// Whether upgrades are signed at all.
     pub signs: bool,
     /// The SDK's own.
@@ -50,18 +53,22 @@ pub(super) struct Configuration {
 impl Configuration {
     /// Reads the environment and the profile's files. Nothing goes over the network.
     pub(super) async fn load(settings: Settings) -> Result<Self, AwsError> {
+        Ok(Self::read(settings).await?.0)
+    }
+
+    /// The same, with the sources of its credentials.
+    pub(super) async fn read(settings: Settings) -> Result<(Self, Arc<Sources>), AwsError> {
         let environment = |name: &str| std::env::var(name).ok();
         let profile_name = given(settings.profile);
         let profile = read_profile(profile_name.as_deref(), &ConfigFiles::default()).await?;
         let region = region(given(settings.region), environment, &profile)?;
-        let ssm_endpoint = given(settings.ssm_endpoint).map(endpoint).transpose()?;
-        let kms_endpoint = given(settings.kms_endpoint).map(endpoint).transpose()?;
+        let endpoints = settings.endpoints.checked()?;
 
         let authorities = authorities(&profile)?;
-        let http = Transport::new(&authorities).client();
+        let http = HttpWay::new(&authorities);
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
-            .http_client(http.clone())
+            .http_client(http.client())
             .timeout_config(timeouts())
             // The credential store keeps them already, for the signature too.
             .identity_cache(IdentityCache::no_cache())
@@ -71,22 +78,30 @@ impl Configuration {
             None => loader,
         };
         let sdk = loader.load().await;
-        let sources = Sources::new(profile_name, &region, http, sdk.use_fips());
-        Ok(Self {
+        let mfa = Mfa { serial: given(settings.mfa.serial), ..settings.mfa };
+        let sts = Sts::new(sdk.clone(), &region, endpoints.of(Service::Sts));
+        let sources = Sources::new(profile_name, &region, http.client(), sdk.use_fips(), sts, mfa);
+        let sources = Arc::new(sources);
+        let provider: Arc<dyn ProvideCredentials> = sources.clone();
+        let configuration = Self {
             region,
-            ssm_endpoint,
-            kms_endpoint,
+            endpoints,
+            http,
             signs: signs(environment),
             sdk,
             authorities,
-            credentials: CredentialStore::new(sources),
-        })
+            credentials: CredentialStore::new(provider),
+        };
+        Ok((configuration, sources))
     }
 }
 
 /// The profile in use: the named one, else that of `AWS_PROFILE`, else `default`, which need not
 /// exist. A misspelt one must not end with somebody else's credentials.
-async fn read_profile(name: Option<&str>, files: &ConfigFiles) -> Result<ProfileSet, AwsError> {
+pub(super) async fn read_profile(
+    name: Option<&str>,
+    files: &ConfigFiles,
+) -> Result<ProfileSet, AwsError> {
     let name = name.map(|name| name.to_owned().into());
     let profiles =
         aws_config::profile::load(&Default::default(), &Default::default(), files, name).await;
@@ -100,7 +115,7 @@ async fn read_profile(name: Option<&str>, files: &ConfigFiles) -> Result<Profile
 
 /// `~/.aws/config` and `~/.aws/credentials`, or what stands for them.
 #[expect(deprecated, reason = "its new name is in a crate that nothing else here needs")]
-type ConfigFiles = aws_config::profile::profile_file::ProfileFiles;
+pub(super) type ConfigFiles = aws_config::profile::profile_file::ProfileFiles;
 
 /// What was typed, then the environment, then the profile. Not the instance metadata, which the
 /// SDK would ask next: away from EC2 that takes seconds to find nothing.
@@ -114,18 +129,6 @@ fn region(
         .or_else(|| given(environment("AWS_DEFAULT_REGION")))
         .or_else(|| given(profile.get("region").map(str::to_owned)))
         .ok_or_else(|| AwsError::NoRegion { profile: profile.selected_profile().to_owned() })
-}
-
-/// Checks the form of an address before it turns into an error of some inner layer.
-fn endpoint(url: String) -> Result<String, AwsError> {
-    let parsed = url.parse::<Uri>().ok();
-    let scheme = parsed.as_ref().and_then(Uri::scheme_str);
-    let host = parsed.as_ref().and_then(Uri::host);
-    if matches!(scheme, Some("http" | "https")) && host.is_some_and(|host| !host.is_empty()) {
-        return Ok(url);
-    }
-    let why = format!("`{url}` is no endpoint (http:// or https:// and a host)");
-    Err(AwsError::Configuration { why })
 }
 
 /// The reference's switch for callers that know that no credentials are at hand.
@@ -142,23 +145,6 @@ fn authorities(profile: &ProfileSet) -> Result<Authorities, AwsError> {
     let authorities = bundle.map(|path| Authorities::of_file(Path::new(&path))).transpose()?;
     Ok(authorities.unwrap_or_default())
 }
-
-fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
-        .operation_timeout(OPERATION_TIMEOUT)
-        .build()
-}
-
-fn given(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
-}
-
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
-/// All attempts together.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -210,17 +196,6 @@ mod tests {
         assert!(read_profile(Some("default"), &files).await.is_ok());
         let error = read_profile(Some("wrok"), &files).await.unwrap_err();
         assert_eq!(error.to_string(), "AWS configuration: there is no profile `wrok`");
-    }
-
-    #[test]
-    fn only_http_urls_with_a_host_are_endpoints() {
-        for url in ["http://127.0.0.1:4566", "https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com/"] {
-            assert_eq!(endpoint(url.to_owned()).unwrap(), url);
-        }
-        for url in ["wss://ssmmessages.eu-west-1.amazonaws.com/x", "127.0.0.1:4566", "/x", "a b"] {
-            let message = endpoint(url.to_owned()).unwrap_err().to_string();
-            assert!(message.contains(url), "{message}");
-        }
     }
 
     #[test]

@@ -2,15 +2,15 @@
 
 use std::{error::Error, fmt};
 
-use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::{Credentials, provider::error::CredentialsError};
 use aws_sdk_ssm::{
     config::http::HttpResponse,
-    error::{ConnectorError, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
 };
 use thiserror::Error as ThisError;
 
-use super::configuration::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT};
-use crate::net::{DialError, TlsError};
+use super::{mfa::MfaError, refusal::Refusal, service::Service, unanswered::too_late};
+use crate::net::TlsError;
 
 /// Why AWS did not do what it was asked. Each message is one line; what AWS itself says is in it
 /// word for word, and no secret is.
@@ -43,6 +43,21 @@ pub enum AwsError {
         is_temporary: bool,
     },
 
+    /// The profile's SSO gives no credentials, as a rule because its session has expired.
+    #[error(
+        "no AWS credentials: the SSO session of profile `{profile}` has expired, or there is none: {why}"
+    )]
+    Sso {
+        /// The profile.
+        profile: String,
+        /// What the SDK said.
+        why: String,
+    },
+
+    /// No MFA code, or not the right one.
+    #[error(transparent)]
+    Mfa(#[from] MfaError),
+
     /// AWS knows the caller and forbids it the operation, or does not accept the credentials.
     #[error("{operation} was refused: {message} ({code})")]
     Refused {
@@ -52,6 +67,8 @@ pub enum AwsError {
         code: String,
         /// AWS's own words.
         message: String,
+        /// The keys are a user's own, which no MFA has been added to.
+        is_long_term: bool,
     },
 
     /// The node is unknown in this account and region, or its agent is away: AWS does not tell
@@ -123,7 +140,7 @@ pub enum AwsError {
     },
 
     /// What came back is no answer of the service: a proxy's page, another service, half a document.
-    #[error("{operation}: {endpoint} did not answer as {} does: {why}", operation.service().to_uppercase())]
+    #[error("{operation}: {endpoint} did not answer as {} does: {why}", operation.service.title())]
     Answer {
         /// What was asked for.
         operation: Operation,
@@ -134,28 +151,30 @@ pub enum AwsError {
     },
 }
 
-/// An operation of SSM or KMS and what it is about.
+/// An operation and what it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
+    /// Whose operation it is.
+    pub service: Service,
     /// The name in the AWS API.
     pub name: &'static str,
-    /// The target, the session or the key.
+    /// The target, the session, the key or the task; empty when it is about everything.
     pub subject: String,
 }
 
 impl Operation {
-    /// The service's name in policies.
-    fn service(&self) -> &'static str {
-        match self.name {
-            "GenerateDataKey" => "kms",
-            _ => "ssm",
-        }
+    /// An operation of `service` about `subject`.
+    pub(super) fn new(service: Service, name: &'static str, subject: &str) -> Self {
+        Self { service, name, subject: subject.to_owned() }
     }
 }
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.name, one_line(&self.subject))
+        match &*self.subject {
+            "" => f.write_str(self.name),
+            subject => write!(f, "{} on {}", self.name, one_line(subject)),
+        }
     }
 }
 
@@ -172,14 +191,20 @@ impl AwsError {
             }
             Self::Tls(_) => "check AWS_CA_BUNDLE, and `ca_bundle` of the profile".to_owned(),
             Self::NoCredentials { .. } => {
-                "run `aws configure` or `aws sso login`, or give --profile".to_owned()
+                "run `aws configure`, `aws sso login` or `ssmport login`, or give --profile".to_owned()
             }
-            Self::Refused { operation, code, .. } => refusal_step(operation, code),
-            Self::TargetNotConnected { .. } => "check that the node is running with its SSM Agent \
-                 online, and that it is in this account and region"
-                .to_owned(),
+            Self::Sso { profile, .. } => format!("run `ssmport login --profile {profile}`"),
+            Self::Mfa(error) => return error.next_step().map(str::to_owned),
+            Self::Refused { operation, code, message, is_long_term } => {
+                let is_long_term = *is_long_term;
+                Refusal { operation, code, message, is_long_term }.step()
+            }
+            Self::TargetNotConnected { target, .. } => format!(
+                "check that the node is running with its SSM Agent online, and that it is in this \
+                 account and region: `ssmport doctor {target}` does"
+            ),
             Self::NotFound { .. } => "start a new session".to_owned(),
-            Self::Rejected { operation, .. } if operation.service() == "kms" => {
+            Self::Rejected { operation, .. } if operation.service == Service::Kms => {
                 "check in the session preferences which key is meant; it must be enabled, symmetric, \
                  for encryption, and in this region"
                     .to_owned()
@@ -191,7 +216,7 @@ impl AwsError {
             }
             Self::Barred { step, .. } => step.clone(),
             Self::Answer { operation, endpoint, .. } => {
-                let service = operation.service().to_uppercase();
+                let service = operation.service.title();
                 format!(
                     "check that {endpoint} is an endpoint of {service} and no proxy is in between"
                 )
@@ -202,6 +227,10 @@ impl AwsError {
 
     /// The failure of the sources of credentials.
     pub(super) fn no_credentials(error: &CredentialsError) -> Self {
+        // What was told by a source of ours has its own words.
+        if let Some(told) = error.source().and_then(|source| source.downcast_ref::<Self>()) {
+            return told.clone();
+        }
         let why = match error {
             // The error lists each source with its reason, which is more than a line can hold.
             CredentialsError::CredentialsNotLoaded(_) => {
@@ -215,6 +244,19 @@ impl AwsError {
             CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_)
         );
         Self::NoCredentials { why, is_temporary }
+    }
+
+    /// The same error, of a call that was signed with `credentials`.
+    pub(super) fn signed_with(mut self, credentials: &Credentials) -> Self {
+        if let Self::Refused { is_long_term, .. } = &mut self {
+            *is_long_term = credentials.session_token().is_none();
+        }
+        self
+    }
+
+    /// The failure of the SSO that `profile` asks for.
+    pub(super) fn sso(profile: &str, error: &CredentialsError) -> Self {
+        Self::Sso { profile: profile.to_owned(), why: root_cause(error) }
     }
 
     /// The failure of a call to `endpoint`.
@@ -244,19 +286,10 @@ impl AwsError {
                     },
                 }
             }
-            SdkError::DispatchFailure(failure) => {
-                if let Some(dialled) = dial_error(failure.as_connector_error()) {
-                    if let DialError::Tls(error) = dialled {
-                        return Self::Tls(error.clone());
-                    }
-                    if let Some(step) = dialled.next_step() {
-                        let why = one_line(&dialled.to_string());
-                        return Self::Barred { operation, endpoint, why, step };
-                    }
-                }
-                let why = failure.as_connector_error().map_or_else(|| root_cause(error), no_answer);
-                unreachable(operation, endpoint, why)
-            }
+            SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+                Some(error) => Self::unanswered(operation, endpoint, error),
+                None => unreachable(operation, endpoint, root_cause(error)),
+            },
             SdkError::TimeoutError(_) => unreachable(operation, endpoint, too_late()),
             SdkError::ResponseError(answer) => {
                 let why = match answer.raw().status().as_u16() {
@@ -273,7 +306,7 @@ impl AwsError {
         }
     }
 
-    fn of_code(operation: Operation, code: String, message: String, busy: bool) -> Self {
+    pub(super) fn of_code(operation: Operation, code: String, message: String, busy: bool) -> Self {
         if code == "TargetNotConnected" {
             return Self::TargetNotConnected { target: one_line(&operation.subject), message };
         }
@@ -281,7 +314,7 @@ impl AwsError {
             return Self::NotFound { operation, code, message };
         }
         if REFUSALS.contains(&code.as_str()) {
-            return Self::Refused { operation, code, message };
+            return Self::Refused { operation, code, message, is_long_term: false };
         }
         if busy || THROTTLES.contains(&code.as_str()) {
             return Self::Unavailable { operation, code, message };
@@ -290,42 +323,8 @@ impl AwsError {
     }
 }
 
-fn refusal_step(operation: &Operation, code: &str) -> String {
-    match code {
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
-            "get new credentials, for instance with `aws sso login`".to_owned()
-        }
-        "InvalidSignatureException" | "SignatureDoesNotMatch" | "IncompleteSignature" => {
-            "check the secret access key and this computer's clock".to_owned()
-        }
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" => {
-            let (service, Operation { name, subject }) = (operation.service(), operation);
-            format!("ask for a policy that allows {service}:{name} on {}", one_line(subject))
-        }
-        _ => "check the access key; temporary ones need AWS_SESSION_TOKEN too".to_owned(),
-    }
-}
-
-fn no_answer(error: &ConnectorError) -> String {
-    if error.is_timeout() {
-        format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())
-    } else {
-        root_cause(error)
-    }
-}
-
-fn too_late() -> String {
-    format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs())
-}
-
-/// Why there is no connection, if that is why a call failed.
-fn dial_error(error: Option<&ConnectorError>) -> Option<&DialError> {
-    let error = error.map(|error| error as &(dyn Error + 'static));
-    std::iter::successors(error, |&error| error.source()).find_map(|error| error.downcast_ref())
-}
-
 /// The bottom of a chain of errors, where the system or the peer speaks.
-fn root_cause(error: &(dyn Error + 'static)) -> String {
+pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |&error| error.source());
     chain.last().map(|error| one_line(&error.to_string())).unwrap_or_default()
 }
@@ -345,7 +344,7 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// Text from outside, fit for a terminal's single line: control characters and line ends become
 /// spaces, and there is an end to it.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let words: Vec<_> = spaced.split_whitespace().collect();
     let line = words.join(" ");
@@ -393,7 +392,7 @@ mod tests {
     use super::*;
 
     fn start() -> Operation {
-        Operation { name: "StartSession", subject: "i-0abc".to_owned() }
+        Operation::new(Service::Ssm, "StartSession", "i-0abc")
     }
 
     #[test]
@@ -411,30 +410,31 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_tells_what_to_ask_for() {
-        let refused = |code: &str| AwsError::Refused {
-            operation: start(),
-            code: code.to_owned(),
-            message: "User: arn:x is not authorized".to_owned(),
-        };
+    fn a_refusal_quotes_aws_and_tells_what_to_ask_for() {
+        let message = "User: arn:x is not authorized".to_owned();
+        let code = "AccessDeniedException".to_owned();
+        let refused = AwsError::of_code(start(), code, message, false);
         assert_eq!(
-            refused("AccessDeniedException").to_string(),
+            refused.to_string(),
             "StartSession on i-0abc was refused: User: arn:x is not authorized (AccessDeniedException)"
         );
-        let step = |code| refused(code).next_step().unwrap();
         assert_eq!(
-            step("AccessDeniedException"),
+            refused.next_step().unwrap(),
             "ask for a policy that allows ssm:StartSession on i-0abc"
         );
-        assert!(step("ExpiredTokenException").contains("new credentials"));
-        assert!(step("SignatureDoesNotMatch").contains("clock"));
-        assert!(step("UnrecognizedClientException").contains("AWS_SESSION_TOKEN"));
+        let keys = |token: Option<&str>| {
+            Credentials::new("AKIDEXAMPLE", "secret", token.map(str::to_owned), None, "test")
+        };
+        let long_term = refused.clone().signed_with(&keys(None));
+        assert!(long_term.next_step().unwrap().contains("ssmport login"));
+        let temporary = refused.signed_with(&keys(Some("token")));
+        assert!(!temporary.next_step().unwrap().contains("ssmport login"));
     }
 
     #[test]
     fn a_key_has_a_service_of_its_own() {
         let of = |code: &str| {
-            let operation = Operation { name: "GenerateDataKey", subject: "key-1".to_owned() };
+            let operation = Operation::new(Service::Kms, "GenerateDataKey", "key-1");
             AwsError::of_code(operation, code.to_owned(), "why".to_owned(), false)
         };
         assert_eq!(

@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 use super::{
     account::Endpoint,
     error::{AwsError, Operation},
+    service::Service,
 };
 use crate::wire::encryption::{DATA_KEY_LEN, DataKey};
 
-/// KMS in an account's region. Where SSM has another address, KMS has its own all the same.
+/// KMS in an account's region.
 #[derive(Clone, Debug)]
 pub(super) struct Kms {
     client: Client,
@@ -22,7 +23,7 @@ pub(super) struct Kms {
 impl Kms {
     pub(super) fn new(
         sdk: &SdkConfig,
-        endpoint_url: Option<String>,
+        endpoint_url: Option<&str>,
         credentials: Arc<dyn ProvideCredentials>,
     ) -> Self {
         let endpoint = Endpoint::default();
@@ -42,7 +43,7 @@ impl Kms {
         key_id: &str,
         context: BTreeMap<String, String>,
     ) -> Result<DataKey, AwsError> {
-        let operation = Operation { name: "GenerateDataKey", subject: key_id.to_owned() };
+        let operation = Operation::new(Service::Kms, "GenerateDataKey", key_id);
         let call = self
             .client
             .generate_data_key()

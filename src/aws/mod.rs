@@ -11,6 +11,8 @@
 //!                 +-------------------+---- credential store -----+
 //!                                                 |
 //!               environment, profile (SSO, roles, processes), web identity, ECS, EC2
+//!                                                 |
+//!                    STS, with codes of MFA <-----+-----> the cache of the AWS CLI
 //! ```
 //!
 //! Everything here is about one account in one region. What travels over the WebSocket afterwards
@@ -18,13 +20,33 @@
 #![expect(clippy::disallowed_methods, reason = "credentials expire by the clock")]
 
 mod account;
+mod call;
 mod configuration;
+mod credential_cache;
 mod credentials;
+mod ec2;
+mod ecs;
+mod endpoints;
 mod error;
+mod http_client;
+mod iam;
+mod instance_connect;
 mod kms;
+mod mfa;
+mod nodes;
+mod refusal;
+mod service;
 mod signature;
-mod transport;
+mod sts;
+mod unanswered;
 
 pub use account::{Account, StartSession, StartedSession};
 pub use configuration::Settings;
+pub use credentials::{Login, LoginRequest};
+pub use ec2::Instance;
+pub use ecs::Container;
+pub use endpoints::Endpoints;
 pub use error::{AwsError, Operation};
+pub use mfa::{Mfa, MfaError, Prompt};
+pub use nodes::ManagedNode;
+pub use service::Service;

@@ -1,8 +1,8 @@
-//! The signature of a WebSocket upgrade: SigV4 in the headers.
+//! Signatures of requests: SigV4 in the headers.
 //!
-//! The reference client signs its upgrades since version 1.2.764: `GET`, service `ssmmessages`,
-//! an empty body, the host as the only header that is not the signature's own. A session token
-//! is signed too, as AWS's own SDKs do it.
+//! The reference client signs its WebSocket upgrades since version 1.2.764: `GET`, service
+//! `ssmmessages`, an empty body, the host as the only header that is not the signature's own. A
+//! session token is signed too, as AWS's own SDKs do it.
 
 use std::time::SystemTime;
 
@@ -13,6 +13,8 @@ use aws_sigv4::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::HOST};
 
+use super::service::Service;
+
 /// The headers that sign an upgrade of `url`, the `host` that is signed among them. `None` when
 /// the URL has no host or the credentials do not fit into headers.
 pub(super) fn upgrade_headers(
@@ -21,40 +23,61 @@ pub(super) fn upgrade_headers(
     region: &str,
     now: SystemTime,
 ) -> Option<HeaderMap> {
-    let host = host(url)?;
-    let signature = signature(url, &host, credentials, region, now)?;
-    let mut headers = HeaderMap::new();
-    headers.insert(HOST, HeaderValue::try_from(host).ok()?);
-    for (name, value) in signature {
-        let mut value = HeaderValue::try_from(value).ok()?;
-        value.set_sensitive(true);
-        headers.insert(HeaderName::try_from(name).ok()?, value);
-    }
-    Some(headers)
+    let service = Service::SsmMessages;
+    let upgrade = Signed { method: "GET", url, headers: &[], body: &[], service, region };
+    upgrade.headers(credentials, now)
 }
 
-fn signature(
-    url: &Uri,
-    host: &str,
-    credentials: Credentials,
-    region: &str,
-    now: SystemTime,
-) -> Option<Vec<(String, String)>> {
-    let identity = credentials.into();
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name(SERVICE)
-        .time(now)
-        .settings(SigningSettings::default())
-        .build()
-        .ok()?;
-    let headers = [("host", host)].into_iter();
-    let request =
-        SignableRequest::new("GET", url.to_string(), headers, SignableBody::Bytes(&[])).ok()?;
-    let (instructions, _) = sign(request, &parameters.into()).ok()?.into_parts();
-    let headers = instructions.headers();
-    Some(headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+/// A request to be signed.
+pub(super) struct Signed<'a> {
+    pub(super) method: &'a str,
+    pub(super) url: &'a Uri,
+    /// Beside the host.
+    pub(super) headers: &'a [(&'a str, String)],
+    pub(super) body: &'a [u8],
+    pub(super) service: Service,
+    pub(super) region: &'a str,
+}
+
+impl Signed<'_> {
+    /// The headers that sign it at `now`, with the `host` among them.
+    pub(super) fn headers(&self, credentials: Credentials, now: SystemTime) -> Option<HeaderMap> {
+        let host = host(self.url)?;
+        let signature = self.signature(&host, credentials, now)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::try_from(host).ok()?);
+        for (name, value) in signature {
+            let mut value = HeaderValue::try_from(value).ok()?;
+            value.set_sensitive(true);
+            headers.insert(HeaderName::try_from(name).ok()?, value);
+        }
+        Some(headers)
+    }
+
+    fn signature(
+        &self,
+        host: &str,
+        credentials: Credentials,
+        now: SystemTime,
+    ) -> Option<Vec<(String, String)>> {
+        let identity = credentials.into();
+        let parameters = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(self.region)
+            .name(self.service.name())
+            .time(now)
+            .settings(SigningSettings::default())
+            .build()
+            .ok()?;
+        let others = self.headers.iter().map(|(name, value)| (*name, value.as_str()));
+        let headers = [("host", host)].into_iter().chain(others);
+        let body = SignableBody::Bytes(self.body);
+        let request =
+            SignableRequest::new(self.method, self.url.to_string(), headers, body).ok()?;
+        let (instructions, _) = sign(request, &parameters.into()).ok()?.into_parts();
+        let headers = instructions.headers();
+        Some(headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
 }
 
 /// Host and port as a browser would send them: without the scheme's default port.
@@ -67,8 +90,6 @@ fn host(url: &Uri) -> Option<String> {
         (_, Some(port)) => format!("{host}:{port}"),
     })
 }
-
-const SERVICE: &str = "ssmmessages";
 
 #[cfg(test)]
 mod tests {

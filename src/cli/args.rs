@@ -5,11 +5,14 @@ use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
+    endpoints::EndpointArgs,
     limits::{DEAD_AFTER, RESUME_FOR, duration},
+    login::LoginArgs,
+    mfa::MfaOptions,
     proxy_command::Form,
     spec::Spec,
     ssh_config::Alias,
-    target::Target,
+    target::{FORMS, Target},
 };
 use crate::{
     local::{Faults, Quirks},
@@ -19,7 +22,7 @@ use crate::{
 /// Shells, commands and ports of nodes that AWS Session Manager reaches.
 #[derive(Debug, Parser)]
 #[command(name = "ssmport", version, about, max_term_width = 100)]
-#[command(after_help = NOTES)]
+#[command(after_help = notes())]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -45,12 +48,10 @@ pub(super) struct Global {
     /// AWS region.
     #[arg(long, global = true, value_name = "REGION", help_heading = "AWS")]
     pub(super) region: Option<String>,
-    /// Address of the SSM service, such as that of `ssmport local`.
-    #[arg(long, global = true, value_name = "URL", help_heading = "AWS")]
-    pub(super) endpoint_url: Option<String>,
-    /// Address of the KMS service, for encrypted sessions.
-    #[arg(long, global = true, value_name = "URL", help_heading = "AWS")]
-    pub(super) kms_endpoint: Option<String>,
+    #[command(flatten)]
+    pub(super) mfa: MfaOptions,
+    #[command(flatten)]
+    pub(super) endpoints: EndpointArgs,
     /// Take a connection on which nothing comes for this long for dead, and replace it [default: 60s].
     #[arg(long, global = true, value_name = "TIME", env = DEAD_AFTER, hide_env_values = true)]
     #[arg(value_parser = duration, help_heading = "Connection")]
@@ -75,8 +76,13 @@ pub(super) enum Command {
     Ssh(SshArgs),
     /// Print the block of ssh_config by which ssh, scp, sftp, rsync and git reach nodes, or install it.
     SshConfig(SshConfigArgs),
+    /// List the nodes that can be reached.
+    #[cfg(feature = "aws")]
+    Ls(LsArgs),
+    /// Begin an MFA or SSO session once, for every later call.
+    Login(LoginArgs),
     /// Run the embedded endpoint, to try and test without AWS.
-    Local(LocalArgs),
+    Local(Box<LocalArgs>),
     /// Send every kind of stream through the embedded endpoint and show how it went.
     Demo(DemoArgs),
     /// Print a completion script for a shell.
@@ -86,9 +92,10 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = SHELL_HELP)]
 pub(super) struct ShellArgs {
-    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    /// Where to: an id, a name, a tag, an address, a container; see `ssmport help`. Without it, the
+    /// configuration file's or one that is chosen from a list.
     #[arg(env = "SSMPORT_TARGET", value_name = "TARGET")]
-    pub(super) target: Target,
+    pub(super) target: Option<Target>,
     /// Session document to start instead of the account's default shell.
     #[arg(long, value_name = "NAME")]
     pub(super) document: Option<String>,
@@ -100,7 +107,7 @@ pub(super) struct ShellArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXEC_HELP)]
 pub(super) struct ExecArgs {
-    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    /// Where to: an id, a name, a tag, an address, a container; see `ssmport help`.
     #[arg(value_name = "TARGET")]
     pub(super) target: Target,
     /// Run the command on a terminal, with what is typed here as its input.
@@ -119,7 +126,7 @@ pub(super) struct ExecArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ProxyArgs {
-    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    /// Where to: an id, a name, a tag, an address, a container; see `ssmport help`.
     #[arg(value_name = "TARGET")]
     pub(super) target: Target,
     /// Port of the node.
@@ -140,9 +147,10 @@ pub(super) struct ForwardArgs {
     /// Unix socket.
     #[arg(required = true, value_name = "SPEC")]
     pub(super) specs: Vec<Spec>,
-    /// The node: i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or `local` for the embedded endpoint.
+    /// Where to: an id, a name, a tag, an address, a container; see `ssmport help`. Without it, the
+    /// configuration file's or one that is chosen from a list.
     #[arg(short, long, env = "SSMPORT_TARGET", value_name = "TARGET")]
-    pub(super) target: Target,
+    pub(super) target: Option<Target>,
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
@@ -154,6 +162,9 @@ pub(super) struct ForwardArgs {
 )]
 #[command(after_help = SSH_NOTES)]
 pub(super) struct SshArgs {
+    /// Make a key for this login, and have EC2 Instance Connect put it on the node for one minute.
+    #[arg(long)]
+    pub(super) push_key: bool,
     /// The node, and whatever ssh is to be given before and behind it.
     #[arg(required = true, value_name = "[USER@]TARGET", num_args = 1..)]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -177,14 +188,28 @@ pub(super) struct SshConfigArgs {
     pub(super) form: Form,
 }
 
+#[cfg(feature = "aws")]
+#[derive(Debug, Args)]
+pub(super) struct LsArgs {
+    /// Only those of this name, or of tag:KEY=VALUE.
+    #[arg(value_name = "NAME")]
+    pub(super) filter: Option<Target>,
+    /// Only those that are connected.
+    #[arg(long)]
+    pub(super) online: bool,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct LocalArgs {
     /// Address to listen on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
     pub(super) listen: SocketAddr,
-    /// Ids of the nodes to offer.
-    #[arg(long = "node", value_name = "ID", default_value = crate::local::NODE_ID)]
+    /// Id of a node to offer; may be given several times [default: i-0123456789abcdef0].
+    #[arg(long = "node", value_name = "ID")]
     pub(super) nodes: Vec<String>,
+    /// Pretend the account that this file describes: users, MFA devices, roles, policies, nodes.
+    #[arg(long, value_name = "FILE", long_help = ACCOUNT_HELP)]
+    pub(super) account: Option<PathBuf>,
     /// How fast the agent sends.
     #[arg(long, value_name = "PACE", default_value = "none")]
     pub(super) pace: PaceArg,
@@ -204,6 +229,10 @@ pub(super) struct LocalArgs {
     /// page gets in by a name of its own.
     #[arg(long = "allow-host", value_name = "NAME")]
     pub(super) allow_hosts: Vec<String>,
+    /// Folder into which EC2 Instance Connect's keys go, a file for each user, for sshd's
+    /// `AuthorizedKeysFile DIR/%u`.
+    #[arg(long, value_name = "DIR")]
+    pub(super) pushed_keys: Option<PathBuf>,
     /// Encrypt shells and commands with this key, an id or an ARN, which the endpoint's own KMS has.
     #[arg(long, value_name = "KEY")]
     pub(super) kms_key: Option<String>,
@@ -270,6 +299,28 @@ pub(super) struct CompletionsArgs {
     pub(super) shell: clap_complete::Shell,
 }
 
+fn notes() -> String {
+    format!("{FORMS}\n\n{EXIT_CODES}")
+}
+
+const ACCOUNT_HELP: &str = "\
+Pretend the account that this file describes. Callers are known by their signatures then, and do what \
+their policies allow; without it no credentials are checked. TOML, of which everything may be left out; \
+the policies that it names lie beside it:
+  id = \"123456789012\"
+  [users.alice]                # access keys are made up unless given, and shown
+  mfa_seed = \"JBSWY3DPEHPK3PXP\"
+  policies = [\"policy.json\"]
+  [roles.operator]
+  trust = \"trust.json\"
+  policies = [\"policy.json\"]
+  [nodes.i-0123456789abcdef0]
+  name = \"web\"
+  tags = { Env = \"prod\" }
+More keys: users access_key_id, secret_access_key, mfa_serial, tags; roles max_session_duration, tags; \
+nodes ip, private_dns, platform_name, platform_version, agent_version, ping_status, ec2. A task of ECS is \
+[[tasks]] with cluster, service, id, containers = [\"app\"], execute_command.";
+
 const SHELL_HELP: &str = "\
 At the beginning of a line, ~. ends the session, ~- turns these sequences off, ~? shows them. Without \
 a terminal, standard input is typed at the shell, and its end ends the shell.";
@@ -281,13 +332,12 @@ command has no standard input.
 
 The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.";
 
-const NOTES: &str = "\
+const EXIT_CODES: &str = "\
 Exit codes: the command's own for `exec`; else 0 done; 1 a check failed; 2 wrong usage; 3 AWS refused, or no credentials; 4 target not \
 found or not connected; 5 local port or file; 6 the session was lost and could not be had again; \
 128 and the signal's number when a signal ended it (130 for Ctrl-C).
 
-Environment: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name the way to AWS, for calls and data \
-channels; AWS_ENDPOINT_URL_SSMMESSAGES takes the place of the host of stream URLs.";
+Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are obeyed by calls and data channels.";
 
 const SSH_NOTES: &str = "\
 Everything behind TARGET goes to ssh as it is. The exit code is ssh's. -q and -v before TARGET are \
@@ -333,7 +383,7 @@ mod tests {
         ] {
             let words_of_line = ["ssmport"].into_iter().chain(line.split(' '));
             let cli = Cli::try_parse_from(words_of_line).unwrap();
-            let Command::Ssh(SshArgs { words: found }) = cli.command else { panic!("{line}") };
+            let Command::Ssh(SshArgs { words: found, .. }) = cli.command else { panic!("{line}") };
             assert_eq!(found.join(" ".as_ref()), words, "{line}");
             assert_eq!(cli.global.verbose, verbose, "{line}");
         }

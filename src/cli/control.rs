@@ -68,7 +68,7 @@ mod with_aws {
 
     use super::*;
     use crate::{
-        aws::{Account, AwsError, Settings, StartedSession},
+        aws::{Account, AwsError, Service, Settings, StartedSession},
         net::{Authorities, TlsError},
         session::Endpoint as Configured,
     };
@@ -87,9 +87,17 @@ mod with_aws {
 
     impl AwsControl {
         pub(crate) fn new(settings: Settings, target: Option<String>) -> Self {
-            let endpoints = super::super::endpoints::configured(settings.ssm_endpoint.as_deref());
-            let gateway = super::super::endpoints::gateway(None);
+            let services = [Service::Ssm, Service::SsmMessages];
+            let given = services.iter().filter_map(|service| settings.endpoints.of(*service));
+            let endpoints = super::super::endpoints::configured(given);
+            let gateway = settings.endpoints.own(Service::SsmMessages);
+            let gateway = super::super::endpoints::gateway(gateway);
             Self { settings, endpoints, gateway, account: OnceCell::new(), target }
+        }
+
+        /// For sessions that go to `target`.
+        pub(crate) fn of_target(self, target: String) -> Self {
+            Self { target: Some(target), ..self }
         }
 
         pub(crate) async fn account(&self) -> Result<&Account, AwsError> {
@@ -162,7 +170,7 @@ mod with_aws {
                     let next = error.next_step();
                     let mut refusal = refusal(error);
                     // There is but one line for it.
-                    if let Some(next) = next {
+                    if let Some(next) = next.filter(|next| !refusal.message.ends_with(next)) {
                         refusal.message = format!("{}; {next}", refusal.message);
                     }
                     refusal
@@ -201,7 +209,14 @@ mod with_aws {
                 | AwsError::Unavailable { .. }
                 | AwsError::Answer { .. }
                 | AwsError::NoCredentials { is_temporary: true, .. }
+                // A login elsewhere helps.
+                | AwsError::Sso { .. }
+                | AwsError::Mfa(_)
         );
-        Refusal { message: error.to_string(), is_temporary }
+        let message = match (&error, error.next_step()) {
+            (AwsError::Sso { .. } | AwsError::Mfa(_), Some(next)) => format!("{error}; {next}"),
+            _ => error.to_string(),
+        };
+        Refusal { message, is_temporary }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     args::{ExecArgs, Global},
     attended::{Attended, Ending},
+    config_file::ConfigFile,
     failure::{Code, Failure},
     output::Output,
     service::{Request, Service},
@@ -19,11 +20,12 @@ pub(super) async fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     let attended = Attended::new();
+    let target = ConfigFile::load_target(Some(arguments.target.clone()))?;
     let marker = arguments.tty.then(ExitMarker::random);
     let request = request(&arguments, marker.as_ref())?;
     let work = async {
         let service = tokio::select! {
-            service = Service::of(&arguments.target, global) => service?,
+            service = Service::of(&target, global, output) => service?,
             () = attended.stop() => return Err(attended.interrupted()),
         };
         let limits = global.limits();

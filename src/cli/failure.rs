@@ -111,6 +111,9 @@ impl From<crate::aws::AwsError> for Failure {
     fn from(error: crate::aws::AwsError) -> Self {
         use crate::aws::AwsError;
         let code = match &error {
+            AwsError::Mfa(crate::aws::MfaError::Interrupted) => {
+                Code::Signal(super::signals::INTERRUPT)
+            }
             AwsError::TargetNotConnected { .. } | AwsError::NotFound { .. } => Code::Target,
             AwsError::Unreachable { .. }
             | AwsError::Barred { .. }

@@ -8,6 +8,7 @@ use tokio::{sync::watch, task::JoinSet};
 use super::{
     args::{ForwardArgs, Global},
     bind::bind,
+    config_file::ConfigFile,
     failure::{Code, Failure},
     output::Output,
     service::Service,
@@ -31,6 +32,7 @@ pub(super) async fn run(
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
     tokio::pin!(signal);
 
+    let target = ConfigFile::load_target(arguments.target)?;
     // Ports first: a session that nobody can reach should not be started.
     let mut bound = Vec::new();
     for spec in &arguments.specs {
@@ -39,14 +41,14 @@ pub(super) async fn run(
         bound.push((spec.clone(), listeners));
     }
     let service = tokio::select! {
-        service = Service::of(&arguments.target, global) => service?,
+        service = Service::of(&target, global, output) => service?,
         number = &mut signal => return Err(interrupted(number)),
     };
 
     let (stop, stopped) = watch::channel(false);
     let mut tunnels = JoinSet::new();
     for (spec, listeners) in bound {
-        let mut report = Report::new(&spec, &listeners, &arguments.target, *output);
+        let mut report = Report::new(&spec, &listeners, &target, *output);
         let request = tunnel::request(&spec, report.local_port, arguments.reason.clone());
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   args -> target -> service (AWS or embedded) -> attachment (session + streams) -> output
-//!            |                                        |
+//!            |  resolve: name, tag, address -> id     |
 //!            +-- shell, exec, proxy ---- attended ----+   signals, ~. and the terminal
 //!            +-- forward: spec ---- bind -- tunnel ---+   listeners
 //! ```
@@ -15,24 +15,41 @@ mod args;
 mod attachment;
 mod attended;
 mod bind;
+#[cfg(feature = "aws")]
+mod child;
 mod completions;
+mod config_file;
 mod console;
 mod control;
+#[cfg(feature = "aws")]
+mod counter;
 mod demo;
 mod endpoints;
+#[cfg(feature = "aws")]
+mod ephemeral_key;
 mod exec;
 mod failure;
+#[cfg(feature = "aws")]
+mod fleet;
 mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod limits;
 mod local;
 mod logging;
+mod login;
+#[cfg(feature = "aws")]
+mod ls;
+mod mfa;
 mod output;
+#[cfg(feature = "aws")]
+mod picker;
 mod plugin;
 mod port_owner;
 mod proxy;
 mod proxy_command;
+#[cfg(feature = "aws")]
+mod resolve;
 mod response_variable;
 mod service;
 mod shell;
@@ -53,7 +70,7 @@ pub use response_variable::{is_response_variable, response_variables};
 
 #[cfg(unix)]
 use crate::reaper;
-use crate::term::restore_on_panic;
+use crate::term::{restore, restore_on_panic};
 use args::{Cli, Command};
 use failure::Failure;
 use output::Output;
@@ -79,7 +96,10 @@ pub fn ssmport() -> ExitCode {
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
     restore_on_panic();
-    match run(cli, &output) {
+    let done = run(cli, &output);
+    // Whoever is being asked for something while the program ends gets the terminal back.
+    restore();
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(&failure);
@@ -91,7 +111,7 @@ pub fn ssmport() -> ExitCode {
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match &cli.command {
         Command::Completions(arguments) => return completions::print(arguments),
-        Command::Ssh(arguments) => return ssh::run(arguments, &cli.global),
+        Command::Ssh(arguments) => return ssh::run(arguments, &cli.global, output),
         Command::SshConfig(arguments) => return ssh_config::run(arguments, &cli.global, output),
         _ => {}
     }
@@ -105,6 +125,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Exec(arguments) => exec::run(arguments, &cli.global, output).await,
             Command::Proxy(arguments) => proxy::run(arguments, &cli.global, output).await,
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
+            #[cfg(feature = "aws")]
+            Command::Ls(arguments) => ls::run(arguments, &cli.global, output).await,
+            Command::Login(arguments) => login::run(arguments, &cli.global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,
             Command::Completions(_) | Command::Ssh(_) | Command::SshConfig(_) => Ok(()),

@@ -5,6 +5,8 @@ use std::io::Write;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+#[cfg(feature = "aws")]
+use super::counter::Counter;
 use super::{
     args::Global,
     failure::{Code, Failure},
@@ -36,6 +38,12 @@ impl Output {
     /// Something that went wrong while the program goes on.
     pub(super) fn warn(&self, text: &str) {
         self.note(&format!("{WARNING}warning:{WARNING:#} {text}"));
+    }
+
+    /// How far the counting of `noun` has come, until it is dropped.
+    #[cfg(feature = "aws")]
+    pub(super) fn counter(&self, noun: &'static str) -> Counter {
+        Counter::new(noun, self.is_quiet)
     }
 
     /// One object of a report; only when JSON was asked for.

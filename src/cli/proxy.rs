@@ -10,6 +10,7 @@ use super::{
     args::{Global, ProxyArgs},
     attachment::Attachment,
     attended::Attended,
+    config_file::ConfigFile,
     console::stdout_abandoned,
     failure::{Code, Failure},
     output::Output,
@@ -55,7 +56,8 @@ async fn attach(
         reason: arguments.reason.clone(),
     };
     let start = async {
-        let service = Service::of(&arguments.target, global).await?;
+        let target = ConfigFile::load_target(Some(arguments.target.clone()))?;
+        let service = Service::of(&target, global, output).await?;
         let ticket = service.start(&request).await?;
         Ok::<_, Failure>((service, ticket))
     };

@@ -78,11 +78,14 @@ pub(super) fn passed_on(global: &Global) -> Vec<String> {
     for (name, value) in [
         ("--profile", &global.profile),
         ("--region", &global.region),
-        ("--endpoint-url", &global.endpoint_url),
+        ("--mfa-serial", &global.mfa.serial),
     ] {
         if let Some(value) = value {
             options.extend([name.to_owned(), value.clone()]);
         }
+    }
+    for (name, value) in global.endpoints.options() {
+        options.extend([name.to_owned(), value.clone()]);
     }
     options
 }

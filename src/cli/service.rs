@@ -8,6 +8,7 @@ use super::{
     args::{Global, LOCAL_FAULTS},
     control::{LocalControl, local_ticket},
     failure::{Code, Failure},
+    output::Output,
     target::Target,
 };
 use crate::{
@@ -20,9 +21,9 @@ use crate::{
 pub(super) enum Service {
     /// The embedded endpoint; it lives as long as this does.
     Local(Arc<Endpoint>),
-    /// An account of AWS and the node's id.
+    /// An account of AWS, and what was found there.
     #[cfg(feature = "aws")]
-    Aws(Arc<super::control::AwsControl>, String),
+    Aws(Arc<super::control::AwsControl>, super::resolve::Found),
 }
 
 /// What a session is to carry.
@@ -32,6 +33,39 @@ pub(super) struct Request {
     pub(super) document: Option<Cow<'static, str>>,
     pub(super) parameters: BTreeMap<String, Vec<String>>,
     pub(super) reason: Option<String>,
+}
+
+#[cfg(feature = "aws")]
+impl Request {
+    /// What ECS is to run in a container, if this is something that ECS does: on a terminal.
+    fn container_command(&self) -> Option<&str> {
+        match self.document.as_deref() {
+            None => Some("/bin/sh"),
+            Some("AWS-StartInteractiveCommand") => {
+                self.parameters.get("command")?.first().map(String::as_str)
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+#[cfg(feature = "aws")]
+impl Global {
+    /// What was typed about AWS.
+    pub(super) fn settings(&self) -> crate::aws::Settings {
+        crate::aws::Settings {
+            profile: self.profile.clone(),
+            region: self.region.clone(),
+            endpoints: self.endpoints.given(),
+            mfa: self.mfa.settings(),
+        }
+    }
+}
+
+/// The account that the options and the configuration mean.
+#[cfg(feature = "aws")]
+pub(super) fn account_of(global: &Global) -> super::control::AwsControl {
+    super::control::AwsControl::new(global.settings(), None)
 }
 
 /// What the environment wants of the embedded endpoint, for tests of what runs over it.
@@ -44,14 +78,19 @@ fn faults() -> Result<Faults, Failure> {
 }
 
 impl Service {
-    /// The service that `target` is reached through.
-    pub(super) async fn of(target: &Target, global: &Global) -> Result<Self, Failure> {
+    /// The service that `target` is reached through. What is no id is looked up, and asked about
+    /// when it is not clear.
+    pub(super) async fn of(
+        target: &Target,
+        global: &Global,
+        output: &Output,
+    ) -> Result<Self, Failure> {
         match target {
             Target::Local => {
                 let config = EndpointConfig { faults: faults()?, ..EndpointConfig::default() };
                 Self::embedded(config).await
             }
-            Target::Node(id) => Self::aws(id, global).await,
+            target => Self::aws(target, global, output).await,
         }
     }
 
@@ -64,21 +103,25 @@ impl Service {
     }
 
     #[cfg(feature = "aws")]
-    async fn aws(id: &str, global: &Global) -> Result<Self, Failure> {
-        let settings = crate::aws::Settings {
-            profile: global.profile.clone(),
-            region: global.region.clone(),
-            ssm_endpoint: global.endpoint_url.clone(),
-            kms_endpoint: global.kms_endpoint.clone(),
+    async fn aws(target: &Target, global: &Global, output: &Output) -> Result<Self, Failure> {
+        use super::resolve::{Found, resolve};
+        let control = account_of(global);
+        let account = control.account().await?;
+        let found = match target {
+            Target::Lookup(lookup) => {
+                let found = resolve(lookup, account, output).await?;
+                tracing::info!("{lookup} is {}", found.target());
+                found
+            }
+            id => Found::Node(id.to_string()),
         };
-        let control = super::control::AwsControl::new(settings, Some(id.to_owned()));
-        control.account().await?;
-        Ok(Self::Aws(Arc::new(control), id.to_owned()))
+        let id = found.target();
+        Ok(Self::Aws(Arc::new(control.of_target(id)), found))
     }
 
     #[cfg(not(feature = "aws"))]
-    async fn aws(id: &str, _global: &Global) -> Result<Self, Failure> {
-        let what = format!("{id} is a node of AWS, and this ssmport is built without AWS");
+    async fn aws(target: &Target, _: &Global, _: &Output) -> Result<Self, Failure> {
+        let what = format!("{target} is a node of AWS, and this ssmport is built without AWS");
         Err(Failure::new(Code::Usage, what)
             .next("build it with the feature `aws`, or use -t local"))
     }
@@ -97,15 +140,23 @@ impl Service {
                 local_ticket(endpoint, ticket).ok_or_else(no_token)
             }
             #[cfg(feature = "aws")]
-            Self::Aws(control, target) => {
+            Self::Aws(control, found) => {
                 let account = control.account().await?;
+                if let (super::resolve::Found::Container(container), Some(command)) =
+                    (found, request.container_command())
+                {
+                    let started = account.execute_command(container, command).await?;
+                    return Ok(super::control::aws_ticket(started));
+                }
                 let request = crate::aws::StartSession {
-                    target: target.clone(),
+                    target: found.target(),
                     document: request.document.as_deref().map(str::to_owned),
                     parameters: request.parameters.clone(),
                     reason: request.reason.clone(),
                 };
                 let started = account.start_session(&request).await?;
+                // From now on the terminal is the session's.
+                super::mfa::close_prompt();
                 Ok(super::control::aws_ticket(started))
             }
         }

@@ -9,6 +9,7 @@ use super::{
     args::{Global, ShellArgs},
     attachment::Attachment,
     attended::{Attended, Ending},
+    config_file::ConfigFile,
     console,
     failure::{Code, Failure},
     output::Output,
@@ -34,10 +35,11 @@ pub(super) async fn run(
         reason: arguments.reason,
         ..Request::default()
     };
-    let target = arguments.target.to_string();
+    let place = ConfigFile::load_target(arguments.target)?;
+    let target = place.to_string();
     let work = async {
         let service = tokio::select! {
-            service = Service::of(&arguments.target, global) => service?,
+            service = Service::of(&place, global, output) => service?,
             () = attended.stop() => return Err(attended.interrupted()),
         };
         let limits = global.limits();

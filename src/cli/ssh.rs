@@ -8,25 +8,116 @@ use std::{
 
 use super::{
     args::{Global, SshArgs},
+    config_file::ConfigFile,
     failure::{Code, Failure},
+    mfa::MFA_CODE,
+    output::Output,
     proxy_command::{Destination, Form, passed_on, this_program},
     target::Target,
 };
 
-/// Becomes ssh; returns only when that fails.
-pub(super) fn run(arguments: &SshArgs, global: &Global) -> Result<(), Failure> {
-    let mut options = passed_on(global);
-    options.extend(global.quiet.then(|| "-q".to_owned()));
-    options.extend((0..global.verbose).map(|_| "-v".to_owned()));
-    let target = target(&arguments.words)?.to_string();
-    let destination = Destination::Target(&target);
-    let proxy = Form::HERE.proxy_command(&this_program()?, &options, destination)?;
+/// Becomes ssh, or runs it with a key that was made for it.
+pub(super) fn run(arguments: &SshArgs, global: &Global, output: &Output) -> Result<(), Failure> {
+    let target = ConfigFile::load_target(Some(target(&arguments.words)?))?;
+    if arguments.push_key {
+        return with_pushed_key(arguments, &target, global, output);
+    }
+    let ssh = ssh(&found(&target, global, output)?, &[], arguments, global)?;
+    Err(cannot_run(&become_process(ssh)))
+}
+
+/// ssh with its way to `target`, and more options than those that were typed.
+fn ssh(
+    target: &str,
+    options: &[String],
+    arguments: &SshArgs,
+    global: &Global,
+) -> Result<Command, Failure> {
+    let mut passed = passed_on(global);
+    passed.extend(global.quiet.then(|| "-q".to_owned()));
+    passed.extend((0..global.verbose).map(|_| "-v".to_owned()));
+    let destination = Destination::Target(target);
+    let proxy = Form::HERE.proxy_command(&this_program()?, &passed, destination)?;
 
     let mut ssh = Command::new("ssh");
     // What stands first wins; host keys are known by the name of the target.
-    ssh.arg("-o").arg(format!("ProxyCommand={proxy}")).args(&arguments.words);
-    tracing::debug!("{ssh:?}");
-    Err(cannot_run(&become_process(ssh)))
+    ssh.arg("-o").arg(format!("ProxyCommand={proxy}"));
+    options.iter().for_each(|option| {
+        ssh.arg("-o").arg(option);
+    });
+    ssh.args(&arguments.words);
+    // Arguments can be read by every user of the machine.
+    ssh.envs(global.mfa.code.as_ref().map(|code| (MFA_CODE, code)));
+    tracing::debug!("{:?} {:?}", ssh.get_program(), ssh.get_args());
+    Ok(ssh)
+}
+
+/// The target as its proxy is to be given it. What has to be looked up is looked up here, where
+/// there is a terminal to ask on.
+#[cfg(feature = "aws")]
+fn found(target: &Target, global: &Global, output: &Output) -> Result<String, Failure> {
+    use super::resolve::resolve;
+    let Target::Lookup(lookup) = target else { return Ok(target.to_string()) };
+    runtime()?.block_on(async {
+        let control = super::service::account_of(global);
+        Ok(resolve(lookup, control.account().await?, output).await?.target())
+    })
+}
+
+#[cfg(not(feature = "aws"))]
+fn found(target: &Target, _: &Global, _: &Output) -> Result<String, Failure> {
+    Ok(target.to_string())
+}
+
+/// Runs ssh with a key that the node takes for one minute, and that is gone afterwards.
+#[cfg(feature = "aws")]
+fn with_pushed_key(
+    arguments: &SshArgs,
+    target: &Target,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
+    let id = found(target, global, output)?;
+    if !id.starts_with("i-") {
+        let what = format!("EC2 Instance Connect has no key for {target}");
+        let failure = Failure::new(Code::Usage, what);
+        return Err(failure.because("it is no instance of EC2").next("leave --push-key out"));
+    }
+    let user = ssh_user(ssh(&id, &[], arguments, global)?)?;
+    let key = super::ephemeral_key::EphemeralKey::new()?;
+    runtime()?.block_on(async {
+        let control = super::service::account_of(global);
+        control.account().await?.push_ssh_key(&id, &user, key.public()).await
+    })?;
+    output.note(&format!("{user} of {id} takes a new key for one minute"));
+    let ssh = ssh(&id, &key.options(), arguments, global)?;
+    let code = super::child::run(ssh).map_err(|error| cannot_run(&error))?;
+    if code == 0 { Ok(()) } else { Err(Failure::new(Code::Command(code), "")) }
+}
+
+#[cfg(not(feature = "aws"))]
+fn with_pushed_key(_: &SshArgs, _: &Target, _: &Global, _: &Output) -> Result<(), Failure> {
+    Err(Failure::new(Code::Usage, "this ssmport is built without AWS")
+        .next("build it with the feature `aws`, or leave --push-key out"))
+}
+
+/// The user that ssh will log in as, by its own account: the words, its files, or this user.
+#[cfg(feature = "aws")]
+fn ssh_user(mut ssh: Command) -> Result<String, Failure> {
+    let asked = ssh.arg("-G").output().map_err(|error| cannot_run(&error))?;
+    let said = String::from_utf8_lossy(&asked.stdout);
+    let user = said.lines().find_map(|line| line.strip_prefix("user "));
+    user.map(str::to_owned).ok_or_else(|| {
+        let what = "ssh does not say whom it will log in as";
+        let why = String::from_utf8_lossy(&asked.stderr);
+        Failure::local(what).because(why.lines().next().unwrap_or_default())
+    })
+}
+
+#[cfg(feature = "aws")]
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Failure::local("cannot start").because(error))
 }
 
 #[cfg(unix)]
@@ -130,8 +221,8 @@ mod tests {
             ("-p 2222", "there is no target"),
             ("-p", "there is no target"),
             ("--", "there is no target"),
-            ("root@web", "`web` is not a target"),
-            ("uptime local", "`uptime` is not a target"),
+            ("root@i-web", "`i-web` is not a target"),
+            ("tag: local", "`tag:` is not a target"),
             ("-p 22 --profile dev local", "--profile is no option of ssh"),
         ] {
             let failure = found(line).unwrap_err();

@@ -1,59 +1,207 @@
 //! TARGET: where a session goes.
 
-use std::str::FromStr;
+use std::{fmt, net::IpAddr, str::FromStr};
 
-/// A node, or the embedded endpoint.
+/// A node, a container, or the embedded endpoint.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Target {
     /// The embedded endpoint, started in this process.
     Local,
-    /// A node by the id that the service knows it by.
-    Node(String),
+    /// A node or container by the id that the service knows it by.
+    Id(String),
+    /// One that has to be looked up.
+    Lookup(Lookup),
 }
+
+/// What is known of a target whose id is not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Lookup {
+    /// Nothing: whoever is asked chooses.
+    Any,
+    /// An alias of the configuration file, else what the node is called.
+    Name(String),
+    /// A tag, and its value.
+    Tag(String, String),
+    /// Its private address.
+    Address(IpAddr),
+    /// Its private DNS name.
+    PrivateDns(String),
+    /// A container of a service or task of ECS.
+    Container(TaskPath),
+}
+
+/// `ecs/CLUSTER/SERVICE-or-TASK[/CONTAINER]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct TaskPath {
+    pub(super) cluster: String,
+    pub(super) service_or_task: String,
+    pub(super) container: Option<String>,
+}
+
+/// The forms, for the help.
+pub(super) const FORMS: &str = "\
+A TARGET is a node's id (i-..., mi-...), its name (the tag Name, or an alias of the configuration file), \
+tag:KEY=VALUE, a private address or private DNS name, a container (ecs/CLUSTER/SERVICE-or-TASK[/CONTAINER] \
+or ecs:CLUSTER_TASK_RUNTIME), or `local`, the embedded endpoint.";
 
 impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text.chars().any(char::is_control) || text.trim() != text {
+            return Err(format!("nothing is called that. {FORMS}"));
+        }
         if text == "local" {
             return Ok(Self::Local);
         }
-        let is_instance = ["i-", "mi-"].iter().any(|prefix| {
-            text.strip_prefix(prefix)
-                .is_some_and(|id| id.len() >= 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        });
-        let is_task = text.strip_prefix("ecs:").is_some_and(|task| task.matches('_').count() >= 2);
-        if is_instance || is_task {
-            return Ok(Self::Node(text.to_owned()));
+        if let Some(id) = ["i-", "mi-"].iter().find_map(|prefix| text.strip_prefix(prefix)) {
+            return match id.len() >= 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                true => Ok(Self::Id(text.to_owned())),
+                false => {
+                    Err("a node's id has 8 or 17 digits from 0 to f behind its hyphen; a name \
+                              that begins like one is written tag:Name=..."
+                        .to_owned())
+                }
+            };
         }
-        Err("a target is i-..., mi-..., ecs:CLUSTER_TASK_RUNTIME, or local".to_owned())
+        if let Some(task) = text.strip_prefix("ecs:") {
+            return match task.matches('_').count() >= 2 {
+                true => Ok(Self::Id(text.to_owned())),
+                false => Err("a container's id is ecs:CLUSTER_TASK_RUNTIME".to_owned()),
+            };
+        }
+        Lookup::parse(text).map(Self::Lookup)
     }
 }
 
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Local => "local",
-            Self::Node(id) => id,
-        })
+impl Lookup {
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("ecs/") {
+            return TaskPath::parse(path).map(Self::Container);
+        }
+        if let Some(tag) = text.strip_prefix("tag:") {
+            return match tag.split_once('=') {
+                Some((key, value)) if !key.is_empty() => {
+                    Ok(Self::Tag(key.to_owned(), value.to_owned()))
+                }
+                _ => Err("a tag is written tag:KEY=VALUE".to_owned()),
+            };
+        }
+        if let Ok(address) = text.trim_matches(['[', ']']).parse() {
+            return Ok(Self::Address(address));
+        }
+        if text.ends_with(".internal") {
+            return Ok(Self::PrivateDns(text.to_owned()));
+        }
+        Ok(Self::Name(text.to_owned()))
     }
 }
+
+impl TaskPath {
+    fn parse(path: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = path.split('/').collect();
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(TASK_FORM.to_owned());
+        }
+        let (cluster, service_or_task, container) = match parts[..] {
+            [cluster, task] => (cluster, task, None),
+            [cluster, task, container] => (cluster, task, Some(container.to_owned())),
+            _ => return Err(TASK_FORM.to_owned()),
+        };
+        let (cluster, service_or_task) = (cluster.to_owned(), service_or_task.to_owned());
+        Ok(Self { cluster, service_or_task, container })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("local"),
+            Self::Id(id) => f.write_str(id),
+            Self::Lookup(lookup) => lookup.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("the node"),
+            Self::Name(name) | Self::PrivateDns(name) => f.write_str(name),
+            Self::Tag(key, value) => write!(f, "tag:{key}={value}"),
+            Self::Address(address) => address.fmt(f),
+            Self::Container(TaskPath { cluster, service_or_task, container }) => {
+                write!(f, "ecs/{cluster}/{service_or_task}")?;
+                container.iter().try_for_each(|container| write!(f, "/{container}"))
+            }
+        }
+    }
+}
+
+const TASK_FORM: &str = "a container is ecs/CLUSTER/SERVICE-or-TASK[/CONTAINER]";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn ids_and_local_are_targets() {
+    fn ids_and_local_need_no_lookup() {
         assert_eq!("local".parse(), Ok(Target::Local));
         for id in ["i-0123456789abcdef0", "i-01234567", "mi-0123456789abcdef0", "ecs:c_t_r"] {
-            assert_eq!(id.parse(), Ok(Target::Node(id.to_owned())));
+            assert_eq!(id.parse(), Ok(Target::Id(id.to_owned())));
         }
     }
 
     #[test]
-    fn anything_else_is_refused() {
-        for text in ["", "i-", "i-xyz", "web", "ecs:", "ecs:c_t", "i-0123456789abcdef0 "] {
+    fn every_other_form_is_told_from_the_rest_and_shown_as_it_was_typed() {
+        let name = |text: &str| Lookup::Name(text.to_owned());
+        let task = |container: Option<&str>| {
+            Lookup::Container(TaskPath {
+                cluster: "prod".to_owned(),
+                service_or_task: "web".to_owned(),
+                container: container.map(str::to_owned),
+            })
+        };
+        for (text, lookup) in [
+            ("web", name("web")),
+            ("web server 1", name("web server 1")),
+            ("web.example.com", name("web.example.com")),
+            ("tag:Env=prod=1", Lookup::Tag("Env".to_owned(), "prod=1".to_owned())),
+            ("tag:Spare=", Lookup::Tag("Spare".to_owned(), String::new())),
+            ("10.0.0.5", Lookup::Address([10, 0, 0, 5].into())),
+            ("fd00::5", Lookup::Address("fd00::5".parse().unwrap())),
+            (
+                "ip-10-0-0-5.eu-west-1.compute.internal",
+                Lookup::PrivateDns("ip-10-0-0-5.eu-west-1.compute.internal".to_owned()),
+            ),
+            ("ecs/prod/web", task(None)),
+            ("ecs/prod/web/app", task(Some("app"))),
+        ] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!(target, Target::Lookup(lookup));
+            assert_eq!(target.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_form_and_is_none_is_refused() {
+        for text in [
+            "",
+            "i-",
+            "i-xyz",
+            "i-0123",
+            "ecs:",
+            "ecs:c_t",
+            " web",
+            "a\nb",
+            "tag:",
+            "tag:x",
+            "tag:=x",
+            "ecs/",
+            "ecs/prod",
+            "ecs/prod/",
+            "ecs/prod/web/app/more",
+        ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
     }

@@ -43,7 +43,6 @@ impl DescribeSessions {
     pub(super) fn page<'a>(
         &self,
         sessions: impl Iterator<Item = &'a Session>,
-        owner: &str,
     ) -> Result<Page<'a, Session>, ServiceError> {
         let limit = check_limit(self.max_results, 1, 200)?;
         for (key, _) in &self.filters {
@@ -58,16 +57,16 @@ impl DescribeSessions {
             Some(token) => token.parse().map_err(|_| ServiceError::InvalidNextToken)?,
         };
         let found = sessions.filter(|session| session.serial < before).filter(|session| {
-            self.filters.iter().all(|(key, value)| session_value(session, key, owner) == value)
+            self.filters.iter().all(|(key, value)| session_value(session, key) == value)
         });
         Ok(Page::cut(found, limit, |last| last.serial.to_string()))
     }
 }
 
-fn session_value<'a>(session: &'a Session, key: &str, owner: &'a str) -> &'a str {
+fn session_value<'a>(session: &'a Session, key: &str) -> &'a str {
     match key {
         "Target" => &session.target,
-        "Owner" => owner,
+        "Owner" => &session.owner.arn,
         "Status" => session.state().name(),
         "SessionId" => &session.id,
         _ => ACCESS_TYPE,
@@ -108,10 +107,10 @@ impl DescribeNodes {
     fn matches(&self, node: &Node) -> Result<bool, ServiceError> {
         let mut all = true;
         for (key, values) in &self.filters {
-            let Some(actual) = node.filter_value(key) else {
+            let Some(actual) = node.filter_values(key) else {
                 return Err(ServiceError::InvalidFilterKey { key: key.clone() });
             };
-            all &= values.iter().any(|value| value == actual);
+            all &= values.iter().any(|value| actual.contains(&value.as_str()));
         }
         Ok(all)
     }

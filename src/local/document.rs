@@ -190,6 +190,11 @@ pub fn short_name(document: &str) -> &str {
     document.rsplit('/').next().unwrap_or(document)
 }
 
+/// Whether a document is one of AWS's own, which belong to no account.
+pub fn is_of_aws(name: &str) -> bool {
+    name.starts_with("AWS-")
+}
+
 /// Parameters of which every name is known to the document.
 struct Known<'a>(&'a Parameters);
 

@@ -1,7 +1,7 @@
 //! The endpoint's one port: the API and the WebSockets of the data channels, over plain HTTP/1.1.
 //!
 //! ```text
-//!   POST /                           the API, see `api`
+//!   POST /                           the APIs, see `api`
 //!   GET  /v1/data-channel/SESSION    upgrade to WebSocket, handed to the Gateway
 //! ```
 //!
@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
 use http::uri::Authority;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -33,7 +33,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-use super::api::{STREAM_PATH, answer};
+use super::api::{self, STREAM_PATH};
 use super::error::ServiceError;
 use super::service::Service;
 use super::web_page;
@@ -87,8 +87,8 @@ async fn serve_at_most(
             accepted = listener.accept(), if connections.len() < limit => match accepted {
                 Ok((stream, peer)) => {
                     let (service, gateway) = (service.clone(), gateway.clone());
-                    let connection = Connection { service, gateway, hosts: hosts.clone() };
-                    connections.spawn(connection.run(stream, peer));
+                    let connection = Connection { peer, service, gateway, hosts: hosts.clone() };
+                    connections.spawn(connection.run(stream));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -106,17 +106,18 @@ async fn serve_at_most(
 }
 
 struct Connection {
+    peer: SocketAddr,
     service: Arc<Mutex<Service>>,
     gateway: Arc<dyn Gateway>,
     hosts: Arc<[String]>,
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream, peer: SocketAddr) {
+    async fn run(self, stream: TcpStream) {
         match self.serve_http(stream).await {
             Ok(None) => {}
             Ok(Some((session_id, socket))) => self.gateway.accept(session_id, socket).await,
-            Err(error) => tracing::debug!(%peer, %error, "the connection failed"),
+            Err(error) => tracing::debug!(peer = %self.peer, %error, "the connection failed"),
         }
     }
 
@@ -177,12 +178,18 @@ impl Connection {
         if path == "/" {
             return match *request.method() {
                 Method::POST => self.call_api(request, local).await,
+                Method::GET if api::is_request(request.uri()) => {
+                    self.call_api(request, local).await
+                }
                 _ => Answer::wrong_method("POST"),
             };
         }
         match path.strip_prefix(STREAM_PATH) {
             Some(session_id) if is_session_id(session_id) => match *request.method() {
-                Method::GET => open_websocket(session_id.to_owned(), request),
+                Method::GET => match self.refuse_upgrade(&request, local) {
+                    Some(refused) => refused,
+                    None => open_websocket(session_id.to_owned(), request),
+                },
                 _ => Answer::wrong_method("GET"),
             },
             _ => Answer::refuse(StatusCode::NOT_FOUND, "There is nothing at this path."),
@@ -210,22 +217,35 @@ impl Connection {
                 );
             }
         };
-        let target = head.headers.get(TARGET).map(HeaderValue::to_str);
-        let target = target.and_then(Result::ok);
-        let reply = answer(
-            target,
-            &body,
-            &mut lock(&self.service),
-            &stream_base(&head.headers, local),
-            SystemTime::now(),
-        );
-        tracing::debug!(target, refused = reply.refused, "API call");
-        let mut response = json_response(reply.status, AMZ_JSON, reply.body.to_string());
-        let request_id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
-        if let Ok(request_id) = HeaderValue::try_from(request_id.to_string()) {
-            response.headers_mut().insert(REQUEST_ID, request_id);
-        }
-        Answer::Plain(response)
+        let (id, stream_base) = (request_id(), stream_base(&head.headers, local));
+        let request = api::Request {
+            method: &head.method,
+            uri: &head.uri,
+            headers: &head.headers,
+            body: &body,
+            id: &id,
+            stream_base: &stream_base,
+            peer: self.peer.ip(),
+            now: SystemTime::now(),
+        };
+        Answer::reply(api::answer(&request, &mut lock(&self.service)), &id)
+    }
+
+    /// The answer to a data channel's upgrade that must not be.
+    fn refuse_upgrade(&self, request: &Request<Incoming>, local: SocketAddr) -> Option<Answer> {
+        let (id, stream_base) = (request_id(), stream_base(request.headers(), local));
+        let request = api::Request {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            body: &[],
+            id: &id,
+            stream_base: &stream_base,
+            peer: self.peer.ip(),
+            now: SystemTime::now(),
+        };
+        let refused = api::refuse_upgrade(&request, &lock(&self.service))?;
+        Some(Answer::reply(refused, &id))
     }
 }
 
@@ -237,10 +257,19 @@ enum Answer {
 }
 
 impl Answer {
+    fn reply(reply: api::Reply, id: &str) -> Self {
+        tracing::debug!(operation = reply.operation, refused = reply.refused, "API call");
+        let answer = Self::Plain(text_response(reply.status, reply.content_type, reply.body));
+        match HeaderValue::try_from(id) {
+            Ok(id) => answer.with_header(HeaderName::from_static(REQUEST_ID), id),
+            Err(_) => answer,
+        }
+    }
+
     /// An answer that also says what this is, for whoever comes here by mistake.
     fn refuse(status: StatusCode, problem: &str) -> Self {
         let body = json!({ "message": format!("{problem} {SIGNPOST}") });
-        let mut response = json_response(status, "application/json", body.to_string());
+        let mut response = text_response(status, "application/json", body.to_string());
         if status == StatusCode::PAYLOAD_TOO_LARGE || status == StatusCode::REQUEST_TIMEOUT {
             // The rest of the body is still on its way and no request.
             let close = HeaderValue::from_static("close");
@@ -255,7 +284,7 @@ impl Answer {
         let body = json!({ "__type": error.code(), "message": error.to_string() });
         let status = StatusCode::SERVICE_UNAVAILABLE;
         // The rest of the request may still be on its way.
-        Self::Plain(json_response(status, AMZ_JSON, body.to_string()))
+        Self::Plain(text_response(status, AMZ_JSON, body.to_string()))
             .with_header(CONNECTION, HeaderValue::from_static("close"))
     }
 
@@ -265,14 +294,14 @@ impl Answer {
             .with_header(ALLOW, HeaderValue::from_static(allowed))
     }
 
-    fn with_header(mut self, name: http::HeaderName, value: HeaderValue) -> Self {
+    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         let (Self::Plain(response) | Self::Upgrade(response, ..)) = &mut self;
         response.headers_mut().insert(name, value);
         self
     }
 }
 
-fn json_response(
+fn text_response(
     status: StatusCode,
     content_type: &'static str,
     body: String,
@@ -343,6 +372,10 @@ async fn read_body(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
     Ok((length <= BODY_LIMIT).then(|| read.freeze()))
 }
 
+fn request_id() -> String {
+    uuid::Builder::from_random_bytes(rand::random()).into_uuid().to_string()
+}
+
 /// The caller's own way to this endpoint, so that it holds behind a mapped port too.
 fn stream_base(headers: &HeaderMap, local: SocketAddr) -> String {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -376,7 +409,6 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-const TARGET: &str = "x-amz-target";
 const REQUEST_ID: &str = "x-amzn-requestid";
 const AMZ_JSON: &str = "application/x-amz-json-1.1";
 

@@ -3,8 +3,6 @@
 //! It has one key, which only has a name. Data keys are encrypted with a secret of the process, and
 //! bound to their encryption context: whoever shows another one gets nothing back.
 
-pub(super) mod api;
-
 use std::{collections::BTreeMap, fmt, io};
 
 use ring::{
@@ -47,6 +45,16 @@ impl Kms {
         random.fill(&mut *secret).map_err(|_| no_random())?;
         let secret = UnboundKey::new(&AES_256_GCM, &*secret).map_err(|_| no_random())?;
         Ok(Self { key: key.map(arn), secret: LessSafeKey::new(secret), random })
+    }
+
+    /// With a key that belongs to an account, unless its ARN says to which.
+    #[must_use]
+    pub fn of_account(self, id: &str) -> Self {
+        let key = self.key.map(|key| match key.strip_prefix(ARN) {
+            Some(name) => format!("arn:aws:kms:us-east-1:{id}:{name}"),
+            None => key,
+        });
+        Self { key, ..self }
     }
 
     /// The ARN of the key, if there is one.

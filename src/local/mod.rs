@@ -6,7 +6,7 @@
 //!        | POST /                          | GET /v1/data-channel/ID
 //!        v                                 v
 //!      http ------------------------------ http
-//!        |                                 |
+//!        | signature? account, policy?     |
 //!       api -> service <-- token? -- gateway
 //!              sessions,                   | one per session
 //!              nodes                     agent -> TCP targets, programs
@@ -21,6 +21,7 @@
 //! goes through real connections to whatever the session's document names.
 #![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
 
+mod account;
 mod agent;
 mod api;
 mod describe;
@@ -33,8 +34,12 @@ mod gateway;
 mod http;
 mod kms;
 mod node;
+mod policy;
+mod pushed_keys;
 mod service;
 mod session;
+mod signature;
+mod task;
 mod token;
 mod web_page;
 
@@ -42,18 +47,20 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
 use tokio::{net::TcpListener, task::JoinSet};
 
+pub use account::{Account, AccountError, MadeUp, User};
 pub use agent::{Quirks, QuirksError};
 pub use document::Parameters;
 pub use error::ServiceError;
 pub use faults::{Faults, FaultsError};
 pub use kms::{EncryptionContext, GeneratedKey, KmsError};
-pub use node::Node;
+pub use node::{Node, PingStatus};
 pub use service::{StartSession, Ticket};
 
 use crate::net::{Pace, now};
@@ -61,6 +68,7 @@ use agent::Agents;
 use faults::FaultyService;
 use gateway::AgentGateway;
 use kms::Kms;
+use pushed_keys::PushedKeys;
 use service::Service;
 
 /// Settings of an endpoint.
@@ -84,6 +92,11 @@ pub struct EndpointConfig {
     /// Whether the agent sends a random challenge, and refuses clients that do not put it into the
     /// encryption context.
     pub requires_challenge: bool,
+    /// Whose callers are told apart; `None` checks no credentials.
+    pub account: Option<Account>,
+    /// A folder for the keys of EC2 Instance Connect, a file for each user; see sshd(8),
+    /// `AuthorizedKeysFile`.
+    pub pushed_keys: Option<PathBuf>,
     /// What the service does to test those who rely on it.
     pub faults: Faults,
 }
@@ -98,14 +111,18 @@ impl Default for EndpointConfig {
                 platform_name: "ssmport embedded endpoint".to_owned(),
                 platform_version: env!("CARGO_PKG_VERSION").to_owned(),
                 ip: "127.0.0.1".to_owned(),
+                ec2: true,
+                ..Node::default()
             }],
             agent_version: AGENT_VERSION.to_owned(),
             pace: None,
             deny_loopback: false,
             hosts: Vec::new(),
+            pushed_keys: None,
             quirks: Quirks::default(),
             kms_key: None,
             requires_challenge: false,
+            account: None,
             faults: Faults::default(),
         }
     }
@@ -130,8 +147,15 @@ impl Endpoint {
     /// When the system tells no address, or has no randomness for the session tokens.
     pub fn start(listener: TcpListener, config: EndpointConfig) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let kms = Arc::new(Kms::new(config.kms_key.as_deref())?);
-        let service = Service::new(config.nodes.clone())?.with_kms(Arc::clone(&kms));
+        let kms = Kms::new(config.kms_key.as_deref())?;
+        let kms = Arc::new(match &config.account {
+            Some(account) => kms.of_account(account.id()),
+            None => kms,
+        });
+        let service = Service::new(config.nodes.clone())?
+            .with_kms(Arc::clone(&kms))
+            .with_account(config.account.clone())
+            .with_pushed_keys(config.pushed_keys.clone().map(PushedKeys::new));
         let service = Arc::new(Mutex::new(service));
         let agents = Agents::new(&config, Arc::clone(&kms));
         let faults = FaultyService::new(config.faults, now());

@@ -1,5 +1,9 @@
 //! The nodes that the endpoint pretends to have.
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
 /// A managed node, as DescribeInstanceInformation shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
@@ -7,6 +11,8 @@ pub struct Node {
     pub id: String,
     /// Computer name and Name tag in one.
     pub name: String,
+    /// Its other tags.
+    pub tags: BTreeMap<String, String>,
     /// Four numbers with dots, for example `3.3.0.0`.
     pub agent_version: String,
     /// The distribution, for example `Amazon Linux`.
@@ -15,6 +21,35 @@ pub struct Node {
     pub platform_version: String,
     /// The address that the node has, in its usual text form.
     pub ip: String,
+    /// Its name in the private network, if it has one.
+    pub private_dns: Option<String>,
+    /// Whether its agent is there.
+    pub ping_status: PingStatus,
+    /// Whether EC2 knows it too.
+    pub ec2: bool,
+}
+
+/// What the service last heard of a node's agent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum PingStatus {
+    /// It is there.
+    #[default]
+    Online,
+    /// It was there.
+    ConnectionLost,
+    /// It has not been there for long.
+    Inactive,
+}
+
+impl PingStatus {
+    /// As AWS writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Online => "Online",
+            Self::ConnectionLost => "ConnectionLost",
+            Self::Inactive => "Inactive",
+        }
+    }
 }
 
 impl Node {
@@ -23,28 +58,37 @@ impl Node {
         if self.id.starts_with("mi-") { "ManagedInstance" } else { "EC2Instance" }
     }
 
-    /// The node's value under a filter key of DescribeInstanceInformation. A key that AWS knows
-    /// and no node here has anything for gives the empty text, which no filter value can be.
+    /// Whether sessions can be started on it.
+    pub fn is_connected(&self) -> bool {
+        self.ping_status == PingStatus::Online
+    }
+
+    /// All tags, Name among them.
+    pub fn all_tags(&self) -> impl Iterator<Item = (&str, &str)> {
+        let others = self.tags.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+        [("Name", self.name.as_str())].into_iter().chain(others)
+    }
+
+    /// The node's values under a filter key of DescribeInstanceInformation; none where AWS knows
+    /// the key and the node has nothing for it.
     ///
     /// None means that there is no such key.
-    pub(super) fn filter_value(&self, key: &str) -> Option<&str> {
+    pub(super) fn filter_values(&self, key: &str) -> Option<Vec<&str>> {
         Some(match key {
-            "InstanceIds" => &self.id,
-            "AgentVersion" => &self.agent_version,
-            "PingStatus" => PING_STATUS,
-            "PlatformTypes" => PLATFORM_TYPE,
-            "ResourceType" => self.resource_type(),
-            "tag:Name" => &self.name,
-            "tag-key" => "Name",
-            "ActivationIds" | "IamRole" | "AssociationStatus" => "",
-            _ if key.starts_with("tag:") => "",
-            _ => return None,
+            "InstanceIds" => vec![&self.id],
+            "AgentVersion" => vec![&self.agent_version],
+            "PingStatus" => vec![self.ping_status.name()],
+            "PlatformTypes" => vec![PLATFORM_TYPE],
+            "ResourceType" => vec![self.resource_type()],
+            "tag-key" => self.all_tags().map(|(key, _)| key).collect(),
+            "ActivationIds" | "IamRole" | "AssociationStatus" => Vec::new(),
+            _ => {
+                let name = key.strip_prefix("tag:")?;
+                self.all_tags().filter(|(key, _)| *key == name).map(|(_, value)| value).collect()
+            }
         })
     }
 }
-
-/// Every node's agent is this very process.
-pub(super) const PING_STATUS: &str = "Online";
 
 /// The kind of system that every node claims to be.
 pub(super) const PLATFORM_TYPE: &str = "Linux";

@@ -19,16 +19,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+use super::account::{Account, Caller, TemporaryKey};
 use super::describe::{DescribeNodes, DescribeSessions, Page};
 use super::document::{DEFAULT_DOCUMENT, Parameters, Workload, short_name};
 use super::error::{ServiceError, check_length};
 use super::kms::Kms;
 use super::node::Node;
-use super::session::{DataChannel, Session, SessionState};
+use super::pushed_keys::PushedKeys;
+use super::session::{DataChannel, Owner, Session, SessionState};
+use super::task::Task;
 use super::token::{Mint, Token};
 
 /// Nodes and sessions of one endpoint.
@@ -45,6 +48,9 @@ pub struct Service {
     mint: Mint,
     started: u64,
     kms: Option<Arc<Kms>>,
+    account: Option<Account>,
+    tasks: Vec<Task>,
+    pushed_keys: Option<PushedKeys>,
 }
 
 /// The request of StartSession.
@@ -83,6 +89,9 @@ impl Service {
             mint: Mint::seeded_by_system()?,
             started: 0,
             kms: None,
+            account: None,
+            tasks: Vec::new(),
+            pushed_keys: None,
         })
     }
 
@@ -96,13 +105,82 @@ impl Service {
         self.kms.as_deref()
     }
 
+    /// With an account, to which all its callers belong, and its tasks of ECS.
+    pub fn with_account(self, account: Option<Account>) -> Self {
+        let tasks = account.as_ref().map(|account| account.tasks().to_vec());
+        Self { account, tasks: tasks.unwrap_or_default(), ..self }
+    }
+
+    /// With a place for the keys of EC2 Instance Connect.
+    pub fn with_pushed_keys(self, pushed_keys: Option<PushedKeys>) -> Self {
+        Self { pushed_keys, ..self }
+    }
+
+    /// Where keys of EC2 Instance Connect go.
+    pub fn pushed_keys(&self) -> Option<&PushedKeys> {
+        self.pushed_keys.as_ref()
+    }
+
+    /// The running tasks of ECS.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// The nodes, in the order of their ids.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    /// The account, if callers are told apart.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// Temporary keys for a caller; none without an account, or when there are too many.
+    pub fn issue_key(
+        &mut self,
+        caller: Caller,
+        duration: Duration,
+        now: SystemTime,
+    ) -> Option<&TemporaryKey> {
+        self.account.as_mut()?.issue(caller, duration, now, &mut self.mint)
+    }
+
+    /// The account, to use up a code.
+    pub fn account_mut(&mut self) -> Option<&mut Account> {
+        self.account.as_mut()
+    }
+
+    /// A node by its id.
+    pub fn node(&self, id: &str) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    /// A session that is alive or remembered.
+    pub fn session(&self, id: &str) -> Option<&Session> {
+        self.live.get(id).or_else(|| self.ended.iter().find(|session| session.id == id))
+    }
+
+    /// As [`start_session_of`](Self::start_session_of), for the caller that has no name.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_session(
+        &mut self,
+        request: StartSession,
+        now: SystemTime,
+    ) -> Result<Ticket, ServiceError> {
+        self.start_session_of(Owner::default(), request, now)
+    }
+
     /// Starts a session: it waits for its data channel from now on.
     ///
     /// # Errors
     /// The target is no node of this endpoint, the document or its parameters are refused, a text
     /// is empty or too long, or too many sessions are alive.
-    pub fn start_session(
+    pub fn start_session_of(
         &mut self,
+        owner: Owner,
         request: StartSession,
         now: SystemTime,
     ) -> Result<Ticket, ServiceError> {
@@ -112,7 +190,7 @@ impl Service {
         if let Some(reason) = &request.reason {
             check_length("reason", reason, REASON_LIMIT)?;
         }
-        if !self.nodes.contains_key(&request.target) {
+        if !self.has_connected(&request.target) {
             return Err(ServiceError::TargetNotConnected { target: request.target });
         }
         let workload = Workload::from_document(document, &request.parameters)?;
@@ -121,12 +199,13 @@ impl Service {
         if self.live.len() >= LIVE_LIMIT {
             return Err(ServiceError::TooManySessions { limit: LIVE_LIMIT });
         }
-        let session_id = self.mint.session_id(USER);
+        let session_id = self.mint.session_id(&owner.name);
         let token = self.mint.token();
         let session = Session {
             id: session_id.clone(),
             target: request.target,
             document: short_name(document).to_owned(),
+            owner,
             reason: request.reason,
             started: now,
             ending: None,
@@ -244,7 +323,7 @@ impl Service {
             self.live.values().collect()
         };
         sessions.sort_unstable_by_key(|session| std::cmp::Reverse(session.serial));
-        question.page(sessions.into_iter(), OWNER)
+        question.page(sessions.into_iter())
     }
 
     /// The nodes, in the order of their ids.
@@ -255,13 +334,21 @@ impl Service {
         question.page(self.nodes.values())
     }
 
-    /// Whether `target` is a node of this endpoint.
+    /// Whether `target` is a node of this endpoint, and its agent there.
     ///
     /// # Errors
     /// [`ServiceError::Constraint`] for an empty or too long target.
     pub fn is_connected(&self, target: &str) -> Result<bool, ServiceError> {
         check_length("target", target, TARGET_LIMIT)?;
-        Ok(self.nodes.contains_key(target))
+        Ok(self.has_connected(target))
+    }
+
+    fn has_connected(&self, target: &str) -> bool {
+        let is_container = || {
+            let mut tasks = self.tasks.iter().filter(|task| task.execute_command);
+            tasks.any(|task| task.containers.iter().any(|one| task.target(one) == target))
+        };
+        self.nodes.get(target).is_some_and(Node::is_connected) || is_container()
     }
 
     /// Callers that never come back must not use up [`LIVE_LIMIT`].
@@ -297,12 +384,6 @@ pub const LIVE_LIMIT: usize = 1024;
 
 /// How many ended sessions are remembered.
 pub const ENDED_LIMIT: usize = 1024;
-
-/// `Owner` of every session: there is one user here and no accounts.
-pub const OWNER: &str = "arn:aws:iam::000000000000:user/local";
-
-/// The part of a session id before its hyphen, which AWS takes from the owner's name.
-const USER: &str = "local";
 
 // AWS's limits in characters.
 const TARGET_LIMIT: usize = 400;

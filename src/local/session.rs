@@ -1,6 +1,9 @@
 //! One session as the control plane sees it: who started it, what it carries, how far it got.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
 use tokio::sync::watch;
 
@@ -16,6 +19,8 @@ pub struct Session {
     pub target: String,
     /// The name of the session's document.
     pub document: String,
+    /// Whose it is.
+    pub owner: Owner,
     /// Why it was started, in the caller's words.
     pub reason: Option<String>,
     /// When StartSession was answered.
@@ -27,6 +32,25 @@ pub struct Session {
     pub(super) token: Option<Token>,
     pub(super) openings: u32,
     pub(super) state: watch::Sender<SessionState>,
+}
+
+/// Whose a session is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// What DescribeSessions shows.
+    pub arn: Cow<'static, str>,
+    /// A user's name, or that of a role's session: what session ids begin with.
+    pub name: Cow<'static, str>,
+    /// Unique for ever, unlike the name.
+    pub user_id: Cow<'static, str>,
+}
+
+impl Default for Owner {
+    /// The one caller of an endpoint without an account.
+    fn default() -> Self {
+        let arn = Cow::Borrowed("arn:aws:iam::000000000000:user/local");
+        Self { arn, name: Cow::Borrowed("local"), user_id: Cow::Borrowed("AIDALOCALLOCALLOCAL00") }
+    }
 }
 
 /// When and why a session ended.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::hint::black_box;
 use std::io;
 
+use data_encoding::{BASE32, BASE64, HEXLOWER};
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
@@ -22,14 +23,18 @@ impl Token {
 
     /// Whether `presented` is this token. The time it takes does not tell where the two differ.
     pub fn matches(&self, presented: &str) -> bool {
-        let (ours, theirs) = (self.0.as_bytes(), presented.as_bytes());
-        // The length is no secret: it is the same for every token.
-        if ours.len() != theirs.len() {
-            return false;
-        }
-        let difference = ours.iter().zip(theirs).fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
-        difference == 0
+        is_same(self.0.as_bytes(), presented.as_bytes())
     }
+}
+
+/// Whether two secrets are the same. The time it takes does not tell where they differ; their
+/// lengths are no secret.
+pub fn is_same(ours: &[u8], theirs: &[u8]) -> bool {
+    if ours.len() != theirs.len() {
+        return false;
+    }
+    let difference = ours.iter().zip(theirs).fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
+    difference == 0
 }
 
 impl fmt::Debug for Token {
@@ -63,6 +68,38 @@ impl Mint {
         Token(hex(&secret))
     }
 
+    /// The id of an access key, a user or a role: a prefix that tells which, and 16 or 17 of the
+    /// letters and digits that base32 has. It is a name and no secret.
+    pub fn unique_id(&mut self, prefix: &str) -> String {
+        let mut bytes = [0; 15];
+        self.rng.fill_bytes(&mut bytes);
+        let mut id = BASE32.encode(&bytes);
+        // AWS's access keys have 20 characters, its principals 21.
+        id.truncate(if matches!(prefix, "AKIA" | "ASIA") { 16 } else { 17 });
+        format!("{prefix}{id}")
+    }
+
+    /// What a virtual MFA device and its service share.
+    pub fn mfa_seed(&mut self) -> [u8; 20] {
+        let mut seed = [0; 20];
+        self.rng.fill_bytes(&mut seed);
+        seed
+    }
+
+    /// A secret access key: 40 characters of base64, as AWS has them.
+    pub fn secret_access_key(&mut self) -> String {
+        let mut bytes = [0; 30];
+        self.rng.fill_bytes(&mut bytes);
+        BASE64.encode(&bytes)
+    }
+
+    /// The id of a task of ECS: 32 hexadecimal digits. It is a name and no secret.
+    pub fn task_id(&mut self) -> String {
+        let mut bytes = [0; 16];
+        self.rng.fill_bytes(&mut bytes);
+        hex(&bytes)
+    }
+
     /// A session id in the form that AWS gives them: who started it, a hyphen, 17 lower-case
     /// hexadecimal digits. It is a name and no secret.
     pub fn session_id(&mut self, user: &str) -> String {
@@ -75,7 +112,7 @@ impl Mint {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(bytes)
 }
 
 /// 256 bits: the 128 that no one can guess, and as many again.

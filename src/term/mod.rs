@@ -5,14 +5,17 @@
 //!                             |
 //!                             +-----> commands for us: ~.  ~?  ~-
 //!   window   -> sizes() ------------> the session's terminal size
+//!   device  <-> ask_secret()          a question before the session, whatever stdin is
 //! ```
 //!
 //! Nothing here knows of sessions. Bytes go through as they are: nothing is decoded on the way.
 
 mod escapes;
+mod prompt;
 mod raw_mode;
 mod size;
 
 pub use escapes::{Command, ESCAPES_HELP, Escapes};
+pub use prompt::ask_secret;
 pub use raw_mode::{RawMode, is_raw, restore, restore_on_panic};
 pub use size::{Size, size_of_stdout, sizes};

@@ -7,6 +7,8 @@ use std::{
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode, is_raw_mode_enabled};
 
+use super::prompt;
+
 /// The terminal on standard input in raw mode: every key is a byte, nothing is echoed. Dropping
 /// it restores the terminal.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub fn is_raw() -> bool {
 pub fn restore() {
     // A terminal that has vanished needs no restoring.
     let _ = disable_raw_mode();
+    prompt::restore();
 }
 
 /// Has a panic restore the terminal before it prints, so that its message can be read.

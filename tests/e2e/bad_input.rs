@@ -33,7 +33,7 @@ fn malformed_arguments_are_wrong_usage() {
         (&["forward", "[::1:1:h:2", "-t", "local"], "is not of the form"),
         (&["forward", "0:80", "99999:80", "-t", "local"], "`99999` is not a port"),
         (&["forward", "-t", "local"], "<SPEC>"),
-        (&["forward", "0:80"], "--target <TARGET>"),
+        (&["forward", "0:80"], "no target is given"),
         (&["forward", "0:80", "-t", ""], "--target <TARGET>"),
         (&["forward", "0:80", "-t", "i-"], "'i-'"),
         (&["forward", "0:80", "-t", "i-nothex00"], "'i-nothex00'"),

@@ -7,6 +7,8 @@
 
 mod support;
 
+mod account_keys;
+mod account_mfa;
 mod aws_cli;
 mod bad_input;
 mod bulk;
@@ -24,8 +26,13 @@ mod faults_programs;
 mod idle;
 mod kills;
 mod local_side;
+mod login;
 mod lost_service;
 mod many_sessions;
+mod mfa_account;
+mod mfa_bad_input;
+mod mfa_cache;
+mod mfa_prompt;
 #[cfg(feature = "aws")]
 mod networks_families;
 #[cfg(feature = "aws")]

@@ -10,8 +10,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::*;
-use crate::aws::transport::Transport;
+use super::{
+    super::{endpoints::Endpoints, http_client::HttpWay},
+    *,
+};
 
 const TARGET: &str = "i-0123456789abcdef0";
 const SESSION: &str = "jane-0a1b2c3d4e5f6a7b8";
@@ -23,16 +25,17 @@ fn keys() -> Credentials {
 
 /// An account that knows nothing of the machine's environment, files or certificates.
 fn account(endpoint: &str, credentials: impl ProvideCredentials + 'static) -> Account {
+    let http = HttpWay::trusting_nobody();
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
-        .http_client(Transport::new(&Authorities::default()).client())
+        .http_client(http.client())
         .retry_config(RetryConfig::disabled())
         .build();
     Account::new(Configuration {
         region: "eu-west-1".to_owned(),
-        ssm_endpoint: Some(endpoint.to_owned()),
-        kms_endpoint: Some(endpoint.to_owned()),
+        endpoints: Endpoints { all: Some(endpoint.to_owned()), ..Endpoints::default() },
+        http,
         signs: true,
         sdk,
         authorities: Authorities::default(),

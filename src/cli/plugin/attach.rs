@@ -157,8 +157,10 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
     let settings = crate::aws::Settings {
         profile: invocation.profile.clone(),
         region: Some(invocation.region.clone()).filter(|region| !region.is_empty()),
-        ssm_endpoint: invocation.ssm_endpoint.clone(),
-        kms_endpoint: None,
+        endpoints: crate::aws::Endpoints::default()
+            .with(crate::aws::Service::Ssm, invocation.ssm_endpoint.clone()),
+        // Its callers read what it prints, and hold its terminal.
+        mfa: crate::aws::Mfa::default(),
     };
     Ok(Box::new(super::super::control::AwsControl::new(settings, invocation.target.clone())))
 }

@@ -191,9 +191,16 @@ Host *
     fn aliases_are_names_of_targets() {
         let alias = "web-1.prod=local".parse::<Alias>().unwrap();
         assert_eq!((&*alias.name, &*alias.target), ("web-1.prod", "local"));
-        for text in
-            ["web", "=local", "web=", "web=nowhere", "-o=local", "a b=local", "*=local", "!a=local"]
-        {
+        for text in [
+            "web",
+            "=local",
+            "web=",
+            "web=i-nowhere",
+            "-o=local",
+            "a b=local",
+            "*=local",
+            "!a=local",
+        ] {
             assert!(text.parse::<Alias>().is_err(), "{text}");
         }
         assert!("a=ecs:my cluster_t_r".parse::<Alias>().unwrap_err().contains("no host name"));

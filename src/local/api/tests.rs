@@ -1,6 +1,10 @@
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
+
+use http::HeaderName;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::local::node::Node;
 
 const BASE: &str = "ws://127.0.0.1:8080";
 const NODE: &str = "i-0123456789abcdef0";
@@ -13,6 +17,7 @@ fn service() -> Service {
         platform_name: "Amazon Linux".to_owned(),
         platform_version: "2023".to_owned(),
         ip: "127.0.0.1".to_owned(),
+        ..Node::default()
     };
     Service::new([node]).expect("the system has random bytes")
 }
@@ -22,21 +27,42 @@ fn now() -> SystemTime {
 }
 
 fn call(service: &mut Service, operation: &str, body: &str) -> Reply {
-    let target = format!("AmazonSSM.{operation}");
-    answer(Some(&target), body.as_bytes(), service, BASE, now())
+    call_target(service, Some(&format!("AmazonSSM.{operation}")), body.as_bytes())
+}
+
+fn call_target(service: &mut Service, target: Option<&str>, body: &[u8]) -> Reply {
+    let named = target.map(|target| (HeaderName::from_static(TARGET), target.parse().unwrap()));
+    let headers = HeaderMap::from_iter(named);
+    answer(&request(&Method::POST, &Uri::from_static("/"), &headers, body), service)
+}
+
+fn request<'a>(
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    body: &'a [u8],
+) -> Request<'a> {
+    let peer = std::net::Ipv4Addr::LOCALHOST.into();
+    Request { method, uri, headers, body, id: "1-2-3", stream_base: BASE, peer, now: now() }
+}
+
+fn parse(reply: &Reply) -> Value {
+    assert_eq!(reply.content_type, "application/x-amz-json-1.1");
+    serde_json::from_str(&reply.body).expect("JSON")
 }
 
 fn accepted(service: &mut Service, operation: &str, body: &str) -> Value {
     let reply = call(service, operation, body);
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
     assert_eq!(reply.refused, None);
-    reply.body
+    parse(&reply)
 }
 
 fn refused(operation: &str, body: &str) -> (String, String) {
     let reply = call(&mut service(), operation, body);
     assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{}", reply.body);
-    let text = |name: &str| reply.body[name].as_str().expect("a string").to_owned();
+    let answer = parse(&reply);
+    let text = |name: &str| answer[name].as_str().expect("a string").to_owned();
     assert_eq!(reply.refused, Some(text("__type").as_str()));
     (text("__type"), text("message"))
 }
@@ -207,9 +233,9 @@ fn unknown_operations_are_refused_as_such() {
         Some(""),
     ];
     for target in targets {
-        let reply = answer(target, b"{}", &mut service, BASE, now());
+        let reply = call_target(&mut service, target, b"{}");
         assert_eq!(reply.status, StatusCode::BAD_REQUEST);
-        assert_eq!(reply.body["__type"], "UnknownOperationException", "{target:?}");
+        assert_eq!(parse(&reply)["__type"], "UnknownOperationException", "{target:?}");
     }
 }
 
@@ -221,7 +247,41 @@ fn a_body_that_is_not_the_operations_json_is_refused() {
     }
     let body = r#"{"State": "Active", "MaxResults": -1}"#;
     assert_eq!(refused("DescribeSessions", body).0, "SerializationException");
-    let reply =
-        answer(Some("AmazonSSM.GetConnectionStatus"), &[0xff, 0xfe], &mut service(), BASE, now());
-    assert_eq!(reply.body["__type"], "SerializationException");
+    let target = Some("AmazonSSM.GetConnectionStatus");
+    let reply = call_target(&mut service(), target, &[0xff, 0xfe]);
+    assert_eq!(parse(&reply)["__type"], "SerializationException");
+}
+
+#[test]
+fn an_unknown_action_is_refused_in_the_services_form() {
+    let form = HeaderMap::from_iter([(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8"),
+    )]);
+    let ask = |body: &str| {
+        let uri = Uri::from_static("/");
+        let reply = answer(&request(&Method::POST, &uri, &form, body.as_bytes()), &mut service());
+        assert_eq!((reply.content_type, reply.status), ("text/xml", StatusCode::BAD_REQUEST));
+        assert_eq!(reply.refused, Some("InvalidAction"));
+        reply.body
+    };
+    assert_eq!(
+        ask("Action=A%3Cb&Version=2011-06-15"),
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ErrorResponse><Error><Type>Sender</Type>\
+         <Code>InvalidAction</Code><Message>Could not find operation A&lt;b for version \
+         2011-06-15</Message></Error><RequestId>1-2-3</RequestId></ErrorResponse>"
+    );
+    let ec2 = ask("Action=DescribeNothing&Version=2016-11-15");
+    assert!(ec2.contains("<Response><Errors><Error><Code>InvalidAction</Code>"), "{ec2}");
+    assert!(ec2.ends_with("<RequestID>1-2-3</RequestID></Response>"), "{ec2}");
+}
+
+#[test]
+fn a_query_without_a_body_is_a_request_too() {
+    let uri = Uri::from_static("/?Action=Nothing&Version=2010-05-08");
+    assert!(is_request(&uri));
+    assert!(!is_request(&Uri::from_static("/?Version=2010-05-08")));
+    let headers = HeaderMap::new();
+    let reply = answer(&request(&Method::GET, &uri, &headers, b""), &mut service());
+    assert!(reply.body.contains("Could not find operation Nothing"), "{}", reply.body);
 }

@@ -19,7 +19,10 @@ impl HttpEndpoint {
         let config = EndpointConfig::default();
         let kms = Arc::new(Kms::new(None)?);
         let service = Arc::new(Mutex::new(Service::new(config.nodes)?.with_kms(kms)));
-        Ok(Self(Connection { service, gateway: Arc::new(NoGateway), hosts: Arc::new([]) }))
+        let (gateway, hosts): (Arc<dyn Gateway>, Arc<[String]>) =
+            (Arc::new(NoGateway), Arc::new([]));
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40000));
+        Ok(Self(Connection { peer, service, gateway, hosts }))
     }
 
     /// Takes a connection on which `requests` come, and then nothing more until it gives up

@@ -34,6 +34,7 @@ impl Endpoint {
             platform_name: "Amazon Linux".to_owned(),
             platform_version: "2023".to_owned(),
             ip: "127.0.0.1".to_owned(),
+            ..Node::default()
         };
         let service = Service::new([node]).expect("the system has random bytes");
         let service = Arc::new(Mutex::new(service));

@@ -13,6 +13,7 @@ fn node(id: &str) -> Node {
         platform_name: "Amazon Linux".to_owned(),
         platform_version: "2023".to_owned(),
         ip: "127.0.0.1".to_owned(),
+        ..Node::default()
     }
 }
 
@@ -323,7 +324,7 @@ fn sessions_are_filtered_by_all_filters_together() {
     assert_eq!(found(&[("Target", "i-0fffffffffffffff0")]), Ok(0));
     assert_eq!(found(&[("Status", "Connected")]), Ok(1));
     assert_eq!(found(&[("SessionId", &id), ("Status", "Connecting")]), Ok(0));
-    assert_eq!(found(&[("Owner", OWNER), ("AccessType", "Standard")]), Ok(2));
+    assert_eq!(found(&[("Owner", &Owner::default().arn), ("AccessType", "Standard")]), Ok(2));
     let error = found(&[("InvokedAfter", "2026-01-01T00:00:00Z")]).expect_err("not evaluated");
     assert_eq!(error.code(), "InvalidFilterKey");
 }

@@ -8,19 +8,24 @@
 //!   Plugin           session-manager-plugin   AwsCli    aws, with the plugin on its PATH
 //!   Tmux             a program on a terminal whose screen can be looked at
 //!   Ansible          ansible, by way of the plugin; ObjectStore is the bucket that it needs
+//!   Account          an endpoint whose users the AWS CLI is; their codes are oathtool's
 //!   Postgres, Nginx, Sshd                     what is forwarded
 //!   HttpServer       a service of AWS in a few lines
+//!   Sts, Home        codes of MFA, and the settings of AWS that several programs share
 //!   Relay            a way to an endpoint that can be listened in on, and cut
 //!   ConnectProxy     an HTTP proxy in a few lines, which may misbehave; Tinyproxy is a real one
 //!   Network, Host    network namespaces with a cable between them
 //! ```
 
+mod account;
 mod ansible;
 mod aws_cli;
 mod connect_proxy;
 mod digest;
 mod endpoint;
 mod forward;
+#[cfg(feature = "aws")]
+pub mod home;
 mod http_server;
 #[cfg(feature = "aws")]
 mod network;
@@ -33,6 +38,8 @@ mod program;
 #[cfg(feature = "aws")]
 mod relay;
 mod sshd;
+#[cfg(feature = "aws")]
+pub mod sts;
 mod terminal;
 #[cfg(feature = "aws")]
 mod tinyproxy;
@@ -40,6 +47,7 @@ mod tmux;
 mod tools;
 mod transcript;
 
+pub use account::{Account, Keys, example, mfa_code, mfa_serial};
 pub use ansible::Ansible;
 pub use aws_cli::AwsCli;
 pub use connect_proxy::{ConnectProxy, Habit};

@@ -1,13 +1,25 @@
-//! The KMS API as AWS's programs speak it: JSON 1.1, bytes in base64.
+//! The KMS API: data keys, with bytes in base64.
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{EncryptionContext, Kms, KmsError};
-use crate::wire::Base64;
+use super::{ApiError, Call, authorization::Denial, json::read, resource::Resource};
+use crate::{
+    local::kms::{EncryptionContext, Kms, KmsError},
+    wire::Base64,
+};
 
-/// What stands in front of an operation's name in `X-Amz-Target`.
-pub const TARGET_PREFIX: &str = "TrentService.";
+/// Whether the caller may use the endpoint's key: its policies decide alone, as where a key's own
+/// policy leaves it to the account.
+///
+/// # Errors
+/// [`Denial`].
+pub fn authorize(operation: &str, call: &Call<'_>, kms: &Kms) -> Result<(), Denial> {
+    match kms.key() {
+        Some(key) => call.authorize(&format!("kms:{operation}"), &Resource::of(key.to_owned())),
+        None => Ok(()),
+    }
+}
 
 /// Performs an operation; `None` when there is none of this name here.
 pub fn perform(operation: &str, body: &[u8], kms: &Kms) -> Option<Result<Value, ApiError>> {
@@ -16,17 +28,6 @@ pub fn perform(operation: &str, body: &[u8], kms: &Kms) -> Option<Result<Value, 
         "Decrypt" => Some(decrypt(body, kms)),
         _ => None,
     }
-}
-
-/// Why a request was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    /// By the key service.
-    #[error(transparent)]
-    Kms(#[from] KmsError),
-    /// The request is not what its operation takes.
-    #[error(transparent)]
-    Serialization(#[from] serde_json::Error),
 }
 
 // Every member is optional to serde, so that one that is missing is refused by name.
@@ -90,10 +91,6 @@ fn decrypt(body: &[u8], kms: &Kms) -> Result<Value, ApiError> {
     }))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    Ok(serde_json::from_slice(body)?)
-}
-
 fn missing(member: &str) -> ApiError {
     constraint(member, "Member must not be null")
 }
@@ -105,16 +102,20 @@ fn constraint(member: &str, constraint: &str) -> ApiError {
     KmsError::Validation(text).into()
 }
 
+/// What stands in front of an operation's name in `X-Amz-Target`.
+pub const TARGET: &str = "TrentService";
+
+/// Its name in signatures.
+pub const SIGNING_NAME: &str = "kms";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local::api::Protocol;
 
     fn call(kms: &Kms, operation: &str, body: &Value) -> Result<Value, String> {
         let performed = perform(operation, body.to_string().as_bytes(), kms).unwrap();
-        performed.map_err(|error| match error {
-            ApiError::Kms(error) => format!("{}: {error}", error.code()),
-            ApiError::Serialization(error) => error.to_string(),
-        })
+        performed.map_err(|error| format!("{}: {error}", error.code(Protocol::Json)))
     }
 
     #[test]

@@ -71,6 +71,14 @@ async fn credentials_are_kept_until_shortly_before_they_expire() {
 }
 
 #[tokio::test]
+async fn short_lived_credentials_are_used_for_three_quarters_of_their_time() {
+    let (store, _) = Script::store(&[Key("first", Some(40)), Key("second", None)]);
+    assert_eq!(key(&store, 0).await, "first");
+    assert_eq!(key(&store, 29).await, "first");
+    assert_eq!(key(&store, 30).await, "second");
+}
+
+#[tokio::test]
 async fn undated_credentials_are_looked_up_again_after_a_minute() {
     let (store, _) = Script::store(&[Key("first", None), Key("second", None)]);
     assert_eq!(key(&store, 100).await, "first");
@@ -84,7 +92,7 @@ async fn a_failing_source_does_not_take_away_what_still_holds() {
     assert_eq!(key(&store, 0).await, "first");
     assert_eq!(key(&store, 999).await, "first");
     let expired = store.at(second(1000)).await.unwrap_err();
-    assert!(super::super::error::chain(&expired).ends_with("the source is broken"));
+    assert!(crate::aws::error::chain(&expired).ends_with("the source is broken"));
 }
 
 #[tokio::test]

@@ -1,147 +1,101 @@
-//! The SSM API, and KMS's behind the same address, as AWS's programs speak them: JSON 1.1, one operation a request.
-//!
-//! `X-Amz-Target: AmazonSSM.StartSession` names the operation, the body is its request. A success
-//! is status 200 and the operation's response; a refusal is status 400 and
-//! `{"__type": code, "message": text}`. This file turns one into the other and touches no socket.
-//! Members that it does not know are ignored, and signatures are not looked at: the endpoint has no
-//! users to tell apart.
+//! The SSM API: sessions and nodes.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::StatusCode;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use thiserror::Error;
 
-use super::describe::{ACCESS_TYPE, DescribeNodes, DescribeSessions, Page};
-use super::document::Parameters;
-use super::error::ServiceError;
-use super::kms::{KmsError, api as kms_api};
-use super::node::{Node, PING_STATUS, PLATFORM_TYPE};
-use super::service::{OWNER, Service, StartSession, Ticket};
-use super::session::Session;
+use super::{ApiError, Call, authorization::Denial, json::read, resource::Resource};
+use crate::local::{
+    describe::{ACCESS_TYPE, DescribeNodes, DescribeSessions, Page},
+    document::{DEFAULT_DOCUMENT, Parameters},
+    error::ServiceError,
+    node::{Node, PLATFORM_TYPE},
+    service::{Service, StartSession, Ticket},
+    session::Session,
+};
 
-/// What goes back to the caller. It may hold a token, hence no `Debug`.
-pub struct Reply {
-    /// 200 or 400.
-    pub status: StatusCode,
-    /// The operation's response, or the error.
-    pub body: Value,
-    /// The error's AWS code, for the log.
-    pub refused: Option<&'static str>,
-}
-
-/// Answers one request.
-///
-/// `target` is the value of `X-Amz-Target`; `stream_base` is where the caller reaches this endpoint
-/// for WebSockets, for example `ws://127.0.0.1:8080`.
-pub fn answer(
-    target: Option<&str>,
-    body: &[u8],
+/// Performs an operation; `None` when there is none of this name here.
+pub fn perform(
+    operation: &str,
+    call: &Call<'_>,
     service: &mut Service,
-    stream_base: &str,
-    now: SystemTime,
-) -> Reply {
-    match perform(target, body, service, stream_base, now) {
-        Ok(body) => Reply { status: StatusCode::OK, body, refused: None },
-        Err(error) => Reply {
-            status: StatusCode::BAD_REQUEST,
-            body: json!({ "__type": error.code(), "message": error.to_string() }),
-            refused: Some(error.code()),
-        },
-    }
-}
-
-fn perform(
-    target: Option<&str>,
-    body: &[u8],
-    service: &mut Service,
-    stream_base: &str,
-    now: SystemTime,
-) -> Result<Value, ApiError> {
-    let operation = target.and_then(|target| target.strip_prefix(TARGET_PREFIX));
-    Ok(match operation {
-        Some("StartSession") => {
-            let ticket = service.start_session(read::<StartSessionBody>(body)?.request()?, now)?;
-            show_ticket(&ticket, stream_base)
-        }
-        Some("ResumeSession") => {
-            let session_id = read::<SessionIdBody>(body)?.session_id()?;
-            show_ticket(&service.resume_session(&session_id)?, stream_base)
-        }
-        Some("TerminateSession") => {
-            let session_id = read::<SessionIdBody>(body)?.session_id()?;
-            service.terminate_session(&session_id, now)?;
-            json!({ "SessionId": session_id })
-        }
-        Some("DescribeSessions") => {
-            let question = read::<DescribeSessionsBody>(body)?.question()?;
-            let page = service.describe_sessions(&question, now)?;
-            show_page("Sessions", &page, show_session)
-        }
-        Some("DescribeInstanceInformation") => {
-            let question = read::<DescribeNodesBody>(body)?.question();
-            let page = service.describe_nodes(&question)?;
-            show_page("InstanceInformationList", &page, |node| show_node(node, now))
-        }
-        Some("GetConnectionStatus") => {
-            let target = read::<TargetBody>(body)?.target;
-            let target = target.ok_or(ServiceError::missing("target"))?;
-            let connected = service.is_connected(&target)?;
-            let status = if connected { "connected" } else { "notconnected" };
-            json!({ "Target": target, "Status": status })
-        }
-        _ => {
-            let answer = target.zip(service.kms()).and_then(|(target, kms)| {
-                kms_api::perform(target.strip_prefix(kms_api::TARGET_PREFIX)?, body, kms)
-            });
-            let unknown = || ApiError::UnknownOperation {
-                target: target.unwrap_or("nothing").chars().take(128).collect(),
-            };
-            answer.ok_or_else(unknown)??
-        }
+) -> Option<Result<Value, ApiError>> {
+    Some(match operation {
+        "StartSession" => start_session(call, service),
+        "ResumeSession" => resume_session(call, service),
+        "TerminateSession" => terminate_session(call, service),
+        "DescribeSessions" => describe_sessions(call, service),
+        "DescribeInstanceInformation" => describe_nodes(call, service),
+        "GetConnectionStatus" => get_connection_status(call, service),
+        _ => return None,
     })
 }
 
-/// Why a request was refused.
-#[derive(Debug, Error)]
-enum ApiError {
-    #[error(transparent)]
-    Service(#[from] ServiceError),
-
-    #[error(transparent)]
-    Kms(#[from] KmsError),
-
-    #[error("the request body cannot be read: {0}")]
-    Serialization(#[from] serde_json::Error),
-
-    #[error("X-Amz-Target names {target}, which this local Session Manager endpoint does not have")]
-    UnknownOperation { target: String },
+fn start_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+    let request = read::<StartSessionBody>(call.request.body)?.request()?;
+    authorize_start(&request, call, service)?;
+    let ticket = service.start_session_of(call.owner(), request, call.request.now)?;
+    Ok(show_ticket(&ticket, call.request.stream_base))
 }
 
-impl ApiError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Service(error) => error.code(),
-            Self::Kms(error) => error.code(),
-            Self::Serialization(_) => "SerializationException",
-            Self::UnknownOperation { .. } => "UnknownOperationException",
-        }
-    }
+/// The caller must be allowed to start sessions on the target, and with the document if it names
+/// one. Without one, AWS asks for the default document only where the target is allowed on the
+/// condition that it does.
+fn authorize_start(
+    request: &StartSession,
+    call: &Call<'_>,
+    service: &Service,
+) -> Result<(), Denial> {
+    let action = "ssm:StartSession";
+    let target = Resource::target(&request.target, call, service);
+    let on_target = |checks_document: &str| {
+        let keys = [("ssm:SessionDocumentAccessCheck", checks_document)];
+        call.authorize_with(action, &target, &keys)
+    };
+    let document = match &request.document {
+        None if on_target("false").is_ok() => return Ok(()),
+        None => DEFAULT_DOCUMENT,
+        Some(document) => document,
+    };
+    on_target("true")?;
+    call.authorize(action, &Resource::document(document, call))
 }
 
-impl From<kms_api::ApiError> for ApiError {
-    fn from(error: kms_api::ApiError) -> Self {
-        match error {
-            kms_api::ApiError::Kms(error) => Self::Kms(error),
-            kms_api::ApiError::Serialization(error) => Self::Serialization(error),
-        }
-    }
+fn resume_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+    let session_id = read::<SessionIdBody>(call.request.body)?.session_id()?;
+    call.authorize("ssm:ResumeSession", &Resource::session(&session_id, call, service))?;
+    Ok(show_ticket(&service.resume_session(&session_id)?, call.request.stream_base))
 }
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    Ok(serde_json::from_slice(body)?)
+fn terminate_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+    let session_id = read::<SessionIdBody>(call.request.body)?.session_id()?;
+    call.authorize("ssm:TerminateSession", &Resource::session(&session_id, call, service))?;
+    service.terminate_session(&session_id, call.request.now)?;
+    Ok(json!({ "SessionId": session_id }))
+}
+
+fn describe_sessions(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+    call.authorize("ssm:DescribeSessions", &Resource::all("ssm", call))?;
+    let question = read::<DescribeSessionsBody>(call.request.body)?.question()?;
+    let page = service.describe_sessions(&question, call.request.now)?;
+    Ok(show_page("Sessions", &page, show_session))
+}
+
+fn describe_nodes(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+    call.authorize("ssm:DescribeInstanceInformation", &Resource::all("ssm", call))?;
+    let question = read::<DescribeNodesBody>(call.request.body)?.question();
+    let page = service.describe_nodes(&question)?;
+    Ok(show_page("InstanceInformationList", &page, |node| show_node(node, call.request.now)))
+}
+
+fn get_connection_status(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+    let target = read::<TargetBody>(call.request.body)?.target;
+    let target = target.ok_or(ServiceError::missing("target"))?;
+    call.authorize("ssm:GetConnectionStatus", &Resource::target(&target, call, service))?;
+    let connected = service.is_connected(&target)?;
+    let status = if connected { "connected" } else { "notconnected" };
+    Ok(json!({ "Target": target, "Status": status }))
 }
 
 // Requests. Every member is optional to serde, so that one that is missing is refused by name.
@@ -256,7 +210,7 @@ impl DescribeNodesBody {
 
 // Responses.
 
-fn show_ticket(ticket: &Ticket, stream_base: &str) -> Value {
+pub fn show_ticket(ticket: &Ticket, stream_base: &str) -> Value {
     let session_id = &ticket.session_id;
     json!({
         "SessionId": session_id,
@@ -281,7 +235,7 @@ fn show_session(session: &Session) -> Value {
         "Status": session.state().name(),
         "StartDate": epoch_seconds(session.started),
         "DocumentName": session.document,
-        "Owner": OWNER,
+        "Owner": session.owner.arn,
         "AccessType": ACCESS_TYPE,
         "OutputUrl": {},
     });
@@ -298,7 +252,7 @@ fn show_session(session: &Session) -> Value {
 fn show_node(node: &Node, now: SystemTime) -> Value {
     json!({
         "InstanceId": node.id,
-        "PingStatus": PING_STATUS,
+        "PingStatus": node.ping_status.name(),
         "LastPingDateTime": epoch_seconds(now),
         "AgentVersion": node.agent_version,
         "IsLatestVersion": true,
@@ -320,7 +274,8 @@ fn epoch_seconds(time: SystemTime) -> Value {
 /// The path of a session's WebSocket, without the session id that follows.
 pub const STREAM_PATH: &str = "/v1/data-channel/";
 
-const TARGET_PREFIX: &str = "AmazonSSM.";
+/// What stands in front of an operation's name in `X-Amz-Target`.
+pub const TARGET: &str = "AmazonSSM";
 
-#[cfg(test)]
-mod tests;
+/// Its name in signatures.
+pub const SIGNING_NAME: &str = "ssm";

@@ -1,0 +1,169 @@
+//! The configuration file: what need not be typed each time.
+//!
+//! ```toml
+//! target = "bastion"                # where a command goes that names no target
+//!
+//! [targets]                         # aliases
+//! bastion = "tag:Role=bastion"
+//! db = "i-0123456789abcdef0"
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{ErrorKind, IsTerminal, stderr, stdin},
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use super::{
+    failure::{Code, Failure},
+    target::{Lookup, Target},
+};
+
+/// What the file says; nothing if there is none.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfigFile {
+    target: Option<String>,
+    #[serde(default)]
+    targets: BTreeMap<String, String>,
+}
+
+impl ConfigFile {
+    /// Reads `$SSMPORT_CONFIG`, else `ssmport/config.toml` in the user's folder of configuration.
+    fn load() -> Result<Self, Failure> {
+        match env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
+            Some(path) => Self::read(Path::new(&path), true),
+            None => match default_path() {
+                Some(path) => Self::read(&path, false),
+                None => Ok(Self::default()),
+            },
+        }
+    }
+
+    /// The target that is meant when `typed` was; one must be named unless there is somebody to ask.
+    pub(super) fn load_target(typed: Option<Target>) -> Result<Target, Failure> {
+        match Self::load()?.target(typed)? {
+            Target::Lookup(Lookup::Any) if !can_ask() => {
+                Err(Failure::new(Code::Usage, "no target is given")
+                    .next("name one, or set SSMPORT_TARGET or `target` in the configuration file"))
+            }
+            target => Ok(target),
+        }
+    }
+
+    fn read(path: &Path, must_exist: bool) -> Result<Self, Failure> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {
+                return Ok(Self::default());
+            }
+            Err(error) => {
+                let what = format!("cannot read {}", path.display());
+                let failure = Failure::new(Code::Usage, what).because(error);
+                return Err(failure.next(format!("check {VARIABLE}")));
+            }
+        };
+        Self::parse(&text).map_err(|why| {
+            Failure::new(Code::Usage, format!("{} cannot be used", path.display())).because(why)
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let file: Self = toml::from_str(text).map_err(|error| {
+            let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(""));
+            format!("line {}: {}", before.matches('\n').count() + 1, error.message())
+        })?;
+        for (alias, target) in &file.targets {
+            let wrong = |why| format!("targets.{alias}: {why}");
+            let parsed: Target = target.parse().map_err(wrong)?;
+            if matches!(alias.parse(), Ok(Target::Local | Target::Id(_)) | Err(_)) {
+                return Err(wrong("this name means something else already".to_owned()));
+            }
+            if matches!(&parsed, Target::Lookup(Lookup::Name(name)) if file.targets.contains_key(name))
+            {
+                return Err(wrong(format!("`{target}` is an alias itself")));
+            }
+        }
+        Ok(file)
+    }
+
+    /// The target that is meant when `typed` was, with aliases put in.
+    fn target(&self, typed: Option<Target>) -> Result<Target, Failure> {
+        let target = match (typed, &self.target) {
+            (Some(target), _) => target,
+            (None, Some(default)) => default.parse().map_err(|why: String| {
+                Failure::new(Code::Usage, "`target` in the configuration file").because(why)
+            })?,
+            (None, None) => Target::Lookup(Lookup::Any),
+        };
+        match &target {
+            Target::Lookup(Lookup::Name(name)) => match self.targets.get(name) {
+                // It was checked as the file was read.
+                Some(meant) => Ok(meant.parse().unwrap_or(target)),
+                None => Ok(target),
+            },
+            _ => Ok(target),
+        }
+    }
+}
+
+/// Whether there is somebody to choose from a list.
+pub(super) fn can_ask() -> bool {
+    cfg!(feature = "aws") && stdin().is_terminal() && stderr().is_terminal()
+}
+
+fn default_path() -> Option<PathBuf> {
+    let given = env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let folder = given.filter(|path| path.is_absolute());
+    let folder = folder.or_else(|| Some(env::home_dir()?.join(".config")));
+    folder.map(|folder| folder.join("ssmport").join("config.toml"))
+}
+
+const VARIABLE: &str = "SSMPORT_CONFIG";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str =
+        "target = \"db\"\n\n[targets]\ndb = \"tag:Role=db\"\nweb = \"i-0123456789abcdef0\"\n";
+
+    #[test]
+    fn aliases_stand_for_targets_and_one_is_the_default() {
+        let file = ConfigFile::parse(FILE).unwrap();
+        let target = |typed: Option<&str>| {
+            file.target(typed.map(|text| text.parse().unwrap())).unwrap().to_string()
+        };
+        assert_eq!(target(None), "tag:Role=db");
+        assert_eq!(target(Some("web")), "i-0123456789abcdef0");
+        assert_eq!(target(Some("other")), "other");
+        assert_eq!(target(Some("local")), "local");
+        let nothing = ConfigFile::default().target(None).unwrap();
+        assert_eq!(nothing, Target::Lookup(Lookup::Any));
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        for (text, part) in [
+            ("target = \"a\"\ntarge = \"b\"\n", "line 2: unknown field `targe`"),
+            ("[targets]\nweb = 5\n", "line 2: invalid type"),
+            ("[targets\n", "line 1: "),
+            ("[targets]\nweb = \"i-xyz\"\n", "targets.web: a node's id"),
+            ("[targets]\nlocal = \"web\"\n", "targets.local: this name means something else"),
+            ("[targets]\na = \"b\"\nb = \"i-01234567\"\n", "targets.a: `b` is an alias itself"),
+        ] {
+            let message = ConfigFile::parse(text).unwrap_err();
+            assert!(message.contains(part), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_be_there() {
+        assert!(ConfigFile::read(Path::new("/nowhere/config.toml"), false).is_ok());
+        let failure = ConfigFile::read(Path::new("/nowhere/config.toml"), true).unwrap_err();
+        assert_eq!(failure.what, "cannot read /nowhere/config.toml");
+    }
+}

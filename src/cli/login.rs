@@ -1,0 +1,125 @@
+//! `ssmport login`: MFA or SSO once, for every later call.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{args::Global, failure::Failure, limits::duration, output::Output};
+
+#[derive(Debug, Args)]
+#[command(after_help = NOTES)]
+pub(super) struct LoginArgs {
+    /// Use MFA, though the profile does not ask for it.
+    #[arg(long)]
+    pub(super) mfa: bool,
+    /// How long the session is to hold [default: the profile's duration_seconds, or 12h; a role's 1h].
+    #[arg(long, value_name = "TIME", value_parser = lifetime)]
+    pub(super) duration: Option<Duration>,
+}
+
+/// A time that AWS issues credentials for.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime = duration(text)?;
+    let is_possible = (SHORTEST..=LONGEST).contains(&lifetime);
+    is_possible.then_some(lifetime).ok_or_else(|| "not between 15 minutes and 36 hours".to_owned())
+}
+
+const SHORTEST: Duration = Duration::from_secs(15 * 60);
+const LONGEST: Duration = Duration::from_secs(36 * 3600);
+
+const NOTES: &str = "\
+Asks for an MFA code, whatever is cached, and keeps what AWS gives for it in ~/.aws/cli/cache: for a \
+role what the AWS CLI keeps there too, for keys of an IAM user a session that all later commands with \
+the same access key use. A profile with SSO whose session has expired is logged in by the AWS CLI.";
+
+#[cfg(not(feature = "aws"))]
+pub(super) async fn run(_: LoginArgs, _: &Global, _: &Output) -> Result<(), Failure> {
+    let failure = Failure::new(super::failure::Code::Usage, "this ssmport is built without AWS");
+    Err(failure.next("build it with the feature `aws`"))
+}
+
+#[cfg(feature = "aws")]
+pub(super) use with_aws::run;
+
+#[cfg(feature = "aws")]
+mod with_aws {
+    use std::{
+        io::ErrorKind,
+        process::Stdio,
+        time::{SystemTime, UNIX_EPOCH},
+    };
+
+    use serde_json::json;
+    use tokio::process::Command;
+
+    use super::*;
+    use crate::{
+        aws::{AwsError, Login, LoginRequest},
+        cli::{failure::Code, signals},
+    };
+
+    pub(crate) async fn run(
+        arguments: LoginArgs,
+        global: &Global,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        let signal = signals::termination()
+            .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
+        tokio::select! {
+            done = log_in(&arguments, global, output) => done,
+            number = signal => Err(Failure::new(Code::Signal(number), "interrupted")),
+        }
+    }
+
+    async fn log_in(
+        arguments: &LoginArgs,
+        global: &Global,
+        output: &Output,
+    ) -> Result<(), Failure> {
+        let request = LoginRequest { with_mfa: arguments.mfa, duration: arguments.duration };
+        let login = match Login::new(global.settings(), request).await {
+            Err(AwsError::Sso { profile, why }) => {
+                tracing::debug!("{why}");
+                sso_login(&profile).await?;
+                Login::new(global.settings(), request).await?
+            }
+            login => login?,
+        };
+        let until = match login.expires {
+            Some(expires) => format!("until {}", shown(expires)),
+            None => "with keys that stay".to_owned(),
+        };
+        output.note(&format!("Logged in as {} {until}.", login.arn));
+        output.report(&json!({
+            "event": "login",
+            "arn": login.arn,
+            "account": login.account,
+            "expires": login.expires.map(shown),
+        }));
+        Ok(())
+    }
+
+    /// Has the AWS CLI log in: it is where the user's browser has been before.
+    async fn sso_login(profile: &str) -> Result<(), Failure> {
+        let mut aws = Command::new("aws");
+        aws.args(["sso", "login", "--profile", profile]).kill_on_drop(true);
+        // Its words are none of ours; on standard output there may be a report.
+        let command = format!("aws sso login --profile {profile}");
+        let failed = || Failure::new(Code::Refused, format!("`{command}` failed"));
+        let spoken = aws.stdout(Stdio::from(std::io::stderr())).status().await;
+        match spoken {
+            Ok(status) if status.success() => Ok(()),
+            Ok(_) => Err(failed().because("see above")),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(failed()
+                .because("there is no program `aws` on the PATH")
+                .next(format!("install the AWS CLI and run: {command}"))),
+            Err(error) => Err(failed().because(error)),
+        }
+    }
+
+    fn shown(time: SystemTime) -> String {
+        let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let whole = UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        humantime::format_rfc3339_seconds(whole).to_string()
+    }
+}

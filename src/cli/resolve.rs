@@ -1,0 +1,260 @@
+//! From what is known of a target to its id.
+
+use std::net::IpAddr;
+
+use super::{
+    config_file::can_ask,
+    failure::{Code, Failure},
+    fleet::{self, Node, joined},
+    output::Output,
+    picker,
+    target::{Lookup, TaskPath},
+};
+use crate::aws::{Account, AwsError, Container, Instance, ManagedNode};
+
+/// A target that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A node, by its id.
+    Node(String),
+    /// A container of ECS.
+    Container(Container),
+}
+
+impl Found {
+    /// As StartSession knows it.
+    pub(super) fn target(&self) -> String {
+        match self {
+            Self::Node(id) => id.clone(),
+            Self::Container(container) => container.target(),
+        }
+    }
+}
+
+/// Looks a target up. Several are a question to the user, if there is one to ask.
+pub(super) async fn resolve(
+    lookup: &Lookup,
+    account: &Account,
+    output: &Output,
+) -> Result<Found, Failure> {
+    let nodes = match lookup {
+        Lookup::Container(path) => return container(path, account).await.map(Found::Container),
+        Lookup::Any => fleet::nodes(account, &[("PingStatus", &["Online"])], output).await?,
+        Lookup::Name(name) => named(name, account, output).await?,
+        Lookup::Tag(key, value) => tagged(lookup, key, value, account).await?,
+        Lookup::Address(address) => at_address(lookup, *address, account, output).await?,
+        Lookup::PrivateDns(name) => {
+            let is_it = |node: &Node| node.computer_name.as_deref() == Some(name);
+            by_ec2(lookup, ("private-dns-name", name), is_it, account, output).await?
+        }
+    };
+    one(lookup, nodes).await.map(Found::Node)
+}
+
+/// What SSM says, which knows the tags of instances too; what it has no tag for may still call
+/// itself so.
+async fn named(name: &str, account: &Account, output: &Output) -> Result<Vec<Node>, Failure> {
+    let lookup = Lookup::Name(name.to_owned());
+    match tagged(&lookup, "Name", name, account).await {
+        Err(failure) if failure.code == Code::Target => {}
+        found => return found,
+    }
+    let calls_itself = |node: &Node| {
+        [&node.name, &node.computer_name].into_iter().flatten().any(|known| known == name)
+    };
+    let nodes = fleet::nodes(account, &[], output).await?;
+    found(&lookup, nodes.into_iter().filter(calls_itself).collect())
+}
+
+async fn tagged(
+    lookup: &Lookup,
+    key: &str,
+    value: &str,
+    account: &Account,
+) -> Result<Vec<Node>, Failure> {
+    let filter = format!("tag:{key}");
+    let refused = match account.nodes(&[(&*filter, &[value])], |_| ()).await {
+        Ok(nodes) if !nodes.is_empty() => return Ok(joined(nodes, &[])),
+        Ok(_) => None,
+        Err(error @ AwsError::Refused { .. }) => Some(error),
+        Err(error) => return Err(error.into()),
+    };
+    match (fleet::instances(account, &[(&*filter, &[value])]).await, refused) {
+        (Ok(instances), Some(_)) => found(lookup, unmanaged(&instances)),
+        (Ok(instances), None) => Err(match instances.first() {
+            Some(instance) => not_managed(lookup, instance),
+            None => unknown(lookup),
+        }),
+        (Err(_), None) => Err(unknown(lookup)),
+        (Err(why), Some(refused)) => Err(not_allowed(lookup, &refused, &why)),
+    }
+}
+
+async fn at_address(
+    lookup: &Lookup,
+    address: IpAddr,
+    account: &Account,
+    output: &Output,
+) -> Result<Vec<Node>, Failure> {
+    let text = address.to_string();
+    let is_it = |node: &Node| {
+        let known = node.address.as_deref().and_then(|known| known.parse().ok());
+        known == Some(address)
+    };
+    let filter = if address.is_ipv6() { "ipv6-address" } else { "private-ip-address" };
+    by_ec2(lookup, (filter, &text), is_it, account, output).await
+}
+
+/// By a filter that EC2 has and SSM has not: without EC2, all nodes have to be looked through.
+async fn by_ec2(
+    lookup: &Lookup,
+    (filter, value): (&str, &str),
+    is_it: impl Fn(&Node) -> bool,
+    account: &Account,
+    output: &Output,
+) -> Result<Vec<Node>, Failure> {
+    let untold = match fleet::instances(account, &[(filter, &[value])]).await {
+        Ok(instances) if !instances.is_empty() => return Ok(unmanaged(&instances)),
+        // A machine outside of EC2, which has told SSM its address.
+        Ok(_) => None,
+        Err(why) => Some(why),
+    };
+    let counted = output.counter("nodes");
+    let nodes = account.nodes(&[], |count| counted.show(count)).await;
+    drop(counted);
+    match (nodes, untold) {
+        (Ok(nodes), _) => {
+            let nodes = joined(nodes, &[]).into_iter().filter(|node| is_it(node)).collect();
+            found(lookup, nodes)
+        }
+        (Err(error @ AwsError::Refused { .. }), Some(why)) => {
+            Err(not_allowed(lookup, &error, &why))
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// Instances about which SSM was not asked, and will tell when the session is started.
+fn unmanaged(instances: &[Instance]) -> Vec<Node> {
+    let nodes = instances.iter().map(|instance| ManagedNode {
+        id: instance.id.clone(),
+        // Nothing else can be asked of those that do not run.
+        ping_status: if instance.state == "running" { "Online" } else { &*instance.state }
+            .to_owned(),
+        address: instance.private_ip.clone(),
+        ..ManagedNode::default()
+    });
+    joined(nodes.collect(), instances)
+}
+
+fn found(lookup: &Lookup, nodes: Vec<Node>) -> Result<Vec<Node>, Failure> {
+    if nodes.is_empty() { Err(unknown(lookup)) } else { Ok(nodes) }
+}
+
+/// The id of the only node that is connected, or of the one that the user chooses. Instances that
+/// are gone stay in SSM's list for a while.
+async fn one(lookup: &Lookup, nodes: Vec<Node>) -> Result<String, Failure> {
+    let (mut online, offline): (Vec<Node>, Vec<Node>) =
+        nodes.into_iter().partition(Node::is_online);
+    match (online.len(), &offline[..]) {
+        (0, [node]) => Err(not_connected(lookup, node)),
+        (0, []) => Err(Failure::new(Code::Target, "no node is connected")
+            .next("`ssmport ls` lists the nodes, `ssmport doctor` checks the way to them")),
+        (0, nodes) => Err(several(lookup, nodes, "and none of them is connected")),
+        (1, _) if *lookup != Lookup::Any => Ok(online.remove(0).id),
+        _ if can_ask() => {
+            let question = match lookup {
+                Lookup::Any => "Which node?".to_owned(),
+                lookup => format!("Which {lookup}?"),
+            };
+            Ok(picker::pick(question, online).await?.id)
+        }
+        _ => Err(several(lookup, &online, "and there is no terminal to ask on")),
+    }
+}
+
+fn several(lookup: &Lookup, nodes: &[Node], and: &str) -> Failure {
+    let shown: Vec<String> = nodes.iter().take(SHOWN).map(|node| node.to_string()).collect();
+    let more = nodes.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    let what = format!("{} nodes are called {lookup}, {and}", nodes.len());
+    Failure::new(Code::Target, what)
+        .because(format!("{}{more}", shown.join("\n  ")))
+        .next("give one of their ids")
+}
+
+fn unknown(lookup: &Lookup) -> Failure {
+    Failure::new(Code::Target, format!("there is no node {lookup} in this account and region"))
+        .next("`ssmport ls` lists those that there are; check --profile and --region")
+}
+
+fn not_managed(lookup: &Lookup, instance: &Instance) -> Failure {
+    let Instance { id, state, .. } = instance;
+    let what = format!("{lookup} is {id}, which SSM does not know");
+    let failure = Failure::new(Code::Target, what);
+    if state != "running" {
+        return failure.because(format!("it is {state}")).next("start it");
+    }
+    failure
+        .because("its agent has never reached SSM")
+        .next(format!("`ssmport doctor {id}` says what to check"))
+}
+
+fn not_connected(lookup: &Lookup, node: &Node) -> Failure {
+    let Node { id, ping_status, .. } = node;
+    let what = match lookup.to_string() {
+        name if name == *id => format!("{id} is not connected"),
+        name => format!("{name} is {id}, which is not connected"),
+    };
+    Failure::new(Code::Target, what)
+        .because(format!("SSM says that it is {ping_status}"))
+        .next(format!("`ssmport doctor {id}` says what to check"))
+}
+
+fn not_allowed(lookup: &Lookup, ssm: &AwsError, ec2: &str) -> Failure {
+    Failure::new(Code::Refused, format!("{lookup} cannot be looked up: {ssm}"))
+        .because(ec2)
+        .next("give the node's id (i-... or mi-...), or an alias of it in the configuration file")
+}
+
+/// The container that is meant: of a service's tasks any will do, of several containers none.
+async fn container(path: &TaskPath, account: &Account) -> Result<Container, Failure> {
+    let TaskPath { cluster, service_or_task, container } = path;
+    let tasks = match account.service_tasks(cluster, service_or_task).await {
+        Ok(tasks) => tasks,
+        Err(AwsError::Rejected { code, .. }) if code == "ServiceNotFoundException" => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let tasks = if tasks.is_empty() { vec![service_or_task.clone()] } else { tasks };
+    let containers = account.containers(cluster, &tasks).await?;
+    if containers.is_empty() {
+        let what = format!("{cluster} has no running service or task {service_or_task}");
+        return Err(
+            Failure::new(Code::Target, what).next("check the names, and that the task is running")
+        );
+    }
+    let mut names: Vec<&str> = containers.iter().map(|one| &*one.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let name = match (container, &names[..]) {
+        (Some(name), _) => name.clone(),
+        (None, [only]) => (*only).to_owned(),
+        (None, _) if can_ask() => {
+            let names = names.into_iter().map(str::to_owned).collect();
+            picker::pick("Which container?".to_owned(), names).await?
+        }
+        (None, names) => {
+            let what = format!("{service_or_task} has several containers: {}", names.join(", "));
+            return Err(Failure::new(Code::Target, what)
+                .next(format!("name one: ecs/{cluster}/{service_or_task}/CONTAINER")));
+        }
+    };
+    let chosen = containers.into_iter().find(|one| one.name == name);
+    chosen.ok_or_else(|| {
+        let what = format!("{service_or_task} has no running container {name}");
+        Failure::new(Code::Target, what).next("check the container's name")
+    })
+}
+
+/// So that the list fits a screen.
+const SHOWN: usize = 15;

@@ -1,0 +1,173 @@
+//! An AWS account: who may call, with which keys, and what they may do.
+//!
+//! ```text
+//!   file.rs       the account file, read and checked as a whole, with its policies
+//!   user.rs       users with their keys; mfa.rs their devices
+//!   role.rs       roles, and who may assume them
+//!   temporary.rs  the keys of STS
+//!   caller.rs     who a key turned out to be
+//! ```
+//!
+//! An endpoint without an account checks nothing and has one nameless caller.
+
+mod caller;
+mod file;
+mod mfa;
+mod role;
+mod temporary;
+mod user;
+
+#[cfg(test)]
+pub use mfa::Seed;
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+pub use caller::Caller;
+pub use file::AccountError;
+use file::AccountFile;
+pub use role::Role;
+pub use temporary::TemporaryKey;
+use temporary::TemporaryKeys;
+use user::Secret;
+pub use user::{MadeUp, User};
+
+use super::{node::Node, signature::SignatureError, task::Task, token::Mint};
+
+/// An account with its users, its roles, its nodes and its tasks.
+#[derive(Debug, Clone)]
+pub struct Account {
+    id: String,
+    created: SystemTime,
+    /// By name.
+    users: BTreeMap<String, User>,
+    /// By name.
+    roles: BTreeMap<String, Role>,
+    nodes: Vec<Node>,
+    tasks: Vec<Task>,
+    temporary: TemporaryKeys,
+}
+
+impl Account {
+    /// Reads an account file and makes up what it leaves open. What it does not say of a node is as
+    /// `template` has it.
+    ///
+    /// # Errors
+    /// [`AccountError`]: a file cannot be read, or says something that it cannot mean.
+    pub fn load(path: &Path, template: &Node) -> Result<Self, AccountError> {
+        let file = AccountFile::load(path)?;
+        let mut mint = Mint::seeded_by_system().map_err(AccountError::NoRandom)?;
+        Ok(Self {
+            users: file.users(&mut mint)?,
+            roles: file.roles(&mut mint)?,
+            nodes: file.nodes(template),
+            tasks: file.tasks(&mut mint),
+            id: file.id().to_owned(),
+            created: SystemTime::now(),
+            temporary: TemporaryKeys::default(),
+        })
+    }
+
+    /// Twelve digits.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// When its users came to be, and their devices.
+    pub fn created(&self) -> SystemTime {
+        self.created
+    }
+
+    /// The nodes of the file, in the order of their ids.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The tasks of ECS, in the order of the file.
+    pub fn tasks(&self) -> &[Task] {
+        &self.tasks
+    }
+
+    /// The users in the order of their names.
+    pub fn users(&self) -> impl Iterator<Item = &User> {
+        self.users.values()
+    }
+
+    /// A user by name.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.get(name)
+    }
+
+    /// A role by its ARN.
+    pub fn role(&self, arn: &str) -> Option<&Role> {
+        self.roles.values().find(|role| role.arn == arn)
+    }
+
+    /// The key that a request is signed with.
+    ///
+    /// # Errors
+    /// [`SignatureError::UnknownKey`], [`SignatureError::ExpiredKey`].
+    pub fn key(
+        &self,
+        access_key_id: &str,
+        token: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Key, SignatureError> {
+        if let Some(token) = token {
+            return self.temporary.find(access_key_id, token, now);
+        }
+        let user = self.users.values().find(|user| user.access_key_id == access_key_id);
+        let user = user.ok_or(SignatureError::UnknownKey)?;
+        Ok(Key { secret: user.secret.clone(), caller: user.caller() })
+    }
+
+    /// Checks the code of a user's device. A code that was good is so once.
+    pub fn take_mfa_code(
+        &mut self,
+        user: &str,
+        serial: &str,
+        code: &str,
+        now: SystemTime,
+    ) -> MfaCheck {
+        let device = self.users.get_mut(user).and_then(|user| user.mfa.as_mut());
+        match device.filter(|device| device.serial == serial) {
+            None => MfaCheck::NoSuchDevice,
+            Some(device) => match device.take(code, now) {
+                true => MfaCheck::Good,
+                false => MfaCheck::WrongCode,
+            },
+        }
+    }
+
+    /// Temporary keys for `caller`; none when there are too many already.
+    pub fn issue(
+        &mut self,
+        caller: Caller,
+        duration: Duration,
+        now: SystemTime,
+        mint: &mut Mint,
+    ) -> Option<&TemporaryKey> {
+        self.temporary.issue(caller, duration, now, mint)
+    }
+}
+
+/// What became of a device's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MfaCheck {
+    /// It is the device's, and was not used before.
+    Good,
+    /// It is not, or was.
+    WrongCode,
+    /// The user has no device of this serial number.
+    NoSuchDevice,
+}
+
+/// A secret, and whose it is.
+#[derive(Debug, Clone)]
+pub struct Key {
+    pub(super) secret: Secret,
+    pub(super) caller: Caller,
+}

@@ -1,0 +1,315 @@
+//! The callers of the example's account: what they may, before and after MFA.
+
+use std::{
+    path::Path,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::local::{
+    account::{Account, Seed},
+    node::Node,
+};
+
+const ACCOUNT: &str = "123456789012";
+const ALICES: &str = "i-0a11ce00000000001";
+const BOBS: &str = "i-0b0b0000000000001";
+
+fn service() -> Service {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/account.toml");
+    let account = Account::load(&path, &Node::default()).expect("the example is good");
+    let service = Service::new(account.nodes().to_vec()).expect("random bytes");
+    service.with_account(Some(account))
+}
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_795_282_361)
+}
+
+fn user(service: &Service, name: &str) -> Caller {
+    let account = service.account().expect("an account");
+    account.user(name).expect("a user").caller()
+}
+
+fn with_mfa(service: &Service, name: &str) -> Caller {
+    user(service, name).with_temporary_keys(Some(now()))
+}
+
+/// What `perform` says, of a request with this body by this caller.
+fn call<T>(caller: &Caller, body: &str, perform: impl FnOnce(&Call<'_>) -> T) -> T {
+    let (method, uri, headers) = (Method::POST, Uri::from_static("/"), HeaderMap::new());
+    let request = Request {
+        method: &method,
+        uri: &uri,
+        headers: &headers,
+        body: body.as_bytes(),
+        id: "1-2-3",
+        stream_base: "ws://127.0.0.1:8080",
+        peer: std::net::Ipv4Addr::LOCALHOST.into(),
+        now: now(),
+    };
+    let identity = Identity { caller: caller.clone(), region: "eu-west-1".to_owned() };
+    perform(&Call { request: &request, identity: Some(identity) })
+}
+
+fn ssm(
+    service: &mut Service,
+    caller: &Caller,
+    operation: &str,
+    body: &Value,
+) -> Result<Value, String> {
+    let performed = call(caller, &body.to_string(), |call| {
+        ssm::perform(operation, call, service).expect("an operation")
+    });
+    performed.map_err(|error| format!("{}: {error}", error.code(Protocol::Json)))
+}
+
+fn start(
+    service: &mut Service,
+    caller: &Caller,
+    target: &str,
+    document: Option<&str>,
+) -> Result<String, String> {
+    let mut body = json!({ "Target": target });
+    if let Some(document) = document {
+        body["DocumentName"] = json!(document);
+    }
+    let started = ssm(service, caller, "StartSession", &body)?;
+    Ok(started["SessionId"].as_str().expect("an id").to_owned())
+}
+
+fn query(service: &mut Service, caller: &Caller, form: &str) -> Result<String, String> {
+    let form = Form::read(form.as_bytes());
+    let action = form.action().expect("an action");
+    let performed = call(caller, "", |call| match iam::perform(action, &form, call, service) {
+        Some(answer) => answer,
+        None => sts::perform(action, &form, call, service).expect("an operation"),
+    });
+    performed.map_err(|error| format!("{}: {error}", error.code(Protocol::Query)))
+}
+
+/// The text of an element.
+fn element<'a>(xml: &'a str, name: &str) -> &'a str {
+    let (_, rest) = xml.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("{name}: {xml}"));
+    rest.split_once('<').expect("closed").0
+}
+
+/// The caller behind the keys in an answer.
+fn holder(service: &Service, xml: &str) -> Caller {
+    let token = Some(element(xml, "SessionToken"));
+    let account = service.account().expect("an account");
+    account.key(element(xml, "AccessKeyId"), token, now()).expect("good keys").caller
+}
+
+fn code(seed: &str, shift: u64) -> String {
+    let step = now().duration_since(UNIX_EPOCH).expect("later").as_secs() / 30;
+    Seed::read(seed).expect("base32").code(step + shift)
+}
+
+const DEVICE: &str = "SerialNumber=arn:aws:iam::123456789012:mfa/alice";
+const SEED: &str = "JBSWY3DPEHPK3PXP";
+
+#[test]
+fn without_mfa_nothing_but_its_set_up_is_allowed() {
+    let mut service = service();
+    let alice = user(&service, "alice");
+    let half = alice.with_temporary_keys(None);
+    for caller in [&alice, &half] {
+        assert_eq!(
+            start(&mut service, caller, ALICES, None).unwrap_err(),
+            "AccessDeniedException: User: arn:aws:iam::123456789012:user/alice is not authorized \
+             to perform: ssm:StartSession on resource: \
+             arn:aws:ec2:eu-west-1:123456789012:instance/i-0a11ce00000000001 with an explicit \
+             deny in an identity-based policy"
+        );
+        let devices = query(&mut service, caller, "Action=ListMFADevices").expect("allowed");
+        assert_eq!(element(&devices, "SerialNumber"), "arn:aws:iam::123456789012:mfa/alice");
+        let identity = query(&mut service, caller, "Action=GetCallerIdentity").expect("allowed");
+        assert_eq!(element(&identity, "Account"), ACCOUNT);
+        let error = query(&mut service, caller, "Action=GetUser&UserName=bob").unwrap_err();
+        assert!(
+            error.contains("because no identity-based policy allows the iam:GetUser action"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn with_mfa_each_has_the_own_nodes_and_sessions() {
+    let mut service = service();
+    let (alice, bob) = (with_mfa(&service, "alice"), with_mfa(&service, "bob"));
+    let id = start(&mut service, &alice, ALICES, None).expect("her own");
+    assert!(id.starts_with("alice-"), "{id}");
+    let error = start(&mut service, &alice, BOBS, None).unwrap_err();
+    assert!(error.ends_with("instance/i-0b0b0000000000001 because no identity-based policy allows the ssm:StartSession action"), "{error}");
+    start(&mut service, &bob, BOBS, None).expect("his own");
+    start(&mut service, &bob, ALICES, None).unwrap_err();
+
+    let session = json!({ "SessionId": id });
+    for operation in ["ResumeSession", "TerminateSession"] {
+        let error = ssm(&mut service, &bob, operation, &session).unwrap_err();
+        assert!(
+            error.contains(&format!("resource: arn:aws:ssm:eu-west-1:{ACCOUNT}:session/{id} ")),
+            "{error}"
+        );
+        ssm(&mut service, &alice, operation, &session).expect("her own");
+    }
+    let shown = ssm(&mut service, &bob, "DescribeSessions", &json!({"State": "Active"}));
+    let shown = shown.expect("allowed");
+    assert_eq!(shown["Sessions"][0]["Owner"], "arn:aws:iam::123456789012:user/bob");
+}
+
+#[test]
+fn a_document_has_to_be_allowed_when_it_is_named() {
+    let mut service = service();
+    let (alice, bob) = (with_mfa(&service, "alice"), with_mfa(&service, "bob"));
+    let ssh = Some("AWS-StartSSHSession");
+    start(&mut service, &alice, ALICES, ssh).expect("hers is not denied");
+    let error = start(&mut service, &bob, BOBS, ssh).unwrap_err();
+    assert_eq!(
+        error,
+        "AccessDeniedException: User: arn:aws:iam::123456789012:user/bob is not authorized to \
+         perform: ssm:StartSession on resource: \
+         arn:aws:ssm:eu-west-1::document/AWS-StartSSHSession with an explicit deny in an \
+         identity-based policy"
+    );
+    let by_arn = Some("arn:aws:ssm:eu-west-1::document/AWS-StartSSHSession");
+    assert_eq!(start(&mut service, &bob, BOBS, by_arn).unwrap_err(), error);
+    let other = Some("AWS-StartPortForwardingSessionToRemoteHost");
+    let error = start(&mut service, &alice, ALICES, other).unwrap_err();
+    assert!(error.contains("ToRemoteHost because no identity-based policy"), "{error}");
+    // A node that is not there is told from one that is only to those who may start sessions on it.
+    assert!(start(&mut service, &alice, "i-0000", None).unwrap_err().starts_with("AccessDenied"));
+}
+
+#[test]
+fn a_session_token_needs_a_code_that_is_right_and_new() {
+    let mut service = service();
+    let alice = user(&service, "alice");
+    let ask = |service: &mut Service, more: &str| {
+        query(service, &alice, &format!("Action=GetSessionToken{more}"))
+    };
+    let wrong =
+        "AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code.";
+    let right = format!("&{DEVICE}&TokenCode={}", code(SEED, 0));
+    assert_eq!(ask(&mut service, &format!("&{DEVICE}&TokenCode=000000")).unwrap_err(), wrong);
+    let keys = ask(&mut service, &right).expect("right");
+    assert_eq!(element(&keys, "Expiration"), "2026-11-22T05:32:41Z");
+    assert_eq!(ask(&mut service, &right).unwrap_err(), wrong, "used");
+    let holder = holder(&service, &keys);
+    start(&mut service, &holder, ALICES, None).expect("with MFA");
+    assert_eq!(
+        query(&mut service, &holder, "Action=GetSessionToken").unwrap_err(),
+        "AccessDenied: Cannot call GetSessionToken with session credentials"
+    );
+
+    ask(&mut service, "").expect("allowed without a code, too");
+    for (more, error) in [
+        (
+            "&TokenCode=123456".to_owned(),
+            "must provide both MFA serial number and one time pass code.",
+        ),
+        (
+            "&SerialNumber=x&TokenCode=123456".to_owned(),
+            "Please verify your MFA serial number is valid",
+        ),
+        ("&DurationSeconds=899".to_owned(), "greater than or equal to 900"),
+        ("&DurationSeconds=129601".to_owned(), "less than or equal to 129600"),
+        ("&DurationSeconds=-1".to_owned(), "must be a number"),
+    ] {
+        let found = ask(&mut service, &more).unwrap_err();
+        assert!(found.contains(error), "{more}: {found}");
+    }
+}
+
+#[test]
+fn a_role_is_assumed_by_whom_it_trusts_and_hands_no_mfa_on() {
+    let mut service = service();
+    let (alice, bob) = (user(&service, "alice"), user(&service, "bob"));
+    let role =
+        "Action=AssumeRole&RoleArn=arn:aws:iam::123456789012:role/operator&RoleSessionName=duty";
+    let denied = |name: &str| {
+        format!(
+            "AccessDenied: User: arn:aws:iam::123456789012:user/{name} is not authorized to \
+             perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/operator"
+        )
+    };
+    assert_eq!(query(&mut service, &alice, role).unwrap_err(), denied("alice"));
+    let bobs = format!(
+        "{role}&SerialNumber=arn:aws:iam::123456789012:mfa/bob&TokenCode={}",
+        code("KRSXG5CTMVRXEZLU", 0)
+    );
+    assert_eq!(query(&mut service, &bob, &bobs).unwrap_err(), denied("bob"));
+    let unknown = role.replace("operator", "nobody");
+    let error = query(&mut service, &alice, &unknown).unwrap_err();
+    assert_eq!(error, denied("alice").replace("operator", "nobody"));
+
+    let assumed = format!("{role}&{DEVICE}&TokenCode={}", code(SEED, 0));
+    let assumed = query(&mut service, &alice, &assumed).expect("trusted");
+    let arn = "arn:aws:sts::123456789012:assumed-role/operator/duty";
+    assert_eq!(element(&assumed, "Arn"), arn);
+    let holder = holder(&service, &assumed);
+    let identity = query(&mut service, &holder, "Action=GetCallerIdentity").expect("allowed");
+    assert_eq!(element(&identity, "Arn"), arn);
+    assert!(element(&identity, "UserId").ends_with(":duty"));
+    assert_eq!(holder.temporary.as_ref().map(|keys| keys.mfa_at), Some(None));
+
+    let id = start(&mut service, &holder, BOBS, Some("AWS-StartSSHSession")).expect("any node");
+    assert!(id.starts_with("duty-"), "{id}");
+    ssm(&mut service, &holder, "TerminateSession", &json!({ "SessionId": id })).expect("its own");
+    let bob = with_mfa(&service, "bob");
+    let bobs = start(&mut service, &bob, BOBS, None).expect("his own");
+    let error = ssm(&mut service, &holder, "TerminateSession", &json!({ "SessionId": bobs }));
+    assert!(error.unwrap_err().starts_with("AccessDeniedException"));
+
+    for (more, error) in [
+        ("&DurationSeconds=7200", "exceeds the MaxSessionDuration set for this role."),
+        ("&Policy={}", "Policy is not evaluated"),
+        ("&PolicyArns.member.1.arn=x", "PolicyArns.member.1.arn is not evaluated"),
+    ] {
+        let form = format!("{role}{more}&{DEVICE}&TokenCode={}", code(SEED, 1));
+        let found = query(&mut service, &alice, &form).unwrap_err();
+        assert!(found.contains(error), "{more}: {found}");
+        service = self::service();
+    }
+    let short = role.replace("duty", "d");
+    assert!(query(&mut service, &alice, &short).unwrap_err().starts_with("ValidationError"));
+}
+
+/// `ssm:SessionDocumentAccessCheck` makes AWS ask for the default document, too.
+#[test]
+fn the_default_document_is_asked_for_on_demand() {
+    let mut service = service();
+    let statements = |resource: &str| {
+        let json = format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow",
+                "Action": "ssm:StartSession", "Resource": {resource},
+                "Condition": {{"BoolIfExists": {{"ssm:SessionDocumentAccessCheck": "true"}}}}}}]}}"#
+        );
+        std::sync::Arc::from([crate::local::policy::Policy::read("p", &json).expect("good")])
+    };
+    let mut caller = user(&service, "alice");
+    caller.policies = statements(r#""arn:aws:ec2:*:*:instance/*""#);
+    let error = start(&mut service, &caller, ALICES, None).unwrap_err();
+    assert!(error.contains("123456789012:document/SSM-SessionManagerRunShell because"), "{error}");
+    caller.policies =
+        statements(r#"["arn:aws:ec2:*:*:instance/*", "arn:aws:ssm:*:*:document/SSM-*"]"#);
+    start(&mut service, &caller, ALICES, None).expect("allowed");
+}
+
+#[test]
+fn targets_have_the_arns_of_their_services() {
+    let service = service();
+    let caller = user(&service, "alice");
+    call(&caller, "", |call| {
+        for (target, arn) in [
+            ("i-1", "arn:aws:ec2:eu-west-1:123456789012:instance/i-1"),
+            ("mi-1", "arn:aws:ssm:eu-west-1:123456789012:managed-instance/mi-1"),
+            ("ecs:my_cluster_0a_0a-1", "arn:aws:ecs:eu-west-1:123456789012:task/my_cluster/0a"),
+        ] {
+            assert_eq!(resource::Resource::target(target, call, &service).arn, arn);
+        }
+    });
+}

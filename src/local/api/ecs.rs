@@ -1,0 +1,209 @@
+//! As much of the ECS API as whoever runs a command in a container asks for.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{ApiError, Call, json::read, resource::Resource};
+use crate::local::{
+    service::{Service, StartSession},
+    task::{Container, Task},
+};
+
+/// Performs an operation; `None` when there is none of this name here.
+pub fn perform(
+    operation: &str,
+    call: &Call<'_>,
+    service: &mut Service,
+) -> Option<Result<Value, ApiError>> {
+    Some(match operation {
+        "ListTasks" => list_tasks(call, service),
+        "DescribeTasks" => describe_tasks(call, service),
+        "ExecuteCommand" => execute_command(call, service),
+        _ => return None,
+    })
+}
+
+fn list_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+    let body: ListBody = read(call.request.body)?;
+    let cluster = short(&body.cluster);
+    call.authorize("ecs:ListTasks", &Resource::all("ecs", call))?;
+    check_cluster(cluster, service)?;
+    let in_cluster = service.tasks().iter().filter(|task| task.cluster == cluster);
+    let tasks: Vec<&Task> = match &body.service_name {
+        None => in_cluster.collect(),
+        Some(name) => {
+            in_cluster.filter(|task| task.service.as_deref() == Some(short(name))).collect()
+        }
+    };
+    if tasks.is_empty() && body.service_name.is_some() {
+        return Err(ApiError::NoSuchService);
+    }
+    let arns: Vec<String> = tasks.iter().map(|task| task_arn(task, call)).collect();
+    Ok(json!({ "taskArns": arns }))
+}
+
+fn describe_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+    let body: DescribeBody = read(call.request.body)?;
+    let cluster = short(&body.cluster);
+    check_cluster(cluster, service)?;
+    if body.tasks.len() > MOST_TASKS {
+        return Err(ApiError::constraint(
+            "tasks",
+            "Member must have length less than or equal to 100",
+        ));
+    }
+    let (mut tasks, mut failures) = (Vec::new(), Vec::new());
+    for name in &body.tasks {
+        let found = find(cluster, short(name), service);
+        match found {
+            Some(task) => {
+                call.authorize("ecs:DescribeTasks", &Resource::of(task_arn(task, call)))?;
+                tasks.push(show(task, call));
+            }
+            None => failures.push(json!({ "arn": name, "reason": "MISSING" })),
+        }
+    }
+    Ok(json!({ "tasks": tasks, "failures": failures }))
+}
+
+fn execute_command(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+    let body: ExecuteBody = read(call.request.body)?;
+    let cluster = short(&body.cluster);
+    check_cluster(cluster, service)?;
+    let task = find(cluster, short(&body.task), service).cloned().ok_or(ApiError::NoSuchTask)?;
+    let arn = task_arn(&task, call);
+    call.authorize("ecs:ExecuteCommand", &Resource::of(arn.clone()))?;
+    let container = container(&task, body.container.as_deref())?;
+    if !task.execute_command {
+        let problem =
+            "The execute command failed because execute command was not enabled when the task \
+                       was run or the execute command agent isn't running."
+                .to_owned();
+        return Err(ApiError::Invalid { problem });
+    }
+    if !body.interactive {
+        let problem = "Interactive must be set to true.".to_owned();
+        return Err(ApiError::Invalid { problem });
+    }
+    let request = StartSession {
+        target: task.target(container),
+        document: Some(DOCUMENT.to_owned()),
+        parameters: BTreeMap::from([("command".to_owned(), vec![body.command])]),
+        reason: None,
+    };
+    let ticket = service.start_session_of(call.owner(), request, call.request.now)?;
+    let session = super::ssm::show_ticket(&ticket, call.request.stream_base);
+    Ok(json!({
+        "clusterArn": cluster_arn(&task.cluster, call),
+        "taskArn": arn,
+        "containerName": container.name,
+        "containerArn": format!("{arn}/{}", container.runtime_id),
+        "interactive": true,
+        "session": {
+            "sessionId": session["SessionId"],
+            "streamUrl": session["StreamUrl"],
+            "tokenValue": session["TokenValue"],
+        },
+    }))
+}
+
+fn check_cluster(cluster: &str, service: &Service) -> Result<(), ApiError> {
+    let is_there = service.tasks().iter().any(|task| task.cluster == cluster);
+    if is_there { Ok(()) } else { Err(ApiError::NoSuchCluster) }
+}
+
+fn find<'a>(cluster: &str, id: &str, service: &'a Service) -> Option<&'a Task> {
+    service.tasks().iter().find(|task| task.cluster == cluster && task.id == id)
+}
+
+/// The container that is named, or the only one.
+fn container<'a>(task: &'a Task, name: Option<&str>) -> Result<&'a Container, ApiError> {
+    let invalid = |problem: &str| ApiError::Invalid { problem: problem.to_owned() };
+    match (name, &task.containers[..]) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(invalid("Container name is required, the task has several.")),
+        (Some(name), all) => all
+            .iter()
+            .find(|container| container.name == name)
+            .ok_or_else(|| invalid("The container name provided was not found in the task.")),
+    }
+}
+
+fn show(task: &Task, call: &Call<'_>) -> Value {
+    let arn = task_arn(task, call);
+    let containers = task.containers.iter().map(|container| {
+        json!({
+            "name": container.name,
+            "containerArn": format!("{arn}/{}", container.runtime_id),
+            "runtimeId": container.runtime_id,
+            "lastStatus": "RUNNING",
+            "taskArn": arn,
+        })
+    });
+    json!({
+        "taskArn": arn,
+        "clusterArn": cluster_arn(&task.cluster, call),
+        "group": task.service.as_ref().map(|service| format!("service:{service}")),
+        "enableExecuteCommand": task.execute_command,
+        "lastStatus": "RUNNING",
+        "desiredStatus": "RUNNING",
+        "containers": containers.collect::<Vec<_>>(),
+    })
+}
+
+fn task_arn(task: &Task, call: &Call<'_>) -> String {
+    let (region, account) = call.place();
+    format!("arn:aws:ecs:{region}:{account}:task/{}/{}", task.cluster, task.id)
+}
+
+fn cluster_arn(cluster: &str, call: &Call<'_>) -> String {
+    let (region, account) = call.place();
+    format!("arn:aws:ecs:{region}:{account}:cluster/{cluster}")
+}
+
+/// A name, or the name at the end of an ARN.
+fn short(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListBody {
+    #[serde(default = "default_cluster")]
+    cluster: String,
+    service_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct DescribeBody {
+    #[serde(default = "default_cluster")]
+    cluster: String,
+    tasks: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct ExecuteBody {
+    #[serde(default = "default_cluster")]
+    cluster: String,
+    task: String,
+    container: Option<String>,
+    command: String,
+    #[serde(default)]
+    interactive: bool,
+}
+
+fn default_cluster() -> String {
+    "default".to_owned()
+}
+
+/// What its operations' names begin with.
+pub const TARGET: &str = "AmazonEC2ContainerServiceV20141113";
+
+/// Its name in signatures.
+pub const SIGNING_NAME: &str = "ecs";
+
+/// What carries a command in a container.
+const DOCUMENT: &str = "AWS-StartInteractiveCommand";
+const MOST_TASKS: usize = 100;
