@@ -7,10 +7,7 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_sdk_ssm::{
-    config::http::{HttpRequest, HttpResponse},
-    error::ConnectorError,
-};
+use aws_sdk_ssm::config::http::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use http::{HeaderValue, Uri};
 use http_body_util::{BodyExt, Limited};
@@ -20,8 +17,9 @@ use tokio::time::{sleep, timeout};
 use super::{
     endpoints::{Address, Addresses},
     error::{AwsError, Operation, one_line, root_cause},
+    http_client::ATTEMPT_TIMEOUT,
     signature,
-    transport::ATTEMPT_TIMEOUT,
+    unanswered::too_late,
 };
 
 /// Makes calls to the services of one region.
@@ -135,12 +133,13 @@ impl Caller {
                 why: format!("{operation}: no request can be made for {}", address.url),
             })?;
         let exchange = async {
-            let response = self.connector.call(request).await.map_err(no_answer)?;
-            read(response).await
+            let response = self.connector.call(request).await.map_err(|error| {
+                AwsError::unanswered(operation.clone(), address.url.clone(), &error)
+            })?;
+            read(response).await.map_err(unreachable)
         };
         let within = timeout(ATTEMPT_TIMEOUT, exchange).await;
-        let late = || format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs());
-        let (status, answer) = within.unwrap_or_else(|_| Err(late())).map_err(unreachable)?;
+        let (status, answer) = within.unwrap_or_else(|_| Err(unreachable(too_late())))?;
         if (200..300).contains(&status) {
             return Ok(answer);
         }
@@ -192,10 +191,6 @@ fn request(
     }
     request.headers_mut().extend(signature);
     request.try_into().ok()
-}
-
-fn no_answer(error: ConnectorError) -> String {
-    root_cause(&error)
 }
 
 async fn read(response: HttpResponse) -> Result<(u16, Vec<u8>), String> {

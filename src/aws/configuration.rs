@@ -11,10 +11,10 @@ use super::{
     credentials::{CredentialStore, Sources},
     endpoints::{Endpoints, given},
     error::{AwsError, chain},
+    http_client::{HttpWay, timeouts},
     mfa::Mfa,
     service::Service,
     sts::Sts,
-    transport::{Transport, timeouts},
 };
 use crate::net::Authorities;
 
@@ -39,7 +39,7 @@ pub(super) struct Configuration {
     /// What the user gave as services' addresses.
     pub endpoints: Endpoints,
     /// How calls go.
-    pub http: Transport,
+    pub http: HttpWay,
     /// Whether upgrades are signed at all.
     pub signs: bool,
     /// The SDK's own.
@@ -65,7 +65,7 @@ impl Configuration {
         let endpoints = settings.endpoints.checked()?;
 
         let authorities = authorities(&profile)?;
-        let http = Transport::new(&authorities);
+        let http = HttpWay::new(&authorities);
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .http_client(http.client())

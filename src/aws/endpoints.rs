@@ -29,11 +29,11 @@ impl Endpoints {
 
     /// The address of `service`, if one was given.
     pub fn of(&self, service: Service) -> Option<&str> {
-        self.one(service).or(self.all.as_deref())
+        self.own(service).or(self.all.as_deref())
     }
 
     /// The address of `service` alone, if one was given.
-    pub fn one(&self, service: Service) -> Option<&str> {
+    pub fn own(&self, service: Service) -> Option<&str> {
         let own = self.one_by_one.iter().find(|(one, _)| *one == service);
         own.map(|(_, url)| url.as_str())
     }

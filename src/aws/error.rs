@@ -5,17 +5,12 @@ use std::{error::Error, fmt};
 use aws_credential_types::{Credentials, provider::error::CredentialsError};
 use aws_sdk_ssm::{
     config::http::HttpResponse,
-    error::{ConnectorError, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
 };
 use thiserror::Error as ThisError;
 
-use super::{
-    mfa::MfaError,
-    refusal::Refusal,
-    service::Service,
-    transport::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT},
-};
-use crate::net::{DialError, TlsError};
+use super::{mfa::MfaError, refusal::Refusal, service::Service, unanswered::too_late};
+use crate::net::TlsError;
 
 /// Why AWS did not do what it was asked. Each message is one line; what AWS itself says is in it
 /// word for word, and no secret is.
@@ -291,19 +286,10 @@ impl AwsError {
                     },
                 }
             }
-            SdkError::DispatchFailure(failure) => {
-                if let Some(dialled) = dial_error(failure.as_connector_error()) {
-                    if let DialError::Tls(error) = dialled {
-                        return Self::Tls(error.clone());
-                    }
-                    if let Some(step) = dialled.next_step() {
-                        let why = one_line(&dialled.to_string());
-                        return Self::Barred { operation, endpoint, why, step };
-                    }
-                }
-                let why = failure.as_connector_error().map_or_else(|| root_cause(error), no_answer);
-                unreachable(operation, endpoint, why)
-            }
+            SdkError::DispatchFailure(failure) => match failure.as_connector_error() {
+                Some(error) => Self::unanswered(operation, endpoint, error),
+                None => unreachable(operation, endpoint, root_cause(error)),
+            },
             SdkError::TimeoutError(_) => unreachable(operation, endpoint, too_late()),
             SdkError::ResponseError(answer) => {
                 let why = match answer.raw().status().as_u16() {
@@ -335,24 +321,6 @@ impl AwsError {
         }
         Self::Rejected { operation, code, message }
     }
-}
-
-fn no_answer(error: &ConnectorError) -> String {
-    if error.is_timeout() {
-        format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())
-    } else {
-        root_cause(error)
-    }
-}
-
-fn too_late() -> String {
-    format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs())
-}
-
-/// Why there is no connection, if that is why a call failed.
-fn dial_error(error: Option<&ConnectorError>) -> Option<&DialError> {
-    let error = error.map(|error| error as &(dyn Error + 'static));
-    std::iter::successors(error, |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
 /// The bottom of a chain of errors, where the system or the peer speaks.

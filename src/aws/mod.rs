@@ -28,6 +28,7 @@ mod ec2;
 mod ecs;
 mod endpoints;
 mod error;
+mod http_client;
 mod iam;
 mod identity;
 mod instance_connect;
@@ -38,7 +39,7 @@ mod refusal;
 mod service;
 mod signature;
 mod sts;
-mod transport;
+mod unanswered;
 
 pub use account::{Account, StartSession, StartedSession};
 pub use configuration::Settings;

@@ -311,7 +311,7 @@ pub(super) struct CompletionsArgs {
 }
 
 fn notes() -> String {
-    format!("{FORMS}\n\n{NOTES}")
+    format!("{FORMS}\n\n{EXIT_CODES}")
 }
 
 const ACCOUNT_HELP: &str = "\
@@ -343,13 +343,12 @@ command has no standard input.
 
 The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.";
 
-const NOTES: &str = "\
+const EXIT_CODES: &str = "\
 Exit codes: the command's own for `exec`; else 0 done; 1 a check failed; 2 wrong usage; 3 AWS refused, or no credentials; 4 target not \
 found or not connected; 5 local port or file; 6 the session was lost and could not be had again; \
 128 and the signal's number when a signal ended it (130 for Ctrl-C).
 
-Environment: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name the way to AWS, for calls and data \
-channels; AWS_ENDPOINT_URL_SSMMESSAGES takes the place of the host of stream URLs.";
+Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are obeyed by calls and data channels.";
 
 const SSH_NOTES: &str = "\
 Everything behind TARGET goes to ssh as it is. The exit code is ssh's. -q and -v before TARGET are \

@@ -90,7 +90,7 @@ mod with_aws {
             let services = [Service::Ssm, Service::SsmMessages];
             let given = services.iter().filter_map(|service| settings.endpoints.of(*service));
             let endpoints = super::super::endpoints::configured(given);
-            let gateway = settings.endpoints.one(Service::SsmMessages);
+            let gateway = settings.endpoints.own(Service::SsmMessages);
             let gateway = super::super::endpoints::gateway(gateway);
             Self { settings, endpoints, gateway, account: OnceCell::new(), target }
         }

@@ -15,7 +15,8 @@ pub(super) struct EndpointArgs {
     /// Address of SSM, which starts sessions and knows the nodes.
     #[arg(long, global = true, value_name = "URL")]
     pub(super) ssm_endpoint: Option<String>,
-    /// Address of Session Manager's message gateway, which carries the sessions.
+    /// Address of Session Manager's message gateway, which carries the sessions: it takes the place of
+    /// the host that AWS names.
     #[arg(long, global = true, value_name = "URL")]
     pub(super) ssmmessages_endpoint: Option<String>,
     /// Address of KMS, for encrypted sessions.

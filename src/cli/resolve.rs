@@ -212,7 +212,8 @@ fn not_connected(lookup: &Lookup, node: &Node) -> Failure {
 }
 
 fn not_allowed(lookup: &Lookup, ssm: &AwsError, ec2: &str) -> Failure {
-    let without = "give the node's id (i-... or mi-...), or an alias of it in the configuration file";
+    let without =
+        "give the node's id (i-... or mi-...), or an alias of it in the configuration file";
     let next = match ssm.next_step() {
         Some(step) => format!("{step}. Or {without}"),
         None => without.to_owned(),

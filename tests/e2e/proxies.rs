@@ -206,9 +206,12 @@ mod calls {
         let site = Site::start();
         let target = TcpTarget::echo().await;
         let proxy = ConnectProxy::start(Habit::LeadTo(site.address()));
+        let gateway = format!("https://{AWS}");
+        let arguments = ["-v", "--ssmmessages-endpoint", &gateway];
         let mut ssmport = ssmport(&site, &proxy);
-        ssmport.env("AWS_ENDPOINT_URL_SSMMESSAGES", format!("https://{AWS}"));
-        let forward = Forward::run(ssmport, &[&format!("0:{}", target.port)], NODE, &["-v"]);
+        // What is typed goes before it.
+        ssmport.env("AWS_ENDPOINT_URL_SSMMESSAGES", "https://other.test");
+        let forward = Forward::run(ssmport, &[&format!("0:{}", target.port)], NODE, &arguments);
         let mut socket = TcpStream::connect(forward.address()).await.expect("open");
         echoes(&mut socket, b"before").await;
         let (ssm, gateway) = ("ssm.eu-west-1.amazonaws.com:443", format!("{AWS}:443"));

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    super::{endpoints::Endpoints, transport::Transport},
+    super::{endpoints::Endpoints, http_client::HttpWay},
     *,
 };
 
@@ -25,7 +25,7 @@ fn keys() -> Credentials {
 
 /// An account that knows nothing of the machine's environment, files or certificates.
 fn account(endpoint: &str, credentials: impl ProvideCredentials + 'static) -> Account {
-    let http = Transport::new(&Authorities::default());
+    let http = HttpWay::trusting_nobody();
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))

@@ -1,4 +1,4 @@
-//! HTTP for calls. The connections are those of data channels: the same proxies, the same trust, the
+//! HTTP for all calls: the SDK's and those that are signed here go the same way. The connections are those of data channels: the same proxies, the same trust, the
 //! same words when there is none.
 
 use std::{
@@ -38,7 +38,7 @@ use crate::net::{Authorities, Connection, Connector, DialError, Proxies, Proxy, 
 
 /// How calls reach AWS. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
-pub(super) struct Transport {
+pub(super) struct HttpWay {
     connector: Connector,
     /// By the time that a connection may take to open.
     pools: Arc<Mutex<HashMap<Duration, Pool>>>,
@@ -46,10 +46,17 @@ pub(super) struct Transport {
 
 type Pool = legacy::Client<Opener, SdkBody>;
 
-impl Transport {
+impl HttpWay {
     /// One that trusts `authorities`, and goes by the proxies of the environment.
     pub(super) fn new(authorities: &Authorities) -> Self {
         let connector = Connector::new(authorities.clone(), Proxies::of_environment());
+        Self { connector, pools: Arc::default() }
+    }
+
+    /// For tests, which do without the machine's certificates and proxies.
+    #[cfg(test)]
+    pub(super) fn trusting_nobody() -> Self {
+        let connector = Connector::new(Authorities::default(), Proxies::default());
         Self { connector, pools: Arc::default() }
     }
 
@@ -58,22 +65,25 @@ impl Transport {
         SharedHttpClient::new(self.clone())
     }
 
-    /// For calls without a client of the SDK.
-    pub(super) fn connector(&self) -> SharedHttpConnector {
-        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT_TIMEOUT);
-        self.with_settings(&settings.read_timeout(ATTEMPT_TIMEOUT).build())
-    }
-
     /// Opens connections by themselves.
     pub(super) fn dialler(&self) -> &Connector {
         &self.connector
     }
 
+    /// For calls without a client of the SDK.
+    pub(super) fn connector(&self) -> SharedHttpConnector {
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(ATTEMPT_TIMEOUT)
+            .build();
+        self.with_settings(&settings)
+    }
+
     /// For calls that keep to these limits of time.
-    pub(super) fn with_settings(&self, settings: &HttpConnectorSettings) -> SharedHttpConnector {
+    fn with_settings(&self, settings: &HttpConnectorSettings) -> SharedHttpConnector {
         let pool = self.pool(settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT));
         let (connector, read_limit) = (self.connector.clone(), settings.read_timeout());
-        SharedHttpConnector::new(Caller { pool, connector, read_limit })
+        SharedHttpConnector::new(Exchanger { pool, connector, read_limit })
     }
 
     fn pool(&self, limit: Duration) -> Pool {
@@ -88,7 +98,7 @@ impl Transport {
     }
 }
 
-impl HttpClient for Transport {
+impl HttpClient for HttpWay {
     fn http_connector(
         &self,
         settings: &HttpConnectorSettings,
@@ -100,14 +110,14 @@ impl HttpClient for Transport {
 
 /// Makes calls.
 #[derive(Clone, Debug)]
-struct Caller {
+struct Exchanger {
     pool: Pool,
     connector: Connector,
     /// How long the beginning of an answer may take.
     read_limit: Option<Duration>,
 }
 
-impl HttpConnector for Caller {
+impl HttpConnector for Exchanger {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let caller = self.clone();
         HttpConnectorFuture::new(async move {
@@ -117,7 +127,7 @@ impl HttpConnector for Caller {
     }
 }
 
-impl Caller {
+impl Exchanger {
     async fn exchange(
         &self,
         mut request: Request<SdkBody>,
@@ -247,7 +257,9 @@ impl Write for Wire {
     }
 }
 
-/// The limits of the SDK's calls.
+/// Shorter than anything on the way remembers an idle connection for.
+const IDLE_LIMIT: Duration = Duration::from_secs(20);
+
 pub(super) fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -259,6 +271,4 @@ pub(super) fn timeouts() -> TimeoutConfig {
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 /// All attempts together.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
-/// Shorter than anything on the way remembers an idle connection for.
-const IDLE_LIMIT: Duration = Duration::from_secs(20);
+pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
