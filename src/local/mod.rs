@@ -45,6 +45,7 @@ use std::{
     convert::Infallible,
     io,
     net::SocketAddr,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -90,6 +91,8 @@ pub struct EndpointConfig {
     pub requires_challenge: bool,
     /// Whose callers are told apart; `None` checks no credentials.
     pub account: Option<Account>,
+    /// Where the logs of shells go; `None` keeps none.
+    pub session_logs: Option<PathBuf>,
     /// What the service does to test those who rely on it.
     pub faults: Faults,
 }
@@ -115,6 +118,7 @@ impl Default for EndpointConfig {
             kms_key: None,
             requires_challenge: false,
             account: None,
+            session_logs: None,
             faults: Faults::default(),
         }
     }
