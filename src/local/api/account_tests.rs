@@ -127,16 +127,19 @@ fn without_mfa_nothing_but_its_set_up_is_allowed() {
              arn:aws:ec2:eu-west-1:123456789012:instance/i-0a11ce00000000001 with an explicit \
              deny in an identity-based policy"
         );
-        let devices = query(&mut service, caller, "Action=ListMFADevices").expect("allowed");
-        assert_eq!(element(&devices, "SerialNumber"), "arn:aws:iam::123456789012:mfa/alice");
         let identity = query(&mut service, caller, "Action=GetCallerIdentity").expect("allowed");
         assert_eq!(element(&identity, "Account"), ACCOUNT);
-        let error = query(&mut service, caller, "Action=GetUser&UserName=bob").unwrap_err();
-        assert!(
-            error.contains("because no identity-based policy allows the iam:GetUser action"),
-            "{error}"
-        );
     }
+    let devices = query(&mut service, &alice, "Action=ListMFADevices").expect("allowed");
+    assert_eq!(element(&devices, "SerialNumber"), "arn:aws:iam::123456789012:mfa/alice");
+    let error = query(&mut service, &half, "Action=ListMFADevices").unwrap_err();
+    assert_eq!(
+        error,
+        "InvalidClientTokenId: The security token included in the request is invalid."
+    );
+    let error = query(&mut service, &alice, "Action=GetUser&UserName=bob").unwrap_err();
+    let why = "because no identity-based policy allows the iam:GetUser action";
+    assert!(error.contains(why), "{error}");
 }
 
 #[test]
