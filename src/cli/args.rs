@@ -250,6 +250,9 @@ pub(super) struct LocalArgs {
     /// Send a random challenge, and refuse clients that do not put it into the encryption context.
     #[arg(long, requires = "kms_key")]
     pub(super) kms_challenge: bool,
+    /// Folder for the logs of shells, SESSION.log each, as the service stores them.
+    #[arg(long, value_name = "DIR")]
+    pub(super) session_logs: Option<PathBuf>,
     /// What the service does wrong, to test clients; --help lists it.
     #[arg(long, value_name = "LIST", value_parser = Faults::parse, long_help = faults_help())]
     pub(super) faults: Option<Faults>,

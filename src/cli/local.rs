@@ -32,6 +32,10 @@ pub(super) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
     let nodes = nodes(account.as_ref(), arguments.nodes, template);
     let ids: Vec<_> = nodes.iter().map(|node| node.id.clone()).collect();
 
+    if let Some(folder) = arguments.session_logs.as_deref().filter(|folder| !folder.is_dir()) {
+        return Err(Failure::local(format!("{} is no folder for logs", folder.display())));
+    }
+
     let listener = listen(arguments.listen).await?;
     let config = EndpointConfig {
         nodes,
@@ -44,6 +48,7 @@ pub(super) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
         kms_key: arguments.kms_key,
         requires_challenge: arguments.kms_challenge,
         account: account.clone(),
+        session_logs: arguments.session_logs,
         faults: arguments.faults.unwrap_or_default(),
     };
     let endpoint = Endpoint::start(listener, config)

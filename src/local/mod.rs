@@ -97,6 +97,8 @@ pub struct EndpointConfig {
     /// A folder for the keys of EC2 Instance Connect, a file for each user; see sshd(8),
     /// `AuthorizedKeysFile`.
     pub pushed_keys: Option<PathBuf>,
+    /// Where the logs of shells go; `None` keeps none.
+    pub session_logs: Option<PathBuf>,
     /// What the service does to test those who rely on it.
     pub faults: Faults,
 }
@@ -123,6 +125,7 @@ impl Default for EndpointConfig {
             kms_key: None,
             requires_challenge: false,
             account: None,
+            session_logs: None,
             faults: Faults::default(),
         }
     }

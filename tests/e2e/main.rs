@@ -8,6 +8,7 @@
 mod support;
 
 mod account_keys;
+mod account_logs;
 mod account_mfa;
 mod aws_cli;
 mod bad_input;

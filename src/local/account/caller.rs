@@ -73,6 +73,12 @@ impl Caller {
         (self.principal == Principal::User).then_some(self.name.as_str())
     }
 
+    /// Whether it is a user with temporary keys that were got without an MFA device's code.
+    pub fn is_session_without_mfa(&self) -> bool {
+        let without = self.temporary.as_ref().is_some_and(|keys| keys.mfa_at.is_none());
+        without && self.principal == Principal::User
+    }
+
     /// The ARNs by which a trust policy can name it.
     pub fn trusted_as(&self) -> Vec<&str> {
         match &self.principal {

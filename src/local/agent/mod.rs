@@ -14,6 +14,7 @@
 //!   shared: ending.rs   the last two seconds of every session
 //!           utf8.rs     output in whole characters
 //!           words.rs    a command line's words
+//!           transcript.rs   a shell's log
 //!           process.rs  nothing that was started outlives its session
 //!           quirks.rs   what the real agent does and nobody would do on purpose
 //! ```
@@ -33,6 +34,8 @@ mod process;
 mod pty;
 #[cfg(unix)]
 mod shell;
+#[cfg(unix)]
+mod transcript;
 #[cfg(unix)]
 mod utf8;
 #[cfg(unix)]
@@ -67,6 +70,8 @@ pub(super) struct Agents {
     quirks: Quirks,
     encryption: Encryption,
     #[cfg(unix)]
+    session_logs: Option<std::path::PathBuf>,
+    #[cfg(unix)]
     processes: process::Processes,
 }
 
@@ -79,6 +84,8 @@ impl Agents {
             deny_loopback: config.deny_loopback,
             quirks,
             encryption: Encryption { kms, requires_challenge: config.requires_challenge },
+            #[cfg(unix)]
+            session_logs: config.session_logs.clone(),
             #[cfg(unix)]
             processes: process::Processes::default(),
         }

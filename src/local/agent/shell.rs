@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::{Buf, Bytes};
@@ -11,7 +11,8 @@ use rustix::process::Signal;
 use tokio::io::ReadBuf;
 
 use super::{
-    Agents, BATCH, Ending, PAYLOAD_LEN, can_send, earlier, process::Program, pty::Pty, utf8::Runes,
+    Agents, BATCH, Ending, PAYLOAD_LEN, can_send, earlier, process::Program, pty::Pty,
+    transcript::Transcript, utf8::Runes,
 };
 use crate::{
     channel::{Channel, Event},
@@ -45,6 +46,7 @@ struct Output {
     pace: Option<Pace>,
     /// Nothing is read before this time.
     next_read: Option<Instant>,
+    transcript: Option<Transcript>,
 }
 
 impl ShellAgent {
@@ -66,7 +68,8 @@ impl ShellAgent {
             }
         };
         let next_read = agents.quirks.shell_delay.then(|| now + FIRST_OUTPUT_DELAY);
-        let output = Output::new(agents.pace, next_read);
+        let transcript = transcript(command, agents, &ending);
+        let output = Output::new(agents.pace, next_read, transcript);
         Self { terminal, input: VecDeque::new(), output, hung_up: None, ending }
     }
 
@@ -171,6 +174,13 @@ impl Application for ShellAgent {
     }
 }
 
+/// The log of a shell that is to have one; interactive commands have none.
+fn transcript(command: Option<&str>, agents: &Agents, ending: &Ending) -> Option<Transcript> {
+    let folder = agents.session_logs.as_deref().filter(|_| command.is_none())?;
+    let begun = Transcript::begin(folder, ending.session_id(), SystemTime::now());
+    begun.inspect_err(|error| tracing::warn!("a session has no log: {error}")).ok()
+}
+
 enum Reading {
     Open(Turn),
     /// The program has closed its terminal.
@@ -178,7 +188,7 @@ enum Reading {
 }
 
 impl Output {
-    fn new(pace: Option<Pace>, next_read: Option<Instant>) -> Self {
+    fn new(pace: Option<Pace>, next_read: Option<Instant>, transcript: Option<Transcript>) -> Self {
         let payload_len = pace.map_or(PAYLOAD_LEN, |pace| pace.payload_len);
         Self {
             runes: Runes::default(),
@@ -187,6 +197,7 @@ impl Output {
             pool: PacketPool::new(POOL_CHUNK),
             pace,
             next_read,
+            transcript,
         }
     }
 
@@ -212,6 +223,9 @@ impl Output {
                 self.text.clear();
                 self.runes.pass(&self.buffer[..read], &mut self.text);
                 if !self.text.is_empty() {
+                    if let Some(transcript) = &mut self.transcript {
+                        transcript.write(&self.text);
+                    }
                     channel.send(PayloadType::Output, self.pool.packet(&self.text), now);
                 }
                 self.next_read = self.pace.map(|pace| now + pace.pause);

@@ -5,12 +5,15 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
+use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::local::{
     account::{Account, Seed},
+    kms::Kms,
     node::Node,
+    policy::Policy,
 };
 
 const ACCOUNT: &str = "123456789012";
@@ -124,16 +127,19 @@ fn without_mfa_nothing_but_its_set_up_is_allowed() {
              arn:aws:ec2:eu-west-1:123456789012:instance/i-0a11ce00000000001 with an explicit \
              deny in an identity-based policy"
         );
-        let devices = query(&mut service, caller, "Action=ListMFADevices").expect("allowed");
-        assert_eq!(element(&devices, "SerialNumber"), "arn:aws:iam::123456789012:mfa/alice");
         let identity = query(&mut service, caller, "Action=GetCallerIdentity").expect("allowed");
         assert_eq!(element(&identity, "Account"), ACCOUNT);
-        let error = query(&mut service, caller, "Action=GetUser&UserName=bob").unwrap_err();
-        assert!(
-            error.contains("because no identity-based policy allows the iam:GetUser action"),
-            "{error}"
-        );
     }
+    let devices = query(&mut service, &alice, "Action=ListMFADevices").expect("allowed");
+    assert_eq!(element(&devices, "SerialNumber"), "arn:aws:iam::123456789012:mfa/alice");
+    let error = query(&mut service, &half, "Action=ListMFADevices").unwrap_err();
+    assert_eq!(
+        error,
+        "InvalidClientTokenId: The security token included in the request is invalid."
+    );
+    let error = query(&mut service, &alice, "Action=GetUser&UserName=bob").unwrap_err();
+    let why = "because no identity-based policy allows the iam:GetUser action";
+    assert!(error.contains(why), "{error}");
 }
 
 #[test]
@@ -288,7 +294,7 @@ fn the_default_document_is_asked_for_on_demand() {
                 "Action": "ssm:StartSession", "Resource": {resource},
                 "Condition": {{"BoolIfExists": {{"ssm:SessionDocumentAccessCheck": "true"}}}}}}]}}"#
         );
-        std::sync::Arc::from([crate::local::policy::Policy::read("p", &json).expect("good")])
+        std::sync::Arc::from([Policy::read("p", &json).expect("good")])
     };
     let mut caller = user(&service, "alice");
     caller.policies = statements(r#""arn:aws:ec2:*:*:instance/*""#);
@@ -297,6 +303,59 @@ fn the_default_document_is_asked_for_on_demand() {
     caller.policies =
         statements(r#"["arn:aws:ec2:*:*:instance/*", "arn:aws:ssm:*:*:document/SSM-*"]"#);
     start(&mut service, &caller, ALICES, None).expect("allowed");
+}
+
+#[test]
+fn a_key_needs_a_permission_of_its_own() {
+    let service = service();
+    let kms = Kms::new(Some("1234")).expect("random bytes").of_account(ACCOUNT);
+    let ask = |caller: &Caller| {
+        let asked = call(caller, "", |call| kms::authorize("GenerateDataKey", call, &kms));
+        asked.map_err(|denial| denial.to_string())
+    };
+    let mut alice = with_mfa(&service, "alice");
+    assert_eq!(
+        ask(&alice).unwrap_err(),
+        "User: arn:aws:iam::123456789012:user/alice is not authorized to perform: \
+         kms:GenerateDataKey on resource: arn:aws:kms:us-east-1:123456789012:key/1234 because no \
+         identity-based policy allows the kms:GenerateDataKey action"
+    );
+    let json = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+        "Action": "kms:GenerateDataKey", "Resource": "arn:aws:kms:*:123456789012:key/1234"}}"#;
+    alice.policies = std::sync::Arc::from([Policy::read("p", json).expect("good")]);
+    assert_eq!(ask(&alice), Ok(()));
+}
+
+/// Old clients do not sign the upgrade: the token counts. Whoever signs must do it well.
+#[test]
+fn an_upgrade_is_refused_for_a_wrong_signature_and_not_for_want_of_one() {
+    let service = service();
+    let (method, uri) = (Method::GET, Uri::from_static("/v1/data-channel/alice-0"));
+    let refuse = |service: &Service, authorization: Option<&'static str>| {
+        let signature = authorization.map(|text| (AUTHORIZATION, HeaderValue::from_static(text)));
+        let mut headers = HeaderMap::from_iter(signature);
+        headers.insert("x-amz-date", HeaderValue::from_static("20261122T000000Z"));
+        let request = Request {
+            method: &method,
+            uri: &uri,
+            headers: &headers,
+            body: b"",
+            id: "1-2-3",
+            stream_base: "ws://127.0.0.1:8080",
+            peer: std::net::Ipv4Addr::LOCALHOST.into(),
+            now: UNIX_EPOCH + Duration::from_secs(1_795_305_600),
+        };
+        refuse_upgrade(&request, service).map(|reply| (reply.status, reply.refused))
+    };
+    let wrong = Some(
+        "AWS4-HMAC-SHA256 Credential=AKIAAAAAAAAAAAAAAAAA/20261122/eu-west-1/ssmmessages/\
+         aws4_request, SignedHeaders=host, Signature=00",
+    );
+    assert_eq!(refuse(&service, None), None);
+    let refused = Some((StatusCode::FORBIDDEN, Some("UnrecognizedClientException")));
+    assert_eq!(refuse(&service, wrong), refused);
+    let no_account = Service::new([]).expect("random bytes");
+    assert_eq!(refuse(&no_account, wrong), None);
 }
 
 #[test]

@@ -83,6 +83,11 @@ impl Call<'_> {
         }
     }
 
+    /// Whether the caller's policies allow an action, where a refusal is not the last word.
+    pub fn allows(&self, action: &str, resource: &Resource, keys: &[(&str, &str)]) -> bool {
+        self.decide(action, resource, keys) == Decision::Allowed
+    }
+
     /// What the caller's policies say; everything is allowed where nobody is told apart.
     fn decide(&self, action: &str, resource: &Resource, keys: &[(&str, &str)]) -> Decision {
         let Some(identity) = &self.identity else { return Decision::Allowed };

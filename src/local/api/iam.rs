@@ -8,8 +8,9 @@ use super::{
     resource::Resource,
 };
 use crate::local::{
-    account::{Account, User},
+    account::{Account, Caller, User},
     service::Service,
+    signature::SignatureError,
 };
 
 /// Performs an operation; `None` when there is none of this name here.
@@ -56,6 +57,10 @@ fn find<'a>(
     service: &'a Service,
     action: &str,
 ) -> Result<(&'a Account, &'a User), ApiError> {
+    // As AWS has it, for keys of GetSessionToken that were got without a code.
+    if call.caller().is_some_and(Caller::is_session_without_mfa) {
+        return Err(SignatureError::UnknownKey.into());
+    }
     let asking = call.caller().and_then(|caller| caller.user());
     let name = form.get("UserName").or(asking).ok_or_else(|| ApiError::Invalid {
         problem: "Must specify userName when calling with non-User credentials".to_owned(),

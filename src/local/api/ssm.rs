@@ -49,16 +49,13 @@ fn authorize_start(
 ) -> Result<(), Denial> {
     let action = "ssm:StartSession";
     let target = Resource::target(&request.target, call, service);
-    let on_target = |checks_document: &str| {
-        let keys = [("ssm:SessionDocumentAccessCheck", checks_document)];
-        call.authorize_with(action, &target, &keys)
-    };
+    let unchecked = [("ssm:SessionDocumentAccessCheck", "false")];
     let document = match &request.document {
-        None if on_target("false").is_ok() => return Ok(()),
+        None if call.allows(action, &target, &unchecked) => return Ok(()),
         None => DEFAULT_DOCUMENT,
         Some(document) => document,
     };
-    on_target("true")?;
+    call.authorize_with(action, &target, &[("ssm:SessionDocumentAccessCheck", "true")])?;
     call.authorize(action, &Resource::document(document, call))
 }
 
