@@ -55,6 +55,7 @@ impl ConfigFile {
     }
 
     /// The target that is meant when `typed` was, if one is named at all.
+    #[cfg(feature = "aws")]
     pub(super) fn load_named(typed: Option<Target>) -> Result<Option<Target>, Failure> {
         let target = Self::load()?.target(typed)?;
         Ok(Some(target).filter(|target| *target != Target::Lookup(Lookup::Any)))
