@@ -81,9 +81,11 @@ impl HttpWay {
 
     /// For calls that keep to these limits of time.
     fn with_settings(&self, settings: &HttpConnectorSettings) -> SharedHttpConnector {
-        let pool = self.pool(settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT));
-        let (connector, read_limit) = (self.connector.clone(), settings.read_timeout());
-        SharedHttpConnector::new(Exchanger { pool, connector, read_limit })
+        let connect_limit = settings.connect_timeout().unwrap_or(CONNECT_TIMEOUT);
+        let (pool, connector) = (self.pool(connect_limit), self.connector.clone());
+        // A connection that has to be opened first has its own time.
+        let limit = settings.read_timeout().map(|read_limit| connect_limit + read_limit);
+        SharedHttpConnector::new(Exchanger { pool, connector, limit })
     }
 
     fn pool(&self, limit: Duration) -> Pool {
@@ -113,8 +115,8 @@ impl HttpClient for HttpWay {
 struct Exchanger {
     pool: Pool,
     connector: Connector,
-    /// How long the beginning of an answer may take.
-    read_limit: Option<Duration>,
+    /// How long it may take until an answer begins.
+    limit: Option<Duration>,
 }
 
 impl HttpConnector for Exchanger {
@@ -138,9 +140,8 @@ impl Exchanger {
             request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
         }
         let answer = self.pool.request(request);
-        let answer = match self.read_limit {
-            // The connection's own limit is shorter, or it is there already.
-            Some(limit) => timeout(limit + CONNECT_TIMEOUT, answer).await.map_err(|_| {
+        let answer = match self.limit {
+            Some(limit) => timeout(limit, answer).await.map_err(|_| {
                 ConnectorError::timeout(io::Error::from(io::ErrorKind::TimedOut).into())
             })?,
             None => answer.await,

@@ -42,8 +42,8 @@ pub(super) fn client_config(authorities: &Authorities) -> Result<Arc<ClientConfi
 /// What is wrong with the server's certificate, if that is why TLS failed.
 pub(super) fn certificate_fault(error: &(dyn Error + 'static)) -> Option<String> {
     use CertificateError::{
-        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
-        NotValidYetContext, UnknownIssuer,
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,
+        NotValidYet, NotValidYetContext, UnknownIssuer,
     };
     let rustls::Error::InvalidCertificate(fault) = error.downcast_ref()? else { return None };
     Some(match fault {
@@ -52,7 +52,8 @@ pub(super) fn certificate_fault(error: &(dyn Error + 'static)) -> Option<String>
             "it is not valid yet; is this computer's clock right?".to_owned()
         }
         NotValidForName | NotValidForNameContext { .. } => "it is for another name".to_owned(),
-        UnknownIssuer => "no authority that is trusted has signed it".to_owned(),
+        // Two authorities may have the same name, and only one of them is trusted.
+        UnknownIssuer | BadSignature => "no authority that is trusted has signed it".to_owned(),
         fault => fault.to_string(),
     })
 }

@@ -95,7 +95,7 @@ mod calls {
         let wrong = [("AWS_CA_BUNDLE", other.authority()), ("SSL_CERT_FILE", proxy.authority())];
         let ended = Program::run(exec(&proxy, &wrong));
         assert_eq!(ended.code(), 6, "{ended:#?}");
-        assert!(ended.stderr.contains("invalid peer certificate"), "{ended:#?}");
+        assert!(ended.stderr.contains("no authority that is trusted has signed it"), "{ended:#?}");
 
         let missing = [("AWS_CA_BUNDLE", "/nowhere/bundle.pem".to_owned())];
         let ended = Program::run(exec(&proxy, &missing));
@@ -125,16 +125,16 @@ mod calls {
         let mut exec = exec(&proxy, &environment);
         exec.env("AWS_CA_BUNDLE", other.authority());
         let ended = Program::run(exec);
-        assert!(ended.stderr.contains("invalid peer certificate"), "{ended:#?}");
+        assert!(ended.stderr.contains("no authority that is trusted has signed it"), "{ended:#?}");
     }
 
     #[test]
     fn calls_refuse_a_server_that_is_not_what_it_says() {
         let endpoint = Endpoint::start();
         for (flaw, reason) in [
-            (Flaw::OtherName, "certificate"),
-            (Flaw::Expired, "Expired"),
-            (Flaw::SelfSigned, "certificate"),
+            (Flaw::OtherName, "it is for another name"),
+            (Flaw::Expired, "it has expired"),
+            (Flaw::SelfSigned, "no authority that is trusted has signed it"),
             (Flaw::OldTls, "ProtocolVersion"),
         ] {
             let proxy = TlsProxy::with(flaw, &endpoint);
