@@ -83,7 +83,7 @@ fn with_pushed_key(
         let failure = Failure::new(Code::Usage, what);
         return Err(failure.because("it is no instance of EC2").next("leave --push-key out"));
     }
-    let user = ssh_user(ssh(&id, &[], arguments, global)?)?;
+    let user = ssh_user(&ssh(&id, &[], arguments, global)?)?;
     let key = super::ephemeral_key::EphemeralKey::new()?;
     runtime()?.block_on(async {
         let control = super::service::account_of(global);
@@ -103,8 +103,9 @@ fn with_pushed_key(_: &SshArgs, _: &Target, _: &Global, _: &Output) -> Result<()
 
 /// The user that ssh will log in as, by its own account: the words, its files, or this user.
 #[cfg(feature = "aws")]
-fn ssh_user(mut ssh: Command) -> Result<String, Failure> {
-    let asked = ssh.arg("-G").output().map_err(|error| cannot_run(&error))?;
+fn ssh_user(ssh: &Command) -> Result<String, Failure> {
+    let asked = Command::new(ssh.get_program()).arg("-G").args(ssh.get_args()).output();
+    let asked = asked.map_err(|error| cannot_run(&error))?;
     let said = String::from_utf8_lossy(&asked.stdout);
     let user = said.lines().find_map(|line| line.strip_prefix("user "));
     user.map(str::to_owned).ok_or_else(|| {

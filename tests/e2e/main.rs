@@ -18,6 +18,7 @@ mod callers_cli;
 mod callers_editors;
 mod callers_ports;
 mod demo;
+mod doctor;
 mod encryption;
 mod exec;
 mod exec_terminal;
@@ -34,6 +35,7 @@ mod mfa_account;
 mod mfa_bad_input;
 mod mfa_cache;
 mod mfa_prompt;
+mod named_targets;
 #[cfg(feature = "aws")]
 mod networks_families;
 #[cfg(feature = "aws")]

@@ -48,7 +48,7 @@ fn without_ssh_or_a_target_it_says_so() {
     for (arguments, code, words) in [
         (&["local"][..], 5, "cannot run ssh\n  there is no program of this name on the PATH\n"),
         (&["-p", "22"], 2, "there is no target\n"),
-        (&["web"], 2, "`web` is not a target\n"),
+        (&["i-web"], 2, "`i-web` is not a target\n"),
         (&[], 2, "[USER@]TARGET"),
     ] {
         let mut ssmport = ssmport();

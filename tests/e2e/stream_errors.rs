@@ -19,14 +19,14 @@ use super::{
 #[test]
 fn malformed_arguments_are_wrong_usage() {
     for (arguments, part) in [
-        (&["shell"][..], "<TARGET>"),
+        (&["shell"][..], "no target is given"),
         (&["shell", ""], "''"),
-        (&["shell", "nowhere"], "'nowhere'"),
+        (&["shell", "i-nowhere"], "'i-nowhere'"),
         (&["shell", "local", "more"], "'more'"),
         (&["exec"], "<TARGET>"),
         (&["exec", "local"], "<COMMAND>"),
         (&["exec", "local", "--"], "<COMMAND>"),
-        (&["exec", "nowhere", "--", "true"], "'nowhere'"),
+        (&["exec", "i-nowhere", "--", "true"], "'i-nowhere'"),
         (&["proxy"], "<TARGET>"),
         (&["proxy", "local", "0"], "'0'"),
         (&["proxy", "local", "65536"], "'65536'"),

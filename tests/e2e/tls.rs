@@ -15,6 +15,7 @@ use crate::{
     targets::{TcpTarget, echoes},
 };
 
+#[cfg(feature = "aws")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wss_url_is_dialled_with_tls_and_signed() {
     let (endpoint, server) = (Endpoint::start(), TcpTarget::echo().await);

@@ -109,7 +109,7 @@ impl Account {
     /// The key that a request is signed with.
     ///
     /// # Errors
-    /// [`SignatureError::UnknownKey`], [`SignatureError::ExpiredKey`].
+    /// The key is not known, or has expired.
     pub fn key(
         &self,
         access_key_id: &str,

@@ -33,7 +33,12 @@ impl Account {
 
     /// Starts one with another account file.
     pub fn with(file: &str) -> Self {
-        let endpoint = Endpoint::with(&["--account", file]);
+        Self::with_options(file, &[])
+    }
+
+    /// As [`with`](Self::with), with more options of the endpoint.
+    pub fn with_options(file: &str, options: &[&str]) -> Self {
+        let endpoint = Endpoint::with(&[&["--account", file], options].concat());
         let first = endpoint.program.stdout();
         let ready = serde_json::from_str(first.lines().next().expect("a line")).expect("JSON");
         let aws = AwsCli::new(&endpoint);

@@ -65,6 +65,14 @@ impl Sshd {
         client
     }
 
+    /// A folder of keys that the server takes too, each in a file with its user's name.
+    #[cfg(feature = "aws")]
+    pub fn pushed_keys(&self) -> PathBuf {
+        let folder = self.folder.path().join(PUSHED);
+        fs::create_dir_all(&folder).expect("a directory for keys");
+        folder
+    }
+
     fn user_key(&self) -> PathBuf {
         self.folder.path().join(USER_KEY)
     }
@@ -75,7 +83,7 @@ fn settings(port: u16, folder: &Path) -> String {
     format!(
         "ListenAddress 127.0.0.1:{port}
 HostKey {folder}/{HOST_KEY}
-AuthorizedKeysFile {folder}/{USER_KEY}.pub
+AuthorizedKeysFile {folder}/{USER_KEY}.pub {folder}/{PUSHED}/%u
 PidFile none
 StrictModes no
 UsePAM no
@@ -88,3 +96,4 @@ Subsystem sftp internal-sftp
 
 const HOST_KEY: &str = "host_key";
 const USER_KEY: &str = "user_key";
+const PUSHED: &str = "pushed";
