@@ -93,7 +93,8 @@ impl CredentialCache {
             }
         }
         let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| Lock(file)));
-        locked.await.ok()?.ok()
+        // Whoever sits at a question that nobody answers does not hold up others for ever.
+        tokio::time::timeout(TURN, locked).await.ok()?.ok()?.ok()
     }
 }
 
@@ -248,6 +249,8 @@ fn format_time(time: SystemTime) -> io::Result<String> {
 
 /// Those of the AWS CLI have about two KiB.
 const LARGEST_ENTRY: u64 = 64 * 1024;
+/// As long as a program may take to give a code.
+const TURN: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{
     account::Account,
-    error::{AwsError, Operation},
+    error::{AwsError, Operation, one_line},
     service::Service,
 };
 
@@ -120,7 +120,7 @@ impl Described {
         let tags = self.tag_set.item.iter();
         Instance {
             id: self.instance_id.clone(),
-            tags: tags.map(|tag| (tag.key.clone(), tag.value.clone())).collect(),
+            tags: tags.map(|tag| (tag.key.clone(), one_line(&tag.value))).collect(),
             private_ip: self.private_ip_address.clone().filter(|ip| !ip.is_empty()),
             private_dns: self.private_dns_name.clone().filter(|name| !name.is_empty()),
             state: self.instance_state.name.clone(),

@@ -61,6 +61,7 @@ impl Account {
             tasks.extend(page.task_arns.iter().map(|arn| last_part(arn)));
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() || tasks.len() >= MOST {
+                tasks.truncate(MOST);
                 return Ok(tasks);
             }
         }

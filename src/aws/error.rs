@@ -254,6 +254,16 @@ impl AwsError {
         self
     }
 
+    /// Whether it may be over once the user has logged in, here or in another terminal.
+    pub fn heals_with_login(&self) -> bool {
+        match self {
+            Self::Sso { .. } | Self::Mfa(_) => true,
+            Self::NoCredentials { is_temporary, .. } => *is_temporary,
+            Self::Refused { code, .. } => code.starts_with("ExpiredToken"),
+            _ => false,
+        }
+    }
+
     /// The failure of the SSO that `profile` asks for.
     pub(super) fn sso(profile: &str, error: &CredentialsError) -> Self {
         Self::Sso { profile: profile.to_owned(), why: root_cause(error) }

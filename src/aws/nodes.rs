@@ -4,7 +4,7 @@ use aws_sdk_ssm::types::{InstanceInformation, InstanceInformationStringFilter};
 
 use super::{
     account::Account,
-    error::{AwsError, Operation},
+    error::{AwsError, Operation, one_line},
     service::Service,
 };
 
@@ -38,17 +38,20 @@ impl ManagedNode {
 
 impl From<InstanceInformation> for ManagedNode {
     fn from(info: InstanceInformation) -> Self {
-        let platform = [info.platform_name, info.platform_version];
+        // The agent says most of it, and a terminal will show it.
+        let text = |text: Option<String>| text.map(|text| one_line(&text));
+        let given = |given: Option<String>| text(given).filter(|text| !text.is_empty());
+        let platform = [given(info.platform_name), given(info.platform_version)];
         let platform: Vec<String> = platform.into_iter().flatten().collect();
         Self {
-            id: info.instance_id.unwrap_or_default(),
-            name: info.name.filter(|name| !name.is_empty()),
-            computer_name: info.computer_name.filter(|name| !name.is_empty()),
+            id: text(info.instance_id).unwrap_or_default(),
+            name: given(info.name),
+            computer_name: given(info.computer_name),
             platform: platform.join(" "),
-            agent_version: info.agent_version.unwrap_or_default(),
+            agent_version: text(info.agent_version).unwrap_or_default(),
             ping_status: info.ping_status.map(|status| status.to_string()).unwrap_or_default(),
             last_ping: info.last_ping_date_time.map(|time| time.secs()),
-            address: info.ip_address.filter(|address| !address.is_empty()),
+            address: given(info.ip_address),
         }
     }
 }

@@ -358,7 +358,8 @@ Everything behind TARGET goes to ssh as it is. The exit code is ssh's. -q and -v
 ssmport's own; behind it they are ssh's.";
 
 const SSH_CONFIG_NOTES: &str = "\
---profile, --region and --endpoint-url are written into the block. A block that is there already is \
+Options about AWS and the connection (--profile, --region, endpoints, --mfa-serial, --dead-after, \
+--resume-for) are written into the block. A block that is there already is \
 replaced as a whole: give all aliases each time.";
 
 #[cfg(test)]

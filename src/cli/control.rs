@@ -208,11 +208,7 @@ mod with_aws {
                 | AwsError::Barred { .. }
                 | AwsError::Unavailable { .. }
                 | AwsError::Answer { .. }
-                | AwsError::NoCredentials { is_temporary: true, .. }
-                // A login elsewhere helps.
-                | AwsError::Sso { .. }
-                | AwsError::Mfa(_)
-        );
+        ) || error.heals_with_login();
         let message = match (&error, error.next_step()) {
             (AwsError::Sso { .. } | AwsError::Mfa(_), Some(next)) => format!("{error}; {next}"),
             _ => error.to_string(),

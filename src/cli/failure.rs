@@ -106,6 +106,11 @@ impl From<ServiceError> for Failure {
     }
 }
 
+/// Errors of ECS and EC2 that are about where a session goes.
+#[cfg(feature = "aws")]
+const OF_TARGETS: [&str; 3] =
+    ["TargetNotConnectedException", "ClusterNotFoundException", "EC2InstanceNotFoundException"];
+
 #[cfg(feature = "aws")]
 impl From<crate::aws::AwsError> for Failure {
     fn from(error: crate::aws::AwsError) -> Self {
@@ -115,6 +120,7 @@ impl From<crate::aws::AwsError> for Failure {
                 Code::Signal(super::signals::INTERRUPT)
             }
             AwsError::TargetNotConnected { .. } | AwsError::NotFound { .. } => Code::Target,
+            AwsError::Rejected { code, .. } if OF_TARGETS.contains(&code.as_str()) => Code::Target,
             AwsError::Unreachable { .. }
             | AwsError::Barred { .. }
             | AwsError::Unavailable { .. } => Code::Lost,

@@ -60,6 +60,8 @@ pub(super) async fn nodes(
     filters: &[(&str, &[&str])],
     output: &Output,
 ) -> Result<Vec<Node>, Failure> {
+    // Their source may ask its user, who may take longer than EC2 is given.
+    account.keys().await?;
     let counted = output.counter("nodes");
     let (nodes, instances) =
         join!(account.nodes(filters, |count| counted.show(count)), instances(account, &[]));

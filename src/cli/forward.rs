@@ -168,7 +168,8 @@ impl Report {
             }
             TunnelEvent::Lost(failure) => return self.lost(&failure.what),
             TunnelEvent::NotReplaced(failure) => {
-                let why = failure.why.map(|why| format!(" ({why})")).unwrap_or_default();
+                let details = [failure.why, failure.next].into_iter().flatten();
+                let why: String = details.map(|detail| format!(" ({detail})")).collect();
                 output.warn(&format!(
                     "no session for this connection: {}{why}; it was closed, the next one tries \
                      again",

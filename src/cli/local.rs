@@ -35,6 +35,9 @@ pub(super) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
     if let Some(folder) = arguments.session_logs.as_deref().filter(|folder| !folder.is_dir()) {
         return Err(Failure::local(format!("{} is no folder for logs", folder.display())));
     }
+    if let Some(folder) = arguments.pushed_keys.as_deref().filter(|folder| !folder.is_dir()) {
+        return Err(Failure::local(format!("{} is no folder for keys", folder.display())));
+    }
 
     let listener = listen(arguments.listen).await?;
     let config = EndpointConfig {

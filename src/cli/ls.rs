@@ -11,7 +11,7 @@ use super::{
     failure::{Code, Failure},
     fleet::{self, Node},
     output::{GOOD, Output, WARNING},
-    service,
+    service, signals,
     target::{Lookup, Target},
 };
 
@@ -20,6 +20,15 @@ pub(super) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<(), Failure> {
+    let signal = signals::termination()
+        .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
+    tokio::select! {
+        done = list(arguments, global, output) => done,
+        number = signal => Err(Failure::new(Code::Signal(number), "interrupted")),
+    }
+}
+
+async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(), Failure> {
     let control = service::account_of(global);
     let account = control.account().await?;
     let tag = match &arguments.filter {
@@ -36,10 +45,14 @@ pub(super) async fn run(
     if let (Some((key, _)), Some(values)) = (&tag, &values) {
         filters.push((key, values));
     }
-    if arguments.online {
+    // Tags and other filters do not go together.
+    if arguments.online && filters.is_empty() {
         filters.push(("PingStatus", &["Online"]));
     }
-    let nodes = fleet::nodes(account, &filters, output).await?;
+    let mut nodes = fleet::nodes(account, &filters, output).await?;
+    if arguments.online {
+        nodes.retain(Node::is_online);
+    }
     if output.is_json() {
         nodes.iter().for_each(|node| output.report(&json!(node)));
     } else {

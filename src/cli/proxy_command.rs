@@ -84,6 +84,11 @@ pub(super) fn passed_on(global: &Global) -> Vec<String> {
             options.extend([name.to_owned(), value.clone()]);
         }
     }
+    let times = [("--dead-after", global.dead_after), ("--resume-for", global.resume_for)];
+    for (name, time) in times.into_iter().filter_map(|(name, time)| Some((name, time?))) {
+        let time = humantime::format_duration(time).to_string().replace(' ', "");
+        options.extend([name.to_owned(), time]);
+    }
     for (name, value) in global.endpoints.options() {
         options.extend([name.to_owned(), value.clone()]);
     }

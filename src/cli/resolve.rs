@@ -37,6 +37,8 @@ pub(super) async fn resolve(
     account: &Account,
     output: &Output,
 ) -> Result<Found, Failure> {
+    // Their source may ask its user, who may take longer than EC2 is given.
+    account.keys().await?;
     let nodes = match lookup {
         Lookup::Container(path) => return container(path, account).await.map(Found::Container),
         Lookup::Any => fleet::nodes(account, &[("PingStatus", &["Online"])], output).await?,
@@ -55,15 +57,16 @@ pub(super) async fn resolve(
 /// itself so.
 async fn named(name: &str, account: &Account, output: &Output) -> Result<Vec<Node>, Failure> {
     let lookup = Lookup::Name(name.to_owned());
-    match tagged(&lookup, "Name", name, account).await {
-        Err(failure) if failure.code == Code::Target => {}
+    let missing = match tagged(&lookup, "Name", name, account).await {
+        Err(failure) if failure.code == Code::Target => failure,
         found => return found,
-    }
+    };
     let calls_itself = |node: &Node| {
         [&node.name, &node.computer_name].into_iter().flatten().any(|known| known == name)
     };
     let nodes = fleet::nodes(account, &[], output).await?;
-    found(&lookup, nodes.into_iter().filter(calls_itself).collect())
+    let nodes: Vec<Node> = nodes.into_iter().filter(calls_itself).collect();
+    if nodes.is_empty() { Err(missing) } else { Ok(nodes) }
 }
 
 async fn tagged(
@@ -232,7 +235,11 @@ async fn container(path: &TaskPath, account: &Account) -> Result<Container, Fail
         Err(error) => return Err(error.into()),
     };
     let tasks = if tasks.is_empty() { vec![service_or_task.clone()] } else { tasks };
-    let containers = account.containers(cluster, &tasks).await?;
+    let containers = match account.containers(cluster, &tasks).await {
+        // It was no task's id either.
+        Err(AwsError::Rejected { code, .. }) if code == "InvalidParameterException" => Vec::new(),
+        containers => containers?,
+    };
     if containers.is_empty() {
         let what = format!("{cluster} has no running service or task {service_or_task}");
         return Err(

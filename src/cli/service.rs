@@ -68,6 +68,14 @@ pub(super) fn account_of(global: &Global) -> super::control::AwsControl {
     super::control::AwsControl::new(global.settings(), None)
 }
 
+#[cfg(feature = "aws")]
+fn without_commands(container: &crate::aws::Container) -> Failure {
+    let crate::aws::Container { cluster, task, .. } = container;
+    Failure::new(Code::Target, format!("task {task} of {cluster} takes no commands"))
+        .because("it was not started with enableExecuteCommand")
+        .next("update the service with --enable-execute-command and --force-new-deployment")
+}
+
 /// What the environment wants of the embedded endpoint, for tests of what runs over it.
 fn faults() -> Result<Faults, Failure> {
     let Ok(list) = env::var(LOCAL_FAULTS) else { return Ok(Faults::default()) };
@@ -145,7 +153,11 @@ impl Service {
                 if let (super::resolve::Found::Container(container), Some(command)) =
                     (found, request.container_command())
                 {
+                    if !container.takes_commands {
+                        return Err(without_commands(container));
+                    }
                     let started = account.execute_command(container, command).await?;
+                    super::mfa::close_prompt();
                     return Ok(super::control::aws_ticket(started));
                 }
                 let request = crate::aws::StartSession {
@@ -154,7 +166,12 @@ impl Service {
                     parameters: request.parameters.clone(),
                     reason: request.reason.clone(),
                 };
-                let started = account.start_session(&request).await?;
+                let started = account.start_session(&request).await.map_err(|error| {
+                    let heals = super::mfa::is_prompt_closed() && error.heals_with_login();
+                    let failure = Failure::from(error);
+                    // A login elsewhere helps a program that goes on.
+                    if heals { Failure { code: Code::Lost, ..failure } } else { failure }
+                })?;
                 // From now on the terminal is the session's.
                 super::mfa::close_prompt();
                 Ok(super::control::aws_ticket(started))

@@ -58,7 +58,7 @@ fn ssh(
 fn found(target: &Target, global: &Global, output: &Output) -> Result<String, Failure> {
     use super::resolve::resolve;
     let Target::Lookup(lookup) = target else { return Ok(target.to_string()) };
-    runtime()?.block_on(async {
+    attended(async {
         let control = super::service::account_of(global);
         Ok(resolve(lookup, control.account().await?, output).await?.target())
     })
@@ -85,9 +85,9 @@ fn with_pushed_key(
     }
     let user = ssh_user(&ssh(&id, &[], arguments, global)?)?;
     let key = super::ephemeral_key::EphemeralKey::new()?;
-    runtime()?.block_on(async {
+    attended(async {
         let control = super::service::account_of(global);
-        control.account().await?.push_ssh_key(&id, &user, key.public()).await
+        Ok(control.account().await?.push_ssh_key(&id, &user, key.public()).await?)
     })?;
     output.note(&format!("{user} of {id} takes a new key for one minute"));
     let ssh = ssh(&id, &key.options(), arguments, global)?;
@@ -115,10 +115,22 @@ fn ssh_user(ssh: &Command) -> Result<String, Failure> {
     })
 }
 
+/// Does something that takes time before ssh has the terminal; signals end it.
 #[cfg(feature = "aws")]
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+fn attended<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::local("cannot start").because(error))
+    let runtime = runtime.map_err(|error| Failure::local("cannot start").because(error))?;
+    let done = runtime.block_on(async {
+        let signal = super::signals::termination()
+            .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
+        tokio::select! {
+            done = work => done,
+            number = signal => Err(Failure::new(Code::Signal(number), "interrupted")),
+        }
+    });
+    // A question at the terminal, or a name being looked up, must not hold up the end.
+    runtime.shutdown_background();
+    done
 }
 
 #[cfg(unix)]

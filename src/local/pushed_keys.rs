@@ -38,6 +38,12 @@ impl PushedKeys {
             writeln!(file, "{line}")?;
         }
         writeln!(file, "{OPTION}{}\" {key}", stamp(now + LIFETIME))?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // They are public, and the server reads them as the user who logs in.
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        }
         file.persist(&path)?;
         Ok(())
     }

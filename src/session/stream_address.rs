@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
 
-use crate::wire::stream_url::without_query;
+use crate::wire::stream_url::{is_presigned, without_query};
 
 /// Why a stream URL is not dialled.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -27,6 +27,12 @@ pub enum AddressError {
     /// What the user gave as the message gateway's address is none.
     #[error("`{0}` is not the address of a message gateway (http:// or https:// with a host)")]
     Gateway(String),
+    /// Its signature is good for its own host alone.
+    #[error("the stream URL is presigned for {host}, and cannot be led to another gateway")]
+    Presigned {
+        /// The host that it is signed for.
+        host: String,
+    },
     /// The URL names a user, as those do that are to look like another host's.
     #[error("the stream URL of {host} names a user, which those of Session Manager never do")]
     User {
@@ -59,6 +65,9 @@ impl AddressError {
             ),
             Self::Gateway(_) => {
                 "check --ssmmessages-endpoint and AWS_ENDPOINT_URL_SSMMESSAGES".to_owned()
+            }
+            Self::Presigned { .. } => {
+                "unset AWS_ENDPOINT_URL_SSMMESSAGES for this session".to_owned()
             }
             Self::Form(_) | Self::User { .. } | Self::Plain { .. } => {
                 "check the endpoint that the session was started at".to_owned()
@@ -104,6 +113,10 @@ pub fn led_to(gateway: &str, url: &str) -> Result<Uri, AddressError> {
     let Some(Endpoint { host, port, has_tls }) = Endpoint::parse(gateway) else {
         return Err(AddressError::Gateway(without_query(gateway)));
     };
+    let its_host = uri.host().unwrap_or_default();
+    if is_presigned(url) && its_host != host {
+        return Err(AddressError::Presigned { host: its_host.to_owned() });
+    }
     let (scheme, default_port) = if has_tls { ("wss", 443) } else { ("ws", 80) };
     let authority = if port == default_port { host } else { format!("{host}:{port}") };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());

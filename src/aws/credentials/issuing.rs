@@ -124,7 +124,9 @@ impl Issuing {
     ) -> Result<Credentials, AwsError> {
         let issued = match self.issue(key, source, device, request, freshness).await {
             // Nobody can be asked: the entry will do to its very end.
-            Err(error @ AwsError::Mfa(MfaError::NoTerminal { .. } | MfaError::Expired)) => {
+            Err(error @ AwsError::Mfa(MfaError::NoTerminal { .. } | MfaError::Expired))
+                if freshness == Freshness::Cached =>
+            {
                 self.cache.find(key, MARGIN, now()).ok_or(error)?
             }
             issued => issued?,

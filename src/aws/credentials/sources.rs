@@ -1,6 +1,12 @@
 //! The places where the AWS CLI looks, in its order.
 
-use std::{pin::pin, time::Duration};
+use std::{
+    error::Error,
+    iter,
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use aws_config::{
     Region,
@@ -16,7 +22,7 @@ use aws_credential_types::{
     Credentials,
     provider::{self, ProvideCredentials, error::CredentialsError, future},
 };
-use aws_sdk_ssm::config::SharedHttpClient;
+use aws_sdk_ssm::{config::SharedHttpClient, error::ConnectorError};
 use tokio::time::timeout;
 
 use super::{
@@ -27,7 +33,7 @@ use crate::aws::{
     configuration::{ConfigFiles, read_profile},
     credential_cache::CredentialCache,
     error::AwsError,
-    mfa::{Codes, Mfa},
+    mfa::{Codes, Mfa, MfaError},
     sts::Sts,
 };
 
@@ -40,6 +46,8 @@ pub(in crate::aws) struct Sources {
     http: SharedHttpClient,
     fips: Option<bool>,
     pub(super) issuing: Issuing,
+    /// A session of the keys was found once: without one they are not what they were.
+    had_session: AtomicBool,
 }
 
 impl Sources {
@@ -52,7 +60,14 @@ impl Sources {
         mfa: Mfa,
     ) -> Self {
         let issuing = Issuing::new(sts, CredentialCache::of_home(), Codes::new(mfa));
-        Self { profile, region: region.to_owned(), http, fips, issuing }
+        Self {
+            profile,
+            region: region.to_owned(),
+            http,
+            fips,
+            issuing,
+            had_session: AtomicBool::new(false),
+        }
     }
 
     async fn ask(&self) -> Result<Credentials, CredentialsError> {
@@ -88,7 +103,9 @@ impl Sources {
             Some(found) => found,
             None => (0, self.first(plan, freshness, lifetime).await?),
         };
-        for role in plan.roles.iter().skip(next) {
+        for (at, role) in plan.roles.iter().enumerate().skip(next) {
+            // A role assumed by a role holds for an hour at most.
+            let lifetime = lifetime.map(|asked| if at == 0 { asked } else { asked.min(HOUR) });
             let assumed = self.issuing.role(&credentials, role, lifetime, freshness).await;
             credentials = assumed.map_err(told)?;
         }
@@ -112,7 +129,17 @@ impl Sources {
         if plan.roles.first().is_some_and(|role| role.device.is_some()) {
             return Ok(keys);
         }
-        Ok(self.issuing.cached_session(&keys).unwrap_or(keys))
+        match self.issuing.cached_session(&keys) {
+            Some(session) => {
+                self.had_session.store(true, Ordering::Relaxed);
+                Ok(session)
+            }
+            // The bare keys would be refused what was allowed before.
+            None if freshness == Freshness::Cached && self.had_session.load(Ordering::Relaxed) => {
+                Err(told(MfaError::Expired.into()))
+            }
+            None => Ok(keys),
+        }
     }
 
     /// What the source has, before any call of STS.
@@ -143,7 +170,9 @@ impl Sources {
                         let why = format!("{what}: it has no credentials to assume a role with");
                         Err(told(AwsError::Configuration { why }))
                     }
-                    Err(error) if *uses_sso => Err(told(AwsError::sso(name, &error))),
+                    Err(error) if *uses_sso && !is_of_network(&error) => {
+                        Err(told(AwsError::sso(name, &error)))
+                    }
                     answer => answer,
                 }
             }
@@ -205,6 +234,16 @@ pub(super) fn told(error: AwsError) -> CredentialsError {
     CredentialsError::provider_error(error)
 }
 
+/// Whether nobody said no, but nobody was reached.
+fn is_of_network(error: &CredentialsError) -> bool {
+    let first: &(dyn Error + 'static) = error;
+    let mut chain = iter::successors(Some(first), |&error| error.source());
+    matches!(error, CredentialsError::ProviderTimedOut(_))
+        || chain.any(|error| error.is::<ConnectorError>())
+}
+
+/// Of a role that is assumed by a role.
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 /// When it is said who is waited for.
 const NOTICE: Duration = Duration::from_secs(3);

@@ -204,8 +204,9 @@ async fn session(
     let heard = streams.peer().map(|ready| ready.peer_version.clone());
     match (heard, banner) {
         (Some(agent), Some(banner)) => {
-            let banner = banner.trim();
-            let banner = banner.starts_with("SSH-").then(|| banner.to_owned());
+            // It is for a terminal.
+            let banner: String = banner.trim().chars().filter(|c| !c.is_control()).collect();
+            let banner = banner.starts_with("SSH-").then_some(banner);
             Ok(Greeting { agent, banner })
         }
         _ => {

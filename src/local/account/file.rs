@@ -114,7 +114,15 @@ impl AccountFile {
         let (path, text) = (path.to_owned(), Zeroizing::new(text));
         let content: Content = toml::from_str(&text).map_err(|error| {
             let at = error.span().map(|span| span.start);
-            invalid(&path, &text, at, error.message().to_owned())
+            // The value that is of the wrong type may be a secret.
+            let message = error.message();
+            let problem = match message.split_once(", expected ") {
+                Some((begin, expected)) if begin.starts_with("invalid type") => {
+                    format!("expected {expected}")
+                }
+                _ => message.to_owned(),
+            };
+            invalid(&path, &text, at, problem)
         })?;
         let file = Self { path, text, content };
         file.check_keys()?;
@@ -282,7 +290,12 @@ fn invalid(path: &Path, text: &str, at: Option<usize>, problem: String) -> Accou
     let line = at.and_then(|at| text.get(..at)).map(|before| before.matches('\n').count() + 1);
     let content = line.and_then(|line| text.lines().nth(line - 1));
     // The value behind it may be a secret.
-    let key = content.and_then(|text| text.split('=').next()).map(|key| key.trim().to_owned());
+    let is_end = |c: char| matches!(c, '=' | ':') || c.is_whitespace();
+    let key = content.map(str::trim).map(|text| match text.starts_with('[') {
+        true => text,
+        false => text.split(is_end).next().unwrap_or_default(),
+    });
+    let key = key.map(str::to_owned);
     AccountError::Invalid { path: path.to_owned(), line, key, problem }
 }
 

@@ -47,21 +47,21 @@ fn list_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
 fn describe_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
     let body: DescribeBody = read(call.request.body)?;
     let cluster = short(&body.cluster);
-    check_cluster(cluster, service)?;
     if body.tasks.len() > MOST_TASKS {
         return Err(ApiError::constraint(
             "tasks",
             "Member must have length less than or equal to 100",
         ));
     }
+    for name in &body.tasks {
+        call.authorize("ecs:DescribeTasks", &asked(cluster, short(name), call))?;
+    }
+    check_cluster(cluster, service)?;
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for name in &body.tasks {
         let found = find(cluster, short(name), service);
         match found {
-            Some(task) => {
-                call.authorize("ecs:DescribeTasks", &Resource::of(task_arn(task, call)))?;
-                tasks.push(show(task, call));
-            }
+            Some(task) => tasks.push(show(task, call)),
             None => failures.push(json!({ "arn": name, "reason": "MISSING" })),
         }
     }
@@ -71,10 +71,10 @@ fn describe_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError>
 fn execute_command(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
     let body: ExecuteBody = read(call.request.body)?;
     let cluster = short(&body.cluster);
+    call.authorize("ecs:ExecuteCommand", &asked(cluster, short(&body.task), call))?;
     check_cluster(cluster, service)?;
     let task = find(cluster, short(&body.task), service).cloned().ok_or(ApiError::NoSuchTask)?;
     let arn = task_arn(&task, call);
-    call.authorize("ecs:ExecuteCommand", &Resource::of(arn.clone()))?;
     let container = container(&task, body.container.as_deref())?;
     if !task.execute_command {
         let problem =
@@ -156,6 +156,12 @@ fn show(task: &Task, call: &Call<'_>) -> Value {
 fn task_arn(task: &Task, call: &Call<'_>) -> String {
     let (region, account) = call.place();
     format!("arn:aws:ecs:{region}:{account}:task/{}/{}", task.cluster, task.id)
+}
+
+/// A task that is asked about, whether there is one or not: who may not know is not told.
+fn asked(cluster: &str, id: &str, call: &Call<'_>) -> Resource {
+    let (region, account) = call.place();
+    Resource::of(format!("arn:aws:ecs:{region}:{account}:task/{cluster}/{id}"))
 }
 
 fn cluster_arn(cluster: &str, call: &Call<'_>) -> String {

@@ -160,7 +160,9 @@ fn show_response(
 }
 
 fn show_error(protocol: Protocol, code: &str, error: &ApiError, request_id: &str) -> String {
-    let message = error.to_string();
+    // XML has no control characters.
+    let blank = |c: char| if c.is_control() { ' ' } else { c };
+    let message: String = error.to_string().chars().map(blank).collect();
     let message = escape(&message);
     if protocol == Protocol::Ec2 {
         return format!(

@@ -71,7 +71,7 @@ fn assume_role(form: &Form, call: &Call<'_>, service: &mut Service) -> Result<St
             "Member must satisfy regular expression pattern: [\\w+=,.@-]{2,64}",
         ));
     }
-    if let Some(member) = form.first_of(&["Policy", "PolicyArns.", "Tags."]) {
+    if let Some(member) = form.first_of(&NOT_EVALUATED) {
         let problem = format!("{member} is not evaluated by this local endpoint");
         return Err(ApiError::Invalid { problem });
     }
@@ -230,6 +230,10 @@ impl Credentials {
         }
     }
 }
+
+/// Members of AssumeRole that would change what it means.
+const NOT_EVALUATED: [&str; 6] =
+    ["Policy", "PolicyArns.", "ProvidedContexts.", "SourceIdentity", "Tags.", "TransitiveTagKeys."];
 
 /// Of the API.
 pub const VERSION: &str = "2011-06-15";

@@ -187,12 +187,22 @@ impl Parts<'_> {
             return Err(incomplete("Credential must be KEY/DATE/REGION/SERVICE/aws4_request"));
         };
         let signed_at = parse_amz_time(&self.time).ok_or_else(|| incomplete(NO_DATE))?;
-        if !self.time.starts_with(date) {
+        // It becomes a part of resources' names.
+        let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if region.is_empty() || !region.bytes().all(fits) {
+            return Err(incomplete("the region of Credential is none"));
+        }
+        if self.time.get(..8) != Some(date) {
             return Err(incomplete("the date of Credential is not that of X-Amz-Date"));
         }
         // What is no signature's form is a wrong signature.
         let signature = HEXLOWER.decode(self.signature.as_bytes()).unwrap_or_default();
-        let signed_headers = self.signed_headers.split(';').map(str::to_owned).collect();
+        let signed_headers: Vec<String> =
+            self.signed_headers.split(';').map(str::to_owned).collect();
+        // Each of them once, so that none is copied over and over.
+        if !signed_headers.is_sorted_by(|one, next| one < next) {
+            return Err(incomplete("SignedHeaders must be in order, and each of them once"));
+        }
         Ok(Claim {
             access_key_id: access_key_id.to_owned(),
             token: self.token,
