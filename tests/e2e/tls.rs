@@ -6,13 +6,17 @@ use std::{fs, path::Path, process::Command};
 use rustix::process::getuid;
 use serde_json::Value;
 use tempfile::TempDir;
+#[cfg(feature = "aws")]
 use tokio::net::TcpStream;
 
-#[cfg(feature = "aws")]
-use crate::support::{Host, try_nginx};
 use crate::{
     support::{Endpoint, Plugin, Program, command, find_tool, port_request, start_nginx},
-    targets::{TcpTarget, echoes},
+    targets::TcpTarget,
+};
+#[cfg(feature = "aws")]
+use crate::{
+    support::{Host, try_nginx},
+    targets::echoes,
 };
 
 #[cfg(feature = "aws")]
