@@ -30,12 +30,17 @@ mod device {
         sync::{Mutex, PoisonError},
     };
 
-    use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+    use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
+    /// Keeps the terminal's settings, and stops its echo.
     pub(super) fn save() -> io::Result<()> {
         let device = OpenOptions::new().read(true).write(true).open("/dev/tty");
         let device = device.map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))?;
         let settings = tcgetattr(&device)?;
+        // Before the question is there: who answers at once is not to see the answer either.
+        let mut silent = settings.clone();
+        silent.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&device, OptionalActions::Now, &silent)?;
         *SAVED.lock().unwrap_or_else(PoisonError::into_inner) = Some((device, settings));
         Ok(())
     }

@@ -55,6 +55,7 @@ mod raw_gateway;
 mod raw_peer;
 mod replacement;
 mod resumption;
+mod second_opinion;
 mod secrets;
 mod shell;
 mod shell_plugin;

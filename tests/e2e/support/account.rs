@@ -45,6 +45,12 @@ impl Account {
         Self { endpoint, ready, aws }
     }
 
+    /// The AWS CLI, for any service.
+    #[cfg(feature = "aws")]
+    pub fn aws(&self) -> &AwsCli {
+        &self.aws
+    }
+
     /// What the endpoint has told of a user.
     pub fn told(&self, user: &str) -> &Value {
         let users = self.ready["users"].as_array().expect("users");

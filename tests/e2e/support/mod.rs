@@ -72,4 +72,6 @@ pub use terminal::Terminal;
 #[cfg(feature = "aws")]
 pub use tinyproxy::{PORT as PROXY_PORT, Tinyproxy};
 pub use tmux::Tmux;
+#[cfg(feature = "aws")]
+pub use tools::missing;
 pub use tools::{find_tool, free_port, outside_address};
