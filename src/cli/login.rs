@@ -55,7 +55,7 @@ mod with_aws {
     use super::*;
     use crate::{
         aws::{AwsError, Login, LoginRequest},
-        cli::{failure::Code, signals},
+        cli::{failure::Code, signals::until_ended},
     };
 
     pub(crate) async fn run(
@@ -63,12 +63,7 @@ mod with_aws {
         global: &Global,
         output: &Output,
     ) -> Result<(), Failure> {
-        let signal = signals::termination()
-            .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
-        tokio::select! {
-            done = log_in(&arguments, global, output) => done,
-            number = signal => Err(Failure::new(Code::Signal(number), "interrupted")),
-        }
+        until_ended(log_in(&arguments, global, output)).await
     }
 
     async fn log_in(

@@ -11,7 +11,8 @@ use super::{
     failure::{Code, Failure},
     fleet::{self, Node},
     output::{GOOD, Output, WARNING},
-    service, signals,
+    service,
+    signals::until_ended,
     target::{Lookup, Target},
 };
 
@@ -20,12 +21,7 @@ pub(super) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<(), Failure> {
-    let signal = signals::termination()
-        .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
-    tokio::select! {
-        done = list(arguments, global, output) => done,
-        number = signal => Err(Failure::new(Code::Signal(number), "interrupted")),
-    }
+    until_ended(list(arguments, global, output)).await
 }
 
 async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(), Failure> {

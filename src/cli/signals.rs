@@ -2,6 +2,9 @@
 
 use std::io;
 
+#[cfg(feature = "aws")]
+use super::failure::{Code, Failure};
+
 /// The signals of a terminal's user and of a parent.
 ///
 /// Handlers are installed explicitly: the AWS CLI ignores SIGINT while it runs the plugin, and a
@@ -69,6 +72,19 @@ impl Signals {
 pub(super) fn termination() -> io::Result<impl Future<Output = u8> + Send + 'static> {
     let mut signals = Signals::ending()?;
     Ok(async move { signals.next().await })
+}
+
+/// Does `work`, unless a signal ends the program first.
+#[cfg(feature = "aws")]
+pub(super) async fn until_ended<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let signal =
+        termination().map_err(|error| Failure::local("cannot watch for signals").because(error))?;
+    tokio::select! {
+        done = work => done,
+        number = signal => Err(Failure::new(Code::Signal(number), "interrupted")),
+    }
 }
 
 /// The character that a terminal makes the signal of.

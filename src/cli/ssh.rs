@@ -120,14 +120,7 @@ fn ssh_user(ssh: &Command) -> Result<String, Failure> {
 fn attended<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::local("cannot start").because(error))?;
-    let done = runtime.block_on(async {
-        let signal = super::signals::termination()
-            .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
-        tokio::select! {
-            done = work => done,
-            number = signal => Err(Failure::new(Code::Signal(number), "interrupted")),
-        }
-    });
+    let done = runtime.block_on(super::signals::until_ended(work));
     // A question at the terminal, or a name being looked up, must not hold up the end.
     runtime.shutdown_background();
     done

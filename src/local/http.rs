@@ -1,12 +1,12 @@
 //! The endpoint's one port: the API and the WebSockets of the data channels, over plain HTTP/1.1.
 //!
 //! ```text
-//!   POST /                           the APIs, see `api`
+//!   POST /, or GET /?Action=...      the APIs, see `api`
 //!   GET  /v1/data-channel/SESSION    upgrade to WebSocket, handed to the Gateway
 //! ```
 //!
-//! Requests that a web page may be behind are refused, see `web_page`. A connection is one task from `accept` to the end of its
-//! WebSocket, and all of them end with [`serve`].
+//! Requests that a web page may be behind are refused, see `web_page`. A connection is one task from
+//! `accept` to the end of its WebSocket, and all of them end with [`serve`].
 
 use std::convert::Infallible;
 use std::io;
@@ -415,7 +415,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const REQUEST_ID: &str = "x-amzn-requestid";
 const AMZ_JSON: &str = "application/x-amz-json-1.1";
 
-const SIGNPOST: &str = "This is ssmport's local Session Manager endpoint: it takes SSM API calls \
+const SIGNPOST: &str = "This is ssmport's local Session Manager endpoint: it takes calls of AWS's APIs \
     (POST / with X-Amz-Target: AmazonSSM.StartSession and others) and the WebSockets that their \
     StreamUrl names.";
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// A managed node, as DescribeInstanceInformation shows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
-    /// `i-` or `mi-` and 17 hexadecimal digits.
+    /// `i-` or `mi-` and 17 (or 8) hexadecimal digits.
     pub id: String,
     /// Computer name and Name tag in one.
     pub name: String,

@@ -16,9 +16,10 @@ mod target;
 use super::{
     args::{DoctorArgs, Global},
     config_file::ConfigFile,
-    failure::{Code, Failure},
+    failure::Failure,
     output::Output,
-    service, signals,
+    service,
+    signals::until_ended,
     target::Target,
 };
 use report::{Check, Report};
@@ -28,13 +29,12 @@ pub(super) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<(), Failure> {
-    let signal = signals::termination()
-        .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
     let mut report = Report::new(*output);
-    tokio::select! {
-        () = look(arguments.target, global, output, &mut report) => {}
-        number = signal => return Err(Failure::new(Code::Signal(number), "interrupted")),
-    }
+    until_ended(async {
+        look(arguments.target, global, output, &mut report).await;
+        Ok(())
+    })
+    .await?;
     report.end()
 }
 

@@ -22,7 +22,8 @@ pub struct Role {
     /// How long its keys may be good.
     pub longest: Duration,
     account: String,
-    tags: Arc<BTreeMap<String, String>>,
+    /// What conditions on `aws:PrincipalTag`, and on `aws:ResourceTag` as it is assumed, are about.
+    pub tags: Arc<BTreeMap<String, String>>,
     policies: Arc<[Policy]>,
 }
 

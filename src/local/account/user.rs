@@ -26,7 +26,8 @@ pub struct User {
     pub(super) access_key_id: String,
     pub(super) secret: Secret,
     account: String,
-    tags: Arc<BTreeMap<String, String>>,
+    /// What conditions on `aws:PrincipalTag`, and on `aws:ResourceTag` of calls about it, are about.
+    pub tags: Arc<BTreeMap<String, String>>,
     policies: Arc<[Policy]>,
     has_made_up_key: bool,
     made_up_seed: Option<Seed>,

@@ -274,6 +274,7 @@ fn a_role_is_assumed_by_whom_it_trusts_and_hands_no_mfa_on() {
         ("&DurationSeconds=7200", "exceeds the MaxSessionDuration set for this role."),
         ("&Policy={}", "Policy is not evaluated"),
         ("&PolicyArns.member.1.arn=x", "PolicyArns.member.1.arn is not evaluated"),
+        ("&SourceIdentity=alice", "SourceIdentity is not evaluated"),
     ] {
         let form = format!("{role}{more}&{DEVICE}&TokenCode={}", code(SEED, 1));
         let found = query(&mut service, &alice, &form).unwrap_err();
@@ -282,6 +283,88 @@ fn a_role_is_assumed_by_whom_it_trusts_and_hands_no_mfa_on() {
     }
     let short = role.replace("duty", "d");
     assert!(query(&mut service, &alice, &short).unwrap_err().starts_with("ValidationError"));
+}
+
+/// A service with the account of this file, beside which the others lie.
+fn service_of(account: &str, others: &[(&str, String)]) -> Service {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("account.toml");
+    std::fs::write(&path, account).expect("written");
+    for (name, text) in others {
+        std::fs::write(folder.path().join(name), text).expect("written");
+    }
+    let account = Account::load(&path, &Node::default()).expect("a good account");
+    Service::new([]).expect("random bytes").with_account(Some(account))
+}
+
+/// A policy of one statement.
+fn allowing(action: &str, more: &str) -> String {
+    format!(
+        r#"{{"Version": "2012-10-17",
+            "Statement": {{"Effect": "Allow", "Action": "{action}", {more}}}}}"#
+    )
+}
+
+#[test]
+fn users_and_roles_may_be_known_by_their_tags() {
+    let tagged = |stage: &str| {
+        format!(r#""Condition": {{"StringEquals": {{"aws:ResourceTag/Stage": "{stage}"}}}}"#)
+    };
+    let alice = r#""Principal": {"AWS": "arn:aws:iam::123456789012:user/alice"}"#;
+    let mut service = service_of(
+        "id = '123456789012'\n[users.alice]\npolicies = ['of-alice.json']\n\
+         [users.bob]\ntags = { Stage = 'test' }\n[users.carol]\ntags = { Stage = 'prod' }\n\
+         [roles.test]\ntrust = 'all.json'\ntags = { Stage = 'test' }\n\
+         [roles.prod]\ntrust = 'all.json'\ntags = { Stage = 'prod' }\n\
+         [roles.audit]\ntrust = 'alice.json'\ntags = { Stage = 'prod' }\n",
+        &[
+            ("of-alice.json", allowing("*", &format!(r#""Resource": "*", {}"#, tagged("test")))),
+            ("all.json", allowing("sts:AssumeRole", r#""Principal": {"AWS": "123456789012"}"#)),
+            ("alice.json", allowing("sts:AssumeRole", &format!("{alice}, {}", tagged("prod")))),
+        ],
+    );
+    let alice = user(&service, "alice");
+    let mut ask = |form: &str| query(&mut service, &alice, form);
+    let role = "Action=AssumeRole&RoleSessionName=duty&RoleArn=arn:aws:iam::123456789012:role";
+    ask(&format!("{role}/test")).expect("her policy allows it");
+    let error = ask(&format!("{role}/prod")).unwrap_err();
+    assert!(error.starts_with("AccessDenied: User: "), "{error}");
+    ask(&format!("{role}/audit")).expect("its own policy trusts her");
+    ask("Action=GetUser&UserName=bob").expect("her policy allows it");
+    let error = ask("Action=GetUser&UserName=carol").unwrap_err();
+    assert!(error.starts_with("AccessDenied: User: "), "{error}");
+}
+
+/// Who may not list tasks is not told which there are; no filter is passed over.
+#[test]
+fn tasks_are_listed_for_whoever_may_and_by_filters_that_count() {
+    let mut service = service_of(
+        "[users.alice]\npolicies = ['tasks.json']\n[users.bob]\n\
+         [[tasks]]\ncluster = 'prod'\nservice = 'shop'\ncontainers = ['app']\n",
+        &[("tasks.json", allowing("ecs:ListTasks", r#""Resource": "*""#))],
+    );
+    let mut list = |user: &str, body: Value| {
+        let caller = self::user(&service, user);
+        let answer = call(&caller, &body.to_string(), |call| {
+            ecs::perform("ListTasks", call, &mut service).expect("an operation")
+        });
+        let answer = answer.map_err(|error| format!("{}: {error}", error.code(Protocol::Json)))?;
+        Ok::<_, String>(answer["taskArns"].as_array().expect("a list").len())
+    };
+    for cluster in ["prod", "none"] {
+        let error = list("bob", json!({ "cluster": cluster })).unwrap_err();
+        assert!(error.starts_with("AccessDeniedException"), "{cluster}: {error}");
+    }
+    let mut found = |key: &str, value: &str| list("alice", json!({"cluster": "prod", key: value}));
+    assert_eq!(found("serviceName", "shop"), Ok(1));
+    assert_eq!(found("desiredStatus", "RUNNING"), Ok(1));
+    assert_eq!(found("desiredStatus", "STOPPED"), Ok(0));
+    let error = found("serviceName", "other").unwrap_err();
+    assert!(error.starts_with("ServiceNotFoundException"), "{error}");
+    for filter in ["family", "containerInstance", "startedBy", "launchType"] {
+        let error = found(filter, "x").unwrap_err();
+        assert!(error.contains("cluster, service and desiredStatus"), "{filter}: {error}");
+    }
 }
 
 /// `ssm:SessionDocumentAccessCheck` makes AWS ask for the default document, too.

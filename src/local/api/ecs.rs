@@ -30,6 +30,11 @@ fn list_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
     let cluster = short(&body.cluster);
     call.authorize("ecs:ListTasks", &Resource::all("ecs", call))?;
     check_cluster(cluster, service)?;
+    if body.has_other_filters() {
+        let problem =
+            "This local endpoint filters tasks by cluster, service and desiredStatus alone.";
+        return Err(ApiError::Invalid { problem: problem.to_owned() });
+    }
     let in_cluster = service.tasks().iter().filter(|task| task.cluster == cluster);
     let tasks: Vec<&Task> = match &body.service_name {
         None => in_cluster.collect(),
@@ -40,7 +45,10 @@ fn list_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
     if tasks.is_empty() && body.service_name.is_some() {
         return Err(ApiError::NoSuchService);
     }
-    let arns: Vec<String> = tasks.iter().map(|task| task_arn(task, call)).collect();
+    // All of them run.
+    let is_wanted = body.desired_status.as_deref().is_none_or(|status| status == "RUNNING");
+    let tasks = tasks.into_iter().filter(|_| is_wanted);
+    let arns: Vec<String> = tasks.map(|task| task_arn(task, call)).collect();
     Ok(json!({ "taskArns": arns }))
 }
 
@@ -180,6 +188,19 @@ struct ListBody {
     #[serde(default = "default_cluster")]
     cluster: String,
     service_name: Option<String>,
+    desired_status: Option<String>,
+    family: Option<String>,
+    container_instance: Option<String>,
+    started_by: Option<String>,
+    launch_type: Option<String>,
+}
+
+impl ListBody {
+    fn has_other_filters(&self) -> bool {
+        [&self.family, &self.container_instance, &self.started_by, &self.launch_type]
+            .iter()
+            .any(|filter| filter.is_some())
+    }
 }
 
 #[derive(Deserialize)]

@@ -66,8 +66,9 @@ fn find<'a>(
         problem: "Must specify userName when calling with non-User credentials".to_owned(),
     })?;
     let (_, id) = call.place();
-    call.authorize(action, &Resource::of(format!("arn:aws:iam::{id}:user/{name}")))?;
     let found = service.account().and_then(|account| Some((account, account.user(name)?)));
+    let arn = format!("arn:aws:iam::{id}:user/{name}");
+    call.authorize(action, &Resource::of_iam(arn, found.map(|(_, user)| &*user.tags)))?;
     found.ok_or_else(|| ApiError::NoSuchUser { name: name.chars().take(64).collect() })
 }
 

@@ -8,7 +8,8 @@
 //! A request names its operation in a header or in a form, and is answered in the same manner. This
 //! folder turns requests into calls of the services, and what those say into bodies; it touches no
 //! socket. Where there is an account, a request is looked at only once its signature is checked
-//! (identity.rs), and then does what the caller's policies allow (authorization.rs, resource.rs). Members that an operation does not know are ignored.
+//! (identity.rs), and then does what the caller's policies allow (authorization.rs, resource.rs).
+//! Members that an operation does not know are ignored, but for those that would change what it means.
 
 mod authorization;
 mod ec2;

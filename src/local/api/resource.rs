@@ -1,5 +1,7 @@
 //! What calls are about, as policies name it.
 
+use std::collections::BTreeMap;
+
 use super::Call;
 use crate::local::{
     document::{is_of_aws, short_name},
@@ -59,6 +61,12 @@ impl Resource {
     pub fn all(service: &str, call: &Call<'_>) -> Self {
         let (region, account) = call.place();
         Self::of(format!("arn:aws:{service}:{region}:{account}:*"))
+    }
+
+    /// A user or a role, with its tags where it is one of the account's.
+    pub fn of_iam(arn: String, tags: Option<&BTreeMap<String, String>>) -> Self {
+        let tags = tags.into_iter().flatten();
+        Self { arn, tags: tags.map(|(key, value)| (key.clone(), value.clone())).collect() }
     }
 
     /// One without tags.

@@ -76,9 +76,9 @@ fn assume_role(form: &Form, call: &Call<'_>, service: &mut Service) -> Result<St
         return Err(ApiError::Invalid { problem });
     }
     // A role that is not there and one that trusts others look the same.
-    let resource = Resource::of(arn.to_owned());
-    let refused = |explicit| ApiError::from(call.denial(ACTION, &resource, explicit));
     let role = account.role(arn).cloned();
+    let resource = Resource::of_iam(arn.to_owned(), role.as_ref().map(|role| &*role.tags));
+    let refused = |explicit| ApiError::from(call.denial(ACTION, &resource, explicit));
     let longest = role.as_ref().map_or(LONGEST_ROLE, |role| role.longest);
     let duration = duration(form, HOUR, LONGEST_ROLE)?;
 
@@ -92,6 +92,9 @@ fn assume_role(form: &Form, call: &Call<'_>, service: &mut Service) -> Result<St
         keys.extend([("aws:MultiFactorAuthPresent", "true"), ("aws:MultiFactorAuthAge", "0")]);
     }
     let mut context = call.context();
+    for (key, value) in &resource.tags {
+        context.set(&format!("aws:ResourceTag/{key}"), value);
+    }
     for (key, value) in &keys {
         context.set(key, *value);
     }

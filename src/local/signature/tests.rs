@@ -279,6 +279,16 @@ fn half_a_signature_is_none() {
         ("AWS4-HMAC-SHA256 Credential=A/20150830/r/s/aws4_request, SignedHeaders=host", date),
         ("AWS4-HMAC-SHA256 Credential=A/20150830/r/s, SignedHeaders=host, Signature=0", date),
         (
+            "AWS4-HMAC-SHA256 Credential=A/20150830/r:s/ssm/aws4_request, SignedHeaders=host, Signature=0",
+            date,
+        ),
+        (
+            "AWS4-HMAC-SHA256 Credential=A//r/ssm/aws4_request, SignedHeaders=host, Signature=0",
+            date,
+        ),
+        (&authorization("sts", "x-amz-date;host", "00"), date),
+        (&authorization("sts", "host;host", "00"), date),
+        (
             "AWS4-HMAC-SHA512 Credential=A/20150830/r/s/aws4_request, SignedHeaders=host, Signature=0",
             date,
         ),

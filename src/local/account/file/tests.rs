@@ -130,6 +130,15 @@ fn every_error_names_key_and_line_and_no_secret() {
         let found = read(text).err().expect(text);
         assert!(found.starts_with(error), "{text}: {found}");
     }
-    let broken = read("[users.a]\nsecret_access_key = 'hidden' x").err().expect("no TOML");
-    assert!(!broken.contains("hidden"), "{broken}");
+    for line in [
+        "secret_access_key = 'hidden' x",
+        "secret_access_key = hidden",
+        "secret_access_key hidden",
+        "secret_access_key: hidden",
+        "mfa_seed = ['hidden']",
+    ] {
+        let broken = read(&format!("[users.a]\n{line}")).err().expect(line);
+        assert!(broken.starts_with("account.toml:2: "), "{line}: {broken}");
+        assert!(!broken.contains("hidden"), "{line}: {broken}");
+    }
 }
