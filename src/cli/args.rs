@@ -52,11 +52,12 @@ pub(super) struct Global {
     pub(super) mfa: MfaOptions,
     #[command(flatten)]
     pub(super) endpoints: EndpointArgs,
-    /// Take a connection on which nothing comes for this long for dead, and replace it [default: 60s].
+    /// Replace a connection on which nothing has come for this long (90s, 5m, or seconds) [default:
+    /// 60s].
     #[arg(long, global = true, value_name = "TIME", env = DEAD_AFTER, hide_env_values = true)]
     #[arg(value_parser = duration, help_heading = "Connection")]
     pub(super) dead_after: Option<Duration>,
-    /// Try to resume a session whose connection is lost for this long [default: 20m].
+    /// Keep trying to resume a session for this long after its connection is lost [default: 20m].
     #[arg(long, global = true, value_name = "TIME", env = RESUME_FOR, hide_env_values = true)]
     #[arg(value_parser = duration, help_heading = "Connection")]
     pub(super) resume_for: Option<Duration>,
@@ -128,6 +129,7 @@ pub(super) struct ExecArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = PROXY_HELP)]
 pub(super) struct ProxyArgs {
     /// Where to: an id, a name, a tag, an address, a container; see `ssmport help`.
     #[arg(value_name = "TARGET")]
@@ -346,9 +348,13 @@ command has no standard input.
 
 The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.";
 
+const PROXY_HELP: &str = "\
+Ends when the server hangs up, when standard output is closed, or 10 s after the end of standard input \
+if the server has said nothing since: the protocol cannot tell it that the input is over.";
+
 const EXIT_CODES: &str = "\
-Exit codes: the command's own for `exec`; else 0 done; 1 a check failed; 2 wrong usage; 3 AWS refused, or no credentials; 4 target not \
-found or not connected; 5 local port or file; 6 the session was lost and could not be had again; \
+Exit codes: the command's own for `exec`, ssh's for `ssh`; else 0 done; 1 a check failed; 2 wrong \
+usage; 3 AWS refused, or no credentials; 4 target not found or not connected; 5 local port or file; 6 the session was lost and could not be had again; \
 128 and the signal's number when a signal ended it (130 for Ctrl-C).
 
 Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are obeyed by calls and data channels.";

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
+use super::{
+    failure::Failure,
+    service::{Request, Service},
+};
 use crate::{
     session::{ControlPlane, Limits, Session, SessionEnd, SessionError, Ticket},
     streams::{Chosen, Stop},
@@ -13,6 +17,25 @@ use crate::{
 /// Our version, in the reference client's numbering: the one whose behaviour we have. It is what
 /// agents decide by.
 pub(super) const CLIENT_VERSION: &str = "1.2.835.0";
+
+/// StartSession, unless it is to stop: then there is none. One that the service starts all the same
+/// is ended again, or it would stand there until it has been idle for too long.
+pub(super) async fn start(
+    service: &Service,
+    request: &Request,
+    stop: Stop,
+) -> Result<Option<Ticket>, Failure> {
+    let start = service.start(request);
+    tokio::pin!(start);
+    tokio::select! {
+        ticket = &mut start => return ticket.map(Some),
+        () = stop => {}
+    }
+    if let Ok(Ok(ticket)) = timeout(START_TIMEOUT, start).await {
+        terminate(&*service.control_plane(), &ticket.session_id).await;
+    }
+    Ok(None)
+}
 
 /// A session that is to be attached to.
 pub(super) struct Attachment<'a> {
@@ -64,6 +87,8 @@ async fn stopped_for(stop: Stop, time: Duration) {
     sleep(time).await;
 }
 
+/// What an answer takes that is under way.
+const START_TIMEOUT: Duration = Duration::from_secs(1);
 /// Agents up to this version do not know the flag that ends a session.
 const LAST_WITHOUT_TERMINATE: Version = Version::new(2, 3, 722, 0);
 /// A little more than a session in good order takes to end.

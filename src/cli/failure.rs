@@ -2,6 +2,8 @@
 
 use std::{fmt::Display, process::ExitCode};
 
+use http::StatusCode;
+
 use crate::{local::ServiceError, net::DialError, session::SessionError};
 
 /// One line each of what failed, why, and what to do next.
@@ -73,6 +75,9 @@ impl From<SessionError> for Failure {
             SessionError::Address { ref source, .. } => Self::new(Code::Refused, error.to_string())
                 .because("the session's token was not sent there")
                 .next(source.next_step()),
+            SessionError::Dial(DialError::Refused { status, .. }) if is_busy(status) => {
+                Self::new(Code::Lost, error.to_string()).next("start again in a moment")
+            }
             SessionError::Dial(DialError::Refused { .. }) | SessionError::Refused { .. } => {
                 Self::new(Code::Refused, error.to_string())
                     .next("start again; a session's token opens one data channel only")
@@ -93,6 +98,11 @@ impl From<SessionError> for Failure {
             }
         }
     }
+}
+
+/// Whether a server that answers so may answer otherwise a moment later.
+fn is_busy(status: StatusCode) -> bool {
+    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
 impl From<ServiceError> for Failure {
@@ -123,7 +133,8 @@ impl From<crate::aws::AwsError> for Failure {
             AwsError::Rejected { code, .. } if OF_TARGETS.contains(&code.as_str()) => Code::Target,
             AwsError::Unreachable { .. }
             | AwsError::Barred { .. }
-            | AwsError::Unavailable { .. } => Code::Lost,
+            | AwsError::Unavailable { .. }
+            | AwsError::Answer { .. } => Code::Lost,
             AwsError::NoRegion { .. } | AwsError::Configuration { .. } | AwsError::Tls(_) => {
                 Code::Usage
             }

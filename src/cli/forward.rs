@@ -104,28 +104,32 @@ struct Report {
     destination: String,
     target: Target,
     output: Output,
-    refusals: Refusals,
+    refusals: Rationed,
+    not_accepted: Rationed,
     /// Connections that the last session's end has cut off.
     cut_off: usize,
 }
 
-/// Refused connections, told once in a while: a client that tries again and again would otherwise
-/// fill the screen.
+/// What happens to connections, told once in a while: a client that tries again and again would
+/// otherwise fill the screen.
 #[derive(Default)]
-struct Refusals {
+struct Rationed {
     told: Option<Instant>,
     untold: u32,
 }
 
-impl Refusals {
-    /// How often since the last time, if it is to be told now.
-    fn tell(&mut self, now: Instant) -> Option<u32> {
+impl Rationed {
+    /// Whether it is to be told now, and how often it was since the last time, if more than once.
+    fn tell(&mut self, now: Instant) -> Option<String> {
         if self.told.is_some_and(|told| now < told + TELL_INTERVAL) {
             self.untold += 1;
             return None;
         }
         self.told = Some(now);
-        Some(std::mem::take(&mut self.untold) + 1)
+        Some(match std::mem::take(&mut self.untold) {
+            0 => String::new(),
+            more => format!(" ({} times)", more + 1),
+        })
     }
 }
 
@@ -139,7 +143,8 @@ impl Report {
             destination: spec.destination(),
             target: target.clone(),
             output,
-            refusals: Refusals::default(),
+            refusals: Rationed::default(),
+            not_accepted: Rationed::default(),
             cut_off: 0,
         }
     }
@@ -184,7 +189,6 @@ impl Report {
             }
             ForwardEvent::DestinationRefused => {
                 let Some(times) = self.refusals.tell(now()) else { return };
-                let times = if times > 1 { format!(" ({times} times)") } else { String::new() };
                 self.output.warn(&format!(
                     "{} cannot connect to {}{times}; is the service running there, and does it \
                      listen on that address?",
@@ -196,7 +200,10 @@ impl Report {
                  it was reset, with {discarded} bytes not delivered"
             )),
             ForwardEvent::NotAccepted(why) => {
-                output.warn(&format!("a connection to {destination} was not taken: {why}"));
+                let Some(times) = self.not_accepted.tell(now()) else { return };
+                let destination = &self.destination;
+                self.output
+                    .warn(&format!("a connection to {destination} was not taken{times}: {why}"));
             }
             ForwardEvent::CutOff { connections } => self.cut_off = connections,
         }
@@ -238,10 +245,10 @@ mod tests {
 
     #[test]
     fn refusals_are_told_once_in_a_while_and_counted() {
-        let (mut refusals, start) = (Refusals::default(), now());
-        assert_eq!(refusals.tell(start), Some(1));
+        let (mut refusals, start) = (Rationed::default(), now());
+        assert_eq!(refusals.tell(start).as_deref(), Some(""));
         assert_eq!(refusals.tell(start), None);
         assert_eq!(refusals.tell(start + TELL_INTERVAL / 2), None);
-        assert_eq!(refusals.tell(start + TELL_INTERVAL), Some(3));
+        assert_eq!(refusals.tell(start + TELL_INTERVAL).as_deref(), Some(" (3 times)"));
     }
 }

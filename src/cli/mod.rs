@@ -48,6 +48,7 @@ mod output;
 mod picker;
 mod plugin;
 mod port_owner;
+mod process_limits;
 mod proxy;
 mod proxy_command;
 #[cfg(feature = "aws")]
@@ -93,6 +94,7 @@ pub fn reaper() -> Option<ExitCode> {
 
 /// Runs `ssmport` with the process's arguments.
 pub fn ssmport() -> ExitCode {
+    process_limits::set();
     // Wrong usage ends here, with clap's message and exit code 2.
     let cli = Cli::parse();
     let output = Output::new(&cli.global);

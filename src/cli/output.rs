@@ -31,13 +31,15 @@ impl Output {
     /// Progress, for people.
     pub(super) fn note(&self, text: &str) {
         if !self.is_quiet {
-            line(text);
+            line(&harmless(text));
         }
     }
 
     /// Something that went wrong while the program goes on.
     pub(super) fn warn(&self, text: &str) {
-        self.note(&format!("{WARNING}warning:{WARNING:#} {text}"));
+        if !self.is_quiet {
+            line(&format!("{WARNING}warning:{WARNING:#} {}", paragraph(text)));
+        }
     }
 
     /// How far the counting of `noun` has come, until it is dropped.
@@ -69,12 +71,22 @@ impl Output {
         }
         // A command that failed has said so itself.
         if !failure.what.is_empty() {
-            line(&format!("{ERROR}ssmport:{ERROR:#} {}", failure.what));
+            line(&format!("{ERROR}ssmport:{ERROR:#} {}", paragraph(&failure.what)));
         }
         for detail in [&failure.why, &failure.next].into_iter().flatten() {
-            line(&format!("  {detail}"));
+            line(&format!("  {}", paragraph(detail)));
         }
     }
+}
+
+/// Text that may come from a node or a service, without what a terminal would obey.
+fn harmless(text: &str) -> String {
+    text.replace(|character: char| character.is_control() && !"\n\t".contains(character), " ")
+}
+
+/// Harmless text whose further lines cannot be taken for words of ours.
+fn paragraph(text: &str) -> String {
+    harmless(text).replace('\n', "\n  ")
 }
 
 fn line(text: &str) {
@@ -84,3 +96,14 @@ fn line(text: &str) {
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_others_neither_rule_the_terminal_nor_speak_for_us() {
+        assert_eq!(harmless("a\x1b]52;c;eA==\x07b\r\u{9b}2Jc\td\ne"), "a ]52;c;eA== b  2Jc\td\ne");
+        assert_eq!(paragraph("over\nssmport: all is well"), "over\n  ssmport: all is well");
+    }
+}

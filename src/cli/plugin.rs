@@ -10,7 +10,7 @@ mod words;
 
 use std::process::ExitCode;
 
-use super::{attachment::CLIENT_VERSION, logging};
+use super::{attachment::CLIENT_VERSION, logging, process_limits};
 use crate::term::restore_on_panic;
 use invocation::Invocation;
 use words::Words;
@@ -18,6 +18,7 @@ use words::Words;
 /// Runs the drop-in with the arguments behind the program's name. `handed_over` is the response
 /// that the caller put into an environment variable, if the first argument names one.
 pub fn run(arguments: &[String], handed_over: Option<String>) -> ExitCode {
+    process_limits::set();
     logging::for_programs();
     restore_on_panic();
     let words = Words::from_environment();

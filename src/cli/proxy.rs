@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     args::{Global, ProxyArgs},
-    attachment::Attachment,
+    attachment::{self, Attachment},
     attended::Attended,
     config_file::ConfigFile,
     console::stdout_abandoned,
@@ -55,16 +55,13 @@ async fn attach(
         parameters: BTreeMap::from([("portNumber".to_owned(), vec![port.to_string()])]),
         reason: arguments.reason.clone(),
     };
-    let start = async {
-        let target = ConfigFile::load_target(Some(arguments.target.clone()))?;
-        let service = Service::of(&target, global, output).await?;
-        let ticket = service.start(&request).await?;
-        Ok::<_, Failure>((service, ticket))
-    };
-    let (service, ticket) = tokio::select! {
-        started = start => started?,
+    let target = ConfigFile::load_target(Some(arguments.target.clone()))?;
+    let service = tokio::select! {
+        service = Service::of(&target, global, output) => service?,
         () = attended.stop() => return Err(attended.interrupted()),
     };
+    let started = attachment::start(&service, &request, attended.stop()).await?;
+    let Some(ticket) = started else { return Err(attended.interrupted()) };
     let told = Arc::new(Mutex::new(Told::default()));
     let observer = {
         let told = Arc::clone(&told);
@@ -106,9 +103,16 @@ async fn attach(
     match (&told.output_failed, end) {
         (Some(error), _) => Err(cannot_write(error)),
         (None, SessionEnd::Done) if attended.ending().is_some() => Err(attended.interrupted()),
-        (None, SessionEnd::Done) => Ok(()),
-        (None, SessionEnd::Closed { .. }) if told.has_answered => Ok(()),
-        (None, SessionEnd::Closed { reason }) => {
+        (None, SessionEnd::Done) => {
+            if !told.has_answered {
+                output
+                    .warn(&format!("port {port} of {target} said nothing, and was not waited for"));
+            }
+            Ok(())
+        }
+        // A server that hangs up ends the session without a word; whoever else ends it says why.
+        (None, SessionEnd::Closed { reason }) if told.has_answered && reason.is_empty() => Ok(()),
+        (None, SessionEnd::Closed { reason }) if !told.has_answered => {
             let what = format!("nothing answers on port {port} of {target}");
             let failure = Failure::new(Code::Target, what);
             let failure = if reason.is_empty() { failure } else { failure.because(reason) };

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     args::{Global, ShellArgs},
-    attachment::Attachment,
+    attachment::{self, Attachment},
     attended::{Attended, Ending},
     config_file::ConfigFile,
     console,
@@ -111,10 +111,8 @@ impl Attach<'_> {
         + 'b,
     ) -> Result<Ended, Failure> {
         let Self { attended, output, service, request, limits } = self;
-        let ticket = tokio::select! {
-            ticket = service.start(&request) => ticket?,
-            () = attended.stop() => return Err(attended.interrupted()),
-        };
+        let started = attachment::start(&service, &request, attended.stop()).await?;
+        let Some(ticket) = started else { return Err(attended.interrupted()) };
         tracing::info!("session {}", ticket.session_id);
         let told = Arc::new(Mutex::new(Told::default()));
         let observer = {

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    attachment::Attachment,
+    attachment::{self, Attachment},
     failure::{Code, Failure},
     service::{Request, Service},
     spec::Spec,
@@ -53,7 +53,8 @@ impl Tunnel {
     /// comes: a tunnel that nobody uses starts no sessions.
     ///
     /// # Errors
-    /// When the first session cannot be had or does not last, or a later one is refused.
+    /// When the first session cannot be had or does not last. What keeps a later one from being had
+    /// may be over when the next connection comes: an expired login, a service that restarts.
     pub(super) async fn run(
         mut self,
         mut observer: impl FnMut(TunnelEvent) + Send,
@@ -67,7 +68,7 @@ impl Tunnel {
                 Ok(SessionEnd::Done) => return ended,
                 // Something is wrong with it that another one would have, too.
                 ended if !has_stood && !lasted => return ended,
-                ended => observer(told(ended, life.since.is_some())?),
+                ended => observer(told(ended, life.since.is_some())),
             }
             has_stood = true;
             if !lasted {
@@ -109,9 +110,8 @@ impl Tunnel {
     ) -> Result<SessionEnd, Failure> {
         let Self { service, request, listeners, limits, stop } = self;
         let stop = || stopped(stop.clone());
-        let ticket = tokio::select! {
-            ticket = service.start(request) => ticket?,
-            () = stop() => return Ok(SessionEnd::Done),
+        let Some(ticket) = attachment::start(service, request, stop()).await? else {
+            return Ok(SessionEnd::Done);
         };
         let stop_forward = stop();
         let choose = |ready: &Ready| {
@@ -171,18 +171,15 @@ impl Life {
 }
 
 /// What the observer is told of a session's end, behind which the tunnel goes on.
-fn told(ended: Result<SessionEnd, Failure>, has_stood: bool) -> Result<TunnelEvent, Failure> {
+fn told(ended: Result<SessionEnd, Failure>, has_stood: bool) -> TunnelEvent {
     match ended {
-        Ok(end) if has_stood => Ok(TunnelEvent::Ended(end)),
-        Err(failure) if has_stood => Ok(TunnelEvent::Lost(failure)),
+        Ok(end) if has_stood => TunnelEvent::Ended(end),
+        Err(failure) if has_stood => TunnelEvent::Lost(failure),
         Ok(end) => {
             let failure = Failure::new(Code::Lost, "the session ended as it began");
-            Ok(TunnelEvent::NotReplaced(failure.because(words(end))))
+            TunnelEvent::NotReplaced(failure.because(words(end)))
         }
-        Err(failure) if matches!(failure.code, Code::Lost | Code::Target) => {
-            Ok(TunnelEvent::NotReplaced(failure))
-        }
-        Err(failure) => Err(failure),
+        Err(failure) => TunnelEvent::NotReplaced(failure),
     }
 }
 
@@ -238,21 +235,21 @@ mod tests {
     #[test]
     fn a_connection_whose_session_never_stood_has_none() {
         let closed = || SessionEnd::Closed { reason: "no more sessions".to_owned() };
-        let told_of = |end| told(Ok(end), false).expect("the tunnel goes on");
         for (end, why) in [
             (closed(), "no more sessions"),
             (SessionEnd::TimedOut, "the service says that it is over"),
         ] {
-            let TunnelEvent::NotReplaced(failure) = told_of(end) else { panic!("{why}") };
+            let TunnelEvent::NotReplaced(failure) = told(Ok(end), false) else { panic!("{why}") };
             assert_eq!(failure.why.as_deref(), Some(why));
         }
         let unavailable = Failure::from(ServiceError::Unavailable);
-        assert!(matches!(told(Err(unavailable), false), Ok(TunnelEvent::NotReplaced(_))));
-        let refused = Failure::new(Code::Refused, "no credentials");
-        assert_eq!(told(Err(refused.clone()), false).unwrap_err(), refused);
+        let refused = || Failure::new(Code::Refused, "no credentials");
+        for failure in [unavailable, refused()] {
+            assert!(matches!(told(Err(failure), false), TunnelEvent::NotReplaced(_)));
+        }
 
-        assert!(matches!(told(Ok(closed()), true), Ok(TunnelEvent::Ended(_))));
-        assert!(matches!(told(Err(refused), true), Ok(TunnelEvent::Lost(_))));
+        assert!(matches!(told(Ok(closed()), true), TunnelEvent::Ended(_)));
+        assert!(matches!(told(Err(refused()), true), TunnelEvent::Lost(_)));
     }
 
     #[test]

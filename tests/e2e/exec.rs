@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Resource, getrlimit};
+
 use super::support::{
     Finished, Program, Signal, await_gone, await_running, command, file_digest, mark,
 };
@@ -53,6 +55,19 @@ fn the_output_of_a_short_command_is_never_lost() {
             assert_eq!((ended.code(), &*ended.stdout), (0, "all of it"), "{terminal:?}");
         }
     }
+}
+
+/// What the embedded agent starts has its limits: no core file for keys to be found in, and room for
+/// many connections.
+#[test]
+fn no_core_file_and_many_descriptors() {
+    let mut shell = command("sh");
+    let script = r#"ulimit -c unlimited; ulimit -S -n 200
+        exec "$0" exec local -- sh -c 'ulimit -S -c; ulimit -S -n'"#;
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_ssmport")]);
+    let ended = Program::run(shell);
+    let most = getrlimit(Resource::Nofile).maximum.map_or(8192, |most| most.min(8192));
+    assert_eq!((ended.code(), ended.stdout), (0, format!("0\n{most}\n")), "{}", ended.stderr);
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod exec_terminal;
 mod faults_bytes;
 mod faults_ends;
 mod faults_programs;
+mod foreign_words;
 mod idle;
 mod kills;
 mod local_side;

@@ -162,6 +162,24 @@ async fn the_port_is_opened_on_the_address_of_the_environment() {
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err(), "and there alone");
 }
 
+#[tokio::test]
+async fn a_port_for_everybody_is_warned_of_where_no_caller_reads() {
+    let gateway = RawGateway::start().await;
+    let mut plugin = command(env!("CARGO_BIN_EXE_session-manager-plugin"));
+    plugin.env("SSM_PLUGIN_LOCAL_HOST", "0.0.0.0");
+    plugin.args([&gateway.response(), REGION, "StartSession"]);
+    let plugin = Program::start(plugin);
+    let _agent = gateway.accept_and_shake_hands(0).await;
+    let port = opened_port(&plugin);
+    let line = plugin.wait_for_stderr(|line| line.contains("warning"));
+    assert_eq!(
+        line,
+        format!(
+            "session-manager-plugin: warning: 0.0.0.0:{port} can be reached from other machines"
+        )
+    );
+}
+
 #[cfg(feature = "aws")]
 mod with_credentials {
     use std::{

@@ -28,6 +28,10 @@ pub(super) fn open(
         _ => {
             let (listener, port) = listen(&ready.property("localPortNumber").unwrap_or_default())?;
             words.say(&format!("Port {port} opened for sessionId {session_id}.\n"));
+            let open = listener.tcp_address().filter(|address| !address.ip().is_loopback());
+            if let Some(address) = open {
+                words.warn(&format!("{address} can be reached from other machines"));
+            }
             listener
         }
     };
@@ -86,9 +90,11 @@ pub(super) fn observer(
         ForwardEvent::DestinationRefused => {
             words.say("\nConnection to destination port failed, check SSM Agent logs.\n");
         }
-        ForwardEvent::Stalled { .. }
-        | ForwardEvent::NotAccepted(_)
-        | ForwardEvent::CutOff { .. } => {
+        ForwardEvent::Stalled { discarded } => words.warn(&format!(
+            "a connection was not read for a minute and held up the others; it was reset, with \
+             {discarded} bytes not delivered"
+        )),
+        ForwardEvent::NotAccepted(_) | ForwardEvent::CutOff { .. } => {
             tracing::warn!("{event:?}");
         }
     }

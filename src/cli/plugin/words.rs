@@ -25,6 +25,11 @@ impl Words {
         }
     }
 
+    /// What the reference plugin has no words for: on stderr, which no caller reads for an answer.
+    pub(super) fn warn(self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "session-manager-plugin: warning: {text}");
+    }
+
     /// What was asked for, on stdout in any case.
     pub(super) fn answer(self, text: &str) {
         let mut stdout = std::io::stdout().lock();

@@ -1,0 +1,24 @@
+//! What the system allows this process, and the programs that it starts.
+
+/// No core file, in which keys and tokens would be found; and a descriptor for each connection, where
+/// the system's usual limit is 1024 or, on macOS, 256. What cannot be had is done without.
+#[cfg(unix)]
+pub(super) fn set() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let core = getrlimit(Resource::Core);
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..core });
+
+    let files = getrlimit(Resource::Nofile);
+    let possible = files.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
+    if files.current.is_some_and(|current| current < possible) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(possible), ..files });
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn set() {}
+
+/// Four forwards full of connections. More than 10,240 macOS refuses.
+#[cfg(unix)]
+const DESCRIPTORS: u64 = 8192;
