@@ -114,6 +114,7 @@ pub fn ssmport() -> ExitCode {
 
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match &cli.command {
+        Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) => standard_streams::keep_input(),
         Command::Completions(arguments) => return completions::print(arguments),
         Command::Ssh(arguments) => return ssh::run(arguments, &cli.global, output),
         Command::SshConfig(arguments) => return ssh_config::run(arguments, &cli.global, output),

@@ -10,7 +10,7 @@ mod words;
 
 use std::process::ExitCode;
 
-use super::{attachment::CLIENT_VERSION, logging, process_limits};
+use super::{attachment::CLIENT_VERSION, logging, process_limits, standard_streams};
 use crate::term::restore_on_panic;
 use invocation::Invocation;
 use words::Words;
@@ -42,6 +42,7 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
         words.say("Invalid Operation");
         return ExitCode::SUCCESS;
     }
+    standard_streams::keep_input();
     let attached = Invocation::parse(response, region, rest).and_then(|invocation| {
         // One session in one task needs no second thread.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

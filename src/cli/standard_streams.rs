@@ -3,6 +3,14 @@
 //! Not by the standard library's own handles: those look through every byte of output for the end
 //! of a line, and keep input back in a buffer.
 
+#[cfg(unix)]
+use std::{
+    fs::File,
+    io::IsTerminal,
+    os::fd::{AsFd, OwnedFd},
+    sync::OnceLock,
+};
+
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A stream that is read.
@@ -10,9 +18,37 @@ pub(super) type Input = Box<dyn AsyncRead + Send + Unpin>;
 /// A stream that is written.
 pub(super) type Output = Box<dyn AsyncWrite + Send + Unpin>;
 
+/// Keeps standard input to this program: whatever it starts, a `credential_process` for one, finds
+/// nothing there, and takes none of the session's bytes. A terminal stays everybody's.
+#[cfg(unix)]
+pub(super) fn keep_input() {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return;
+    }
+    let (Ok(ours), Ok(nothing)) = (stdin.as_fd().try_clone_to_owned(), File::open("/dev/null"))
+    else {
+        return;
+    };
+    if rustix::stdio::dup2_stdin(nothing).is_ok() {
+        // It is kept once.
+        let _ = KEPT_INPUT.set(ours);
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn keep_input() {}
+
+#[cfg(unix)]
+static KEPT_INPUT: OnceLock<OwnedFd> = OnceLock::new();
+
 #[cfg(unix)]
 pub(super) fn input() -> Input {
-    match file(std::io::stdin()) {
+    let file = match KEPT_INPUT.get() {
+        Some(kept) => file(kept),
+        None => file(std::io::stdin()),
+    };
+    match file {
         Ok(file) => Box::new(file),
         Err(_) => Box::new(tokio::io::stdin()),
     }
@@ -35,7 +71,7 @@ pub(super) fn error() -> Output {
 }
 
 #[cfg(unix)]
-fn file(stream: impl std::os::fd::AsFd) -> std::io::Result<tokio::fs::File> {
+fn file(stream: impl AsFd) -> std::io::Result<tokio::fs::File> {
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
     let descriptor = stream.as_fd().try_clone_to_owned()?;
@@ -50,7 +86,7 @@ fn file(stream: impl std::os::fd::AsFd) -> std::io::Result<tokio::fs::File> {
     // itself be changed.
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(&descriptor, PIPE_LEN);
-    Ok(std::fs::File::from(descriptor).into())
+    Ok(File::from(descriptor).into())
 }
 
 /// What Linux allows to everyone.

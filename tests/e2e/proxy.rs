@@ -11,6 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "aws")]
+use super::support::{Endpoint, NODE, REGION, home::Home};
 use super::{
     support::{Finished, Program, Signal, command, file_digest},
     targets::{closed_port, pattern},
@@ -158,6 +160,31 @@ fn signals_end_it() {
         assert_eq!((ended.code(), &*ended.stderr), (code, ""));
         assert!(!told.recv_timeout(Duration::from_secs(5)).expect("the server sees the end"));
     }
+}
+
+/// Standard input is the session's: a program that is asked for credentials finds nothing there.
+#[test]
+#[cfg(feature = "aws")]
+fn whoever_gives_credentials_takes_none_of_the_input() {
+    let home = Home::with("[profile p]\ncredential_process = cat - ~/keys.json\n");
+    let keys = r#"{"Version": 1, "AccessKeyId": "AKIA", "SecretAccessKey": "k"}"#;
+    fs::write(home.path().join("keys.json"), keys).unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let (source, target) = (folder.path().join("source"), folder.path().join("target"));
+    fs::write(&source, "question\n").unwrap();
+    let port = serve(|socket| {
+        let mut question = [0; 9];
+        socket.read_exact(&mut question).unwrap();
+        socket.write_all(&question).unwrap();
+    });
+    let endpoint = Endpoint::start();
+    let mut shell = command("sh");
+    shell.args(["-c", r#"exec "$0" --profile p proxy "$1" "$2" <"$3" >"$4""#]);
+    shell.args([env!("CARGO_BIN_EXE_ssmport"), NODE, &port.to_string()]).arg(source).arg(&target);
+    shell.env("AWS_ENDPOINT_URL", &endpoint.url).env("AWS_REGION", REGION);
+    let ended = Program::run(home.of(&shell));
+    assert_eq!((ended.code(), &*ended.stderr), (0, ""));
+    assert_eq!(fs::read_to_string(target).unwrap(), "question\n");
 }
 
 /// A server for one connection.
