@@ -11,7 +11,7 @@ use tokio::{
 #[cfg(feature = "aws")]
 use crate::support::{REGION, command};
 use crate::{
-    support::{DEADLINE, Endpoint, Forward, NODE, Plugin, Program, Signal},
+    support::{DEADLINE, Endpoint, Forward, NODE, Plugin, Program, Signal, in_shell},
     targets::{TcpTarget, echoes, pattern},
 };
 
@@ -49,7 +49,24 @@ async fn the_drop_in_gets_along_with_the_agents_habits_every_time() {
         "DocumentName": "AWS-StartNonInteractiveCommand",
         "Parameters": { "command": [COMMAND] },
     });
+    let answering = TcpTarget::start(|mut socket| async move {
+        let mut question = [0; 8];
+        if socket.read_exact(&mut question).await.is_ok() {
+            let _ = socket.write_all(b"an answer").await;
+        }
+    })
+    .await;
+    let stream_request = json!({
+        "Target": NODE,
+        "DocumentName": "AWS-StartSSHSession",
+        "Parameters": { "portNumber": [answering.port.to_string()] },
+    });
     for _ in 0..ROUNDS {
+        // Its input is there before the session is.
+        let stream = Plugin::session(&endpoint, &stream_request).1;
+        let shown = Program::run(in_shell("printf question | \"$@\"", &stream)).success();
+        assert!(shown.contains("an answer"), "{shown}");
+
         let plugin = Plugin::attach(&endpoint, target.port);
         let mut stream = TcpStream::connect(plugin.address).await.unwrap();
         echoes(&mut stream, &pattern(0, BULK)).await;
@@ -88,7 +105,7 @@ fn expected_output() -> String {
 }
 
 const SESSIONS: usize = 200;
-/// Two sessions in each.
+/// Two sessions in each, or three.
 const ROUNDS: usize = 60;
 /// All that the real agent does, but as fast as this machine.
 const HABITS: &str = "real,-pace";
