@@ -6,7 +6,6 @@ use std::process::Command;
 
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
     raw_client::await_active_sessions,
@@ -14,7 +13,7 @@ use super::{
         AwsCli, Endpoint, Forward, HttpServer, NODE, Plugin, Program, REGION, Relay, Terminal,
         command, in_shell,
     },
-    targets::TcpTarget,
+    targets::{TcpTarget, echoes},
 };
 
 #[test]
@@ -188,18 +187,11 @@ fn a_caller_without_the_permission_is_told_which_one() {
 #[tokio::test]
 async fn ports_are_not_encrypted() {
     let endpoint = encrypting(&["--kms-challenge"]);
-    let target = TcpTarget::start(|mut socket| async move {
-        let (mut read, mut write) = socket.split();
-        let _ = tokio::io::copy(&mut read, &mut write).await;
-    })
-    .await;
+    let target = TcpTarget::echo().await;
     let nobody = ["--endpoint-url", &endpoint.url, "--kms-endpoint", "http://127.0.0.1:1"];
     let forward = Forward::start(&[&format!("0:{}", target.port)], NODE, &nobody);
     let mut socket = tokio::net::TcpStream::connect(forward.address()).await.unwrap();
-    socket.write_all(b"hello").await.unwrap();
-    let mut echoed = [0; 5];
-    socket.read_exact(&mut echoed).await.unwrap();
-    assert_eq!(&echoed, b"hello");
+    echoes(&mut socket, b"hello").await;
 }
 
 fn encrypting(arguments: &[&str]) -> Endpoint {

@@ -98,9 +98,7 @@ fn the_drop_in_resumes_when_the_service_is_back() {
     let faults = "cut=1s,restart=2500ms/700ms,drop=1%,delay=5ms,seed=10";
     let endpoint = Endpoint::with(&["--faults", faults]);
     let plugin = Plugin::attach(&endpoint, destination.port);
-    while resumptions(&plugin.program) < 4 {
-        carry(plugin.address, 256 << 10);
-    }
+    carry_until_resumed(&plugin.program, plugin.address, 4);
 }
 
 /// A forward to a destination that exchanges bytes, with the service and the agent in its process.
@@ -122,9 +120,7 @@ impl Tunnel {
 
     /// Carries bytes until as many connections were lost in the middle of them.
     fn carry_until_resumed(&self, times: usize) {
-        while resumptions(&self.forward.program) < times {
-            self.carry(256 << 10);
-        }
+        carry_until_resumed(&self.forward.program, self.forward.address(), times);
     }
 
     fn assert_resumed(&self, times: usize) {
@@ -148,8 +144,21 @@ fn carry(address: SocketAddr, len: u64) {
     });
 }
 
+/// Carries bytes through `program` until as many connections were lost in the middle of them.
+fn carry_until_resumed(program: &Program, address: SocketAddr, times: usize) {
+    let give_up_at = Instant::now() + PATIENCE;
+    while resumptions(program) < times {
+        if Instant::now() > give_up_at {
+            program.fail(&format!("{times} lost connections: not within {PATIENCE:?}"));
+        }
+        carry(address, 256 << 10);
+    }
+}
+
 fn resumptions(program: &Program) -> usize {
     program.stderr().matches("; resuming session").count()
 }
 
 const CONNECTIONS: u64 = 4;
+/// Many times what the faults take that are waited for.
+const PATIENCE: Duration = Duration::from_secs(120);

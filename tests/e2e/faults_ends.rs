@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+#[cfg(feature = "aws")]
+use super::support::Reserved;
 use super::support::{Endpoint, NODE, Plugin, Program, Signal, await_that, faulty};
 
 /// Without credentials there is no ResumeSession: the drop-in says so, and ends.
@@ -22,11 +24,11 @@ fn a_session_without_a_way_back_ends_with_its_connection() {
 #[cfg(feature = "aws")]
 #[test]
 fn a_session_that_is_over_when_it_is_resumed_ends() {
-    let endpoint = Endpoint::start();
-    let address = endpoint.address();
+    let reserved = Reserved::port();
+    let endpoint = Endpoint::at(reserved.address(), &[]);
     let plugin = Plugin::attach(&endpoint, 9);
     endpoint.program.stop(Signal::INT);
-    let _endpoint = Endpoint::at(address, &[]);
+    let _endpoint = Endpoint::at(reserved.address(), &[]);
 
     let ended = plugin.program.finish();
     let words = format!("Session: {} timed out.\n", plugin.session_id);

@@ -26,10 +26,13 @@ fn a_command_has_all_of_its_output_and_its_exit_code() {
         let mut exec = faulty(faults);
         // The service says on stderr that it is faulty.
         exec.args(["exec", "-q", "local", "--", "sh", "-c", SCRIPT]);
-        let ended = Program::run(exec);
+        let ended = Program::run(telling_resumptions(exec));
         assert_eq!(ended.code(), 7, "{faults}: {}", ended.stderr);
         assert!(ended.stdout == expected_output(), "{faults}: the output differs");
-        assert_eq!(ended.stderr, "bad\n", "{faults}");
+        let is_log = |line: &&str| line.starts_with(" INFO ") || line.starts_with(" WARN ");
+        let (told, own): (Vec<_>, Vec<_>) = ended.stderr.lines().partition(is_log);
+        assert_eq!(own, ["bad"], "{faults}");
+        was_resumed(faults, &told.join("\n"));
     }
 }
 
@@ -38,10 +41,11 @@ fn a_command_on_a_terminal_does_too() {
     for faults in FAULTS {
         let mut exec = faulty(faults);
         exec.args(["exec", "-q", "-t", "local", "--", "sh", "-c", SCRIPT]);
-        let ended = Program::run(exec);
+        let ended = Program::run(telling_resumptions(exec));
         assert_eq!(ended.code(), 7, "{faults}: {}", ended.stderr);
         let expected = (expected_output() + "bad\n").replace('\n', "\r\n");
         assert!(ended.stdout == expected, "{faults}: the output differs");
+        was_resumed(faults, &ended.stderr);
     }
 }
 
@@ -52,11 +56,12 @@ fn a_shell_in_a_pipe_takes_its_input_and_gives_its_output() {
         shell.args(["shell", "-q", "local"]);
         let input = format!("stty -echo; PS1=\n({SCRIPT})\nexit\n");
         let script = format!(r#"printf '{}' | "$@""#, input.replace('\n', "\\n"));
-        let ended = Program::run(in_shell(&script, &shell));
+        let ended = Program::run(in_shell(&script, &telling_resumptions(shell)));
         assert_eq!(ended.code(), 0, "{faults}: {ended:?}");
         let lines = ended.stdout.lines().filter(|line| line.parse::<u32>().is_ok());
         let lines: Vec<_> = lines.collect();
         assert!(lines == expected_output().lines().collect::<Vec<_>>(), "{faults}: it differs");
+        was_resumed(faults, &ended.stderr);
     }
 }
 
@@ -65,18 +70,22 @@ fn scp_copies_there_and_back_through_the_proxy() {
     let sshd = Sshd::start();
     let folder = TempDir::new().expect("a directory");
     let file = |name: &str| folder.path().join(name);
-    let mut content = vec![0; 2 << 20];
+    let mut content = vec![0; LEN];
     rand::rng().fill_bytes(&mut content);
     fs::write(file("original"), content).expect("room for a file");
     for faults in FAULTS {
         for (from, to) in [("original", "there"), ("there", "back")] {
             let remote = |name: &str| format!("node:{}", file(name).display());
             let mut scp = scp(&sshd, faults);
+            // As long as the other programs take.
+            scp.args(["-l", &format!("{}", (LEN << 3 >> 10) * 2 / 3)]);
             match to {
                 "there" => scp.arg(file(from)).arg(remote(to)),
                 _ => scp.arg(remote(from)).arg(file(to)),
             };
-            Program::run_within(Duration::from_secs(60), scp).success();
+            let ended = Program::run_within(Duration::from_secs(60), telling_resumptions(scp));
+            was_resumed(faults, &ended.stderr);
+            ended.success();
         }
         assert_eq!(file_digest(&file("back")), file_digest(&file("original")), "{faults}");
     }
@@ -89,6 +98,23 @@ fn scp(sshd: &Sshd, faults: &str) -> Command {
     scp.env("SSMPORT_LOCAL_FAULTS", faults);
     scp
 }
+
+fn telling_resumptions(mut program: Command) -> Command {
+    program.env("SSMPORT_LOG", "ssmport::session=info");
+    program
+}
+
+/// Where connections break, one broke and was made good.
+#[track_caller]
+fn was_resumed(faults: &str, told: &str) {
+    let breaks = ["cut=", "bye=", "restart="].iter().any(|fault| faults.contains(fault));
+    for words in ["; resuming session=", "resumed"] {
+        assert_eq!(told.contains(words), breaks, "{faults}: {words:?} in {told:?}");
+    }
+}
+
+/// Bytes of the file.
+const LEN: usize = 2 << 20;
 
 fn expected_output() -> String {
     let seq = Program::run({

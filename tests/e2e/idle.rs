@@ -1,6 +1,7 @@
 //! Sessions in which nothing happens: they cost nothing and last.
 
 use std::{
+    cell::Cell,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
@@ -19,7 +20,7 @@ use tokio::{
 };
 use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role as Side};
 
-use super::support::{Endpoint, NODE, Plugin, Program, command, in_shell};
+use super::support::{Endpoint, NODE, Plugin, Program, await_that, command, in_shell};
 
 #[test]
 fn a_shell_in_which_nothing_happens_uses_no_processor() {
@@ -35,7 +36,12 @@ fn a_shell_in_which_nothing_happens_uses_no_processor() {
         program
     });
     let times = || idle.each_ref().map(Program::cpu_time);
-    std::thread::sleep(Duration::from_millis(300));
+    // What came up to the prompt is still being worked on.
+    let before = Cell::new(times());
+    await_that("they have settled", || {
+        std::thread::sleep(Duration::from_millis(200));
+        before.replace(times()) == before.get()
+    });
     let before = times();
     std::thread::sleep(Duration::from_secs(3));
     for (before, after) in before.into_iter().zip(times()) {

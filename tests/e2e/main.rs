@@ -54,6 +54,7 @@ mod raw_client;
 mod raw_frame;
 mod raw_gateway;
 mod raw_peer;
+mod reliability;
 mod replacement;
 mod resumption;
 mod second_opinion;

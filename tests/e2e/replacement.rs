@@ -12,7 +12,7 @@ use tokio::{
 
 use crate::{
     raw_client::await_active_sessions,
-    support::{DEADLINE, Endpoint, Forward, NODE, Signal, await_that},
+    support::{DEADLINE, Endpoint, Forward, NODE, Reserved, Signal, await_that},
     targets::TcpTarget,
 };
 
@@ -59,8 +59,8 @@ async fn a_session_without_a_connection_that_ends_at_once_is_a_failure() {
 #[tokio::test]
 async fn a_service_that_was_away_for_too_long_is_found_again() {
     let target = TcpTarget::echo().await;
-    let endpoint = Endpoint::start();
-    let address = endpoint.address();
+    let reserved = Reserved::port();
+    let endpoint = Endpoint::at(reserved.address(), &[]);
     let forward = forward(&endpoint, target.port, &["--resume-for", "2s"]);
     let mut first = connected(&forward).await;
     drop(endpoint);
@@ -71,7 +71,7 @@ async fn a_service_that_was_away_for_too_long_is_found_again() {
     assert!(timeout(DEADLINE, early.read(&mut [0])).await.unwrap().is_err(), "it is turned away");
     forward.program.wait_for_stderr(|line| line.contains("no session for this connection"));
 
-    let _endpoint = Endpoint::at(address, &[]);
+    let _endpoint = Endpoint::at(reserved.address(), &[]);
     connected(&forward).await;
     forward.program.signal(Signal::INT);
     assert_eq!(forward.program.finish().code(), 130);

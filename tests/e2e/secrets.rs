@@ -6,6 +6,8 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 use serde_json::json;
 use tempfile::TempDir;
 
+#[cfg(feature = "aws")]
+use crate::support::Relay;
 use crate::{
     raw_gateway::opened_port,
     support::{
@@ -17,7 +19,7 @@ use crate::{
 
 #[test]
 fn nothing_that_ssmport_writes_has_a_secret_in_it() {
-    let endpoint = Endpoint::with(&["-vv"]);
+    let endpoint = Endpoint::telling_all(&["-vv"]);
     for target in targets(&endpoint) {
         let exec = ssmport("exec", &target, &["--", "echo", "hello"]);
         let ended = shows_no_secret(Program::run(exec));
@@ -85,6 +87,62 @@ fn a_lost_service_brings_no_secret_to_light() {
         program.signal(Signal::INT);
         shows_no_secret(program.finish());
     }
+}
+
+#[test]
+fn resuming_within_one_process_brings_no_secret_to_light() {
+    let mut exec = ssmport("exec", &["local".to_owned()], &["--", "sh", "-c", SLOW]);
+    exec.env("SSMPORT_LOCAL_FAULTS", FAULTS);
+    let ended = shows_no_secret(Program::run(exec));
+    assert_eq!(ended.code(), 0, "{ended:?}");
+    assert!(ended.stderr.contains("resumed"), "{ended:?}");
+}
+
+/// Each resumption brings another token, and encryption brings a key in the clear.
+#[cfg(feature = "aws")]
+#[test]
+fn neither_resuming_nor_encrypting_brings_a_secret_to_light() {
+    let endpoint = Endpoint::telling_all(&["-vv", "--faults", FAULTS, "--kms-key", "the-key"]);
+    let relay = Relay::to(endpoint.address());
+    let away = [NODE, "--endpoint-url", &relay.url].map(str::to_owned);
+    let exec = ssmport("exec", &away, &["--", "sh", "-c", SLOW]);
+    let request = json!({
+        "Target": NODE,
+        "DocumentName": "AWS-StartNonInteractiveCommand",
+        "Parameters": { "command": [SLOW] },
+    });
+    let (_, mut plugin) = Plugin::session(&endpoint, &request);
+    with_secrets(&mut plugin);
+    plugin.env("AWS_ENDPOINT_URL_KMS", &relay.url);
+
+    let mut all = Vec::new();
+    for client in [exec, plugin] {
+        let ended = shows_no_secret(Program::run(client));
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        assert!(ended.stderr.contains("resumed"), "{ended:?}");
+        all.push(ended);
+    }
+    let (tokens, keys) = (relay.heard_of("TokenValue"), relay.heard_of("Plaintext"));
+    assert!(tokens.len() >= 2 && tokens[0] != tokens[1], "that of the start, and one more");
+    assert_eq!(keys.len(), 2, "one of each client");
+    drop(relay);
+    endpoint.program.signal(Signal::INT);
+    all.push(shows_no_secret(endpoint.program.finish()));
+
+    for secret in tokens.into_iter().chain(keys.iter().flat_map(|key| spellings(key))) {
+        for ended in &all {
+            let shown = shown(ended);
+            assert!(!pieces(&secret).any(|piece| shown.contains(piece)), "{secret}: {shown}");
+        }
+    }
+}
+
+/// A key in base64, and as a program could show it otherwise.
+#[cfg(feature = "aws")]
+fn spellings(key: &str) -> [String; 4] {
+    let bytes = data_encoding::BASE64.decode(key.as_bytes()).expect("base64");
+    let lower = data_encoding::HEXLOWER.encode(&bytes);
+    [key.to_owned(), lower.to_ascii_uppercase(), lower, format!("{bytes:?}")]
 }
 
 #[test]
@@ -230,6 +288,9 @@ fn script(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("an executable");
 }
 
+/// Breaks a connection several times while [`SLOW`] runs.
+const FAULTS: &str = "cut=300ms,seed=1";
+const SLOW: &str = "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.2; done";
 const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 const SESSION_TOKEN: &str = "FwoGZXIvYXdzEJr//////////wEaDEXAMPLEdGhpcyBpcyBhIHRva2Vu";
 const OTHER_TOKEN: &str = "open-sesame-of-another-session";

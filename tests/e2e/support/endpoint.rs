@@ -27,7 +27,14 @@ impl Endpoint {
         Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), arguments)
     }
 
-    /// Starts one on an address that another one had before.
+    /// Starts one that tells all that it can.
+    pub fn telling_all(arguments: &[&str]) -> Self {
+        let mut local = command(env!("CARGO_BIN_EXE_ssmport"));
+        local.env("SSMPORT_LOG", "trace");
+        Self::run(local, SocketAddr::from(([127, 0, 0, 1], 0)), arguments)
+    }
+
+    /// Starts one on an address, for instance one that is reserved.
     pub fn at(address: SocketAddr, arguments: &[&str]) -> Self {
         Self::run(command(env!("CARGO_BIN_EXE_ssmport")), address, arguments)
     }

@@ -13,6 +13,7 @@
 //!   HttpServer       a service of AWS in a few lines
 //!   Sts, Home        codes of MFA, and the settings of AWS that several programs share
 //!   Relay            a way to an endpoint that can be listened in on, and cut
+//!   Reserved         a port for several endpoints, one after the other
 //!   ConnectProxy     an HTTP proxy in a few lines, which may misbehave; Tinyproxy is a real one
 //!   Network, Host    network namespaces with a cable between them
 //! ```
@@ -37,6 +38,8 @@ mod processes;
 mod program;
 #[cfg(feature = "aws")]
 mod relay;
+#[cfg(feature = "aws")]
+mod reserved;
 mod sshd;
 #[cfg(feature = "aws")]
 pub mod sts;
@@ -66,6 +69,8 @@ pub use processes::{await_gone, await_running, mark};
 pub use program::{DEADLINE, Finished, Program, await_that, command, in_shell};
 #[cfg(feature = "aws")]
 pub use relay::Relay;
+#[cfg(feature = "aws")]
+pub use reserved::Reserved;
 pub use rustix::process::Signal;
 pub use sshd::Sshd;
 pub use terminal::Terminal;

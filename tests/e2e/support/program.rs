@@ -86,7 +86,12 @@ impl Program {
 
     /// What came on stderr so far.
     pub fn stderr(&self) -> String {
-        self.stderr.text()
+        self.stderr_from(0)
+    }
+
+    /// What came on stderr so far, from the byte `from` on.
+    pub fn stderr_from(&self, from: usize) -> String {
+        self.stderr.text_from(from)
     }
 
     /// The child's number.

@@ -58,6 +58,18 @@ impl Relay {
     pub fn has_heard(&self, text: &str) -> bool {
         lock(&self.shared.heard).windows(text.len()).any(|part| part == text.as_bytes())
     }
+
+    /// The texts that have come by on their way from the endpoint as members `name` of JSON.
+    pub fn heard_of(&self, name: &str) -> Vec<String> {
+        let heard = lock(&self.shared.heard);
+        let heard = String::from_utf8_lossy(&heard);
+        let begin = format!("\"{name}\":\"");
+        heard
+            .split(&begin)
+            .skip(1)
+            .filter_map(|text| Some(text.split_once('"')?.0.to_owned()))
+            .collect()
+    }
 }
 
 impl Drop for Relay {

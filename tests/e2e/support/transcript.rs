@@ -49,7 +49,13 @@ impl Transcript {
 
     /// All that has come.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.state().text).into_owned()
+        self.text_from(0)
+    }
+
+    /// What has come from the byte `from` on.
+    pub fn text_from(&self, from: usize) -> String {
+        let state = self.state();
+        String::from_utf8_lossy(state.text.get(from..).unwrap_or_default()).into_owned()
     }
 
     /// What has come from the byte `from` up to the byte `to`.
