@@ -30,4 +30,4 @@ pub use leader::{Kind, Leader};
 pub use process::Mark;
 pub use reaping::{is_reaper, reap};
 pub use remnant::Remnant;
-pub use socket::{FileId, is_abandoned};
+pub use socket::{FileId, FolderLock, is_abandoned};
