@@ -177,8 +177,7 @@ impl Connection {
     }
 
     async fn respond(&self, request: Request<Incoming>, local: SocketAddr) -> Answer {
-        if let Some((status, why)) = web_page::refusal(request.headers(), local, &self.reach.hosts)
-        {
+        if let Some((status, why)) = web_page::refusal(&request, local, &self.reach.hosts) {
             return Answer::refuse(status, why);
         }
         if self.gateway.is_away() {
