@@ -1,5 +1,5 @@
-//! HTTP for all calls: the SDK's and those that are signed here go the same way. The connections are those of data channels: the same proxies, the same trust, the
-//! same words when there is none.
+//! HTTP for all calls: the SDK's and those that are signed here go the same way. The connections are
+//! those of data channels: the same proxies, the same trust, the same words when there is none.
 
 use std::{
     collections::HashMap,
@@ -26,6 +26,7 @@ use aws_smithy_runtime_api::client::{
 };
 use aws_smithy_types::body::SdkBody;
 use http::{Request, StatusCode, Uri, header::PROXY_AUTHORIZATION, uri::Scheme};
+use http_body_util::Limited;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::{
     client::legacy::{self, connect::Connected},
@@ -150,6 +151,8 @@ impl Exchanger {
         if let (Some(proxy), StatusCode::PROXY_AUTHENTICATION_REQUIRED) = (asked, answer.status()) {
             return Err(failure(DialError::from(proxy.wants_authentication()).into()));
         }
+        // Nobody who reads it asks how long it is.
+        let answer = answer.map(|body| Limited::new(body, LONGEST_ANSWER));
         HttpResponse::try_from(answer.map(SdkBody::from_body_1_x))
             .map_err(|error| ConnectorError::other(error.into(), None))
     }
@@ -258,6 +261,9 @@ impl Write for Wire {
     }
 }
 
+/// In bytes. A page of a thousand instances has a few MiB.
+const LONGEST_ANSWER: usize = 16 << 20;
+
 /// Shorter than anything on the way remembers an idle connection for.
 const IDLE_LIMIT: Duration = Duration::from_secs(20);
 
@@ -273,3 +279,44 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 /// All attempts together.
 pub(super) const OPERATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use http_body_util::BodyExt;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_an_error_soon() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let sent = AtomicUsize::new(0);
+        let server = async {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 4096]).await.unwrap();
+            let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            socket.write_all(head).await.unwrap();
+            let chunk = [b"10000\r\n", &[b' '; 0x10000][..], b"\r\n"].concat();
+            while socket.write_all(&chunk).await.is_ok() {
+                sent.fetch_add(chunk.len(), Ordering::Relaxed);
+            }
+        };
+        let client = async {
+            let request = Request::get(url).body(SdkBody::empty()).unwrap();
+            let connector = HttpWay::trusting_nobody().connector();
+            let answer = connector.call(request.try_into().unwrap()).await.unwrap();
+            answer.into_body().collect().await.unwrap_err()
+        };
+        let both = async { tokio::join!(server, client).1 };
+        let error = timeout(Duration::from_secs(10), both).await.expect("it ends");
+        assert!(error.to_string().contains("limit"), "{error}");
+        // What the sockets hold comes on top.
+        assert!(sent.load(Ordering::Relaxed) < 2 * LONGEST_ANSWER);
+    }
+}

@@ -3,20 +3,31 @@
 use std::{io, process::Command};
 
 /// Runs a program to its end: its exit code, or 128 and the signal's number. What ends this process
-/// is passed on to it.
+/// is passed on to it; if this process is killed, the program is ended.
+///
+/// It stays in our group, which the terminal is lent to.
 #[cfg(unix)]
-pub(super) fn run(program: Command) -> io::Result<u8> {
+pub(super) fn run(mut program: Command) -> io::Result<u8> {
     use std::os::unix::process::ExitStatusExt;
 
     use rustix::process::{Pid, Signal, kill_process};
 
     use super::signals::Signals;
+    use crate::reaper::{Entrusted, Kind, Leader, Mark, Remnant};
+
+    let mark = Mark::random();
+    let entrusted = Entrusted::new(Remnant::Starting(mark));
+    program.env(Mark::VARIABLE, mark.to_string());
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         // A signal of the terminal goes to both; the program is the one that decides.
         let mut signals = Signals::ending()?;
         let mut child = tokio::process::Command::from(program).spawn()?;
+        let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        if let Some(pid) = pid {
+            entrusted.becomes(Remnant::Leader(Leader::of_child(pid, Kind::Process)));
+        }
         loop {
             tokio::select! {
                 status = child.wait() => {
@@ -26,7 +37,6 @@ pub(super) fn run(program: Command) -> io::Result<u8> {
                     return Ok(u8::try_from(code).unwrap_or(255));
                 }
                 number = signals.next() => {
-                    let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
                     let signal = Signal::from_named_raw(number.into());
                     if let (Some(pid), Some(signal)) = (pid, signal) {
                         let _ = kill_process(pid, signal);

@@ -1,22 +1,33 @@
 //! A key for one login with SSH.
 
-use std::{fs, process::Command};
+use std::{env, fs, process::Command};
 
 use tempfile::TempDir;
 
 use super::failure::Failure;
+#[cfg(unix)]
+use crate::reaper::{Entrusted, Remnant};
 
-/// A key pair in a folder that its owner alone can read, gone with it.
+/// A key pair in a folder that its owner alone can read, gone with it, even when the program is
+/// killed.
 pub(super) struct EphemeralKey {
     folder: TempDir,
     public: String,
+    #[cfg(unix)]
+    _entrusted: Entrusted,
 }
 
 impl EphemeralKey {
     /// Has OpenSSH's own program make one.
     pub(super) fn new() -> Result<Self, Failure> {
         let failed = |why: String| Failure::local("cannot make a key with ssh-keygen").because(why);
-        let folder = tempfile::Builder::new().prefix("ssmport-").tempdir();
+        let parent = std::path::absolute(env::temp_dir());
+        let parent = parent.map_err(|error| failed(error.to_string()))?;
+        // Entrusted before it is made, by a name that is no other folder's, now or later.
+        let name = format!("ssmport-{:032x}", rand::random::<u128>());
+        #[cfg(unix)]
+        let entrusted = Entrusted::new(Remnant::Folder(parent.join(&name)));
+        let folder = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(parent);
         let folder = folder.map_err(|error| failed(error.to_string()))?;
         let path = folder.path().join(NAME);
         let mut keygen = Command::new("ssh-keygen");
@@ -27,7 +38,12 @@ impl EphemeralKey {
         }
         let public = fs::read_to_string(path.with_extension("pub"));
         let public = public.map_err(|error| failed(error.to_string()))?.trim().to_owned();
-        Ok(Self { folder, public })
+        Ok(Self {
+            folder,
+            public,
+            #[cfg(unix)]
+            _entrusted: entrusted,
+        })
     }
 
     /// The line of `authorized_keys`.

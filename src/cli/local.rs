@@ -46,6 +46,7 @@ pub(super) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
         pace: pace(arguments.pace),
         deny_loopback: arguments.deny_loopback,
         hosts: arguments.allow_hosts,
+        serves_api: true,
         pushed_keys: arguments.pushed_keys,
         quirks: arguments.quirks,
         kms_key: arguments.kms_key,

@@ -102,9 +102,11 @@ impl Service {
         }
     }
 
-    /// An embedded endpoint on a free loopback port.
+    /// An embedded endpoint on a free loopback port, for this process alone: whoever may call the API
+    /// of one has a shell as its user, and every user of the machine reaches the port.
     pub(super) async fn embedded(config: EndpointConfig) -> Result<Self, Failure> {
         let failed = |error| Failure::local("cannot start the embedded endpoint").because(error);
+        let config = EndpointConfig { serves_api: false, ..config };
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
         let endpoint = Endpoint::start(listener, config).map_err(failed)?;
         Ok(Self::Local(Arc::new(endpoint)))

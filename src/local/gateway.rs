@@ -93,7 +93,7 @@ impl AgentGateway {
         });
         let superseded = async { newest.wait_for(|newest| *newest > opening).await.is_ok() };
 
-        let lost = {
+        let serving = async {
             let mut agent = live.agent.lock().await;
             let agent = agent.get_or_insert_with(|| self.new_agent(&data_channel));
             if opening > 1 {
@@ -102,10 +102,13 @@ impl AgentGateway {
             let start = MessageType::StartPublication;
             agent.channel.announce(start, &id, &data_channel.target, now());
             tracing::info!(session = id, "data channel {opening} open");
-            tokio::select! {
-                lost = self.drive(agent, &data_channel, socket) => lost,
-                _ = superseded => return,
-            }
+            self.drive(agent, &data_channel, socket).await
+        };
+        // A task that comes late does not wait for the agent behind a newer one, and never gets it.
+        let lost = tokio::select! {
+            biased;
+            _ = superseded => return,
+            lost = serving => lost,
         };
         if let Some(why) = lost {
             tracing::info!(session = id, "data channel {opening} lost: {why}");
@@ -235,3 +238,6 @@ const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a session without a data channel can be resumed. The service's default idle time.
 const RESUME_LIMIT: Duration = Duration::from_secs(20 * 60);
+
+#[cfg(test)]
+mod tests;

@@ -60,8 +60,16 @@ pub trait Gateway: Send + Sync + 'static {
     }
 }
 
-/// Serves the endpoint for ever; dropping the future closes all its connections. `hosts` are names
-/// that it is reached by beside those of this machine.
+/// What an endpoint answers to.
+#[derive(Debug)]
+pub struct Reach {
+    /// Names that it is reached by beside those of this machine.
+    pub hosts: Vec<String>,
+    /// Whether it takes calls of the API, or WebSockets only.
+    pub serves_api: bool,
+}
+
+/// Serves the endpoint for ever; dropping the future closes all its connections.
 ///
 /// At most [`CONNECTION_LIMIT`] connections are served at a time, WebSockets included; further ones
 /// wait in the listener's queue.
@@ -69,9 +77,9 @@ pub async fn serve(
     listener: TcpListener,
     service: Arc<Mutex<Service>>,
     gateway: Arc<dyn Gateway>,
-    hosts: Arc<[String]>,
+    reach: Arc<Reach>,
 ) -> Infallible {
-    serve_at_most(CONNECTION_LIMIT, listener, service, gateway, hosts).await
+    serve_at_most(CONNECTION_LIMIT, listener, service, gateway, reach).await
 }
 
 async fn serve_at_most(
@@ -79,7 +87,7 @@ async fn serve_at_most(
     listener: TcpListener,
     service: Arc<Mutex<Service>>,
     gateway: Arc<dyn Gateway>,
-    hosts: Arc<[String]>,
+    reach: Arc<Reach>,
 ) -> Infallible {
     let mut connections = JoinSet::new();
     loop {
@@ -87,7 +95,7 @@ async fn serve_at_most(
             accepted = listener.accept(), if connections.len() < limit => match accepted {
                 Ok((stream, peer)) => {
                     let (service, gateway) = (service.clone(), gateway.clone());
-                    let connection = Connection { peer, service, gateway, hosts: hosts.clone() };
+                    let connection = Connection { peer, service, gateway, reach: reach.clone() };
                     connections.spawn(connection.run(stream));
                 }
                 Err(error) => {
@@ -109,7 +117,7 @@ struct Connection {
     peer: SocketAddr,
     service: Arc<Mutex<Service>>,
     gateway: Arc<dyn Gateway>,
-    hosts: Arc<[String]>,
+    reach: Arc<Reach>,
 }
 
 impl Connection {
@@ -169,13 +177,16 @@ impl Connection {
     }
 
     async fn respond(&self, request: Request<Incoming>, local: SocketAddr) -> Answer {
-        if let Some((status, why)) = web_page::refusal(request.headers(), local, &self.hosts) {
+        if let Some((status, why)) = web_page::refusal(&request, local, &self.reach.hosts) {
             return Answer::refuse(status, why);
         }
         if self.gateway.is_away() {
             return Answer::unavailable();
         }
         let path = request.uri().path();
+        if !self.reach.serves_api && !path.starts_with(STREAM_PATH) {
+            return Answer::error(StatusCode::NOT_FOUND, NO_API);
+        }
         if path == "/" {
             return match *request.method() {
                 Method::POST => self.call_api(request, local).await,
@@ -269,7 +280,11 @@ impl Answer {
 
     /// An answer that also says what this is, for whoever comes here by mistake.
     fn refuse(status: StatusCode, problem: &str) -> Self {
-        let body = json!({ "message": format!("{problem} {SIGNPOST}") });
+        Self::error(status, &format!("{problem} {SIGNPOST}"))
+    }
+
+    fn error(status: StatusCode, message: &str) -> Self {
+        let body = json!({ "message": message });
         let mut response = text_response(status, "application/json", body.to_string());
         if status == StatusCode::PAYLOAD_TOO_LARGE || status == StatusCode::REQUEST_TIMEOUT {
             // The rest of the body is still on its way and no request.
@@ -418,6 +433,8 @@ const AMZ_JSON: &str = "application/x-amz-json-1.1";
 const SIGNPOST: &str = "This is ssmport's local Session Manager endpoint: it takes calls of AWS's APIs \
     (POST / with X-Amz-Target: AmazonSSM.StartSession and others) and the WebSockets that their \
     StreamUrl names.";
+const NO_API: &str = "This is the service inside a running ssmport, for the sessions of that program \
+    alone: it takes no calls. `ssmport local` starts one that does.";
 
 #[cfg(fuzzing)]
 pub(super) mod fuzzing;

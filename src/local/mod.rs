@@ -67,6 +67,7 @@ use crate::net::{Pace, now};
 use agent::Agents;
 use faults::FaultyService;
 use gateway::AgentGateway;
+use http::Reach;
 use kms::Kms;
 use pushed_keys::PushedKeys;
 use service::Service;
@@ -84,6 +85,9 @@ pub struct EndpointConfig {
     pub deny_loopback: bool,
     /// Host names that it is reached by beside those of this machine: a proxy's, a mapped port's.
     pub hosts: Vec<String>,
+    /// Whether the API can be called over HTTP, by everybody who reaches the listener. Without, it
+    /// takes nothing but WebSockets, and starting sessions is for the holder of the [`Endpoint`].
+    pub serves_api: bool,
     /// What the agent does that nobody would do on purpose.
     pub quirks: Quirks,
     /// The key of KMS that shells and commands are encrypted with, as an id, an alias or an ARN;
@@ -120,6 +124,7 @@ impl Default for EndpointConfig {
             pace: None,
             deny_loopback: false,
             hosts: Vec::new(),
+            serves_api: true,
             pushed_keys: None,
             quirks: Quirks::default(),
             kms_key: None,
@@ -162,11 +167,11 @@ impl Endpoint {
         let service = Arc::new(Mutex::new(service));
         let agents = Agents::new(&config, Arc::clone(&kms));
         let faults = FaultyService::new(config.faults, now());
-        let hosts = config.hosts.into();
+        let reach = Arc::new(Reach { hosts: config.hosts, serves_api: config.serves_api });
         let gateway = AgentGateway::new(Arc::clone(&service), faults, agents.clone());
         let gateway = Arc::new(gateway);
         let mut server = JoinSet::new();
-        server.spawn(http::serve(listener, Arc::clone(&service), gateway, hosts));
+        server.spawn(http::serve(listener, Arc::clone(&service), gateway, reach));
         Ok(Self { address, agents, kms, service, faults, _server: server })
     }
 

@@ -5,8 +5,9 @@ use std::{
     env,
     io::{self, ErrorKind, Write},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
+    thread,
 };
 
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -73,7 +74,8 @@ fn estate() -> MutexGuard<'static, Estate> {
 struct Estate {
     executable: Option<PathBuf>,
     starts: u32,
-    reaper: Option<Child>,
+    /// What the newest reaper is told by; none when it is known to be gone.
+    reaper: Option<ChildStdin>,
     last_id: u64,
     /// Kept for another reaper, should somebody kill this one.
     entries: BTreeMap<u64, Remnant>,
@@ -113,18 +115,26 @@ impl Estate {
         }
     }
 
+    /// A reaper has ended, while its parent lives. What it knew is entrusted to another.
+    fn lose(&mut self, number: u32) {
+        if self.starts == number {
+            self.reaper = None;
+            if !self.entries.is_empty() {
+                self.start();
+            }
+        }
+    }
+
     /// Starts a reaper and tells it everything.
     fn start(&mut self) {
-        if let Some(mut gone) = self.reaper.take() {
-            // Collected, if it can be without waiting.
-            let _ = gone.try_wait();
-        }
+        self.reaper = None;
         let Some(executable) = &self.executable else { return };
         if self.starts == MOST_STARTS {
             return;
         }
         self.starts += 1;
-        let started = start(Command::new(executable)).and_then(|mut reaper| {
+        let started = start(Command::new(executable)).and_then(|child| {
+            let mut reaper = watch(child, self.starts)?;
             for (id, remnant) in &self.entries {
                 tell(&mut reaper, &Entry::Put(*id, remnant.clone()).to_record())?;
             }
@@ -151,13 +161,23 @@ fn start(mut reaper: Command) -> io::Result<Child> {
     Ok(reaper)
 }
 
+/// Notices the end of the reaper that was started as this one, which only somebody else brings
+/// about. Gives what it is told by.
+fn watch(mut reaper: Child, number: u32) -> io::Result<ChildStdin> {
+    let pipe = reaper.stdin.take().ok_or(ErrorKind::NotConnected)?;
+    thread::Builder::new().name("reaper's watch".to_owned()).spawn(move || {
+        // It is collected, too.
+        if reaper.wait().is_ok() {
+            estate().lose(number);
+        }
+    })?;
+    Ok(pipe)
+}
+
 /// Records are short enough for a pipe to take them whole, or not at all.
-fn tell(reaper: &mut Child, record: &[u8]) -> io::Result<()> {
-    match &mut reaper.stdin {
-        Some(pipe) => pipe.write_all(record),
-        None => Err(ErrorKind::NotConnected.into()),
-    }
+fn tell(reaper: &mut ChildStdin, record: &[u8]) -> io::Result<()> {
+    reaper.write_all(record)
 }
 
 /// One that dies at once would do so for ever.
-const MOST_STARTS: u32 = 3;
+const MOST_STARTS: u32 = 10;

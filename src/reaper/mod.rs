@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   this process                                    its reaper
-//!     SocketFile, sessions' programs
+//!     SocketFile, sessions' programs, keys
 //!       Entrusted --- `7 socket 2049 1234 /run/s` ---> remnants by number
 //!         dropped --- `7 done` ---------------------> forgotten
 //!       (killed)  --- the pipe's end ---------------> removed
@@ -16,9 +16,10 @@
 //! Names and numbers may be another's by then: a file is known by device and inode, a process by
 //! its number and the time of its start. Between a thing's making and the moment when it can be told
 //! so exactly there is time to be killed, too; so it is announced first: a socket by its path,
-//! a program by a mark in its environment.
+//! a program by a mark in its environment. A folder's name is random and its own for ever.
 
 mod entrusted;
+mod folder;
 mod leader;
 mod process;
 mod reaping;
@@ -30,4 +31,4 @@ pub use leader::{Kind, Leader};
 pub use process::Mark;
 pub use reaping::{is_reaper, reap};
 pub use remnant::Remnant;
-pub use socket::{FileId, is_abandoned};
+pub use socket::{FileId, FolderLock, is_abandoned};

@@ -52,6 +52,18 @@ pub(super) fn start_time(_pid: Pid) -> Option<u64> {
     None
 }
 
+/// Whether the process of this number is still that which was started at that time.
+#[cfg(target_os = "linux")]
+pub(super) fn is_there(pid: Pid, start_time_then: u64) -> bool {
+    start_time(pid) == Some(start_time_then)
+}
+
+/// Its number is all that it is known by.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_there(pid: Pid, _start_time_then: u64) -> bool {
+    rustix::process::test_kill_process(pid).is_ok()
+}
+
 /// Kills every process of a session.
 #[cfg(target_os = "linux")]
 pub(super) fn kill_session(session: Pid) {

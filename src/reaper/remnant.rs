@@ -9,6 +9,7 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
+    folder,
     leader::{Kind, Leader},
     process::Mark,
     socket::{FileId, remove_abandoned},
@@ -27,6 +28,9 @@ pub enum Remnant {
         /// Where it is.
         path: PathBuf,
     },
+    /// A folder of ours alone, of a random name that nothing else ever has, with no folders in it; it
+    /// may yet have to be made.
+    Folder(PathBuf),
     /// A program that is about to be started, with a mark in its environment.
     Starting(Mark),
     /// A program that runs, and what it leads.
@@ -39,6 +43,7 @@ impl Remnant {
         match self {
             Self::Binding(path) => remove_abandoned(&path, |_| true),
             Self::Socket { file, path } => remove_abandoned(&path, |found| found == file),
+            Self::Folder(path) => folder::remove(&path),
             Self::Starting(mark) => mark.kill(),
             Self::Leader(leader) => leader.kill(),
         }
@@ -64,6 +69,7 @@ impl Entry {
                 Remnant::Socket { file: FileId { device, inode }, path } => {
                     (id, format!("socket {device} {inode}"), Some(path))
                 }
+                Remnant::Folder(path) => (id, "folder".to_owned(), Some(path)),
                 Remnant::Starting(mark) => (id, format!("start {mark}"), None),
                 Remnant::Leader(Leader { pid, kind, start_time }) => {
                     let word = kind.word();
@@ -92,6 +98,7 @@ impl Entry {
                 let file = FileId { device: words.number()?, inode: words.number()? };
                 Remnant::Socket { file, path: words.path()? }
             }
+            b"folder" => Remnant::Folder(words.path()?),
             b"start" => Remnant::Starting(words.text()?.parse().ok()?),
             kind => {
                 let kind = Kind::ALL.into_iter().find(|known| known.word().as_bytes() == kind)?;
@@ -158,6 +165,7 @@ mod tests {
         let leader = (2..=i32::MAX, prop::sample::select(&Kind::ALL[..]), any::<u64>());
         let remnant = prop_oneof![
             path().prop_map(Remnant::Binding),
+            path().prop_map(Remnant::Folder),
             (file, path()).prop_map(|(file, path)| Remnant::Socket { file, path }),
             any::<u128>().prop_map(|number| Remnant::Starting(Mark(number))),
             leader.prop_map(|(pid, kind, start_time)| {
@@ -203,6 +211,8 @@ mod tests {
             "1 done 2\0",
             "1 bind s\0",
             "1 bind\0",
+            "1 folder\0",
+            "1 folder f\0",
             "1 socket 1 /s\0",
             "1 group 0 5\0",
             "1 group -1 5\0",

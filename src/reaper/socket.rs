@@ -8,6 +8,10 @@ use std::{
     time::Duration,
 };
 
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 /// Which file, whatever its name.
@@ -23,6 +27,39 @@ impl FileId {
     /// Which file this is told of.
     pub fn of(file: &fs::Metadata) -> Self {
         Self { device: file.dev(), inode: file.ino() }
+    }
+}
+
+/// Keeps others who want to replace or remove abandoned sockets of a folder waiting while it is held.
+///
+/// Between the look at a socket and its removal another program may have put its own in its place;
+/// between bind and listen a socket looks abandoned. The lock is one on the folder itself, so that no
+/// file is left behind, and it ends with the process that holds it.
+#[derive(Debug)]
+pub struct FolderLock {
+    _folder: Option<fs::File>,
+}
+
+impl FolderLock {
+    /// Waits for the lock of the folder that `path` is in, for no longer than a second: whoever may
+    /// read a folder can hold its lock, and must not keep sockets from being opened. So there is none
+    /// after that time, nor in a folder that cannot be read, nor where the file system has no locks.
+    pub fn of(path: &Path) -> Self {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        Self { _folder: fs::File::open(folder).ok().filter(Self::lock) }
+    }
+
+    fn lock(folder: &fs::File) -> bool {
+        for _ in 0..LOOKS {
+            match flock(folder, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return true,
+                Err(Errno::WOULDBLOCK | Errno::INTR) => thread::sleep(PAUSE),
+                Err(_) => break,
+            }
+        }
+        tracing::debug!("the folder of a socket cannot be locked");
+        false
     }
 }
 
@@ -46,6 +83,7 @@ pub(super) fn remove_abandoned(path: &Path, is_meant: impl Fn(FileId) -> bool) {
     // Threads of a program that was killed may outlive its first one by a moment, and keep the
     // listener.
     for _ in 0..LOOKS {
+        let lock = FolderLock::of(path);
         if !fs::symlink_metadata(path).is_ok_and(&is_ours) {
             return;
         }
@@ -53,6 +91,7 @@ pub(super) fn remove_abandoned(path: &Path, is_meant: impl Fn(FileId) -> bool) {
             let _ = fs::remove_file(path);
             return;
         }
+        drop(lock);
         thread::sleep(PAUSE);
     }
 }

@@ -4,13 +4,14 @@ use std::{
     fs, io,
     os::unix::fs::FileTypeExt,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
     task::{Context, Poll},
 };
 
 use rustix::{fs::Mode, process::umask};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::reaper::{Entrusted, FileId, Remnant, is_abandoned};
+use crate::reaper::{Entrusted, FileId, FolderLock, Remnant, is_abandoned};
 
 /// A Unix socket that only its owner may connect to. Its file goes away with it, even when the
 /// program is killed.
@@ -24,11 +25,12 @@ pub struct SocketFile {
 
 impl SocketFile {
     /// Listens at `path`. A socket file that nobody listens on any more is replaced; any other
-    /// file stays.
+    /// file stays. Of several that want to replace it at once, one does.
     ///
     /// # Errors
     /// Something that is no abandoned socket is there, or the system refuses.
     pub fn bind(path: &Path) -> io::Result<Self> {
+        let _lock = FolderLock::of(path);
         if let Ok(there) = fs::symlink_metadata(path) {
             if !there.file_type().is_socket() {
                 let what = "there is a file of that name which is no socket";
@@ -41,11 +43,7 @@ impl SocketFile {
         }
         let absolute = std::path::absolute(path)?;
         let entrusted = Entrusted::new(Remnant::Binding(absolute.clone()));
-        // Not by a change of mode afterwards: until then anyone could connect.
-        let before = umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
-        let listener = UnixListener::bind(path);
-        umask(before);
-        let listener = listener?;
+        let listener = bind_privately(path)?;
         let file = FileId::of(&fs::symlink_metadata(path)?);
         entrusted.becomes(Remnant::Socket { file, path: absolute });
         Ok(Self { listener, path: path.to_owned(), file, _entrusted: entrusted })
@@ -61,6 +59,17 @@ impl SocketFile {
     }
 }
 
+/// Not by a change of mode afterwards: until then anyone could connect.
+fn bind_privately(path: &Path) -> io::Result<UnixListener> {
+    // Of the whole process: two at once would make the stricter one stay.
+    static MASK: Mutex<()> = Mutex::new(());
+    let _turn = MASK.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = umask(Mode::RWXG | Mode::RWXO | Mode::XUSR);
+    let listener = UnixListener::bind(path);
+    umask(before);
+    listener
+}
+
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Another program may have put its own file in our file's place.
@@ -74,7 +83,11 @@ impl Drop for SocketFile {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::{
+        future::poll_fn,
+        os::unix::fs::{PermissionsExt, symlink},
+        sync::Barrier,
+    };
 
     use socket2::{Domain, SockAddr, Socket, Type};
     use tempfile::TempDir;
@@ -108,6 +121,42 @@ mod tests {
         fs::create_dir(&inner).unwrap();
         assert_eq!(SocketFile::bind(&inner).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert!(inner.is_dir());
+    }
+
+    /// Each of them sees an abandoned socket; the second must not remove the first one's.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_several_that_replace_an_abandoned_socket_at_once_one_does() {
+        let folder = TempDir::new().unwrap();
+        for round in 0..ROUNDS {
+            let path = folder.path().join(round.to_string());
+            drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+            let start = Barrier::new(STARTERS);
+            let runtime = tokio::runtime::Handle::current();
+            let bound: Vec<_> = std::thread::scope(|scope| {
+                let bind = || {
+                    let _runtime = runtime.enter();
+                    start.wait();
+                    SocketFile::bind(&path)
+                };
+                let starters: Vec<_> = (0..STARTERS).map(|_| scope.spawn(bind)).collect();
+                starters.into_iter().map(|starter| starter.join().unwrap()).collect()
+            });
+            let (won, lost): (Vec<_>, Vec<_>) = bound.into_iter().partition(Result::is_ok);
+            for error in lost {
+                assert_eq!(error.unwrap_err().kind(), io::ErrorKind::AddrInUse, "round {round}");
+            }
+            let [Ok(winner)] = &won[..] else { panic!("round {round}: {} bound", won.len()) };
+            UnixStream::connect(&path).await.unwrap();
+            poll_fn(|cx| winner.poll_accept(cx)).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lock_that_somebody_keeps_holds_nobody_up_for_long() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("s");
+        let _kept = FolderLock::of(&path);
+        SocketFile::bind(&path).unwrap();
     }
 
     #[tokio::test]
@@ -167,4 +216,7 @@ mod tests {
         drop(second);
         assert!(!path.exists());
     }
+
+    const ROUNDS: usize = 200;
+    const STARTERS: usize = 3;
 }

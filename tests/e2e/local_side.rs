@@ -3,8 +3,8 @@
 
 use std::{
     fs,
-    io::ErrorKind,
-    net::TcpStream,
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::unix::{
         fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink},
         net::{UnixListener, UnixStream},
@@ -12,11 +12,51 @@ use std::{
     path::Path,
 };
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{
-    Endpoint, Finished, Forward, Plugin, Program, Signal, command, outside_address,
+    DEADLINE, Endpoint, Finished, Forward, NODE, Plugin, Program, Signal, await_that, command,
+    outside_address,
 };
+
+/// Whoever may start sessions at an embedded endpoint is its user on this machine, and every user
+/// reaches a port of loopback.
+#[test]
+fn the_service_inside_a_program_takes_no_calls() {
+    let destination = TcpListener::bind("127.0.0.1:0").unwrap();
+    destination.set_nonblocking(true).unwrap();
+    let spec = format!("0:{}", destination.local_addr().unwrap().port());
+    let forward = Forward::start(&[&spec], "local", &[]);
+    let local = forward.address();
+    let mut service = listeners_of(&forward.program).into_iter();
+    let service = service.find(|address| address.port() != local.port());
+    let service = service.expect("its own service's");
+    let inside = Endpoint { program: forward.program, url: format!("http://{service}") };
+    for (operation, request) in [
+        ("StartSession", json!({ "Target": NODE })),
+        ("ResumeSession", json!({ "SessionId": "local-0" })),
+        ("DescribeSessions", json!({ "State": "Active" })),
+    ] {
+        let (status, answer) = inside.call(operation, &request);
+        assert_eq!(status, 404, "{answer}");
+        let says = answer["message"].as_str().expect("a message");
+        assert!(says.contains("`ssmport local`"), "{says}");
+    }
+
+    let mut client = TcpStream::connect(local).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    let accepted = std::cell::RefCell::new(None);
+    await_that("a connection", || {
+        *accepted.borrow_mut() = destination.accept().ok();
+        accepted.borrow().is_some()
+    });
+    let (mut server, _) = accepted.take().unwrap();
+    server.write_all(b"welcome").unwrap();
+    let mut said = [0; 7];
+    client.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"welcome");
+}
 
 #[test]
 fn ports_are_open_to_this_machine_alone_unless_asked_otherwise() {
@@ -101,6 +141,15 @@ fn a_socket_that_has_taken_the_files_place_is_not_removed() {
     first.signal(Signal::INT);
     first.finish();
     UnixStream::connect(&path).expect("the second still listens");
+}
+
+/// The addresses on which a program listens.
+fn listeners_of(program: &Program) -> Vec<SocketAddr> {
+    let all = listeners::get_all().expect("the system tells");
+    let of_it = |listener: &listeners::Listener| {
+        i64::from(listener.process.pid) == i64::from(program.pid().as_raw_nonzero().get())
+    };
+    all.into_iter().filter(of_it).map(|listener| listener.socket).collect()
 }
 
 /// `ssmport forward` with its socket there.

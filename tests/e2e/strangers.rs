@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     raw_gateway::says_nothing_of,
-    support::{Finished, Program, REGION, command, outside_address},
+    support::{Finished, Program, REGION, await_that, command, outside_address},
 };
 
 #[test]
@@ -55,8 +55,7 @@ fn an_endpoint_that_is_configured_is_dialled() {
             false => plugin(&url, &endpoint, &[]),
         };
         let _plugin = Program::start(plugin);
-        own.listener.set_nonblocking(false).unwrap();
-        own.listener.accept().expect("it comes");
+        await_that("it comes", || own.was_contacted());
     }
 }
 

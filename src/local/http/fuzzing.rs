@@ -19,10 +19,10 @@ impl HttpEndpoint {
         let config = EndpointConfig::default();
         let kms = Arc::new(Kms::new(None)?);
         let service = Arc::new(Mutex::new(Service::new(config.nodes)?.with_kms(kms)));
-        let (gateway, hosts): (Arc<dyn Gateway>, Arc<[String]>) =
-            (Arc::new(NoGateway), Arc::new([]));
+        let gateway: Arc<dyn Gateway> = Arc::new(NoGateway);
+        let reach = Arc::new(Reach { hosts: Vec::new(), serves_api: true });
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40000));
-        Ok(Self(Connection { peer, service, gateway, hosts }))
+        Ok(Self(Connection { peer, service, gateway, reach }))
     }
 
     /// Takes a connection on which `requests` come, and then nothing more until it gives up

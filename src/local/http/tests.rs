@@ -27,6 +27,10 @@ impl Endpoint {
     }
 
     async fn with_limit(limit: usize) -> Self {
+        Self::with(limit, true).await
+    }
+
+    async fn with(limit: usize, serves_api: bool) -> Self {
         let node = Node {
             id: NODE.to_owned(),
             name: "local-node".to_owned(),
@@ -41,8 +45,8 @@ impl Endpoint {
         let gateway = Arc::new(Opener(service.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let hosts = Arc::from(["endpoint.test".to_owned()]);
-        let server = tokio::spawn(serve_at_most(limit, listener, service, gateway, hosts));
+        let reach = Arc::new(Reach { hosts: vec!["endpoint.test".to_owned()], serves_api });
+        let server = tokio::spawn(serve_at_most(limit, listener, service, gateway, reach));
         Self { address, server: server.abort_handle() }
     }
 
@@ -256,6 +260,26 @@ async fn web_pages_are_refused_everywhere() {
     assert!(!answer.body.contains("TokenValue"));
     let request = rebound(upgrade_request("/v1/data-channel/local-0", "Connection: close\r\n"));
     assert_eq!(endpoint.send(request.as_bytes()).await.status(), "421");
+}
+
+#[tokio::test]
+async fn one_without_an_api_takes_websockets_and_says_so_to_calls() {
+    let endpoint = Endpoint::with(CONNECTION_LIMIT, false).await;
+    let mut refused = vec![
+        "GET /?Action=GetCallerIdentity&Version=2011-06-15 HTTP/1.1".to_owned(),
+        "GET /favicon.ico HTTP/1.1".to_owned(),
+    ];
+    refused.iter_mut().for_each(|line| *line += "\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    for operation in ["StartSession", "ResumeSession", "DescribeSessions"] {
+        refused.push(api_request(operation, START, "Connection: close\r\n"));
+    }
+    for request in refused {
+        let answer = endpoint.send(request.as_bytes()).await;
+        assert_eq!(answer.status(), "404", "{request}");
+        assert!(answer.json()["message"].to_string().contains("`ssmport local`"), "{request}");
+    }
+    let url = format!("ws://{}/v1/data-channel/local-0", endpoint.address);
+    assert_eq!(endpoint.open(&url, "guess").await, Message::text("DoesNotExistException"));
 }
 
 #[tokio::test]
