@@ -322,6 +322,13 @@ impl Channel {
         self.arm_retransmission(now);
     }
 
+    /// There will be no other connection: nothing is sent any more.
+    pub fn handle_lost(&mut self) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.events.push_back(Event::Closed { reason: String::new() });
+        }
+    }
+
     // --- details ---
 
     fn retransmission_timeout(&mut self, now: Instant) -> Result<(), ChannelError> {

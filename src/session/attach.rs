@@ -1,15 +1,18 @@
 //! Opening, driving and resuming a session.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::SinkExt;
 use http::Uri;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
 use super::{
-    AddressError, ControlPlane, Limits, Refusal, Ticket, encryption::WithDataKey, stream_address,
+    ControlPlane, Limits, Refusal, SessionEnd, SessionError, Ticket,
+    attempts::{Attempts, LAST_PAUSE},
+    encryption::WithDataKey,
+    gap, stream_address,
 };
 use crate::{
     channel::{Channel, Config, Role},
@@ -30,70 +33,6 @@ pub struct Session<'a> {
     config: Config,
     control_plane: &'a dyn ControlPlane,
     limits: Limits,
-}
-
-/// How a session ended, in good order.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SessionEnd {
-    /// The application had enough.
-    Done,
-    /// The service or the agent ended it, with a reason that may be empty.
-    Closed {
-        /// Why, in the service's words.
-        reason: String,
-    },
-    /// The service says, when asked to resume it, that the session is over.
-    TimedOut,
-}
-
-/// Why a session could not be opened, or not kept.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// The stream URL leads nowhere that a token may be sent to.
-    #[error("session {session_id}: {source}")]
-    Address {
-        /// The session.
-        session_id: String,
-        /// Why not there.
-        source: AddressError,
-    },
-    /// No WebSocket.
-    #[error(transparent)]
-    Dial(#[from] DialError),
-    /// The service closed the data channel before anything came through it.
-    #[error("the service refused the data channel of session {session_id}: {why}")]
-    Refused {
-        /// The session.
-        session_id: String,
-        /// What the service said.
-        why: Disconnect,
-    },
-    /// The agent wants the session encrypted, and there is no data key.
-    #[error("session {session_id} cannot be encrypted: {refusal}")]
-    NotEncrypted {
-        /// The session.
-        session_id: String,
-        /// Why there is no key.
-        refusal: Refusal,
-    },
-    /// The session cannot go on.
-    #[error("session {session_id} failed: {source}")]
-    Failed {
-        /// The session.
-        session_id: String,
-        /// What happened.
-        source: DriveError,
-    },
-    /// The connection was lost and could not be had again.
-    #[error("session {session_id} was lost ({lost}) and could not be resumed: {why}")]
-    Lost {
-        /// The session.
-        session_id: String,
-        /// How the connection went away.
-        lost: Disconnect,
-        /// Why there is no other.
-        why: String,
-    },
 }
 
 impl<'a> Session<'a> {
@@ -126,7 +65,8 @@ impl<'a> Session<'a> {
     }
 
     /// Opens the data channel and runs `application` until the session ends, resuming it on new
-    /// connections as long as the service allows.
+    /// connections as long as the service allows. What was received is passed on first, however
+    /// the session ends.
     ///
     /// # Errors
     /// When the data channel cannot be opened, or is lost for good.
@@ -135,21 +75,35 @@ impl<'a> Session<'a> {
         ticket: Ticket,
         application: &mut impl Application,
     ) -> Result<SessionEnd, SessionError> {
+        let mut channel = Channel::new(self.config.clone(), now());
+        let mut application = WithDataKey::new(application, self.control_plane, &self.id);
+        let end = self.drive(ticket, &mut channel, &mut application).await;
+        // On a connection that stands to the end, the driver has seen to it.
+        if !matches!(end, Ok(SessionEnd::Done | SessionEnd::Closed { .. })) {
+            gap::drain(&mut application, &mut channel).await;
+        }
+        end
+    }
+
+    async fn drive<A: Application>(
+        &self,
+        ticket: Ticket,
+        channel: &mut Channel,
+        application: &mut WithDataKey<'_, '_, A>,
+    ) -> Result<SessionEnd, SessionError> {
         let stream_url = ticket.stream_url.clone();
         let can_resume = !stream_url::is_presigned(&stream_url);
         let url = self.address(&ticket.stream_url)?;
         let mut websocket = self.open(&url, ticket.token).await?;
-        let mut channel = Channel::new(self.config.clone(), now());
         let mut attempts = Attempts::new();
         let mut silent = 0;
-        let mut application = WithDataKey::new(application, self.control_plane, &self.id);
         loop {
             let (opened, done_before) = (now(), channel.messages_done());
-            let driver = Driver::new(websocket, &mut channel, &mut application);
+            let driver = Driver::new(websocket, channel, application);
             let outcome = driver.with_silence_limit(self.limits.silence).run().await;
             if let Some(refusal) = application.take_refusal() {
                 self.terminate().await;
-                return Err(SessionError::NotEncrypted { session_id: self.id, refusal });
+                return Err(SessionError::NotEncrypted { session_id: self.id.clone(), refusal });
             }
             let lost = match outcome {
                 Ok(Outcome::Done) => {
@@ -161,10 +115,7 @@ impl<'a> Session<'a> {
                 }
                 Ok(Outcome::Closed { reason }) => return Ok(SessionEnd::Closed { reason }),
                 Ok(Outcome::Disconnected(lost)) => lost,
-                Err(source) => {
-                    self.terminate().await;
-                    return Err(SessionError::Failed { session_id: self.id, source });
-                }
+                Err(source) => return Err(self.failed(source).await),
             };
             // A service that closes it soon has its reasons; one that breaks it may come to them the
             // next time.
@@ -172,11 +123,11 @@ impl<'a> Session<'a> {
             silent += u32::from(is_silent);
             let is_closed = matches!(lost, Disconnect::Closed(_));
             if is_silent && (is_closed || silent >= MAX_SILENT) {
-                return Err(SessionError::Refused { session_id: self.id, why: lost });
+                return Err(SessionError::Refused { session_id: self.id.clone(), why: lost });
             }
             if !can_resume {
                 let why = "a presigned stream URL can be used only once".to_owned();
-                return Err(SessionError::Lost { session_id: self.id, lost, why });
+                return Err(self.lost(lost, why));
             }
             // A connection that broke before it was of any use is no better than none. That the
             // service greeted us on it is of no use yet.
@@ -185,10 +136,18 @@ impl<'a> Session<'a> {
             }
             // The service does this every hour: it is nothing to speak of while it heals.
             tracing::info!(session = self.id, "{lost}; resuming");
-            websocket = match self.resume(&stream_url, lost, &mut attempts).await? {
-                Some(websocket) => websocket,
-                None => return Ok(SessionEnd::TimedOut),
+            let resumed = tokio::select! {
+                resumed = self.resume(&stream_url, lost, &mut attempts) => resumed?,
+                ended = gap::go_on(application, channel) => match ended {
+                    Ok(()) => {
+                        self.terminate().await;
+                        return Ok(SessionEnd::Done);
+                    }
+                    Err(why) => return Err(self.failed(DriveError::Application(why)).await),
+                },
             };
+            let Some(resumed) = resumed else { return Ok(SessionEnd::TimedOut) };
+            websocket = resumed;
             channel.handle_reconnected(now());
             application.handle_reconnected(now());
             if std::mem::take(&mut attempts.have_failed) {
@@ -237,7 +196,6 @@ impl<'a> Session<'a> {
         lost: Disconnect,
         attempts: &mut Attempts,
     ) -> Result<Option<WebSocket>, SessionError> {
-        let gone = |lost, why| SessionError::Lost { session_id: self.id.clone(), lost, why };
         let mut why = "no new connection lasted".to_owned();
         while now() < attempts.began + self.limits.resumption {
             attempts.pause().await;
@@ -253,7 +211,9 @@ impl<'a> Session<'a> {
                         Err(error) => error.to_string(),
                     }
                 }
-                Err(Refusal { message, is_temporary: false }) => return Err(gone(lost, message)),
+                Err(Refusal { message, is_temporary: false }) => {
+                    return Err(self.lost(lost, message));
+                }
                 Err(Refusal { message, .. }) => message,
             };
             if std::mem::replace(&mut attempts.have_failed, true) {
@@ -262,7 +222,16 @@ impl<'a> Session<'a> {
                 tracing::warn!(session = self.id, "{lost}; resuming fails so far: {why}");
             }
         }
-        Err(gone(lost, why))
+        Err(self.lost(lost, why))
+    }
+
+    fn lost(&self, lost: Disconnect, why: String) -> SessionError {
+        SessionError::Lost { session_id: self.id.clone(), lost, why }
+    }
+
+    async fn failed(&self, source: DriveError) -> SessionError {
+        self.terminate().await;
+        SessionError::Failed { session_id: self.id.clone(), source }
     }
 
     async fn terminate(&self) {
@@ -271,29 +240,6 @@ impl<'a> Session<'a> {
             Ok(Err(error)) => tracing::debug!(session = self.id, "not terminated: {error}"),
             Err(_) => tracing::debug!(session = self.id, "not terminated: no answer"),
         }
-    }
-}
-
-/// Attempts to have the connection again, with longer and longer pauses between them: a third of
-/// the time that it has been gone, so that coming back takes little longer than being away.
-struct Attempts {
-    began: Instant,
-    pause: Duration,
-    /// The user has been told.
-    have_failed: bool,
-}
-
-impl Attempts {
-    fn new() -> Self {
-        Self { began: now(), pause: Duration::ZERO, have_failed: false }
-    }
-
-    /// Waits until it is time for the next one; the first needs no wait.
-    async fn pause(&mut self) {
-        // Jitter, so that many clients that lost the same service do not come back at once.
-        let jitter = rand::random_range(0.5..1.0);
-        sleep(self.pause.mul_f64(jitter)).await;
-        self.pause = ((now() - self.began) / 3).clamp(FIRST_PAUSE, LAST_PAUSE);
     }
 }
 
@@ -307,5 +253,6 @@ const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_SILENT: u32 = 3;
 /// Less than any time after which the service closes connections that it has taken.
 const SHORT: Duration = Duration::from_secs(60);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LAST_PAUSE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;
