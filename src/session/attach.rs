@@ -99,8 +99,10 @@ impl<'a> Session<'a> {
         let mut silent = 0;
         loop {
             let (opened, done_before) = (now(), channel.messages_done());
-            let driver = Driver::new(websocket, channel, application);
-            let outcome = driver.with_silence_limit(self.limits.silence).run().await;
+            let mut driver = Driver::new(websocket, channel, application)
+                .with_silence_limit(self.limits.silence);
+            let outcome = driver.run().await;
+            drop(driver);
             if let Some(refusal) = application.take_refusal() {
                 self.terminate().await;
                 return Err(SessionError::NotEncrypted { session_id: self.id.clone(), refusal });
@@ -114,6 +116,9 @@ impl<'a> Session<'a> {
                     return Ok(SessionEnd::Done);
                 }
                 Ok(Outcome::Closed { reason }) => return Ok(SessionEnd::Closed { reason }),
+                Ok(Outcome::Truncated { reason }) => {
+                    return Err(SessionError::Truncated { session_id: self.id.clone(), reason });
+                }
                 Ok(Outcome::Disconnected(lost)) => lost,
                 Err(source) => return Err(self.failed(source).await),
             };

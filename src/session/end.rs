@@ -55,6 +55,17 @@ pub enum SessionError {
         /// What happened.
         source: DriveError,
     },
+    /// The service closed the session, and the end of what the agent sent did not come.
+    #[error(
+        "session {session_id} has ended{}, and the end of the output did not arrive",
+        in_brackets(.reason)
+    )]
+    Truncated {
+        /// The session.
+        session_id: String,
+        /// Why it was closed; may be empty.
+        reason: String,
+    },
     /// The connection was lost and could not be had again.
     #[error("session {session_id} was lost ({lost}) and could not be resumed: {why}")]
     Lost {
@@ -65,4 +76,8 @@ pub enum SessionError {
         /// Why there is no other.
         why: String,
     },
+}
+
+fn in_brackets(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(" ({reason})") }
 }

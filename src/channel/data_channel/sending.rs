@@ -90,6 +90,11 @@ impl Channel {
         self.closed
     }
 
+    /// Whether a message is missing before others that have come.
+    pub fn has_hole(&self) -> bool {
+        self.incoming.has_hole()
+    }
+
     /// Bytes of frames that were sent and not yet acknowledged, or wait to be sent: for streams
     /// that keep less under way than the window allows.
     pub fn bytes_under_way(&self) -> usize {
