@@ -148,6 +148,15 @@ where
         self
     }
 
+    /// What earlier connections of the session have told: whether pings are answered, so that
+    /// silence means something from the beginning.
+    pub fn with_pings_answered(mut self, are_answered: bool) -> Self {
+        if are_answered {
+            self.liveness.handle_pong();
+        }
+        self
+    }
+
     /// Runs until the application, the service or the connection ends, and says goodbye unless
     /// the connection is gone.
     ///
@@ -179,6 +188,11 @@ where
             Ok::<_, WebSocketError>(())
         };
         let _ = tokio::time::timeout(limit, goodbye).await;
+    }
+
+    /// Whether pings are answered, on this connection or on one before.
+    pub fn answers_pings(&self) -> bool {
+        self.liveness.answers_pings()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, DriveError>> {

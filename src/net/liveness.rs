@@ -48,6 +48,11 @@ impl Liveness {
         }
     }
 
+    /// Whether silence means something.
+    pub(super) fn answers_pings(&self) -> bool {
+        self.answers_pings
+    }
+
     /// Whether a look at the wall clock is due: it has moved on by itself, and that takes reading.
     pub(super) fn wants_wall_clock(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.looked.0) >= LOOK_INTERVAL

@@ -96,12 +96,14 @@ impl<'a> Session<'a> {
         let url = self.address(&ticket.stream_url)?;
         let mut websocket = self.open(&url, ticket.token).await?;
         let mut attempts = Attempts::new();
-        let mut silent = 0;
+        let (mut silent, mut answers_pings) = (0, false);
         loop {
             let (opened, done_before) = (now(), channel.messages_done());
             let mut driver = Driver::new(websocket, channel, application)
-                .with_silence_limit(self.limits.silence);
+                .with_silence_limit(self.limits.silence)
+                .with_pings_answered(answers_pings);
             let outcome = driver.run().await;
+            answers_pings = driver.answers_pings();
             drop(driver);
             if let Some(refusal) = application.take_refusal() {
                 self.terminate().await;

@@ -244,3 +244,22 @@ async fn an_application_goes_on_while_the_session_is_resumed() {
     assert!(matches!(end, Ok(SessionEnd::Done)), "{end:?}");
     assert!((590..630).contains(&(now() - began).as_secs()), "{:?}", now() - began);
 }
+
+/// The first connection has told that pings are answered; the second one is dead from its beginning.
+#[tokio::test(start_paused = true)]
+async fn a_resumed_connection_that_is_dead_is_noticed_before_its_first_pong() {
+    let service = Service::new([Ok(true), Ok(true)]).await;
+    let mut reader = Reader::resting(Duration::ZERO);
+    let agent = async {
+        let (mut agent, mut first) = (Agent::new(), service.accept().await);
+        agent.say(b"$ ", &mut first).await;
+        while !matches!(first.next().await, Some(Ok(Message::Ping(_)))) {}
+        first.flush().await.unwrap();
+        first.close(None).await.unwrap();
+        let _dead = service.accept().await;
+        let third = timeout(Duration::from_secs(65), service.accept()).await;
+        assert!(third.is_ok(), "nobody minds the silence");
+    };
+    let (end, ()) = tokio::join!(service.run(&mut reader), agent);
+    assert!(matches!(end, Ok(SessionEnd::TimedOut)), "{end:?}");
+}
