@@ -275,7 +275,9 @@ where
 
     fn pass_events(&mut self, now: Instant) -> Result<(), DriveError> {
         while let Some(event) = self.channel.poll_event() {
-            self.is_told_to_end |= event == Event::Flag(Flag::TerminateSession);
+            // An agent that says so has not ended its session for a client.
+            self.is_told_to_end |=
+                event == Event::Flag(Flag::TerminateSession) && self.channel.is_agent();
             match (event, &self.ending) {
                 // The application hears of it when it has everything.
                 (Event::Closed { reason }, Ending::No) => {

@@ -187,6 +187,22 @@ async fn a_client_that_has_asked_for_the_end_and_leaves_is_not_waited_for() {
     assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
 }
 
+/// What ends a session is its being closed; an agent's own flag says nothing to a client.
+#[tokio::test(start_paused = true)]
+async fn a_client_is_not_ended_by_a_flag() {
+    let (ours, mut theirs) = connected().await;
+    let role = Role::Agent { session: None };
+    let mut agent = Channel::new(Config::new(role, "3.3.3050.0", 0, 1), now());
+    agent.send_flag(Flag::TerminateSession, now());
+    while let Some(frame) = agent.poll_transmit(now()) {
+        theirs.send(Message::Binary(frame)).await.unwrap();
+    }
+    drop(theirs);
+    let mut counting = Counting::default();
+    let outcome = Driver::new(ours, &mut client(), &mut counting).run().await.unwrap();
+    assert!(matches!(outcome, Outcome::Disconnected(_)), "{outcome:?}");
+}
+
 /// Can be read, but not be written: the other side has gone, and has left something behind.
 struct Left(DuplexStream);
 
