@@ -204,6 +204,7 @@ where
             // What nobody will acknowledge any more cannot be late.
             if !self.is_closed() {
                 self.channel.handle_timeout(now)?;
+                self.pass_events(now)?;
             }
             let reading = self.poll_read(cx, now)?;
             self.poll_last_words(matches!(reading, Reading::Held), now)?;
@@ -403,7 +404,9 @@ where
     }
 
     fn silence(&self, now: Instant) -> Option<Disconnect> {
-        self.liveness.silence(now).filter(|_| !self.is_gone).map(Disconnect::Idle)
+        let owes_for = self.channel.unacknowledged_for(now);
+        let silence = self.liveness.silence(now, owes_for).filter(|_| !self.is_gone);
+        silence.map(Disconnect::Idle)
     }
 
     /// What a lost connection means at this point. The service leaves right behind its word that
