@@ -1,6 +1,6 @@
 //! Opening, driving and resuming a session.
 
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 
 use futures_util::SinkExt;
 use http::Uri;
@@ -93,9 +93,8 @@ impl<'a> Session<'a> {
     ) -> Result<SessionEnd, SessionError> {
         let stream_url = ticket.stream_url.clone();
         let can_resume = !stream_url::is_presigned(&stream_url);
-        let url = self.address(&ticket.stream_url)?;
-        let mut websocket = self.open(&url, ticket.token).await?;
-        let mut attempts = Attempts::new();
+        let mut websocket = self.open_first(ticket, can_resume).await?;
+        let mut attempts = Attempts::within(self.limits.resumption);
         let (mut silent, mut answers_pings) = (0, false);
         loop {
             let (opened, done_before) = (now(), channel.messages_done());
@@ -139,12 +138,12 @@ impl<'a> Session<'a> {
             // A connection that broke before it was of any use is no better than none. That the
             // service greeted us on it is of no use yet.
             if channel.messages_done() > done_before || now() >= opened + LAST_PAUSE {
-                attempts = Attempts::new();
+                attempts = Attempts::within(self.limits.resumption);
             }
             // The service does this every hour: it is nothing to speak of while it heals.
             tracing::info!(session = self.id, "{lost}; resuming");
             let resumed = tokio::select! {
-                resumed = self.resume(&stream_url, lost, &mut attempts) => resumed?,
+                resumed = self.resume(&stream_url, &lost, &mut attempts) => resumed?,
                 ended = gap::go_on(application, channel) => match ended {
                     Ok(()) => {
                         self.terminate().await;
@@ -153,8 +152,11 @@ impl<'a> Session<'a> {
                     Err(why) => return Err(self.failed(DriveError::Application(why)).await),
                 },
             };
-            let Some(resumed) = resumed else { return Ok(SessionEnd::TimedOut) };
-            websocket = resumed;
+            websocket = match resumed {
+                Resumed::On(websocket) => websocket,
+                Resumed::Over => return Ok(SessionEnd::TimedOut),
+                Resumed::Not(why) => return Err(self.lost(lost, why)),
+            };
             channel.handle_reconnected(now());
             application.handle_reconnected(now());
             if std::mem::take(&mut attempts.have_failed) {
@@ -172,6 +174,27 @@ impl<'a> Session<'a> {
             None => stream_address::checked(stream_url, &self.control_plane.endpoints()),
         };
         checked.map_err(|source| SessionError::Address { session_id: self.id.clone(), source })
+    }
+
+    /// The first data channel. A gateway that refuses it for now is asked again, with another token:
+    /// nobody knows whether the first one is used up.
+    async fn open_first(
+        &self,
+        ticket: Ticket,
+        can_resume: bool,
+    ) -> Result<WebSocket, SessionError> {
+        let url = self.address(&ticket.stream_url)?;
+        let refused = match self.open(&url, ticket.token).await {
+            Err(refused) if can_resume && refused.is_temporary() => refused,
+            opened => return Ok(opened?),
+        };
+        tracing::info!(session = self.id, "{refused}; trying again");
+        let limit = FIRST_CHANNEL_TIMEOUT.min(self.limits.resumption);
+        let mut attempts = Attempts::within(limit).after_refusal();
+        match self.resume(&ticket.stream_url, &refused, &mut attempts).await? {
+            Resumed::On(websocket) => Ok(websocket),
+            Resumed::Over | Resumed::Not(_) => Err(refused.into()),
+        }
     }
 
     async fn open(&self, url: &Uri, token: Token) -> Result<WebSocket, DialError> {
@@ -200,27 +223,25 @@ impl<'a> Session<'a> {
     async fn resume(
         &self,
         stream_url: &str,
-        lost: Disconnect,
+        lost: &impl Display,
         attempts: &mut Attempts,
-    ) -> Result<Option<WebSocket>, SessionError> {
+    ) -> Result<Resumed, SessionError> {
         let mut why = "no new connection lasted".to_owned();
-        while now() < attempts.began + self.limits.resumption {
+        while attempts.may_go_on() {
             attempts.pause().await;
             why = match self.control_plane.resume(&self.id).await {
-                Ok(None) => return Ok(None),
+                Ok(None) => return Ok(Resumed::Over),
                 Ok(Some(mut ticket)) => {
                     if ticket.stream_url.is_empty() {
                         stream_url.clone_into(&mut ticket.stream_url);
                     }
                     let url = self.address(&ticket.stream_url)?;
                     match self.open(&url, ticket.token).await {
-                        Ok(websocket) => return Ok(Some(websocket)),
+                        Ok(websocket) => return Ok(Resumed::On(websocket)),
                         Err(error) => error.to_string(),
                     }
                 }
-                Err(Refusal { message, is_temporary: false }) => {
-                    return Err(self.lost(lost, message));
-                }
+                Err(Refusal { message, is_temporary: false }) => return Ok(Resumed::Not(message)),
                 Err(Refusal { message, .. }) => message,
             };
             if std::mem::replace(&mut attempts.have_failed, true) {
@@ -229,7 +250,7 @@ impl<'a> Session<'a> {
                 tracing::warn!(session = self.id, "{lost}; resuming fails so far: {why}");
             }
         }
-        Err(self.lost(lost, why))
+        Ok(Resumed::Not(why))
     }
 
     fn lost(&self, lost: Disconnect, why: String) -> SessionError {
@@ -250,12 +271,25 @@ impl<'a> Session<'a> {
     }
 }
 
+/// What trying to resume came to.
+enum Resumed {
+    /// There is another connection.
+    On(WebSocket),
+    /// The service says that the session is over.
+    Over,
+    /// There is none, and why.
+    Not(String),
+}
+
 fn random_uuid() -> Uuid {
     uuid::Builder::from_random_bytes(rand::random()).into_uuid()
 }
 
 /// The service may be gone, and the user waits.
 const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the first data channel may be refused for now. A session that has just been started has
+/// its user in front of it.
+const FIRST_CHANNEL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections in a row from which nothing came, of a session that was never heard of.
 const MAX_SILENT: u32 = 3;
 /// Less than any time after which the service closes connections that it has taken.

@@ -9,6 +9,7 @@ use std::{
 use futures_util::StreamExt;
 use http::HeaderMap;
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     time::{Sleep, sleep},
 };
@@ -45,6 +46,17 @@ impl Service {
 
     async fn run(&self, application: &mut Reader) -> Result<SessionEnd, SessionError> {
         Session::new("s-1", "1.2.835.0", self).run(self.ticket(), application).await
+    }
+
+    /// Refuses a WebSocket with an HTTP status.
+    async fn refuse(&self, status: u16) {
+        let (mut socket, _) = self.gateway.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(socket.read_u8().await.unwrap());
+        }
+        let answer = format!("HTTP/1.1 {status} No\r\ncontent-length: 0\r\n\r\n");
+        socket.write_all(answer.as_bytes()).await.unwrap();
     }
 
     async fn accept(&self) -> Socket {
@@ -243,6 +255,68 @@ async fn an_application_goes_on_while_the_session_is_resumed() {
     let (end, ()) = tokio::join!(service.run(&mut reader), agent);
     assert!(matches!(end, Ok(SessionEnd::Done)), "{end:?}");
     assert!((590..630).contains(&(now() - began).as_secs()), "{:?}", now() - began);
+}
+
+/// A service that is being deployed, or has too much to do.
+#[tokio::test(start_paused = true)]
+async fn a_first_connection_that_is_refused_for_now_is_tried_again() {
+    for status in [429, 502, 503, 504] {
+        let service = Service::new([Ok(true)]).await;
+        let mut reader = Reader::resting(Duration::ZERO);
+        let agent = async {
+            service.refuse(status).await;
+            let (mut agent, mut socket) = (Agent::new(), service.accept().await);
+            agent.say(b"here", &mut socket).await;
+            agent.drain(&mut socket).await;
+        };
+        let (end, ()) = tokio::join!(service.run(&mut reader), agent);
+        assert!(matches!(end, Ok(SessionEnd::TimedOut)), "{status}: {end:?}");
+        assert_eq!(reader.passed_on, b"here", "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_connection_that_stays_refused_is_told_of() {
+    for (status, most) in [(403, 0), (404, 0), (500, 0), (503, 35)] {
+        let service = Service::new(std::iter::repeat_with(|| Ok(true)).take(1000)).await;
+        let mut reader = Reader::resting(Duration::ZERO);
+        let began = now();
+        let refusing = async {
+            loop {
+                service.refuse(status).await;
+            }
+        };
+        let end = tokio::select! {
+            end = service.run(&mut reader) => end,
+            () = refusing => unreachable!(),
+        };
+        let Err(SessionError::Dial(DialError::Refused { status: told, .. })) = end else {
+            panic!("{status}: {end:?}")
+        };
+        assert_eq!(told.as_u16(), status);
+        let took = (now() - began).as_secs();
+        assert!((most / 2..=most).contains(&took), "{status}: {took} s");
+    }
+}
+
+/// What heals is waited for.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_refuses_for_now_is_asked_again() {
+    let service = Service::new([Err(refusal(true)), Err(refusal(true)), Ok(true)]).await;
+    let mut reader = Reader::resting(Duration::ZERO);
+    let agent = async {
+        let (mut agent, mut socket) = (Agent::new(), service.accept().await);
+        agent.say(b"first ", &mut socket).await;
+        agent.drain(&mut socket).await;
+        drop(socket);
+        let mut socket = service.accept().await;
+        agent.0.handle_reconnected(now());
+        agent.say(b"second", &mut socket).await;
+        agent.drain(&mut socket).await;
+    };
+    let (end, ()) = tokio::join!(service.run(&mut reader), agent);
+    assert!(matches!(end, Ok(SessionEnd::TimedOut)), "{end:?}");
+    assert_eq!(reader.passed_on, b"first second");
 }
 
 /// The first connection has told that pings are answered; the second one is dead from its beginning.
