@@ -133,7 +133,7 @@ impl<'a> Session<'a> {
             }
             if !can_resume {
                 let why = "a presigned stream URL can be used only once".to_owned();
-                return Err(self.lost(lost, why));
+                return Err(SessionError::Lost { session_id: self.id.clone(), lost, why });
             }
             // A connection that broke before it was of any use is no better than none. That the
             // service greeted us on it is of no use yet.
@@ -143,7 +143,7 @@ impl<'a> Session<'a> {
             // The service does this every hour: it is nothing to speak of while it heals.
             tracing::info!(session = self.id, "{lost}; resuming");
             let resumed = tokio::select! {
-                resumed = self.resume(&stream_url, &lost, &mut attempts) => resumed?,
+                resumed = self.resume(&stream_url, &lost, &mut attempts) => resumed,
                 ended = gap::go_on(application, channel) => match ended {
                     Ok(()) => {
                         self.terminate().await;
@@ -153,9 +153,13 @@ impl<'a> Session<'a> {
                 },
             };
             websocket = match resumed {
-                Resumed::On(websocket) => websocket,
-                Resumed::Over => return Ok(SessionEnd::TimedOut),
-                Resumed::Not(why) => return Err(self.lost(lost, why)),
+                Ok(websocket) => websocket,
+                Err(NotResumed::Over) => return Ok(SessionEnd::TimedOut),
+                Err(NotResumed::Because(why)) => {
+                    let session_id = self.id.clone();
+                    return Err(SessionError::Lost { session_id, lost, why });
+                }
+                Err(NotResumed::Failed(error)) => return Err(error),
             };
             channel.handle_reconnected(now());
             application.handle_reconnected(now());
@@ -191,9 +195,10 @@ impl<'a> Session<'a> {
         tracing::info!(session = self.id, "{refused}; trying again");
         let limit = FIRST_CHANNEL_TIMEOUT.min(self.limits.resumption);
         let mut attempts = Attempts::within(limit).after_refusal();
-        match self.resume(&ticket.stream_url, &refused, &mut attempts).await? {
-            Resumed::On(websocket) => Ok(websocket),
-            Resumed::Over | Resumed::Not(_) => Err(refused.into()),
+        match self.resume(&ticket.stream_url, &refused, &mut attempts).await {
+            Ok(websocket) => Ok(websocket),
+            Err(NotResumed::Over | NotResumed::Because(_)) => Err(refused.into()),
+            Err(NotResumed::Failed(error)) => Err(error),
         }
     }
 
@@ -225,23 +230,25 @@ impl<'a> Session<'a> {
         stream_url: &str,
         lost: &impl Display,
         attempts: &mut Attempts,
-    ) -> Result<Resumed, SessionError> {
+    ) -> Result<WebSocket, NotResumed> {
         let mut why = "no new connection lasted".to_owned();
         while attempts.may_go_on() {
             attempts.pause().await;
             why = match self.control_plane.resume(&self.id).await {
-                Ok(None) => return Ok(Resumed::Over),
+                Ok(None) => return Err(NotResumed::Over),
                 Ok(Some(mut ticket)) => {
                     if ticket.stream_url.is_empty() {
                         stream_url.clone_into(&mut ticket.stream_url);
                     }
-                    let url = self.address(&ticket.stream_url)?;
+                    let url = self.address(&ticket.stream_url).map_err(NotResumed::Failed)?;
                     match self.open(&url, ticket.token).await {
-                        Ok(websocket) => return Ok(Resumed::On(websocket)),
+                        Ok(websocket) => return Ok(websocket),
                         Err(error) => error.to_string(),
                     }
                 }
-                Err(Refusal { message, is_temporary: false }) => return Ok(Resumed::Not(message)),
+                Err(Refusal { message, is_temporary: false }) => {
+                    return Err(NotResumed::Because(message));
+                }
                 Err(Refusal { message, .. }) => message,
             };
             if std::mem::replace(&mut attempts.have_failed, true) {
@@ -250,11 +257,7 @@ impl<'a> Session<'a> {
                 tracing::warn!(session = self.id, "{lost}; resuming fails so far: {why}");
             }
         }
-        Ok(Resumed::Not(why))
-    }
-
-    fn lost(&self, lost: Disconnect, why: String) -> SessionError {
-        SessionError::Lost { session_id: self.id.clone(), lost, why }
+        Err(NotResumed::Because(why))
     }
 
     async fn failed(&self, source: DriveError) -> SessionError {
@@ -271,14 +274,14 @@ impl<'a> Session<'a> {
     }
 }
 
-/// What trying to resume came to.
-enum Resumed {
-    /// There is another connection.
-    On(WebSocket),
+/// Why there is no other connection.
+enum NotResumed {
     /// The service says that the session is over.
     Over,
-    /// There is none, and why.
-    Not(String),
+    /// It cannot be had, or not in time.
+    Because(String),
+    /// Its address leads nowhere that a token may be sent to.
+    Failed(SessionError),
 }
 
 fn random_uuid() -> Uuid {
