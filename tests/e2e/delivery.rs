@@ -9,7 +9,8 @@ use std::{
 use super::{raw_frame::*, raw_gateway::*};
 
 const LEN: usize = 30_000;
-const MESSAGES: usize = 30;
+/// More than a pipe has room for, and less than the program takes ahead of its reader.
+const MESSAGES: usize = 60;
 
 /// The connection breaks behind the exit code, the session cannot be resumed, and the reader has
 /// not begun.
