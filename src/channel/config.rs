@@ -47,8 +47,6 @@ pub struct Config {
     pub opening_timeout: Option<Duration>,
     /// How long the handshake may take, from its first message.
     pub handshake_timeout: Duration,
-    /// How long one message may stay unacknowledged before the peer is given up.
-    pub give_up_after: Duration,
     /// Agent: whether the session is to be encrypted, for which it needs a handshake.
     pub encryption: Option<EncryptionDemand>,
     /// What an agent does otherwise than by the book.
@@ -121,7 +119,6 @@ impl Config {
             reorder: REORDER,
             opening_timeout,
             handshake_timeout,
-            give_up_after: GIVE_UP_AFTER,
             encryption: None,
             habits: Habits::default(),
         }
@@ -137,5 +134,3 @@ const REORDER: Window = Window { bytes: 17 << 20, messages: 10_000 };
 const CLIENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// As the real agent waits.
 const AGENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
-/// The reference gives up after 3000 attempts, 100 ms apart.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(300);

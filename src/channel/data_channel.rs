@@ -45,13 +45,13 @@ pub struct Channel {
     announcements: VecDeque<Bytes>,
     events: VecDeque<Event>,
     paused: bool,
-    /// The pause was taken for over though nobody said so: silence is not held against the peer.
-    may_be_paused: bool,
     closed: bool,
     /// Since when the other side could have been heard.
     in_touch_since: Instant,
     /// Timeouts in a row; each doubles the next.
     timeouts: u32,
+    /// The owner has been told that the oldest message waits and waits.
+    is_stalled: bool,
     /// Agent: until when data is early.
     early_until: Option<Instant>,
     frames_received: u64,
@@ -76,10 +76,10 @@ impl Channel {
             announcements: VecDeque::new(),
             events: VecDeque::new(),
             paused: false,
-            may_be_paused: false,
             closed: false,
             in_touch_since: now,
             timeouts: 0,
+            is_stalled: false,
             early_until: None,
             frames_received: 0,
             unreadable: 0,
@@ -157,7 +157,7 @@ impl Channel {
             return;
         }
         self.timeouts = 0;
-        self.may_be_paused = false;
+        self.is_stalled &= self.unacknowledged_for(now) >= STALLED;
         self.arm_retransmission(now);
         if self.outgoing.has_gap() && !self.config.habits.resend_slowly {
             self.find_overtaken(now);
@@ -267,7 +267,7 @@ impl Channel {
     /// Does what is due at `now`; early calls are harmless.
     ///
     /// # Errors
-    /// When the handshake took too long, or a message is unacknowledged for too long.
+    /// When the handshake took too long.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ChannelError> {
         while let Some(timer) = self.timers.expired(now) {
             match timer {
@@ -279,14 +279,11 @@ impl Channel {
                 }
                 // The timer's being set is what held data back.
                 Timer::FirstData => {}
-                Timer::Retransmit => self.retransmission_timeout(now)?,
+                Timer::Retransmit => self.retransmission_timeout(now),
                 Timer::Reorder => self.find_overtaken(now),
                 // Its end may be lost, as it is not acknowledged: what is sent now is made good if
                 // the service still has no use for it.
-                Timer::Pause => {
-                    self.pause(false, now);
-                    self.may_be_paused = true;
-                }
+                Timer::Pause => self.pause(false, now),
             }
         }
         Ok(())
@@ -309,7 +306,6 @@ impl Channel {
     pub fn handle_reconnected(&mut self, now: Instant) {
         self.in_touch_since = now;
         self.paused = false;
-        self.may_be_paused = false;
         self.timers.set(Timer::Pause, None);
         if self.timers.is_set(Timer::Handshake) {
             self.timers.set(Timer::Handshake, Some(now + self.config.handshake_timeout));
@@ -322,15 +318,28 @@ impl Channel {
         self.arm_retransmission(now);
     }
 
+    /// How long the oldest message has been unacknowledged, while the other side could be heard; zero
+    /// if nothing is under way.
+    pub fn unacknowledged_for(&self, now: Instant) -> Duration {
+        let oldest = self.outgoing.oldest(now).unwrap_or_default();
+        oldest.min(now.saturating_duration_since(self.in_touch_since))
+    }
+
+    /// There will be no other connection: nothing is sent any more.
+    pub fn handle_lost(&mut self) {
+        if !std::mem::replace(&mut self.closed, true) {
+            self.events.push_back(Event::Closed { reason: String::new() });
+        }
+    }
+
     // --- details ---
 
-    fn retransmission_timeout(&mut self, now: Instant) -> Result<(), ChannelError> {
-        if let Some((sequence_number, after)) = self.outgoing.oldest(now) {
-            let after = after.min(now.saturating_duration_since(self.in_touch_since));
-            let patience = if self.may_be_paused { PAUSED_PATIENCE } else { 1 };
-            if after >= self.config.give_up_after * patience {
-                return Err(ChannelError::Unacknowledged { sequence_number, after });
-            }
+    /// However long it takes: a destination that does not read is no reason to give the session up,
+    /// and whether the connection still stands is for others to find out.
+    fn retransmission_timeout(&mut self, now: Instant) {
+        let after = self.unacknowledged_for(now);
+        if after >= STALLED && !std::mem::replace(&mut self.is_stalled, true) {
+            self.events.push_back(Event::Unacknowledged { after });
         }
         if self.config.habits.resend_slowly {
             self.outgoing.lose_front(self.rtt.timeout(0), now);
@@ -339,7 +348,6 @@ impl Channel {
             self.outgoing.handle_timeout();
         }
         self.arm_retransmission(now);
-        Ok(())
     }
 
     fn arm_retransmission(&mut self, now: Instant) {
@@ -351,7 +359,11 @@ impl Channel {
             }
             return;
         }
-        let deadline = armed.then(|| now + self.rtt.timeout(self.timeouts));
+        let timeout = match self.is_stalled {
+            true => STALLED_INTERVAL,
+            false => self.rtt.timeout(self.timeouts),
+        };
+        let deadline = armed.then(|| now + timeout);
         self.timers.set(Timer::Retransmit, deadline);
     }
 
@@ -361,7 +373,6 @@ impl Channel {
     }
 
     fn pause(&mut self, paused: bool, now: Instant) {
-        self.may_be_paused = false;
         let is_news = self.paused != paused;
         // A pause that is said again goes on.
         if (is_news || paused) && self.timers.is_set(Timer::Handshake) {
@@ -430,8 +441,10 @@ impl Channel {
 pub const MAX_ACKNOWLEDGEMENTS: usize = 65_536;
 /// How long a pause is believed in without a word of its end.
 const PAUSE_LIMIT: Duration = Duration::from_secs(10);
-/// How many times as long an unacknowledged message may wait when there may still be a pause.
-const PAUSED_PATIENCE: u32 = 4;
+/// A message that waits for so long most likely waits for its destination to read.
+const STALLED: Duration = Duration::from_secs(60);
+/// How often such a message is sent again: it most likely has arrived, and its repeats with it.
+const STALLED_INTERVAL: Duration = Duration::from_secs(10);
 /// Unreadable messages in a row that end the session.
 const MAX_UNREADABLE: u32 = 16;
 const ACKNOWLEDGEMENT_CHUNK: usize = 16 * 1024;

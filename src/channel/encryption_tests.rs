@@ -411,3 +411,15 @@ proptest! {
         }
     }
 }
+
+/// Whoever cannot show the key must not open the channel.
+#[test]
+fn an_open_challenge_is_not_passed_over() {
+    let mut pair = Pair::new(None);
+    pair.run_until(|pair| !pair.sent_of(PayloadType::HandshakeResponse).is_empty());
+    pair.forge_to_client(PayloadType::HandshakeComplete, b"{}");
+    assert!(!pair.client.can_send());
+    while let Some(event) = pair.client.poll_event() {
+        assert!(!matches!(event, Event::Ready(_)), "{event:?}");
+    }
+}

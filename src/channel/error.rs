@@ -41,14 +41,6 @@ pub enum ChannelError {
     /// The two sides do not have the same data key.
     #[error("the encryption challenge failed: client and agent have different data keys")]
     ChallengeFailed,
-    /// A message stayed unacknowledged for too long.
-    #[error("message {sequence_number} is unacknowledged for {} s", .after.as_secs())]
-    Unacknowledged {
-        /// Its number.
-        sequence_number: i64,
-        /// How long.
-        after: Duration,
-    },
 }
 
 fn unreadable_note(unreadable: &Option<FrameError>) -> String {

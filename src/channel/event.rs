@@ -1,5 +1,7 @@
 //! What a channel tells its owner.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::Ready;
@@ -39,7 +41,13 @@ pub enum Event {
     Paused,
     /// The pause is over.
     Resumed,
-    /// The service says that the session is over.
+    /// The oldest message is unacknowledged for so long, and is tried on: its destination may not
+    /// read. Comes once until the message is acknowledged.
+    Unacknowledged {
+        /// How long.
+        after: Duration,
+    },
+    /// The service says that the session is over, or it cannot be had again.
     Closed {
         /// Why, for the user; empty for an ordinary end.
         reason: String,

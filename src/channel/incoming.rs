@@ -40,6 +40,11 @@ impl Incoming {
         self.expected
     }
 
+    /// Whether messages wait for one before them.
+    pub(super) fn has_hole(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     pub(super) fn accept(&mut self, mut frame: Frame) -> Arrival {
         let ahead = frame.header.sequence_number.saturating_sub(self.expected);
         if ahead < 0 {
@@ -134,8 +139,10 @@ mod tests {
         assert_eq!(incoming.accept(message(4)), Arrival::Kept);
         assert_eq!(incoming.accept(message(0)), Arrival::Next(message(0)));
         assert_eq!(drained(&mut incoming), [1, 2]);
+        assert!(incoming.has_hole());
         assert_eq!(incoming.accept(message(3)), Arrival::Next(message(3)));
         assert_eq!(drained(&mut incoming), [4]);
+        assert!(!incoming.has_hole());
         assert_eq!(incoming.waiting_bytes, 0);
     }
 

@@ -279,10 +279,10 @@ impl Outgoing {
         self.unsent > 0
     }
 
-    /// The oldest message's number and how long ago it was first sent.
-    pub(super) fn oldest(&self, now: Instant) -> Option<(i64, Duration)> {
+    /// How long ago the oldest message was first sent.
+    pub(super) fn oldest(&self, now: Instant) -> Option<Duration> {
         let sent = self.ring.front()?.first_sent?;
-        Some((self.base, now.saturating_duration_since(sent)))
+        Some(now.saturating_duration_since(sent))
     }
 }
 

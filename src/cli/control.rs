@@ -64,7 +64,11 @@ pub(super) use with_aws::{AwsControl, aws_ticket};
 
 #[cfg(feature = "aws")]
 mod with_aws {
-    use std::{borrow::Cow, time::SystemTime};
+    use std::{
+        borrow::Cow,
+        sync::atomic::{AtomicBool, Ordering},
+        time::SystemTime,
+    };
 
     use super::*;
     use crate::{
@@ -83,6 +87,8 @@ mod with_aws {
         account: OnceCell<Account>,
         /// Where the sessions go; `None` when it has to be looked up.
         target: Option<String>,
+        /// There were credentials once: when they are gone, they may come back.
+        had_credentials: AtomicBool,
     }
 
     impl AwsControl {
@@ -92,7 +98,8 @@ mod with_aws {
             let endpoints = super::super::endpoints::configured(given);
             let gateway = settings.endpoints.own(Service::SsmMessages);
             let gateway = super::super::endpoints::gateway(gateway);
-            Self { settings, endpoints, gateway, account: OnceCell::new(), target }
+            let (account, had_credentials) = (OnceCell::new(), AtomicBool::new(false));
+            Self { settings, endpoints, gateway, account, target, had_credentials }
         }
 
         /// For sessions that go to `target`.
@@ -108,12 +115,22 @@ mod with_aws {
     impl ControlPlane for AwsControl {
         fn resume<'a>(&'a self, id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
             Box::pin(async move {
-                let account = self.account().await.map_err(refusal)?;
-                match account.resume_session(id).await {
-                    Ok(resumed) => Ok(resumed.map(aws_ticket)),
+                let resumed = match self.account().await {
+                    Ok(account) => account.resume_session(id).await,
+                    Err(error) => Err(error),
+                };
+                match resumed {
+                    Ok(resumed) => {
+                        self.had_credentials.store(true, Ordering::Relaxed);
+                        Ok(resumed.map(aws_ticket))
+                    }
                     // What the service does not know any more is over.
                     Err(AwsError::NotFound { .. }) => Ok(None),
-                    Err(error) => Err(refusal(error)),
+                    Err(error) => {
+                        let heals = heals(&error, self.had_credentials.load(Ordering::Relaxed));
+                        let refusal = refusal(error);
+                        Err(Refusal { is_temporary: refusal.is_temporary || heals, ..refusal })
+                    }
                 }
             })
         }
@@ -132,7 +149,11 @@ mod with_aws {
                     return HeaderMap::new();
                 }
                 match self.account().await {
-                    Ok(account) => account.sign_upgrade(url, SystemTime::now()).await,
+                    Ok(account) => {
+                        let headers = account.sign_upgrade(url, SystemTime::now()).await;
+                        self.had_credentials.fetch_or(!headers.is_empty(), Ordering::Relaxed);
+                        headers
+                    }
                     Err(error) => {
                         tracing::debug!("data channel unsigned: {error}");
                         HeaderMap::new()
@@ -201,6 +222,17 @@ mod with_aws {
         }
     }
 
+    /// Whether what keeps a session from being resumed may be over without anyone's doing: a clock
+    /// that is not set yet after a sleep, a file of keys that is being written. Of one that never
+    /// `had_credentials` nothing is to be expected.
+    fn heals(error: &AwsError, had_credentials: bool) -> bool {
+        match error {
+            AwsError::Refused { code, .. } => OF_CLOCKS_AND_KEYS.contains(&code.as_str()),
+            AwsError::NoCredentials { .. } | AwsError::Configuration { .. } => had_credentials,
+            _ => false,
+        }
+    }
+
     fn refusal(error: AwsError) -> Refusal {
         let is_temporary = matches!(
             error,
@@ -214,5 +246,49 @@ mod with_aws {
             _ => error.to_string(),
         };
         Refusal { message, is_temporary }
+    }
+    const OF_CLOCKS_AND_KEYS: [&str; 3] =
+        ["RequestExpired", "SignatureDoesNotMatch", "InvalidSignatureException"];
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use crate::aws::Operation;
+
+        fn refused(code: &str) -> AwsError {
+            AwsError::Refused {
+                operation: Operation {
+                    service: Service::Ssm,
+                    name: "ResumeSession",
+                    subject: "s-1".to_owned(),
+                },
+                code: code.to_owned(),
+                message: "no".to_owned(),
+                is_long_term: false,
+            }
+        }
+
+        #[test]
+        fn a_clock_and_keys_may_be_right_a_little_later() {
+            for code in OF_CLOCKS_AND_KEYS {
+                assert!(heals(&refused(code), false), "{code}");
+            }
+            let why = String::new;
+            let lost = AwsError::NoCredentials { why: why(), is_temporary: false };
+            let half = AwsError::Configuration { why: why() };
+            for error in [lost, half] {
+                assert!(heals(&error, true), "{error}");
+                assert!(!heals(&error, false), "{error}");
+            }
+        }
+
+        /// A policy without `ssm:ResumeSession` must not hold a forward up.
+        #[test]
+        fn what_is_forbidden_stays_so() {
+            for code in ["AccessDenied", "AccessDeniedException", "UnrecognizedClientException"] {
+                let error = refused(code);
+                assert!(!heals(&error, true) && !refusal(error).is_temporary, "{code}");
+            }
+        }
     }
 }

@@ -77,7 +77,8 @@ fn end(
     if let Some(error) = &ended.output_failed {
         return Err(cannot_write(error));
     }
-    match ended.exit_code {
+    // An exit code says nothing of output that was not written.
+    match ended.exit_code.filter(|_| ended.is_complete) {
         Some(0) => Ok(()),
         // Of a command that was interrupted the agent tells nothing else, whatever its own code.
         Some(INTERRUPTED | SIGNALLED) if attended.has_interrupted() => {
@@ -101,10 +102,16 @@ fn end(
             })
         }
         None => match (&ended.end, attended.ending()) {
-            (SessionEnd::Done, Some(Ending::Signal(_))) => Err(attended.interrupted()),
+            (end, Some(Ending::Signal(_))) if *end == SessionEnd::Done || !ended.is_complete => {
+                Err(attended.interrupted())
+            }
             (end, _) => {
                 let failure = lost(end, &arguments.target.to_string());
-                Err(Failure { what: format!("{}, without an exit code", failure.what), ..failure })
+                let without = match ended.is_complete {
+                    true => "without an exit code",
+                    false => "before all of its output was written",
+                };
+                Err(Failure { what: format!("{}, {without}", failure.what), ..failure })
             }
         },
     }
@@ -115,3 +122,41 @@ const INTERRUPTED: i64 = 1;
 const SIGNALLED: i64 = ExitCode::SIGNALLED.0;
 /// As `ssh` exits when a signal ended the command.
 const EXIT_SIGNALLED: u8 = 255;
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        exec: ExecArgs,
+        #[command(flatten)]
+        global: Global,
+    }
+
+    /// What the program exits with.
+    fn code(end: SessionEnd, is_complete: bool, ending: Option<Ending>) -> Result<(), Code> {
+        let attended = Attended::new();
+        if let Some(ending) = ending {
+            attended.end(ending);
+        }
+        let line = Line::parse_from(["exec", "i-0123456789abcdef0", "--", "true"]);
+        let ended = Ended { end, exit_code: Some(0), is_complete, output_failed: None };
+        let done = super::end(ended, &attended, &line.exec, &Output::new(&line.global));
+        done.map_err(|failure| failure.code)
+    }
+
+    #[test]
+    fn an_exit_code_counts_if_all_of_the_output_was_written() {
+        let closed = || SessionEnd::Closed { reason: String::new() };
+        for end in [closed(), SessionEnd::TimedOut, SessionEnd::Done] {
+            assert_eq!(code(end.clone(), true, None), Ok(()), "{end:?}");
+            assert_eq!(code(end.clone(), false, None), Err(Code::Lost), "{end:?}");
+            let stopped = code(end.clone(), false, Some(Ending::Signal(INTERRUPT)));
+            assert_eq!(stopped, Err(Code::Signal(INTERRUPT)), "{end:?}");
+        }
+    }
+}

@@ -93,7 +93,9 @@ impl From<SessionError> for Failure {
                 let code = if refusal.is_temporary { Code::Lost } else { Code::Refused };
                 Self::new(code, error.to_string())
             }
-            SessionError::Failed { .. } | SessionError::Lost { .. } => {
+            SessionError::Failed { .. }
+            | SessionError::Lost { .. }
+            | SessionError::Truncated { .. } => {
                 Self::new(Code::Lost, error.to_string()).next("start again; -v shows more")
             }
         }

@@ -66,6 +66,8 @@ pub(super) struct Attach<'a> {
 pub(super) struct Ended {
     pub(super) end: SessionEnd,
     pub(super) exit_code: Option<i64>,
+    /// Everything that was received has been written.
+    pub(super) is_complete: bool,
     pub(super) output_failed: Option<io::Error>,
 }
 
@@ -140,6 +142,7 @@ impl Attach<'_> {
         };
         let end = attachment.run(&mut streams).await;
         let failure = streams.failure().map(str::to_owned);
+        let is_complete = streams.is_drained();
         // The terminal is itself again before anything is said.
         drop(streams);
         if let Some(why) = failure {
@@ -148,13 +151,14 @@ impl Attach<'_> {
         let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
         let end = match end {
             // The command is over: what became of the connection afterwards is no matter.
-            Err(error) if told.exit_code.is_some() => {
+            Err(error) if told.exit_code.is_some() && is_complete => {
                 tracing::debug!("{error}");
                 SessionEnd::TimedOut
             }
             end => end?,
         };
-        Ok(Ended { end, exit_code: told.exit_code, output_failed: told.output_failed.take() })
+        let (exit_code, output_failed) = (told.exit_code, told.output_failed.take());
+        Ok(Ended { end, exit_code, is_complete, output_failed })
     }
 }
 
@@ -173,8 +177,10 @@ impl Ended {
         if let Some(error) = self.output_failed {
             return Err(cannot_write(&error));
         }
+        // The user may have ended it while the rest of its output was being written.
+        let is_cut_short = !self.is_complete && attended.ending().is_some();
         match self.end {
-            SessionEnd::Done => match attended.ending() {
+            end if end == SessionEnd::Done || is_cut_short => match attended.ending() {
                 Some(Ending::Signal(_)) => Err(attended.interrupted()),
                 Some(Ending::Escape) | None => {
                     // The line that the escape was typed at is not over.

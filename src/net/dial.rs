@@ -84,6 +84,11 @@ pub enum DialError {
 }
 
 impl DialError {
+    /// Whether the server may take the upgrade a little later: it is overloaded, or not up yet.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if matches!(status.as_u16(), 429 | 502..=504))
+    }
+
     /// What to do about it, as a short sentence without capital or full stop; `None` when it may be
     /// anything on the way.
     pub fn next_step(&self) -> Option<String> {

@@ -24,109 +24,11 @@ use tokio_tungstenite::{
     tungstenite::{Error as WebSocketError, Message},
 };
 
-use super::{liveness::Liveness, now};
+use super::{Application, Turn, liveness::Liveness, now};
 use crate::{
     channel::{Channel, ChannelError, Event},
     wire::control::Flag,
 };
-
-/// What a session carries, seen from the driver.
-pub trait Application {
-    /// Whether more payload can be taken. While `false`, the WebSocket is not read.
-    fn can_receive(&self) -> bool;
-
-    /// Whether everything that was received has been passed on.
-    fn is_drained(&self) -> bool;
-
-    /// Whether what is left to be passed on when the service closes the session has all the time
-    /// that it takes: it goes to a reader who may pause, and whom the user can end.
-    fn is_patient(&self) -> bool {
-        false
-    }
-
-    /// Takes one event of the channel.
-    ///
-    /// # Errors
-    /// A message for the user, when the session cannot go on.
-    fn handle_event(
-        &mut self,
-        event: Event,
-        channel: &mut Channel,
-        now: Instant,
-    ) -> Result<(), String>;
-
-    /// The connection was replaced: the time without one is not held against the other side.
-    fn handle_reconnected(&mut self, now: Instant) {
-        let _ = now;
-    }
-
-    /// Moves a bounded amount of bytes between the application's own sockets and the channel,
-    /// and has `cx` woken when more can be moved.
-    ///
-    /// # Errors
-    /// A message for the user, when the session cannot go on.
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        channel: &mut Channel,
-        now: Instant,
-    ) -> Result<Turn, String>;
-
-    /// When [`poll`](Self::poll) is to be called even if nothing wakes it. A deadline that has
-    /// come is dealt with by `poll`, and then gone.
-    fn poll_timeout(&self) -> Option<Instant>;
-}
-
-impl<A: Application + ?Sized> Application for Box<A> {
-    fn can_receive(&self) -> bool {
-        (**self).can_receive()
-    }
-
-    fn is_drained(&self) -> bool {
-        (**self).is_drained()
-    }
-
-    fn is_patient(&self) -> bool {
-        (**self).is_patient()
-    }
-
-    fn handle_event(
-        &mut self,
-        event: Event,
-        channel: &mut Channel,
-        now: Instant,
-    ) -> Result<(), String> {
-        (**self).handle_event(event, channel, now)
-    }
-
-    fn handle_reconnected(&mut self, now: Instant) {
-        (**self).handle_reconnected(now);
-    }
-
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        channel: &mut Channel,
-        now: Instant,
-    ) -> Result<Turn, String> {
-        (**self).poll(cx, channel, now)
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        (**self).poll_timeout()
-    }
-}
-
-/// What an application's turn came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Turn {
-    /// Nothing more can be moved until something wakes the task.
-    Idle,
-    /// More can be moved at once.
-    More,
-    /// The application wants the session to end.
-    Done,
-}
 
 /// How driving came to its end.
 #[derive(Debug)]
@@ -136,6 +38,11 @@ pub enum Outcome {
     /// The service closed the session; its reason may be empty.
     Closed {
         /// Why, for the user.
+        reason: String,
+    },
+    /// The service closed the session, and a message before others that have come never did.
+    Truncated {
+        /// Why it was closed, for the user; may be empty.
         reason: String,
     },
     /// The WebSocket is gone; the session may be resumed on another one.
@@ -190,8 +97,11 @@ enum Ending {
     No,
     /// The application is done; until then its last words may be acknowledged.
     Done(Instant),
-    /// The service has closed the session; until then, if there is a limit, what was received may
-    /// be passed on.
+    /// The service has closed the session; what was sent before may still be on its way. Since
+    /// when, and why.
+    Closing(Instant, String),
+    /// Nothing more is waited for; until then, if there is a limit, what was received may be
+    /// passed on.
     Closed(Option<Instant>, String),
 }
 
@@ -238,12 +148,21 @@ where
         self
     }
 
+    /// What earlier connections of the session have told: whether pings are answered, so that
+    /// silence means something from the beginning.
+    pub fn with_pings_answered(mut self, are_answered: bool) -> Self {
+        if are_answered {
+            self.liveness.handle_pong();
+        }
+        self
+    }
+
     /// Runs until the application, the service or the connection ends, and says goodbye unless
     /// the connection is gone.
     ///
     /// # Errors
     /// When the session cannot go on on any connection.
-    pub async fn run(mut self) -> Result<Outcome, DriveError> {
+    pub async fn run(&mut self) -> Result<Outcome, DriveError> {
         let outcome = self.drive().await;
         if !matches!(outcome, Ok(Outcome::Disconnected(_))) {
             self.close(CLOSE_TIMEOUT).await;
@@ -262,13 +181,18 @@ where
     /// Says goodbye, and takes what still comes until the other side has done the same, or for as
     /// long as `limit`: a socket that is closed with something unread is reset, and a reset
     /// overtakes the last frames that were sent.
-    pub async fn close(mut self, limit: Duration) {
+    pub async fn close(&mut self, limit: Duration) {
         let goodbye = async {
             self.websocket.close(None).await?;
             while self.websocket.next().await.transpose()?.is_some() {}
             Ok::<_, WebSocketError>(())
         };
         let _ = tokio::time::timeout(limit, goodbye).await;
+    }
+
+    /// Whether pings are answered, on this connection or on one before.
+    pub fn answers_pings(&self) -> bool {
+        self.liveness.answers_pings()
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Outcome, DriveError>> {
@@ -280,8 +204,10 @@ where
             // What nobody will acknowledge any more cannot be late.
             if !self.is_closed() {
                 self.channel.handle_timeout(now)?;
+                self.pass_events(now)?;
             }
             let reading = self.poll_read(cx, now)?;
+            self.poll_last_words(matches!(reading, Reading::Held), now)?;
             let turn = self.poll_application(cx, now)?;
             self.poll_write(cx, now);
 
@@ -345,25 +271,62 @@ where
 
     fn receive(&mut self, message: Bytes, now: Instant) -> Result<(), DriveError> {
         self.channel.handle_frame(message, now)?;
+        self.pass_events(now)
+    }
+
+    fn pass_events(&mut self, now: Instant) -> Result<(), DriveError> {
         while let Some(event) = self.channel.poll_event() {
-            self.is_told_to_end |= event == Event::Flag(Flag::TerminateSession);
-            if let Event::Closed { reason } = &event {
-                match self.ending {
-                    Ending::No => {
-                        let limit = (!self.application.is_patient()).then(|| now + ENDING_TIMEOUT);
-                        self.ending = Ending::Closed(limit, reason.clone());
+            // An agent that says so has not ended its session for a client.
+            self.is_told_to_end |=
+                event == Event::Flag(Flag::TerminateSession) && self.channel.is_agent();
+            match (event, &self.ending) {
+                // The application hears of it when it has everything.
+                (Event::Closed { reason }, Ending::No) => {
+                    self.ending = Ending::Closing(now, reason);
+                }
+                // The service says it twice when TerminateSession was called.
+                (Event::Closed { .. }, Ending::Closing(..) | Ending::Closed(..)) => {}
+                (event, _) => {
+                    if let (Event::Closed { .. }, Ending::Done(_)) = (&event, &self.ending) {
+                        // It is the end that the application asked for.
+                        self.ending = Ending::Done(now);
                     }
-                    // It is the end that the application asked for.
-                    Ending::Done(_) => self.ending = Ending::Done(now),
-                    // The service says it twice when TerminateSession was called.
-                    Ending::Closed(..) => {}
+                    self.tell(event, now)?;
                 }
             }
-            self.application
-                .handle_event(event, self.channel, now)
-                .map_err(DriveError::Application)?;
         }
         Ok(())
+    }
+
+    fn tell(&mut self, event: Event, now: Instant) -> Result<(), DriveError> {
+        let told = self.application.handle_event(event, self.channel, now);
+        told.map_err(DriveError::Application)
+    }
+
+    /// Looks whether all has come that comes behind the service's word that the session is over.
+    fn poll_last_words(&mut self, is_held: bool, now: Instant) -> Result<(), DriveError> {
+        let (is_patient, until) = (self.application.is_patient(), self.last_words_until());
+        let Ending::Closing(since, reason) = &mut self.ending else { return Ok(()) };
+        if is_held && is_patient && !self.is_gone {
+            // It may be there and unread.
+            *since = now;
+        } else if until.is_some_and(|until| now >= until) {
+            let reason = std::mem::take(reason);
+            let limit = (!is_patient).then(|| now + ENDING_TIMEOUT);
+            self.ending = Ending::Closed(limit, reason.clone());
+            self.tell(Event::Closed { reason }, now)?;
+        }
+        Ok(())
+    }
+
+    fn last_words_until(&self) -> Option<Instant> {
+        let Ending::Closing(since, _) = &self.ending else { return None };
+        let limit = match self.channel.has_hole() {
+            _ if self.is_gone => Duration::ZERO,
+            true => ENDING_TIMEOUT,
+            false => LAST_WORDS,
+        };
+        Some(*since + limit)
     }
 
     fn poll_application(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Turn, DriveError> {
@@ -374,6 +337,9 @@ where
                 self.ending = Ending::Done(now + ENDING_TIMEOUT);
             }
             // It has lost its patience.
+            Ending::Closing(_, reason) if turn == Turn::Done => {
+                self.ending = Ending::Closed(Some(now), std::mem::take(reason));
+            }
             Ending::Closed(limit, _) if turn == Turn::Done => {
                 limit.get_or_insert(now);
             }
@@ -419,19 +385,28 @@ where
             Ending::Done(deadline) => {
                 (self.channel.is_drained() || now >= *deadline).then_some(Outcome::Done)
             }
+            Ending::Closing(..) => None,
             Ending::Closed(limit, reason) => {
-                let over = self.application.is_drained() || limit.is_some_and(|limit| now >= limit);
-                over.then(|| Outcome::Closed { reason: std::mem::take(reason) })
+                if limit.is_some_and(|limit| now >= limit) {
+                    return Some(Outcome::Closed { reason: std::mem::take(reason) });
+                }
+                let is_drained = self.application.is_drained();
+                is_drained.then(|| match (std::mem::take(reason), self.channel.has_hole()) {
+                    (reason, true) => Outcome::Truncated { reason },
+                    (reason, false) => Outcome::Closed { reason },
+                })
             }
         }
     }
 
     fn is_closed(&self) -> bool {
-        matches!(self.ending, Ending::Closed(..))
+        matches!(self.ending, Ending::Closing(..) | Ending::Closed(..))
     }
 
     fn silence(&self, now: Instant) -> Option<Disconnect> {
-        self.liveness.silence(now).filter(|_| !self.is_gone).map(Disconnect::Idle)
+        let owes_for = self.channel.unacknowledged_for(now);
+        let silence = self.liveness.silence(now, owes_for).filter(|_| !self.is_gone);
+        silence.map(Disconnect::Idle)
     }
 
     /// What a lost connection means at this point. The service leaves right behind its word that
@@ -442,7 +417,7 @@ where
             Ending::No if self.is_told_to_end => Some(Outcome::Done),
             Ending::No => Some(Outcome::Disconnected(disconnect)),
             Ending::Done(_) => Some(Outcome::Done),
-            Ending::Closed(..) => {
+            Ending::Closing(..) | Ending::Closed(..) => {
                 self.is_gone = true;
                 None
             }
@@ -454,6 +429,7 @@ where
         let ending = match self.ending {
             Ending::No => None,
             Ending::Done(deadline) => Some(deadline),
+            Ending::Closing(..) => self.last_words_until(),
             Ending::Closed(limit, _) => limit,
         };
         // Of a WebSocket that is over nothing is due any more.
@@ -486,6 +462,9 @@ const PING: &[u8] = b"keepalive";
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// As long as the real agent waits at the end of a session.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long what has been overtaken by the service's last word is waited for when nothing is known
+/// to be missing. As a rule the service hangs up long before.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 /// A connection that cannot be written to is soon at its end for reading, too.
 const LAST_READING: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);

@@ -48,6 +48,11 @@ impl Liveness {
         }
     }
 
+    /// Whether silence means something.
+    pub(super) fn answers_pings(&self) -> bool {
+        self.answers_pings
+    }
+
     /// Whether a look at the wall clock is due: it has moved on by itself, and that takes reading.
     pub(super) fn wants_wall_clock(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.looked.0) >= LOOK_INTERVAL
@@ -80,11 +85,16 @@ impl Liveness {
         self.ping_due = false;
     }
 
-    /// How long there was silence, once that is too long.
-    pub(super) fn silence(&self, now: Instant) -> Option<Duration> {
+    /// How long there was silence, once that is too long. A peer that has never answered a ping must
+    /// owe something, as it does when it has not acknowledged a message for all of `owes_for`.
+    pub(super) fn silence(&self, now: Instant, owes_for: Duration) -> Option<Duration> {
         let silent = now.saturating_duration_since(self.last_heard);
         let proof_failed = self.proof.is_some_and(|proof| now >= proof);
-        (proof_failed || (self.answers_pings && silent >= self.limit)).then_some(silent)
+        let is_too_long = match self.answers_pings {
+            true => silent >= self.limit,
+            false => silent.min(owes_for) >= DEBT_LIMIT.max(self.limit),
+        };
+        (proof_failed || is_too_long).then_some(silent)
     }
 
     /// When to look again.
@@ -107,10 +117,14 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// More than clocks are ever set by while a machine runs.
 const SLEEP: Duration = Duration::from_secs(10);
 const PROOF_LIMIT: Duration = Duration::from_secs(5);
+/// As long as the reference client tries one message.
+const DEBT_LIMIT: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const NO_DEBT: Duration = Duration::ZERO;
 
     const fn s(s: u64) -> Duration {
         Duration::from_secs(s)
@@ -135,13 +149,22 @@ mod tests {
     fn silence_counts_against_those_who_answer() {
         let start = Instant::now();
         let mut liveness = Liveness::new(s(60), start, SystemTime::UNIX_EPOCH);
-        assert_eq!(liveness.silence(start + s(600)), None, "it has never answered");
+        assert_eq!(liveness.silence(start + s(600), NO_DEBT), None, "it has never answered");
         liveness.handle_pong();
         liveness.heard(start + s(1));
-        assert_eq!(liveness.silence(start + s(60)), None);
-        assert_eq!(liveness.silence(start + s(61)), Some(s(60)));
+        assert_eq!(liveness.silence(start + s(60), NO_DEBT), None);
+        assert_eq!(liveness.silence(start + s(61), NO_DEBT), Some(s(60)));
         liveness.heard(start + s(62));
-        assert_eq!(liveness.silence(start + s(63)), None);
+        assert_eq!(liveness.silence(start + s(63), NO_DEBT), None);
+    }
+
+    #[test]
+    fn those_who_never_answer_pings_are_judged_by_what_they_owe() {
+        let start = Instant::now();
+        let liveness = Liveness::new(s(60), start, SystemTime::UNIX_EPOCH);
+        assert_eq!(liveness.silence(start + s(600), s(299)), None);
+        assert_eq!(liveness.silence(start + s(299), s(300)), None);
+        assert_eq!(liveness.silence(start + s(300), s(300)), Some(s(300)));
     }
 
     #[test]
@@ -159,10 +182,10 @@ mod tests {
         assert!(!liveness.wants_wall_clock(woken));
         assert!(liveness.wants_ping(woken));
         assert_eq!(liveness.poll_timeout(), woken + s(5));
-        assert_eq!(liveness.silence(woken + s(4)), None);
-        assert!(liveness.silence(woken + s(5)).is_some());
+        assert_eq!(liveness.silence(woken + s(4), NO_DEBT), None);
+        assert!(liveness.silence(woken + s(5), NO_DEBT).is_some());
         liveness.heard(woken + s(5));
-        assert_eq!(liveness.silence(woken + s(5)), None, "it is there after all");
+        assert_eq!(liveness.silence(woken + s(5), NO_DEBT), None, "it is there after all");
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //! of an application that both ends of a port session share.
 #![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
 
+mod application;
 mod authorities;
 mod connect;
 mod dial;
@@ -29,10 +30,11 @@ mod socket;
 mod tls;
 mod tunnel;
 
+pub use application::{Application, Turn};
 pub use authorities::Authorities;
 pub use connect::{Carrier, Connection, Connector};
 pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};
-pub use driver::{Application, Disconnect, DriveError, Driver, Outcome, SILENCE_LIMIT, Turn};
+pub use driver::{Disconnect, DriveError, Driver, Outcome, SILENCE_LIMIT};
 pub use proxy::{Proxies, Proxy, ProxyError};
 pub use ready_list::ReadyList;
 pub use relay::{Notice, Pace, Relay, RelayConfig, Traffic};

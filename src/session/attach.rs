@@ -1,15 +1,18 @@
 //! Opening, driving and resuming a session.
 
-use std::time::{Duration, Instant};
+use std::{fmt::Display, time::Duration};
 
 use futures_util::SinkExt;
 use http::Uri;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
 use super::{
-    AddressError, ControlPlane, Limits, Refusal, Ticket, encryption::WithDataKey, stream_address,
+    ControlPlane, Limits, Refusal, SessionEnd, SessionError, Ticket,
+    attempts::{Attempts, LAST_PAUSE},
+    encryption::WithDataKey,
+    gap, stream_address,
 };
 use crate::{
     channel::{Channel, Config, Role},
@@ -30,70 +33,6 @@ pub struct Session<'a> {
     config: Config,
     control_plane: &'a dyn ControlPlane,
     limits: Limits,
-}
-
-/// How a session ended, in good order.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum SessionEnd {
-    /// The application had enough.
-    Done,
-    /// The service or the agent ended it, with a reason that may be empty.
-    Closed {
-        /// Why, in the service's words.
-        reason: String,
-    },
-    /// The service says, when asked to resume it, that the session is over.
-    TimedOut,
-}
-
-/// Why a session could not be opened, or not kept.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// The stream URL leads nowhere that a token may be sent to.
-    #[error("session {session_id}: {source}")]
-    Address {
-        /// The session.
-        session_id: String,
-        /// Why not there.
-        source: AddressError,
-    },
-    /// No WebSocket.
-    #[error(transparent)]
-    Dial(#[from] DialError),
-    /// The service closed the data channel before anything came through it.
-    #[error("the service refused the data channel of session {session_id}: {why}")]
-    Refused {
-        /// The session.
-        session_id: String,
-        /// What the service said.
-        why: Disconnect,
-    },
-    /// The agent wants the session encrypted, and there is no data key.
-    #[error("session {session_id} cannot be encrypted: {refusal}")]
-    NotEncrypted {
-        /// The session.
-        session_id: String,
-        /// Why there is no key.
-        refusal: Refusal,
-    },
-    /// The session cannot go on.
-    #[error("session {session_id} failed: {source}")]
-    Failed {
-        /// The session.
-        session_id: String,
-        /// What happened.
-        source: DriveError,
-    },
-    /// The connection was lost and could not be had again.
-    #[error("session {session_id} was lost ({lost}) and could not be resumed: {why}")]
-    Lost {
-        /// The session.
-        session_id: String,
-        /// How the connection went away.
-        lost: Disconnect,
-        /// Why there is no other.
-        why: String,
-    },
 }
 
 impl<'a> Session<'a> {
@@ -126,7 +65,8 @@ impl<'a> Session<'a> {
     }
 
     /// Opens the data channel and runs `application` until the session ends, resuming it on new
-    /// connections as long as the service allows.
+    /// connections as long as the service allows. What was received is passed on first, however
+    /// the session ends.
     ///
     /// # Errors
     /// When the data channel cannot be opened, or is lost for good.
@@ -135,21 +75,38 @@ impl<'a> Session<'a> {
         ticket: Ticket,
         application: &mut impl Application,
     ) -> Result<SessionEnd, SessionError> {
+        let mut channel = Channel::new(self.config.clone(), now());
+        let mut application = WithDataKey::new(application, self.control_plane, &self.id);
+        let end = self.drive(ticket, &mut channel, &mut application).await;
+        // On a connection that stands to the end, the driver has seen to it.
+        if !matches!(end, Ok(SessionEnd::Done | SessionEnd::Closed { .. })) {
+            gap::drain(&mut application, &mut channel).await;
+        }
+        end
+    }
+
+    async fn drive<A: Application>(
+        &self,
+        ticket: Ticket,
+        channel: &mut Channel,
+        application: &mut WithDataKey<'_, '_, A>,
+    ) -> Result<SessionEnd, SessionError> {
         let stream_url = ticket.stream_url.clone();
         let can_resume = !stream_url::is_presigned(&stream_url);
-        let url = self.address(&ticket.stream_url)?;
-        let mut websocket = self.open(&url, ticket.token).await?;
-        let mut channel = Channel::new(self.config.clone(), now());
-        let mut attempts = Attempts::new();
-        let mut silent = 0;
-        let mut application = WithDataKey::new(application, self.control_plane, &self.id);
+        let mut websocket = self.open_first(ticket, can_resume).await?;
+        let mut attempts = Attempts::within(self.limits.resumption);
+        let (mut silent, mut answers_pings) = (0, false);
         loop {
             let (opened, done_before) = (now(), channel.messages_done());
-            let driver = Driver::new(websocket, &mut channel, &mut application);
-            let outcome = driver.with_silence_limit(self.limits.silence).run().await;
+            let mut driver = Driver::new(websocket, channel, application)
+                .with_silence_limit(self.limits.silence)
+                .with_pings_answered(answers_pings);
+            let outcome = driver.run().await;
+            answers_pings = driver.answers_pings();
+            drop(driver);
             if let Some(refusal) = application.take_refusal() {
                 self.terminate().await;
-                return Err(SessionError::NotEncrypted { session_id: self.id, refusal });
+                return Err(SessionError::NotEncrypted { session_id: self.id.clone(), refusal });
             }
             let lost = match outcome {
                 Ok(Outcome::Done) => {
@@ -160,11 +117,11 @@ impl<'a> Session<'a> {
                     return Ok(SessionEnd::Done);
                 }
                 Ok(Outcome::Closed { reason }) => return Ok(SessionEnd::Closed { reason }),
-                Ok(Outcome::Disconnected(lost)) => lost,
-                Err(source) => {
-                    self.terminate().await;
-                    return Err(SessionError::Failed { session_id: self.id, source });
+                Ok(Outcome::Truncated { reason }) => {
+                    return Err(SessionError::Truncated { session_id: self.id.clone(), reason });
                 }
+                Ok(Outcome::Disconnected(lost)) => lost,
+                Err(source) => return Err(self.failed(source).await),
             };
             // A service that closes it soon has its reasons; one that breaks it may come to them the
             // next time.
@@ -172,22 +129,37 @@ impl<'a> Session<'a> {
             silent += u32::from(is_silent);
             let is_closed = matches!(lost, Disconnect::Closed(_));
             if is_silent && (is_closed || silent >= MAX_SILENT) {
-                return Err(SessionError::Refused { session_id: self.id, why: lost });
+                return Err(SessionError::Refused { session_id: self.id.clone(), why: lost });
             }
             if !can_resume {
                 let why = "a presigned stream URL can be used only once".to_owned();
-                return Err(SessionError::Lost { session_id: self.id, lost, why });
+                return Err(SessionError::Lost { session_id: self.id.clone(), lost, why });
             }
             // A connection that broke before it was of any use is no better than none. That the
             // service greeted us on it is of no use yet.
             if channel.messages_done() > done_before || now() >= opened + LAST_PAUSE {
-                attempts = Attempts::new();
+                attempts = Attempts::within(self.limits.resumption);
             }
             // The service does this every hour: it is nothing to speak of while it heals.
             tracing::info!(session = self.id, "{lost}; resuming");
-            websocket = match self.resume(&stream_url, lost, &mut attempts).await? {
-                Some(websocket) => websocket,
-                None => return Ok(SessionEnd::TimedOut),
+            let resumed = tokio::select! {
+                resumed = self.resume(&stream_url, &lost, &mut attempts) => resumed,
+                ended = gap::go_on(application, channel) => match ended {
+                    Ok(()) => {
+                        self.terminate().await;
+                        return Ok(SessionEnd::Done);
+                    }
+                    Err(why) => return Err(self.failed(DriveError::Application(why)).await),
+                },
+            };
+            websocket = match resumed {
+                Ok(websocket) => websocket,
+                Err(NotResumed::Over) => return Ok(SessionEnd::TimedOut),
+                Err(NotResumed::Because(why)) => {
+                    let session_id = self.id.clone();
+                    return Err(SessionError::Lost { session_id, lost, why });
+                }
+                Err(NotResumed::Failed(error)) => return Err(error),
             };
             channel.handle_reconnected(now());
             application.handle_reconnected(now());
@@ -206,6 +178,28 @@ impl<'a> Session<'a> {
             None => stream_address::checked(stream_url, &self.control_plane.endpoints()),
         };
         checked.map_err(|source| SessionError::Address { session_id: self.id.clone(), source })
+    }
+
+    /// The first data channel. A gateway that refuses it for now is asked again, with another token:
+    /// nobody knows whether the first one is used up.
+    async fn open_first(
+        &self,
+        ticket: Ticket,
+        can_resume: bool,
+    ) -> Result<WebSocket, SessionError> {
+        let url = self.address(&ticket.stream_url)?;
+        let refused = match self.open(&url, ticket.token).await {
+            Err(refused) if can_resume && refused.is_temporary() => refused,
+            opened => return Ok(opened?),
+        };
+        tracing::info!(session = self.id, "{refused}; trying again");
+        let limit = FIRST_CHANNEL_TIMEOUT.min(self.limits.resumption);
+        let mut attempts = Attempts::within(limit).after_refusal();
+        match self.resume(&ticket.stream_url, &refused, &mut attempts).await {
+            Ok(websocket) => Ok(websocket),
+            Err(NotResumed::Over | NotResumed::Because(_)) => Err(refused.into()),
+            Err(NotResumed::Failed(error)) => Err(error),
+        }
     }
 
     async fn open(&self, url: &Uri, token: Token) -> Result<WebSocket, DialError> {
@@ -234,26 +228,27 @@ impl<'a> Session<'a> {
     async fn resume(
         &self,
         stream_url: &str,
-        lost: Disconnect,
+        lost: &impl Display,
         attempts: &mut Attempts,
-    ) -> Result<Option<WebSocket>, SessionError> {
-        let gone = |lost, why| SessionError::Lost { session_id: self.id.clone(), lost, why };
+    ) -> Result<WebSocket, NotResumed> {
         let mut why = "no new connection lasted".to_owned();
-        while now() < attempts.began + self.limits.resumption {
+        while attempts.may_go_on() {
             attempts.pause().await;
             why = match self.control_plane.resume(&self.id).await {
-                Ok(None) => return Ok(None),
+                Ok(None) => return Err(NotResumed::Over),
                 Ok(Some(mut ticket)) => {
                     if ticket.stream_url.is_empty() {
                         stream_url.clone_into(&mut ticket.stream_url);
                     }
-                    let url = self.address(&ticket.stream_url)?;
+                    let url = self.address(&ticket.stream_url).map_err(NotResumed::Failed)?;
                     match self.open(&url, ticket.token).await {
-                        Ok(websocket) => return Ok(Some(websocket)),
+                        Ok(websocket) => return Ok(websocket),
                         Err(error) => error.to_string(),
                     }
                 }
-                Err(Refusal { message, is_temporary: false }) => return Err(gone(lost, message)),
+                Err(Refusal { message, is_temporary: false }) => {
+                    return Err(NotResumed::Because(message));
+                }
                 Err(Refusal { message, .. }) => message,
             };
             if std::mem::replace(&mut attempts.have_failed, true) {
@@ -262,7 +257,12 @@ impl<'a> Session<'a> {
                 tracing::warn!(session = self.id, "{lost}; resuming fails so far: {why}");
             }
         }
-        Err(gone(lost, why))
+        Err(NotResumed::Because(why))
+    }
+
+    async fn failed(&self, source: DriveError) -> SessionError {
+        self.terminate().await;
+        SessionError::Failed { session_id: self.id.clone(), source }
     }
 
     async fn terminate(&self) {
@@ -274,27 +274,14 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Attempts to have the connection again, with longer and longer pauses between them: a third of
-/// the time that it has been gone, so that coming back takes little longer than being away.
-struct Attempts {
-    began: Instant,
-    pause: Duration,
-    /// The user has been told.
-    have_failed: bool,
-}
-
-impl Attempts {
-    fn new() -> Self {
-        Self { began: now(), pause: Duration::ZERO, have_failed: false }
-    }
-
-    /// Waits until it is time for the next one; the first needs no wait.
-    async fn pause(&mut self) {
-        // Jitter, so that many clients that lost the same service do not come back at once.
-        let jitter = rand::random_range(0.5..1.0);
-        sleep(self.pause.mul_f64(jitter)).await;
-        self.pause = ((now() - self.began) / 3).clamp(FIRST_PAUSE, LAST_PAUSE);
-    }
+/// Why there is no other connection.
+enum NotResumed {
+    /// The service says that the session is over.
+    Over,
+    /// It cannot be had, or not in time.
+    Because(String),
+    /// Its address leads nowhere that a token may be sent to.
+    Failed(SessionError),
 }
 
 fn random_uuid() -> Uuid {
@@ -303,9 +290,13 @@ fn random_uuid() -> Uuid {
 
 /// The service may be gone, and the user waits.
 const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the first data channel may be refused for now. A session that has just been started has
+/// its user in front of it.
+const FIRST_CHANNEL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections in a row from which nothing came, of a session that was never heard of.
 const MAX_SILENT: u32 = 3;
 /// Less than any time after which the service closes connections that it has taken.
 const SHORT: Duration = Duration::from_secs(60);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LAST_PAUSE: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

@@ -92,6 +92,13 @@ impl<A: Application> Application for WithDataKey<'_, '_, A> {
                 self.ask(key_id, challenge);
                 Ok(())
             }
+            // The user may know whether the destination is to read.
+            Event::Unacknowledged { after } => {
+                let session = &self.session_id;
+                let seconds = after.as_secs();
+                tracing::warn!(session, "nothing was acknowledged for {seconds} s; still trying");
+                Ok(())
+            }
             event => self.application.handle_event(event, channel, now),
         }
     }

@@ -11,17 +11,22 @@
 //! An agent that wants its session encrypted has the control plane asked for a data key.
 //!
 //! The channel and the application stay as they are while WebSockets come and go, so that the
-//! byte stream goes on exactly where it was.
+//! byte stream goes on exactly where it was. In between, and behind the last one, what was received is
+//! passed on: it is acknowledged, and nobody will send it again.
 
 mod attach;
+mod attempts;
 mod control_plane;
 mod encryption;
+mod end;
+mod gap;
 mod limits;
 mod stream_address;
 
-pub use attach::{Session, SessionEnd, SessionError};
+pub use attach::Session;
 pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal, Ticket};
 pub use encryption::DataKeyRequest;
+pub use end::{SessionEnd, SessionError};
 pub use limits::Limits;
 #[cfg(fuzzing)]
 pub use stream_address::checked as checked_stream_address;

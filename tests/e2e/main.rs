@@ -17,6 +17,7 @@ mod callers_ansible;
 mod callers_cli;
 mod callers_editors;
 mod callers_ports;
+mod delivery;
 mod demo;
 mod doctor;
 mod encryption;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Channel;
 use crate::{
-    channel::{announcement, handshake::Progress, timer::Timer},
+    channel::{Role, announcement, handshake::Progress, timer::Timer},
     wire::{Header, MessageType, Packet, PayloadType, control::Flag},
 };
 
@@ -88,6 +88,16 @@ impl Channel {
     /// Whether the service has said that the session is over.
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// Whether a message is missing before others that have come.
+    pub fn has_hole(&self) -> bool {
+        self.incoming.has_hole()
+    }
+
+    /// Whether this is the agent's end.
+    pub fn is_agent(&self) -> bool {
+        !matches!(self.config.role, Role::Client)
     }
 
     /// Bytes of frames that were sent and not yet acknowledged, or wait to be sent: for streams

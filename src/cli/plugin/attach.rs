@@ -53,12 +53,15 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
         never = announce(&attended, attended.stop(), &session_id, words) => match never {},
     };
     let failure = streams.failure().map(str::to_owned);
+    let is_complete = streams.is_drained();
     // The terminal is itself again before anything is said.
     drop(streams);
     if let Some(why) = failure {
         return Err(why);
     }
+    // An exit code says nothing of output that was not written.
     let exit_code = told.lock().unwrap_or_else(PoisonError::into_inner).exit_code;
+    let exit_code = exit_code.filter(|_| is_complete);
     let end = match end {
         Ok(end) => end,
         // The command is over: what became of the connection afterwards is no matter.

@@ -116,6 +116,47 @@ async fn what_was_received_is_passed_on_after_the_end() {
     }
 }
 
+/// The service's word that the session is over is not numbered: what was sent before may be behind it,
+/// or never come.
+#[tokio::test(start_paused = true)]
+async fn the_end_waits_for_what_it_has_overtaken() {
+    const CLOSED: usize = usize::MAX;
+    for (order, hangs_up, received, is_whole, most) in [
+        (&[0, 1, CLOSED][..], false, 2, true, LAST_WORDS),
+        (&[0, CLOSED, 1], false, 2, true, LAST_WORDS),
+        (&[0, CLOSED, 1], true, 2, true, Duration::ZERO),
+        (&[0, 2, CLOSED, 1], false, 3, true, LAST_WORDS),
+        (&[0, 2, CLOSED], false, 1, false, ENDING_TIMEOUT),
+        (&[0, 2, CLOSED], true, 1, false, Duration::ZERO),
+    ] {
+        let (ours, mut theirs) = connected().await;
+        let role = Role::Agent { session: None };
+        let mut agent = Channel::new(Config::new(role, "3.3.3050.0", 0, 1), now());
+        for _ in 0..3 {
+            agent.send(PayloadType::Output, Packet::copy_from(b"line\n"), now());
+        }
+        let frames: Vec<_> = std::iter::from_fn(|| agent.poll_transmit(now())).collect();
+        for index in order {
+            match frames.get(*index) {
+                Some(frame) => theirs.send(Message::Binary(frame.clone())).await.unwrap(),
+                None => say_closed(&mut theirs, 1).await,
+            }
+        }
+        let kept_open = (!hangs_up).then_some(theirs);
+        let (began, mut counting) = (now(), Counting::default());
+        let outcome = Driver::new(ours, &mut client(), &mut counting).run().await;
+        let was_whole = match outcome {
+            Ok(Outcome::Closed { .. }) => true,
+            Ok(Outcome::Truncated { .. }) => false,
+            outcome => panic!("{order:?}: {outcome:?}"),
+        };
+        assert_eq!((counting.0, was_whole), (received, is_whole), "{order:?}");
+        let took = now() - began;
+        assert!(took <= most + CLOSE_TIMEOUT + Duration::from_millis(5), "{order:?}: {took:?}");
+        drop(kept_open);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_lost_without_a_word_may_be_had_again() {
     let (ours, theirs) = connected().await;
@@ -144,6 +185,22 @@ async fn a_client_that_has_asked_for_the_end_and_leaves_is_not_waited_for() {
     let mut slow = Slow::drained_after(Duration::from_secs(9), true);
     let outcome = Driver::new(ours, &mut agent, &mut slow).run().await.unwrap();
     assert!(matches!(outcome, Outcome::Done), "{outcome:?}");
+}
+
+/// What ends a session is its being closed; an agent's own flag says nothing to a client.
+#[tokio::test(start_paused = true)]
+async fn a_client_is_not_ended_by_a_flag() {
+    let (ours, mut theirs) = connected().await;
+    let role = Role::Agent { session: None };
+    let mut agent = Channel::new(Config::new(role, "3.3.3050.0", 0, 1), now());
+    agent.send_flag(Flag::TerminateSession, now());
+    while let Some(frame) = agent.poll_transmit(now()) {
+        theirs.send(Message::Binary(frame)).await.unwrap();
+    }
+    drop(theirs);
+    let mut counting = Counting::default();
+    let outcome = Driver::new(ours, &mut client(), &mut counting).run().await.unwrap();
+    assert!(matches!(outcome, Outcome::Disconnected(_)), "{outcome:?}");
 }
 
 /// Can be read, but not be written: the other side has gone, and has left something behind.
@@ -238,8 +295,8 @@ async fn what_comes_as_writing_fails_is_read_too() {
         tokio::time::sleep(Duration::from_millis(1500)).await;
         say_closed(&mut theirs, 1).await;
     };
-    let driver = Driver::new(ours, &mut channel, &mut counting).run();
-    let (outcome, ()) = tokio::join!(driver, service);
+    let mut driver = Driver::new(ours, &mut channel, &mut counting);
+    let (outcome, ()) = tokio::join!(driver.run(), service);
     assert!(matches!(outcome, Ok(Outcome::Closed { .. })), "{outcome:?}");
 
     // Nothing comes: then it is lost.

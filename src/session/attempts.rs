@@ -1,0 +1,49 @@
+//! When a lost connection is tried again.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::net::now;
+
+/// Attempts to have the connection again, with longer and longer pauses between them: a third of
+/// the time that it has been gone, so that coming back takes little longer than being away.
+pub(super) struct Attempts {
+    until: Instant,
+    began: Instant,
+    pause: Duration,
+    /// The user has been told.
+    pub(super) have_failed: bool,
+}
+
+impl Attempts {
+    /// As many as `limit` has room for. The first one needs no wait.
+    pub(super) fn within(limit: Duration) -> Self {
+        let began = now();
+        // Nobody waits for longer than the clock can tell.
+        let until = began.checked_add(limit).unwrap_or(began + FOR_EVER);
+        Self { until, began, pause: Duration::ZERO, have_failed: false }
+    }
+
+    /// The same, of a service that has just refused an attempt.
+    pub(super) fn after_refusal(self) -> Self {
+        Self { pause: FIRST_PAUSE, ..self }
+    }
+
+    /// Whether there is time for another one.
+    pub(super) fn may_go_on(&self) -> bool {
+        now() < self.until
+    }
+
+    /// Waits until it is time for the next one.
+    pub(super) async fn pause(&mut self) {
+        // Jitter, so that many clients that lost the same service do not come back at once.
+        let jitter = rand::random_range(0.5..1.0);
+        sleep(self.pause.mul_f64(jitter)).await;
+        self.pause = ((now() - self.began) / 3).clamp(FIRST_PAUSE, LAST_PAUSE);
+    }
+}
+
+const FOR_EVER: Duration = Duration::from_secs(1 << 32);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const LAST_PAUSE: Duration = Duration::from_secs(10);
