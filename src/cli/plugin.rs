@@ -54,7 +54,7 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
     });
     let exit_code = attached.unwrap_or_else(|why| {
         words.say(&format!("Cannot perform start session: {why}\n"));
-        None
+        Some(LOST)
     });
     // Callers take anything else for a crash: the AWS CLI would print a traceback. So a command's
     // own exit code is passed on only to those who ask for it.
@@ -72,5 +72,8 @@ pub(super) fn read(response: &str, rest: &[String]) -> Result<(), String> {
         invocation.may_be_silent();
     })
 }
+
+/// The exit code where there should be one and the session gave none, as of `ssh`.
+const LOST: i64 = 255;
 
 const INSTALLED: &str = "\nThe Session Manager plugin was installed successfully. Use the AWS CLI to start a session.\n\n";

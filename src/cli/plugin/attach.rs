@@ -9,6 +9,7 @@ use super::{
         console::{self, stdout_abandoned},
         limits, standard_streams,
     },
+    LOST,
     invocation::Invocation,
     port,
     words::Words,
@@ -24,7 +25,8 @@ use crate::{
     wire::handshake::SessionType,
 };
 
-/// Attaches to the session until it ends. Gives the exit code of its command, if it has one.
+/// Attaches to the session until it ends. Gives the exit code of its command, if it has one, or of
+/// a session that was lost.
 pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Option<i64>, String> {
     let session_id = invocation.ticket.session_id.clone();
     words.starting(&session_id);
@@ -82,7 +84,12 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
         words.exiting(&session_id);
     }
     words.ended(&session_id, &end);
-    Ok(exit_code)
+    let is_lost = match &end {
+        SessionEnd::Done => false,
+        SessionEnd::Closed { reason } => !reason.is_empty() || !is_complete,
+        SessionEnd::TimedOut => true,
+    };
+    Ok(exit_code.or(is_lost.then_some(LOST)))
 }
 
 /// What a session has told, until it is over.
