@@ -91,6 +91,9 @@ pub struct Relay<S: Socket> {
     next_keepalive: Option<Instant>,
     stall: Option<Stall>,
     traffic: Traffic,
+    /// Streams whose local side has ended, and the number below which the channel's messages must
+    /// be acknowledged before the peer has had everything of them; lowest first.
+    undelivered: VecDeque<(i64, StreamId)>,
 }
 
 /// Payload that a relay has moved, in bytes.
@@ -143,6 +146,7 @@ impl<S: Socket> Relay<S> {
             next_keepalive: None,
             stall: None,
             traffic: Traffic::default(),
+            undelivered: VecDeque::new(),
             config,
         }
     }
@@ -183,7 +187,7 @@ impl<S: Socket> Relay<S> {
     pub fn receive(&mut self, bytes: Bytes, now: Instant) -> Result<(), MuxError> {
         let taken = self.mux.handle_bytes(bytes, now);
         // At once, for what has to wait for the next input is copied.
-        self.handle_mux_events(now);
+        self.handle_mux_events();
         taken
     }
 
@@ -219,8 +223,14 @@ impl<S: Socket> Relay<S> {
         deadlines.into_iter().flatten().min()
     }
 
+    /// The connection was replaced: the time without one is no silence of the destinations.
+    pub fn handle_reconnected(&mut self, now: Instant) {
+        self.mux.handle_reconnected(now);
+    }
+
     /// Moves what can be moved both ways, up to a batch.
     pub fn poll(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> Turn {
+        self.note_delivered(channel, now);
         self.poll_receive(cx, now);
         self.keep_alive(now);
         self.upload(channel, now)
@@ -230,9 +240,9 @@ impl<S: Socket> Relay<S> {
     pub fn poll_receive(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.ready.register(cx.waker());
         self.mux.handle_timeout(now);
-        self.handle_mux_events(now);
+        self.handle_mux_events();
         while let Some(id) = self.ready.pop() {
-            self.download(id, now);
+            self.download(id);
             if self.connections.get(&id).is_some_and(|c| c.reading == Reading::Open) {
                 self.mux.mark_ready(id);
             }
@@ -250,16 +260,16 @@ impl<S: Socket> Relay<S> {
 
     // --- from the channel to sockets ---
 
-    fn handle_mux_events(&mut self, now: Instant) {
+    fn handle_mux_events(&mut self) {
         while let Some(event) = self.mux.poll_event() {
             match event {
                 Event::Opened(id) => self.notices.push_back(Notice::Opened(id)),
-                Event::Readable(id) | Event::Finished(id) => self.download(id, now),
+                Event::Readable(id) | Event::Finished(id) => self.download(id),
             }
         }
     }
 
-    fn download(&mut self, id: StreamId, now: Instant) {
+    fn download(&mut self, id: StreamId) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let waker = connection.waker.clone();
         let mut cx = Context::from_waker(&waker);
@@ -291,7 +301,7 @@ impl<S: Socket> Relay<S> {
             }
         }
         if connection.writing == Writing::Ended && connection.reading == Reading::Ended {
-            self.close(id, now);
+            self.close(id);
         }
     }
 
@@ -347,10 +357,12 @@ impl<S: Socket> Relay<S> {
                     return self.abandon(id);
                 }
                 connection.reading = Reading::Ended;
-                self.mux.finish(id, now);
                 if connection.writing == Writing::Ended {
-                    self.close(id, now);
+                    return self.close(id);
                 }
+                self.mux.finish(id);
+                self.undelivered.push_back((channel.next_sequence_number(), id));
+                self.note_delivered(channel, now);
             }
             Poll::Ready(Ok(len)) => {
                 // The agent closes both directions at once: after its FIN nobody would ever read
@@ -371,11 +383,21 @@ impl<S: Socket> Relay<S> {
         }
     }
 
+    /// Not `channel.is_drained()`: with others sending it hardly ever is.
+    fn note_delivered(&mut self, channel: &Channel, now: Instant) {
+        while let Some(&(below, id)) = self.undelivered.front()
+            && below <= channel.first_unacknowledged()
+        {
+            self.undelivered.pop_front();
+            self.mux.handle_delivered(id, now);
+        }
+    }
+
     // --- the end of a stream ---
 
     /// Both directions have ended in good order.
-    fn close(&mut self, id: StreamId, now: Instant) {
-        self.mux.finish(id, now);
+    fn close(&mut self, id: StreamId) {
+        self.mux.finish(id);
         self.remove(id);
     }
 
@@ -386,7 +408,10 @@ impl<S: Socket> Relay<S> {
     }
 
     fn remove(&mut self, id: StreamId) {
-        if self.connections.remove(&id).is_some() {
+        if let Some(connection) = self.connections.remove(&id) {
+            if connection.reading == Reading::Ended {
+                self.undelivered.retain(|(_, other)| *other != id);
+            }
             self.notices.push_back(Notice::Closed(id));
         }
     }

@@ -117,6 +117,10 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
         Ok(())
     }
 
+    fn handle_reconnected(&mut self, now: Instant) {
+        self.relay.handle_reconnected(now);
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -176,3 +180,6 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Below the multiplexer's own bound, so that further connections wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 2048;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

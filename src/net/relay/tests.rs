@@ -16,6 +16,8 @@ struct Side {
     notices: Vec<Notice>,
     /// Lengths of the payloads that were sent.
     payloads: Vec<usize>,
+    /// Whether frames toward this side are held up.
+    is_deaf: bool,
 }
 
 impl Side {
@@ -23,11 +25,12 @@ impl Side {
         let seed = u64::from(role == Role::Client);
         let channel = Channel::new(Config::new(role, "3.3.0.0", 1, seed), now);
         let (notices, payloads) = (Vec::new(), Vec::new());
-        Self { channel, relay: Relay::new(config), notices, payloads }
+        Self { channel, relay: Relay::new(config), notices, payloads, is_deaf: false }
     }
 
     fn turn(&mut self, other: &mut Self, now: Instant) {
-        while self.relay.can_receive()
+        while !self.is_deaf
+            && self.relay.can_receive()
             && let Some(frame) = other.channel.poll_transmit(now)
         {
             other.payloads.extend(data_len(&frame));
@@ -174,6 +177,80 @@ fn the_reply_to_a_half_closed_connection_arrives() {
     tunnel.turns(4);
     assert!(is_at_end(&mut program));
     assert_eq!((tunnel.client.relay.stream_count(), tunnel.agent.relay.stream_count()), (0, 0));
+}
+
+/// A tunnel to an agent that closes both directions on a FIN, as the real one does, and a
+/// connection whose program has sent its request and its end of file.
+fn half_closed(is_agent_deaf: bool) -> (Tunnel, DuplexStream, DuplexStream) {
+    let agent = RelayConfig { fin_closes_stream: true, ..RelayConfig::new(mux::Role::Server) };
+    let mut tunnel = Tunnel::with(agent);
+    let (_, mut program, target) = tunnel.connect();
+    tunnel.agent.is_deaf = is_agent_deaf;
+    write(&mut program, b"request");
+    program.shutdown().now_or_never().unwrap().unwrap();
+    tunnel.turns(4);
+    (tunnel, program, target)
+}
+
+/// The destination answers after most of the quiet time that it has.
+fn is_answered(mut tunnel: Tunnel, mut program: DuplexStream, mut target: DuplexStream) {
+    assert_eq!(read(&mut target), b"request");
+    tunnel.pass(Duration::from_millis(900));
+    write(&mut target, b"reply");
+    drop(target);
+    tunnel.turns(4);
+    assert_eq!(read(&mut program), b"reply");
+    assert!(is_at_end(&mut program));
+    tunnel.turns(4);
+    assert_eq!((tunnel.client.relay.stream_count(), tunnel.agent.relay.stream_count()), (0, 0));
+}
+
+#[test]
+fn a_request_that_is_late_is_answered_though_its_program_has_finished() {
+    let (mut tunnel, program, target) = half_closed(true);
+    for _ in 0..3 {
+        tunnel.pass(Duration::from_secs(1));
+    }
+    tunnel.agent.is_deaf = false;
+    tunnel.turns(4);
+    is_answered(tunnel, program, target);
+}
+
+#[test]
+fn the_time_without_a_connection_is_no_silence_of_the_destination() {
+    let (mut tunnel, program, target) = half_closed(false);
+    tunnel.now += Duration::from_secs(3);
+    for side in [&mut tunnel.client, &mut tunnel.agent] {
+        side.channel.handle_reconnected(tunnel.now);
+        side.relay.handle_reconnected(tunnel.now);
+    }
+    tunnel.turns(4);
+    is_answered(tunnel, program, target);
+}
+
+#[test]
+fn what_others_have_under_way_does_not_put_off_the_end() {
+    let mut tunnel = Tunnel::new();
+    let (_, mut program, mut target) = tunnel.connect();
+    let (_, mut other, _other_target) = tunnel.connect();
+    tunnel.agent.is_deaf = true;
+    write(&mut program, b"request");
+    program.shutdown().now_or_never().unwrap().unwrap();
+    tunnel.turns(1);
+    write(&mut other, &sample(PIPE));
+    tunnel.turns(1);
+    let request = tunnel.client.channel.poll_transmit(tunnel.now).unwrap();
+    tunnel.agent.channel.handle_frame(request, tunnel.now).unwrap();
+    tunnel.turns(1);
+    assert!(!tunnel.client.channel.is_drained());
+    tunnel.pass(Duration::from_secs(1));
+    tunnel.agent.is_deaf = false;
+    while let Some(channel::Event::Data { payload, .. }) = tunnel.agent.channel.poll_event() {
+        tunnel.agent.relay.receive(payload, tunnel.now).unwrap();
+    }
+    tunnel.turns(4);
+    assert_eq!(read(&mut target), b"request");
+    assert!(is_at_end(&mut target));
 }
 
 #[test]
