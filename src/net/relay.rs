@@ -4,6 +4,8 @@
 //! behind the headers' place, so what cannot be sent yet stays in the kernel. Download: slices of
 //! the WebSocket messages wait in the stream's queue and are written from there.
 
+mod crowd;
+
 use std::{
     collections::{HashMap, VecDeque},
     pin::Pin,
@@ -13,6 +15,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use tokio_util::io::poll_read_buf;
+
+use crowd::{Crowd, Verdict};
 
 use super::{ReadyList, Socket, Turn};
 use crate::{
@@ -30,7 +34,7 @@ pub struct RelayConfig {
     pub payload_len: usize,
     /// Sends no faster than this; `None` for as fast as the window allows.
     pub pace: Option<Pace>,
-    /// How long a stream may hold up all the others before it is reset.
+    /// How long streams may take next to nothing, and hold up all others, before one is reset.
     pub stall_limit: Duration,
     /// Sends the multiplexer's keepalive this often, for a peer that wants one.
     pub keepalive: Option<Duration>,
@@ -76,6 +80,13 @@ pub enum Notice {
         /// Received bytes that were thrown away with it.
         discarded: usize,
     },
+    /// This stream's socket is read so slowly that all the others wait behind it.
+    Slow(StreamId),
+    /// That is over.
+    Flowing {
+        /// How long the others had to wait.
+        after: Duration,
+    },
 }
 
 /// The streams of one session and their sockets.
@@ -89,7 +100,7 @@ pub struct Relay<S: Socket> {
     /// With pacing: when the next payload may go.
     next_payload: Option<Instant>,
     next_keepalive: Option<Instant>,
-    stall: Option<Stall>,
+    crowd: Crowd,
     traffic: Traffic,
     /// Streams whose local side has ended, and the number below which the channel's messages must
     /// be acknowledged before the peer has had everything of them; lowest first.
@@ -103,12 +114,6 @@ pub struct Traffic {
     pub sent: u64,
     /// From the channel to sockets.
     pub received: u64,
-}
-
-/// The receive budget is spent: since when nothing has moved, and how much had moved by then.
-struct Stall {
-    since: Instant,
-    received: u64,
 }
 
 struct Connection<S> {
@@ -144,7 +149,7 @@ impl<S: Socket> Relay<S> {
             notices: VecDeque::new(),
             next_payload: None,
             next_keepalive: None,
-            stall: None,
+            crowd: Crowd::new(config.mux.receive_budget, config.stall_limit),
             traffic: Traffic::default(),
             undelivered: VecDeque::new(),
             config,
@@ -218,8 +223,8 @@ impl<S: Socket> Relay<S> {
 
     /// When [`poll`](Self::poll) has something to do even if no socket wakes it.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let stall = self.stall.as_ref().map(|stall| stall.since + self.config.stall_limit);
-        let deadlines = [self.mux.poll_timeout(), self.next_payload, self.next_keepalive, stall];
+        let crowd = self.crowd.poll_timeout();
+        let deadlines = [self.mux.poll_timeout(), self.next_payload, self.next_keepalive, crowd];
         deadlines.into_iter().flatten().min()
     }
 
@@ -247,7 +252,7 @@ impl<S: Socket> Relay<S> {
                 self.mux.mark_ready(id);
             }
         }
-        self.look_for_stall(now);
+        self.look_for_crowd(now);
     }
 
     fn keep_alive(&mut self, now: Instant) {
@@ -416,33 +421,23 @@ impl<S: Socket> Relay<S> {
         }
     }
 
-    /// One stuck reader spends the budget of all: when nothing has moved for the limit, and
-    /// others wait, the one that holds most is reset.
-    fn look_for_stall(&mut self, now: Instant) {
-        if self.mux.has_room() || self.mux.stream_count() < 2 {
-            self.stall = None;
-            return;
-        }
-        let received = self.traffic.received;
-        match &self.stall {
-            Some(stall) if stall.received == received => {
-                if now < stall.since + self.config.stall_limit {
-                    return;
+    /// One slow or stuck reader spends the budget of all: the one that holds most.
+    fn look_for_crowd(&mut self, now: Instant) {
+        let (has_others, has_room) = (self.mux.stream_count() > 1, self.mux.has_room());
+        let verdict = self.crowd.look(now, has_others, has_room, self.traffic.received);
+        let fullest = verdict.and_then(|_| self.mux.fullest()).map(|(stream, _)| stream);
+        match (verdict, fullest) {
+            (Some(Verdict::Slow), Some(stream)) => self.notices.push_back(Notice::Slow(stream)),
+            (Some(Verdict::Stuck), Some(stream)) => {
+                let discarded = self.mux.queued(stream);
+                if let Some(connection) = self.connections.get(&stream) {
+                    connection.socket.reset_on_close();
                 }
+                self.notices.push_back(Notice::Stalled { stream, discarded });
+                self.abandon(stream);
             }
-            _ => {
-                self.stall = Some(Stall { since: now, received });
-                return;
-            }
-        }
-        self.stall = None;
-        if let Some((stream, _charge)) = self.mux.fullest() {
-            let discarded = self.mux.queued(stream);
-            if let Some(connection) = self.connections.get(&stream) {
-                connection.socket.reset_on_close();
-            }
-            self.notices.push_back(Notice::Stalled { stream, discarded });
-            self.abandon(stream);
+            (Some(Verdict::Over(after)), _) => self.notices.push_back(Notice::Flowing { after }),
+            _ => {}
         }
     }
 }

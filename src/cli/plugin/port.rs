@@ -87,6 +87,8 @@ pub(super) fn observer(
             words.say("\nConnection to destination port failed, check SSM Agent logs.\n");
         }
         ForwardEvent::Stalled { .. }
+        | ForwardEvent::Slow(_)
+        | ForwardEvent::Flowing { .. }
         | ForwardEvent::NotAccepted(_)
         | ForwardEvent::CutOff { .. } => {
             tracing::warn!("{event:?}");
