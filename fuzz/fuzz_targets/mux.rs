@@ -108,14 +108,17 @@ impl Bench {
                     self.told.insert(id, 1);
                 }
             }
-            7 => self.mux.finish(id, self.now),
+            7 => self.mux.finish(id),
             8 => self.mux.reset(id),
             9 => self.mux.consume(id, usize::from(script.byte()) * 16),
             10 => {
                 self.now += script.time();
                 self.mux.handle_timeout(self.now);
             }
-            11 => self.mux.mark_ready(id),
+            11 => {
+                self.mux.mark_ready(id);
+                self.mux.handle_delivered(id, self.now);
+            }
             12 => {
                 let turn = self.mux.next_turn();
                 assert!(
@@ -125,7 +128,10 @@ impl Bench {
                 );
             }
             13 => while self.mux.poll_control().is_some() {},
-            14 => self.mux.send_keepalive(),
+            14 => {
+                self.mux.send_keepalive();
+                self.mux.handle_reconnected(self.now);
+            }
             _ => self.mux.fullest().map(|(id, _)| self.mux.reset(id)).unwrap_or_default(),
         }
     }

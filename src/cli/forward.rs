@@ -196,8 +196,16 @@ impl Report {
                 ));
             }
             ForwardEvent::Stalled { discarded } => output.warn(&format!(
-                "a connection to {destination} was not read for a minute and held up the others; \
+                "a connection to {destination} was hardly read for a minute and held up the others; \
                  it was reset, with {discarded} bytes not delivered"
+            )),
+            ForwardEvent::Slow(peer) => output.warn(&format!(
+                "{peer} reads slowly what comes from {destination}, and the other connections \
+                 wait behind it; a forward of its own would keep them apart"
+            )),
+            ForwardEvent::Flowing { after } => output.warn(&format!(
+                "connections to {destination} are no longer held up by a slow one, after {} s",
+                after.as_secs()
             )),
             ForwardEvent::NotAccepted(why) => {
                 let Some(times) = self.not_accepted.tell(now()) else { return };

@@ -33,7 +33,9 @@
 //!
 //! In TCP one direction may end while the other goes on. The real agent closes the whole stream
 //! when it sees a FIN (measured), so a FIN sent at the local end of file loses the reply.
-//! [`Mux::finish`] therefore holds the FIN back until the peer's FIN or a time of silence.
+//! [`Mux::finish`] therefore holds the FIN back until the peer's FIN or a time of silence, which
+//! counts from when the peer has had everything and can be heard: the owner tells it
+//! ([`Mux::handle_delivered`], [`Mux::handle_reconnected`]).
 //!
 //! # Bounds
 //!

@@ -254,9 +254,10 @@ impl Mux {
     ///
     /// The FIN is queued at once if the peer's has come or [`Config::half_close_linger`] is zero.
     /// Else it is held back, until the peer's comes or until nothing has arrived on the stream
-    /// for that long, because the real agent closes both directions when it sees it. While the
-    /// receive budget is spent the silence is our own, and the time begins anew.
-    pub fn finish(&mut self, id: StreamId, now: Instant) {
+    /// for that long, because the real agent closes both directions when it sees it. The time
+    /// counts from [`handle_delivered`](Mux::handle_delivered). While the receive budget is spent
+    /// the silence is our own, and the time begins anew.
+    pub fn finish(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
@@ -269,8 +270,25 @@ impl Mux {
         if stream.peer_finished || self.config.half_close_linger.is_zero() {
             self.close_outbound(id);
         } else {
+            stream.outbound = Outbound::Held { quiet_since: None, wake: None };
+        }
+    }
+
+    /// All that was sent on a finished stream has reached the peer: from now on silence is the
+    /// peer's. A peer that still waits for the request cannot have answered it. Of no effect on a
+    /// stream whose FIN is not held, or that has been delivered before.
+    pub fn handle_delivered(&mut self, id: StreamId, now: Instant) {
+        if let Some(stream) = self.streams.get(&id)
+            && matches!(stream.outbound, Outbound::Held { quiet_since: None, .. })
+        {
             self.hold_fin(id, now);
         }
+    }
+
+    /// The carrier was replaced: the peer could not be heard for a while, and is given the whole
+    /// time anew.
+    pub fn handle_reconnected(&mut self, now: Instant) {
+        self.streams.values_mut().for_each(|stream| stream.heard(now));
     }
 
     /// Abandons a stream. What is queued is thrown away and later frames are skipped; the peer
@@ -302,7 +320,7 @@ impl Mux {
             let Some(stream) = self.streams.get(&id) else {
                 continue;
             };
-            let Outbound::Held { quiet_since, .. } = stream.outbound else {
+            let Outbound::Held { quiet_since: Some(quiet_since), .. } = stream.outbound else {
                 continue;
             };
             if !self.has_room() {
@@ -390,7 +408,7 @@ impl Mux {
     fn hold_fin(&mut self, id: StreamId, quiet_since: Instant) {
         let wake = quiet_since.checked_add(self.config.half_close_linger);
         if let Some(stream) = self.streams.get_mut(&id) {
-            stream.outbound = Outbound::Held { quiet_since, wake };
+            stream.outbound = Outbound::Held { quiet_since: Some(quiet_since), wake };
             self.wakes.extend(wake.map(|wake| (wake, id)));
         }
     }

@@ -43,6 +43,12 @@ enum Step {
         end: usize,
         stream: usize,
     },
+    /// All that an end has sent so far is known to have arrived.
+    Acknowledge {
+        end: usize,
+    },
+    /// Nothing could be heard of the other end for so many milliseconds.
+    Reconnect(u64),
     Wait(u64),
 }
 
@@ -58,7 +64,9 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (end.clone(), 1..30_000usize).prop_map(|(end, len)| Step::Receive { end, len }),
         8 => (end.clone(), stream.clone(), 1..20_000usize)
             .prop_map(|(end, stream, len)| Step::Deliver { end, stream, len }),
-        2 => (end, stream).prop_map(|(end, stream)| Step::Finish { end, stream }),
+        2 => (end.clone(), stream).prop_map(|(end, stream)| Step::Finish { end, stream }),
+        2 => end.prop_map(|end| Step::Acknowledge { end }),
+        1 => (0..5_000u64).prop_map(Step::Reconnect),
         1 => (0..2_000u64).prop_map(Step::Wait),
     ]
 }
@@ -71,6 +79,8 @@ struct End {
     sockets: BTreeMap<StreamId, Socket>,
     /// For each stream that waits for a turn, how many others may still come first.
     turns: BTreeMap<StreamId, usize>,
+    /// Control frames that were taken and not sent yet.
+    control: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -82,10 +92,13 @@ struct Socket {
     ended: bool,
     finish: bool,
     told_finish: bool,
+    /// Since when the other end has had everything and could be heard.
+    delivered: Option<Instant>,
 }
 
 struct Pair {
     ends: [End; 2],
+    linger: Duration,
     now: Instant,
 }
 
@@ -100,8 +113,9 @@ impl Pair {
             carrier: VecDeque::new(),
             sockets: BTreeMap::new(),
             turns: BTreeMap::new(),
+            control: Vec::new(),
         };
-        Pair { ends: [end(Role::Client), end(Role::Server)], now: Instant::now() }
+        Pair { ends: [end(Role::Client), end(Role::Server)], linger, now: Instant::now() }
     }
 
     fn run(&mut self, step: Step) {
@@ -122,13 +136,20 @@ impl Pair {
             Step::Finish { end, stream } => {
                 if let Some(id) = self.ends[end].pick(stream) {
                     self.ends[end].socket(id).finish = true;
-                    self.ends[end].finish_what_is_sent(self.now);
+                    self.ends[end].finish_what_is_sent();
+                }
+            }
+            Step::Acknowledge { end } => self.ends[end].acknowledge(self.now),
+            Step::Reconnect(milliseconds) => {
+                self.now += Duration::from_millis(milliseconds);
+                for end in &mut self.ends {
+                    end.reconnect(self.now);
                 }
             }
             Step::Wait(milliseconds) => {
                 self.now += Duration::from_millis(milliseconds);
                 for end in &mut self.ends {
-                    end.mux.handle_timeout(self.now);
+                    end.handle_timeout(self.linger, self.now);
                 }
             }
         }
@@ -136,7 +157,7 @@ impl Pair {
 
     fn send(&mut self, from: usize, frames: usize, frame_len: usize) {
         let end = &mut self.ends[from];
-        let mut bytes: Vec<u8> = Vec::new();
+        let mut bytes = std::mem::take(&mut end.control);
         for _ in 0..=frames {
             while let Some(control) = end.mux.poll_control() {
                 bytes.extend(control);
@@ -146,7 +167,7 @@ impl Pair {
                 bytes.extend((offset..offset + len).map(|at| pattern(id, from, at)));
             }
         }
-        end.finish_what_is_sent(self.now);
+        end.finish_what_is_sent();
         self.ends[1 - from].carrier.extend(bytes);
     }
 
@@ -162,8 +183,9 @@ impl Pair {
                 return;
             }
             for end in 0..2 {
-                self.ends[end].finish_what_is_sent(self.now);
+                self.ends[end].finish_what_is_sent();
                 self.send(end, 20, 5_000);
+                self.ends[end].acknowledge(self.now);
                 self.ends[end].receive(3_000, self.now);
                 for id in self.ends[end].sockets.keys().copied().collect::<Vec<_>>() {
                     self.ends[end].deliver(id, 7_000, 1 - end);
@@ -222,12 +244,40 @@ impl End {
         Some((id, offset, len))
     }
 
-    fn finish_what_is_sent(&mut self, now: Instant) {
+    fn finish_what_is_sent(&mut self) {
         for (id, socket) in &mut self.sockets {
             if socket.finish && !socket.told_finish && socket.to_send == 0 {
                 socket.told_finish = true;
-                self.mux.finish(*id, now);
+                self.mux.finish(*id);
             }
+        }
+    }
+
+    fn acknowledge(&mut self, now: Instant) {
+        for (id, socket) in &mut self.sockets {
+            if socket.told_finish {
+                self.mux.handle_delivered(*id, now);
+                socket.delivered.get_or_insert(now);
+            }
+        }
+    }
+
+    fn reconnect(&mut self, now: Instant) {
+        self.mux.handle_reconnected(now);
+        for socket in self.sockets.values_mut() {
+            socket.delivered = socket.delivered.map(|_| now);
+        }
+    }
+
+    /// What time alone lets go are FINs of streams whose other end was silent for long enough.
+    fn handle_timeout(&mut self, linger: Duration, now: Instant) {
+        self.control.extend(std::iter::from_fn(|| self.mux.poll_control()).flatten());
+        self.mux.handle_timeout(now);
+        while let Some(fin) = self.mux.poll_control() {
+            let id = StreamId(u32::from_le_bytes([fin[4], fin[5], fin[6], fin[7]]));
+            let since = self.socket(id).delivered.expect("the other end has had everything");
+            assert!(fin[1] == 1 && now - since >= linger, "too soon");
+            self.control.extend(fin);
         }
     }
 
@@ -279,6 +329,7 @@ impl End {
 
     fn is_quiet(&self) -> bool {
         self.carrier.is_empty()
+            && self.control.is_empty()
             && !self.mux.has_control()
             && self.mux.stream_count() == 0
             && self.sockets.values().all(|socket| socket.to_send == 0)
@@ -322,7 +373,7 @@ proptest! {
     #[test]
     fn nothing_from_outside_panics(
         server in any::<bool>(),
-        inputs in prop::collection::vec((noise(), 0..6u8, 0..8u32), 0..60),
+        inputs in prop::collection::vec((noise(), 0..8u8, 0..8u32), 0..60),
     ) {
         let mut mux = Mux::new(Config {
             max_streams: 4,
@@ -338,9 +389,11 @@ proptest! {
             match call {
                 0 => drop(mux.open()),
                 1 => mux.consume(id, 5),
-                2 => mux.finish(id, now),
+                2 => mux.finish(id),
                 3 => mux.reset(id),
                 4 => mux.handle_timeout(now),
+                5 => mux.handle_delivered(id, now),
+                6 => mux.handle_reconnected(now),
                 _ => mux.mark_ready(id),
             }
             while let Some(event) = mux.poll_event() {

@@ -31,8 +31,8 @@ pub(super) enum Outbound {
     Open,
     /// The local side is at its end, our FIN is held back.
     Held {
-        /// Since when nothing has arrived.
-        quiet_since: Instant,
+        /// Since when nothing has arrived; none while the peer has not had everything.
+        quiet_since: Option<Instant>,
         /// When to look at it again; none when the linger is too long to be expressed. Arrivals
         /// do not move it, so that a frame costs no timer: it is looked at too early, and set
         /// anew.
@@ -70,7 +70,7 @@ impl Stream {
 
     /// Something has arrived at `now`.
     pub(super) fn heard(&mut self, now: Instant) {
-        if let Outbound::Held { quiet_since, .. } = &mut self.outbound {
+        if let Outbound::Held { quiet_since: Some(quiet_since), .. } = &mut self.outbound {
             *quiet_since = now;
         }
     }

@@ -57,6 +57,12 @@ fn feed_at(mux: &mut Mux, frames: &[Vec<u8>], now: Instant) {
     mux.handle_bytes(Bytes::from(frames.concat()), now).unwrap();
 }
 
+/// The local end of file, at a time when all before it has reached the peer.
+fn finish_delivered(mux: &mut Mux, id: StreamId, now: Instant) {
+    mux.finish(id);
+    mux.handle_delivered(id, now);
+}
+
 fn events(mux: &mut Mux) -> Vec<Event> {
     std::iter::from_fn(|| mux.poll_event()).collect()
 }
@@ -231,7 +237,7 @@ fn data_follows_the_syn_and_precedes_the_fin() {
     assert_eq!(mux.data_header(id, 1), Err(MuxError::SynNotSent(id)));
     assert_eq!(control(&mut mux), [syn(id)]);
     assert!(mux.data_header(id, 1).is_ok());
-    mux.finish(id, start());
+    mux.finish(id);
     assert_eq!(mux.data_header(id, 1), Err(MuxError::SendingEnded(id)));
     mux.reset(id);
     assert_eq!(mux.data_header(id, 1), Err(MuxError::UnknownStream(id)));
@@ -270,7 +276,7 @@ fn turns_go_round() {
     mux.mark_ready(a);
     assert_eq!(mux.next_turn(), Some(b));
     mux.mark_ready(b);
-    mux.finish(a, start());
+    mux.finish(a);
     mux.mark_ready(a);
     assert_eq!(mux.next_turn(), Some(c));
     assert_eq!(mux.next_turn(), Some(b));
@@ -300,8 +306,8 @@ fn the_budget_counts_bytes_and_slices() {
 fn a_held_fin_goes_after_silence() {
     let mut mux = client_with_stream();
     let t0 = start();
-    mux.finish(A, t0);
-    mux.finish(A, t0 + LINGER);
+    finish_delivered(&mut mux, A, t0);
+    finish_delivered(&mut mux, A, t0 + LINGER);
     assert_eq!(mux.poll_timeout(), Some(t0 + LINGER));
     mux.handle_timeout(t0 + LINGER - Duration::from_millis(1));
     assert!(!mux.has_control());
@@ -315,7 +321,7 @@ fn a_held_fin_goes_after_silence() {
 fn every_arrival_holds_the_fin_longer() {
     let mut mux = client_with_stream();
     let t0 = start();
-    mux.finish(A, t0);
+    finish_delivered(&mut mux, A, t0);
     let arrival = t0 + Duration::from_millis(700);
     feed_at(&mut mux, &[psh(A, b"reply")], arrival);
     mux.handle_timeout(t0 + LINGER);
@@ -326,12 +332,52 @@ fn every_arrival_holds_the_fin_longer() {
 }
 
 #[test]
-fn the_peers_fin_releases_the_held_one() {
+fn silence_before_the_peer_has_had_everything_does_not_count() {
     let mut mux = client_with_stream();
-    mux.finish(A, start());
-    feed(&mut mux, &[psh(A, b"reply"), fin(A)]);
-    assert_eq!(control(&mut mux), [fin(A)]);
+    let t0 = start();
+    mux.finish(A);
     assert_eq!(mux.poll_timeout(), None);
+    feed_at(&mut mux, &[psh(A, b"a greeting, not the reply")], t0 + LINGER);
+    mux.handle_timeout(t0 + 5 * LINGER);
+    assert!(!mux.has_control());
+    let delivered = t0 + 6 * LINGER;
+    mux.handle_delivered(A, delivered);
+    // Said twice, it is the first time that counts.
+    mux.handle_delivered(A, delivered + LINGER / 2);
+    mux.handle_timeout(delivered + LINGER - Duration::from_millis(1));
+    assert!(!mux.has_control());
+    mux.handle_timeout(delivered + LINGER);
+    assert_eq!(control(&mut mux), [fin(A)]);
+}
+
+#[test]
+fn the_time_without_a_carrier_is_no_silence_of_the_peer() {
+    let mut mux = client_with_stream();
+    let t0 = start();
+    finish_delivered(&mut mux, A, t0);
+    let back = t0 + 3 * LINGER;
+    mux.handle_reconnected(back);
+    mux.handle_timeout(back);
+    assert!(!mux.has_control());
+    assert_eq!(mux.poll_timeout(), Some(back + LINGER));
+    mux.handle_timeout(back + LINGER);
+    assert_eq!(control(&mut mux), [fin(A)]);
+    mux.handle_reconnected(back + 2 * LINGER);
+    assert_eq!(mux.poll_timeout(), None, "nothing is held any more");
+}
+
+#[test]
+fn the_peers_fin_releases_the_held_one() {
+    for is_delivered in [false, true] {
+        let mut mux = client_with_stream();
+        mux.finish(A);
+        if is_delivered {
+            mux.handle_delivered(A, start());
+        }
+        feed(&mut mux, &[psh(A, b"reply"), fin(A)]);
+        assert_eq!(control(&mut mux), [fin(A)]);
+        assert_eq!(mux.poll_timeout(), None);
+    }
 }
 
 #[test]
@@ -344,7 +390,7 @@ fn silence_of_our_own_making_does_not_count() {
     mux.open().unwrap();
     control(&mut mux);
     feed_at(&mut mux, &[psh(B, b"a reader that does not read")], t0);
-    mux.finish(A, t0);
+    finish_delivered(&mut mux, A, t0);
     mux.handle_timeout(t0 + LINGER);
     assert!(!mux.has_control());
     mux.consume(B, usize::MAX);
@@ -357,12 +403,12 @@ fn silence_of_our_own_making_does_not_count() {
 fn no_fin_is_held_without_a_reason() {
     let mut mux = client_with_stream();
     feed(&mut mux, &[fin(A)]);
-    mux.finish(A, start());
+    mux.finish(A);
     assert_eq!(control(&mut mux), [fin(A)]);
 
     let mut mux = server();
     feed(&mut mux, &[syn(A)]);
-    mux.finish(A, start());
+    mux.finish(A);
     assert_eq!(control(&mut mux), [fin(A)]);
 }
 
@@ -373,7 +419,7 @@ fn an_endless_linger_waits_for_the_peer() {
     let mut mux = Mux::new(config);
     mux.open().unwrap();
     control(&mut mux);
-    mux.finish(A, start());
+    finish_delivered(&mut mux, A, start());
     assert_eq!(mux.poll_timeout(), None);
     feed(&mut mux, &[fin(A)]);
     assert_eq!(control(&mut mux), [fin(A)]);
@@ -383,7 +429,7 @@ fn an_endless_linger_waits_for_the_peer() {
 fn a_stream_is_forgotten_when_both_ends_are_done_and_told() {
     let mut mux = server();
     feed(&mut mux, &[syn(A), psh(A, b"x"), fin(A)]);
-    mux.finish(A, start());
+    mux.finish(A);
     events(&mut mux);
     assert!(mux.contains(A), "a byte is still to be delivered");
     mux.consume(A, 1);
@@ -391,7 +437,7 @@ fn a_stream_is_forgotten_when_both_ends_are_done_and_told() {
 
     feed(&mut mux, &[syn(B)]);
     events(&mut mux);
-    mux.finish(B, start());
+    mux.finish(B);
     feed(&mut mux, &[fin(B)]);
     assert!(mux.contains(B), "the owner has not heard of the end");
     assert_eq!(events(&mut mux), [Event::Finished(B)]);
@@ -407,7 +453,7 @@ fn a_reset_leaves_nothing_behind() {
     let mut mux = client_with_stream();
     feed(&mut mux, &[psh(A, b"thrown away")]);
     mux.mark_ready(A);
-    mux.finish(A, start());
+    mux.finish(A);
     mux.reset(A);
     assert_eq!(control(&mut mux), [fin(A)]);
     feed(&mut mux, &[psh(A, b"late"), fin(A)]);
@@ -436,7 +482,7 @@ fn the_peer_never_hears_of_a_stream_reset_before_its_syn_went() {
     config.half_close_linger = Duration::ZERO;
     let mut mux = Mux::new(config);
     let id = mux.open().unwrap();
-    mux.finish(id, start());
+    mux.finish(id);
     mux.reset(id);
     assert!(!mux.has_control());
 }

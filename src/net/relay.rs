@@ -4,6 +4,8 @@
 //! behind the headers' place, so what cannot be sent yet stays in the kernel. Download: slices of
 //! the WebSocket messages wait in the stream's queue and are written from there.
 
+mod crowd;
+
 use std::{
     collections::{HashMap, VecDeque},
     pin::Pin,
@@ -13,6 +15,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use tokio_util::io::poll_read_buf;
+
+use crowd::{Crowd, Verdict};
 
 use super::{ReadyList, Socket, Turn};
 use crate::{
@@ -30,7 +34,7 @@ pub struct RelayConfig {
     pub payload_len: usize,
     /// Sends no faster than this; `None` for as fast as the window allows.
     pub pace: Option<Pace>,
-    /// How long a stream may hold up all the others before it is reset.
+    /// How long streams may take next to nothing, and hold up all others, before one is reset.
     pub stall_limit: Duration,
     /// Sends the multiplexer's keepalive this often, for a peer that wants one.
     pub keepalive: Option<Duration>,
@@ -76,6 +80,13 @@ pub enum Notice {
         /// Received bytes that were thrown away with it.
         discarded: usize,
     },
+    /// This stream's socket is read so slowly that all the others wait behind it.
+    Slow(StreamId),
+    /// That is over.
+    Flowing {
+        /// How long the others had to wait.
+        after: Duration,
+    },
 }
 
 /// The streams of one session and their sockets.
@@ -89,8 +100,11 @@ pub struct Relay<S: Socket> {
     /// With pacing: when the next payload may go.
     next_payload: Option<Instant>,
     next_keepalive: Option<Instant>,
-    stall: Option<Stall>,
+    crowd: Crowd,
     traffic: Traffic,
+    /// Streams whose local side has ended, and the number below which the channel's messages must
+    /// be acknowledged before the peer has had everything of them; lowest first.
+    undelivered: VecDeque<(i64, StreamId)>,
 }
 
 /// Payload that a relay has moved, in bytes.
@@ -100,12 +114,6 @@ pub struct Traffic {
     pub sent: u64,
     /// From the channel to sockets.
     pub received: u64,
-}
-
-/// The receive budget is spent: since when nothing has moved, and how much had moved by then.
-struct Stall {
-    since: Instant,
-    received: u64,
 }
 
 struct Connection<S> {
@@ -141,8 +149,9 @@ impl<S: Socket> Relay<S> {
             notices: VecDeque::new(),
             next_payload: None,
             next_keepalive: None,
-            stall: None,
+            crowd: Crowd::new(config.mux.receive_budget, config.stall_limit),
             traffic: Traffic::default(),
+            undelivered: VecDeque::new(),
             config,
         }
     }
@@ -183,7 +192,7 @@ impl<S: Socket> Relay<S> {
     pub fn receive(&mut self, bytes: Bytes, now: Instant) -> Result<(), MuxError> {
         let taken = self.mux.handle_bytes(bytes, now);
         // At once, for what has to wait for the next input is copied.
-        self.handle_mux_events(now);
+        self.handle_mux_events();
         taken
     }
 
@@ -214,13 +223,19 @@ impl<S: Socket> Relay<S> {
 
     /// When [`poll`](Self::poll) has something to do even if no socket wakes it.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let stall = self.stall.as_ref().map(|stall| stall.since + self.config.stall_limit);
-        let deadlines = [self.mux.poll_timeout(), self.next_payload, self.next_keepalive, stall];
+        let crowd = self.crowd.poll_timeout();
+        let deadlines = [self.mux.poll_timeout(), self.next_payload, self.next_keepalive, crowd];
         deadlines.into_iter().flatten().min()
+    }
+
+    /// The connection was replaced: the time without one is no silence of the destinations.
+    pub fn handle_reconnected(&mut self, now: Instant) {
+        self.mux.handle_reconnected(now);
     }
 
     /// Moves what can be moved both ways, up to a batch.
     pub fn poll(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> Turn {
+        self.note_delivered(channel, now);
         self.poll_receive(cx, now);
         self.keep_alive(now);
         self.upload(channel, now)
@@ -230,14 +245,14 @@ impl<S: Socket> Relay<S> {
     pub fn poll_receive(&mut self, cx: &mut Context<'_>, now: Instant) {
         self.ready.register(cx.waker());
         self.mux.handle_timeout(now);
-        self.handle_mux_events(now);
+        self.handle_mux_events();
         while let Some(id) = self.ready.pop() {
-            self.download(id, now);
+            self.download(id);
             if self.connections.get(&id).is_some_and(|c| c.reading == Reading::Open) {
                 self.mux.mark_ready(id);
             }
         }
-        self.look_for_stall(now);
+        self.look_for_crowd(now);
     }
 
     fn keep_alive(&mut self, now: Instant) {
@@ -250,16 +265,16 @@ impl<S: Socket> Relay<S> {
 
     // --- from the channel to sockets ---
 
-    fn handle_mux_events(&mut self, now: Instant) {
+    fn handle_mux_events(&mut self) {
         while let Some(event) = self.mux.poll_event() {
             match event {
                 Event::Opened(id) => self.notices.push_back(Notice::Opened(id)),
-                Event::Readable(id) | Event::Finished(id) => self.download(id, now),
+                Event::Readable(id) | Event::Finished(id) => self.download(id),
             }
         }
     }
 
-    fn download(&mut self, id: StreamId, now: Instant) {
+    fn download(&mut self, id: StreamId) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let waker = connection.waker.clone();
         let mut cx = Context::from_waker(&waker);
@@ -291,7 +306,7 @@ impl<S: Socket> Relay<S> {
             }
         }
         if connection.writing == Writing::Ended && connection.reading == Reading::Ended {
-            self.close(id, now);
+            self.close(id);
         }
     }
 
@@ -347,10 +362,12 @@ impl<S: Socket> Relay<S> {
                     return self.abandon(id);
                 }
                 connection.reading = Reading::Ended;
-                self.mux.finish(id, now);
                 if connection.writing == Writing::Ended {
-                    self.close(id, now);
+                    return self.close(id);
                 }
+                self.mux.finish(id);
+                self.undelivered.push_back((channel.next_sequence_number(), id));
+                self.note_delivered(channel, now);
             }
             Poll::Ready(Ok(len)) => {
                 // The agent closes both directions at once: after its FIN nobody would ever read
@@ -371,11 +388,21 @@ impl<S: Socket> Relay<S> {
         }
     }
 
+    /// Not `channel.is_drained()`: with others sending it hardly ever is.
+    fn note_delivered(&mut self, channel: &Channel, now: Instant) {
+        while let Some(&(below, id)) = self.undelivered.front()
+            && below <= channel.first_unacknowledged()
+        {
+            self.undelivered.pop_front();
+            self.mux.handle_delivered(id, now);
+        }
+    }
+
     // --- the end of a stream ---
 
     /// Both directions have ended in good order.
-    fn close(&mut self, id: StreamId, now: Instant) {
-        self.mux.finish(id, now);
+    fn close(&mut self, id: StreamId) {
+        self.mux.finish(id);
         self.remove(id);
     }
 
@@ -386,38 +413,31 @@ impl<S: Socket> Relay<S> {
     }
 
     fn remove(&mut self, id: StreamId) {
-        if self.connections.remove(&id).is_some() {
+        if let Some(connection) = self.connections.remove(&id) {
+            if connection.reading == Reading::Ended {
+                self.undelivered.retain(|(_, other)| *other != id);
+            }
             self.notices.push_back(Notice::Closed(id));
         }
     }
 
-    /// One stuck reader spends the budget of all: when nothing has moved for the limit, and
-    /// others wait, the one that holds most is reset.
-    fn look_for_stall(&mut self, now: Instant) {
-        if self.mux.has_room() || self.mux.stream_count() < 2 {
-            self.stall = None;
-            return;
-        }
-        let received = self.traffic.received;
-        match &self.stall {
-            Some(stall) if stall.received == received => {
-                if now < stall.since + self.config.stall_limit {
-                    return;
+    /// One slow or stuck reader spends the budget of all: the one that holds most.
+    fn look_for_crowd(&mut self, now: Instant) {
+        let (has_others, has_room) = (self.mux.stream_count() > 1, self.mux.has_room());
+        let verdict = self.crowd.look(now, has_others, has_room, self.traffic.received);
+        let fullest = verdict.and_then(|_| self.mux.fullest()).map(|(stream, _)| stream);
+        match (verdict, fullest) {
+            (Some(Verdict::Slow), Some(stream)) => self.notices.push_back(Notice::Slow(stream)),
+            (Some(Verdict::Stuck), Some(stream)) => {
+                let discarded = self.mux.queued(stream);
+                if let Some(connection) = self.connections.get(&stream) {
+                    connection.socket.reset_on_close();
                 }
+                self.notices.push_back(Notice::Stalled { stream, discarded });
+                self.abandon(stream);
             }
-            _ => {
-                self.stall = Some(Stall { since: now, received });
-                return;
-            }
-        }
-        self.stall = None;
-        if let Some((stream, _charge)) = self.mux.fullest() {
-            let discarded = self.mux.queued(stream);
-            if let Some(connection) = self.connections.get(&stream) {
-                connection.socket.reset_on_close();
-            }
-            self.notices.push_back(Notice::Stalled { stream, discarded });
-            self.abandon(stream);
+            (Some(Verdict::Over(after)), _) => self.notices.push_back(Notice::Flowing { after }),
+            _ => {}
         }
     }
 }

@@ -21,12 +21,40 @@ impl Socket for TcpStream {
 
 impl Socket for tokio::io::DuplexStream {}
 
-/// A Unix socket has no reset.
+/// A Unix socket has no reset: its program reads what was delivered, and then an end of file.
+/// Linux alone makes that ECONNRESET, if something that the program has written is still unread.
 #[cfg(unix)]
 impl Socket for tokio::net::UnixStream {}
 
 impl Socket for Box<dyn Socket> {
     fn reset_on_close(&self) {
         (**self).reset_on_close();
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::io::ErrorKind;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_unix_socket_that_is_cut_off_tells_so_only_if_something_was_unread() {
+        for is_unread in [true, false] {
+            let (mut program, mut socket) = tokio::net::UnixStream::pair().unwrap();
+            socket.write_all(b"half of").await.unwrap();
+            if is_unread {
+                program.write_all(b"unread").await.unwrap();
+            }
+            socket.reset_on_close();
+            drop(socket);
+            let mut received = Vec::new();
+            let end = program.read_to_end(&mut received).await.map_err(|error| error.kind());
+            assert_eq!(received, b"half of");
+            let expected = if is_unread { Err(ErrorKind::ConnectionReset) } else { Ok(7) };
+            assert_eq!(end, expected);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::BorrowMut,
+    collections::HashMap,
     io,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -10,7 +11,7 @@ use std::{
 use super::{Listeners, Peer, Stop};
 use crate::{
     channel::{Channel, Event, Ready},
-    mux::Role,
+    mux::{Role, StreamId},
     net::{Application, Notice, Relay, RelayConfig, Socket, Traffic, Turn},
     wire::{PayloadType, Version, control::Flag},
 };
@@ -20,6 +21,8 @@ use crate::{
 pub struct Forward<L, F: FnMut(ForwardEvent)> {
     listeners: L,
     relay: Relay<Box<dyn Socket>>,
+    /// Whose the open streams are.
+    peers: HashMap<StreamId, Peer>,
     observer: F,
     stop: Stop,
     is_over: bool,
@@ -39,6 +42,13 @@ pub enum ForwardEvent {
         /// Bytes that had been received for it.
         discarded: usize,
     },
+    /// What comes for this connection is read so slowly that all the others wait behind it.
+    Slow(Peer),
+    /// That is over.
+    Flowing {
+        /// How long the others had to wait.
+        after: Duration,
+    },
     /// A connection could not be taken.
     NotAccepted(String),
     /// The session is gone, and with it connections that were open; never none.
@@ -57,6 +67,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
         Self {
             listeners,
             relay: Relay::new(config),
+            peers: HashMap::new(),
             observer,
             stop,
             is_over: false,
@@ -84,7 +95,10 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
     fn take(&mut self, socket: Box<dyn Socket>, peer: Peer) {
         let opened = self.relay.open(socket).map_err(io::Error::other);
         (self.observer)(match opened {
-            Ok(_) => ForwardEvent::Accepted(peer),
+            Ok(id) => {
+                self.peers.insert(id, peer.clone());
+                ForwardEvent::Accepted(peer)
+            }
             Err(error) => ForwardEvent::NotAccepted(error.to_string()),
         });
     }
@@ -117,6 +131,10 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
         Ok(())
     }
 
+    fn handle_reconnected(&mut self, now: Instant) {
+        self.relay.handle_reconnected(now);
+    }
+
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -143,8 +161,17 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
                 Notice::Stalled { discarded, .. } => {
                     (self.observer)(ForwardEvent::Stalled { discarded });
                 }
+                Notice::Slow(id) => {
+                    if let Some(peer) = self.peers.get(&id) {
+                        (self.observer)(ForwardEvent::Slow(peer.clone()));
+                    }
+                }
+                Notice::Flowing { after } => (self.observer)(ForwardEvent::Flowing { after }),
+                Notice::Closed(id) => {
+                    self.peers.remove(&id);
+                }
                 // An agent does not open streams; the multiplexer has refused this one.
-                Notice::Opened(_) | Notice::Closed(_) => {}
+                Notice::Opened(_) => {}
             }
         }
         Ok(turn)
@@ -176,3 +203,6 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Below the multiplexer's own bound, so that further connections wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 2048;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+mod tests;

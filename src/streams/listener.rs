@@ -47,7 +47,9 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.poll_accept(cx).map(|accepted| {
                 let (socket, peer) = accepted?;
-                socket.set_nodelay(true)?;
+                // A connection that has gone again already is no failure of the listener: its
+                // stream finds out. (macOS says EINVAL here.)
+                let _ = socket.set_nodelay(true);
                 Ok((Box::new(socket) as Box<dyn Socket>, Peer::Tcp(peer)))
             }),
             #[cfg(unix)]

@@ -1,12 +1,10 @@
 //! What was received reaches a slow reader, however its session ends.
 
-use std::{
-    io::Read,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{process::Stdio, time::Duration};
 
-use super::{raw_frame::*, raw_gateway::*};
+use tokio::{io::AsyncReadExt, process::Command, time::timeout};
+
+use super::{raw_frame::*, raw_gateway::*, raw_peer::*};
 
 const LEN: usize = 30_000;
 /// More than a pipe has room for, and less than the program takes ahead of its reader.
@@ -20,7 +18,7 @@ async fn a_lost_session_leaves_nothing_unsaid() {
     let mut plugin = gateway.plugin_command();
     plugin.env("SSMPORT_EXIT_CODE", "1").env("AWS_EC2_METADATA_DISABLED", "true");
     plugin.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut plugin = plugin.spawn().unwrap();
+    let mut plugin = Command::from(plugin).kill_on_drop(true).spawn().unwrap();
     let mut agent = gateway.accept().await;
     let mut last = agent.send(STREAM, b"#").await;
     for _ in 0..MESSAGES {
@@ -35,19 +33,10 @@ async fn a_lost_session_leaves_nothing_unsaid() {
     assert_eq!(plugin.try_wait().unwrap(), None, "there is more to be read");
 
     let mut output = Vec::new();
-    plugin.stdout.take().unwrap().read_to_end(&mut output).unwrap();
+    let mut stdout = plugin.stdout.take().unwrap();
+    timeout(PATIENCE, stdout.read_to_end(&mut output)).await.expect("an end").unwrap();
     let received = output.iter().filter(|byte| **byte == b'#').count();
     assert_eq!(received, 1 + MESSAGES * LEN);
-    let patience = Instant::now() + Duration::from_secs(10);
-    let status = loop {
-        match plugin.try_wait().unwrap() {
-            Some(status) => break status,
-            None if Instant::now() > patience => {
-                plugin.kill().unwrap();
-                panic!("it does not end");
-            }
-            None => tokio::time::sleep(Duration::from_millis(10)).await,
-        }
-    };
+    let status = timeout(PATIENCE, plugin.wait()).await.expect("it ends").unwrap();
     assert_eq!(status.code(), Some(7));
 }

@@ -174,7 +174,7 @@ fn mux_bytes_are_written_as_the_chapters_say() {
     assert_eq!(client.poll_control().map(|nop| hex(&nop)), Some(hex(&bytes_of("smux-nop"))));
     // The peer's FIN lets ours go at once.
     client.handle_bytes(bytes_of("smux-fin"), now).expect("a FIN");
-    client.finish(stream, now);
+    client.finish(stream);
     assert_eq!(client.poll_control().map(|fin| hex(&fin)), Some(hex(&bytes_of("smux-fin"))));
 }
 

@@ -85,6 +85,17 @@ impl Channel {
         self.outgoing.is_empty() && self.announcements.is_empty()
     }
 
+    /// The number that the next message will have. What was sent before has all been acknowledged
+    /// once [`first_unacknowledged`](Self::first_unacknowledged) has reached it.
+    pub fn next_sequence_number(&self) -> i64 {
+        self.outgoing.next_sequence_number()
+    }
+
+    /// The lowest number that is not acknowledged.
+    pub fn first_unacknowledged(&self) -> i64 {
+        self.outgoing.base()
+    }
+
     /// Whether the service has said that the session is over.
     pub fn is_closed(&self) -> bool {
         self.closed

@@ -91,10 +91,13 @@ pub(super) fn observer(
             words.say("\nConnection to destination port failed, check SSM Agent logs.\n");
         }
         ForwardEvent::Stalled { discarded } => words.warn(&format!(
-            "a connection was not read for a minute and held up the others; it was reset, with \
+            "a connection was hardly read for a minute and held up the others; it was reset, with \
              {discarded} bytes not delivered"
         )),
-        ForwardEvent::NotAccepted(_) | ForwardEvent::CutOff { .. } => {
+        ForwardEvent::Slow(_)
+        | ForwardEvent::Flowing { .. }
+        | ForwardEvent::NotAccepted(_)
+        | ForwardEvent::CutOff { .. } => {
             tracing::warn!("{event:?}");
         }
     }

@@ -138,7 +138,7 @@ impl Application for PortAgent {
                         "{stream} reset: its target does not read, {discarded} bytes lost"
                     );
                 }
-                Notice::Closed(_) => {}
+                Notice::Closed(_) | Notice::Slow(_) | Notice::Flowing { .. } => {}
             }
         }
         Ok(if self.poll_dials(cx, channel, now) { Turn::More } else { turn })

@@ -153,6 +153,7 @@ async fn a_reader_that_is_slow_after_its_own_end_of_file_gets_the_whole_reply() 
         fixture.pair.run(&mut basic);
     }
     assert!(!basic.is_drained(), "more than the sockets hold");
+    assert!(!basic.can_receive(), "the rest waits with the agent");
     fixture.pair.advance(LINGER * 3, &mut basic);
     assert_eq!(fixture.pair.flags, []);
     let reading = tokio::spawn(async move {

@@ -93,14 +93,20 @@ async fn size_and_signals_do_not_wait_behind_a_paste_that_the_node_does_not_read
     let under_way = fixture.pair.client.bytes_under_way();
     assert!(under_way < UNDER_WAY + 2 * PAYLOAD_LEN, "{under_way} bytes are under way");
     fixture.sizes.send(SIZE).unwrap();
+    fixture.pair.run(&mut shell);
+    let with_size = fixture.pair.client.bytes_under_way();
+    assert!(with_size > under_way, "the size goes though nothing is acknowledged");
     fixture.signals.send(3).unwrap();
     fixture.pair.run(&mut shell);
+    assert!(fixture.pair.client.bytes_under_way() > with_size, "and so does Ctrl-C");
     fixture.pair.is_agent_deaf = false;
     fixture.pair.run(&mut shell);
     let interrupt = fixture.pair.output().iter().position(|byte| *byte == 3).unwrap();
     assert!(interrupt < UNDER_WAY + PAYLOAD_LEN, "Ctrl-C came behind {interrupt} bytes");
-    let sizes = fixture.pair.received.iter().filter(|(kind, _)| *kind == PayloadType::Size);
-    assert_eq!(sizes.count(), 1);
+    let received = &fixture.pair.received;
+    let size = received.iter().position(|(kind, _)| *kind == PayloadType::Size).unwrap();
+    let before: usize = received[..size].iter().map(|(_, payload)| payload.len()).sum();
+    assert!(before < UNDER_WAY + PAYLOAD_LEN, "the size came behind {before} bytes");
     let mut arrived = fixture.pair.output();
     arrived.retain(|byte| *byte != 3);
     assert!(arrived == paste, "the paste is whole");
@@ -243,5 +249,30 @@ async fn an_end_is_not_held_up_by_a_reader_that_is_gone_or_stuck() {
         pair.run(&mut shell);
         assert!(pair.agent.is_drained(), "everything is acknowledged");
         drop(kept);
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_stops_the_session_and_loses_nothing() {
+    for kind in [PayloadType::Output, PayloadType::StdErr] {
+        let (fixture, mut shell) = begun();
+        let Fixture { mut pair, mut output, mut error, .. } = fixture;
+        output.read_exact(&mut [0; 2]).await.unwrap();
+        let sent: Vec<u8> = (0..4_000_000).map(|index| (index / 251) as u8).collect();
+        for part in sent.chunks(100_000) {
+            pair.send(kind, part);
+        }
+        pair.run(&mut shell);
+        assert!(!shell.can_receive());
+        let shown = if kind == PayloadType::Output { &mut output } else { &mut error };
+        let mut received = Vec::new();
+        while received.len() < sent.len() {
+            pair.run(&mut shell);
+            let read = shown.read_buf(&mut received);
+            tokio::time::timeout(Duration::from_secs(10), read).await.unwrap().unwrap();
+        }
+        assert!(received == sent);
+        pair.run(&mut shell);
+        assert!(shell.can_receive() && shell.is_drained());
     }
 }

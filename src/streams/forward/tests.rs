@@ -1,0 +1,99 @@
+use std::{
+    future::pending,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+use crate::{
+    mux::HEADER_LEN,
+    streams::{Chosen, Listener, harness::Pair},
+};
+
+/// Both ends, the port to connect to, and what is told. The sockets are real, the time is not.
+struct Fixture {
+    pair: Pair,
+    port: u16,
+    told: Arc<Mutex<Vec<String>>>,
+}
+
+async fn fixture() -> (Fixture, Chosen<'static>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let observer = {
+        let told = Arc::clone(&told);
+        move |event: ForwardEvent| told.lock().unwrap().push(format!("{event:?}"))
+    };
+    let listeners = Listeners::new(vec![Listener::Tcp(listener)]);
+    let choose = |peer: &Ready| -> Result<Box<dyn Application + Send>, String> {
+        Ok(Box::new(Forward::new(listeners, peer, Box::pin(pending()), observer)))
+    };
+    let mut forward = Chosen::new(Box::pin(pending()), Box::new(choose));
+    let mut pair = Pair::port();
+    pair.run(&mut forward);
+    pair.advance(Duration::from_millis(10), &mut forward);
+    (Fixture { pair, port, told }, forward)
+}
+
+impl Fixture {
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()
+    }
+
+    /// Runs until `done`; the sockets' events take real time.
+    async fn run_until(
+        &mut self,
+        forward: &mut Chosen<'_>,
+        done: impl Fn(&Self, &Chosen<'_>) -> bool,
+    ) {
+        tokio::time::timeout(Duration::from_secs(10), async {
+            while !done(self, forward) {
+                self.pair.run(forward);
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await
+        .expect("it comes to that");
+    }
+}
+
+/// A frame of the first stream.
+fn frame(command: u8, payload: &[u8]) -> Vec<u8> {
+    let header = [1, command, payload.len() as u8, 0, 3, 0, 0, 0];
+    assert_eq!(header.len(), HEADER_LEN);
+    [&header, payload].concat()
+}
+
+const SYN: u8 = 0;
+const FIN: u8 = 1;
+const PSH: u8 = 2;
+
+#[tokio::test]
+async fn the_time_without_a_connection_is_no_silence_of_the_destination() {
+    let (mut fixture, mut forward) = fixture().await;
+    let mut program = fixture.connect().await;
+    program.write_all(b"request").await.unwrap();
+    program.shutdown().await.unwrap();
+    // The FIN is held, and has its time.
+    fixture.run_until(&mut forward, |_, forward| forward.poll_timeout().is_some()).await;
+    let request = [frame(SYN, b""), frame(PSH, b"request")].concat();
+    assert_eq!(fixture.pair.output(), request);
+    fixture.pair.now += Duration::from_secs(3);
+    fixture.pair.client.handle_reconnected(fixture.pair.now);
+    forward.handle_reconnected(fixture.pair.now);
+    fixture.pair.advance(Duration::from_millis(999), &mut forward);
+    assert_eq!(fixture.pair.output(), request, "no FIN, at which the agent would close");
+    fixture.pair.send(PayloadType::Output, &[frame(PSH, b"reply"), frame(FIN, b"")].concat());
+    fixture.pair.run(&mut forward);
+    let mut reply = String::new();
+    program.read_to_string(&mut reply).await.unwrap();
+    assert_eq!(reply, "reply");
+    fixture.pair.run(&mut forward);
+    assert_eq!(fixture.pair.output(), [request, frame(FIN, b"")].concat());
+    assert!(fixture.told.lock().unwrap()[0].starts_with("Accepted"));
+}
