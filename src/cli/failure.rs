@@ -135,8 +135,7 @@ impl From<crate::aws::AwsError> for Failure {
             AwsError::Rejected { code, .. } if OF_TARGETS.contains(&code.as_str()) => Code::Target,
             AwsError::Unreachable { .. }
             | AwsError::Barred { .. }
-            | AwsError::Unavailable { .. }
-            | AwsError::Answer { .. } => Code::Lost,
+            | AwsError::Unavailable { .. } => Code::Lost,
             AwsError::NoRegion { .. } | AwsError::Configuration { .. } | AwsError::Tls(_) => {
                 Code::Usage
             }

@@ -1,21 +1,46 @@
 //! Who holds a port that cannot be had.
 
-use listeners::Protocol;
+use listeners::{Listener, Protocol, SocketState};
 
-/// Name and id of the process that listens on a TCP port, if the system tells.
+/// Name and id of the process that holds a TCP port, if the system tells.
 pub(super) fn of(port: u16) -> Option<String> {
-    let process = listeners::get_process_by_port(port, Protocol::TCP).ok()?;
+    let is_there = |one: &Listener| one.protocol == Protocol::TCP && one.socket.port() == port;
+    let there = listeners::get_all().ok()?.into_iter().filter(is_there);
+    // Connections have the port of their listener, and may belong to somebody else.
+    let Listener { process, .. } = there.min_by_key(|one| one.state != SocketState::Listen)?;
     Some(format!("{} (process {})", process.name, process.pid))
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::{
+        io::Read,
+        net::{TcpListener, TcpStream},
+        process::{Command, Stdio},
+    };
+
     use super::*;
 
+    /// A connection of the same port, in the hands of another process.
     #[test]
-    fn a_port_of_this_process_is_told() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let owner = of(listener.local_addr().unwrap().port()).unwrap();
-        assert!(owner.ends_with(&format!("(process {})", std::process::id())), "{owner}");
+    fn a_port_is_its_listeners_and_else_whoever_has_it() {
+        let ours = |owner: &str| owner.ends_with(&format!("(process {})", std::process::id()));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        let accepted = std::os::fd::OwnedFd::from(listener.accept().unwrap().0);
+        let mut worker = Command::new("sh");
+        // It says that it is there, and goes when we do.
+        worker.args(["-c", "echo; read line"]).stdin(Stdio::piped()).stdout(accepted);
+        let mut worker = worker.spawn().unwrap();
+        client.read_exact(&mut [0]).unwrap();
+        for _ in 0..20 {
+            let owner = of(address.port()).unwrap();
+            assert!(ours(&owner), "{owner}");
+        }
+        let owner = of(client.local_addr().unwrap().port()).unwrap();
+        assert!(ours(&owner), "{owner}");
+        drop(worker.stdin.take());
+        worker.wait().unwrap();
     }
 }

@@ -147,7 +147,8 @@ fn a_socket_that_has_taken_the_files_place_is_not_removed() {
 fn listeners_of(program: &Program) -> Vec<SocketAddr> {
     let all = listeners::get_all().expect("the system tells");
     let of_it = |listener: &listeners::Listener| {
-        i64::from(listener.process.pid) == i64::from(program.pid().as_raw_nonzero().get())
+        listener.state == listeners::SocketState::Listen
+            && i64::from(listener.process.pid) == i64::from(program.pid().as_raw_nonzero().get())
     };
     all.into_iter().filter(of_it).map(|listener| listener.socket).collect()
 }
