@@ -305,6 +305,7 @@ impl Channel {
     /// there was none is not held against the other side.
     pub fn handle_reconnected(&mut self, now: Instant) {
         self.in_touch_since = now;
+        self.is_stalled = false;
         self.paused = false;
         self.timers.set(Timer::Pause, None);
         if self.timers.is_set(Timer::Handshake) {
@@ -389,6 +390,7 @@ impl Channel {
         } else {
             // What could not be said or heard meanwhile is not held against the other side.
             self.in_touch_since = now;
+            self.is_stalled = false;
         }
         self.events.push_back(if paused { Event::Paused } else { Event::Resumed });
         self.timeouts = 0;

@@ -106,6 +106,8 @@ struct Report {
     output: Output,
     refusals: Rationed,
     not_accepted: Rationed,
+    slow: Rationed,
+    is_told_slow: bool,
     /// Connections that the last session's end has cut off.
     cut_off: usize,
 }
@@ -145,6 +147,8 @@ impl Report {
             output,
             refusals: Rationed::default(),
             not_accepted: Rationed::default(),
+            slow: Rationed::default(),
+            is_told_slow: false,
             cut_off: 0,
         }
     }
@@ -199,14 +203,24 @@ impl Report {
                 "a connection to {destination} was hardly read for a minute and held up the others; \
                  it was reset, with {discarded} bytes not delivered"
             )),
-            ForwardEvent::Slow(peer) => output.warn(&format!(
-                "{peer} reads slowly what comes from {destination}, and the other connections \
-                 wait behind it; a forward of its own would keep them apart"
-            )),
-            ForwardEvent::Flowing { after } => output.warn(&format!(
-                "connections to {destination} are no longer held up by a slow one, after {} s",
-                after.as_secs()
-            )),
+            ForwardEvent::Slow(peer) => {
+                let Some(times) = self.slow.tell(now()) else { return };
+                self.is_told_slow = true;
+                self.output.warn(&format!(
+                    "{peer} reads slowly what comes from {}{times}, and the other connections wait \
+                     behind it; a forward of its own would keep them apart",
+                    self.destination
+                ));
+            }
+            ForwardEvent::Flowing { after } => {
+                if std::mem::take(&mut self.is_told_slow) {
+                    let (after, destination) = (after.as_secs(), &self.destination);
+                    self.output.warn(&format!(
+                        "connections to {destination} are no longer held up by a slow one, after \
+                         {after} s"
+                    ));
+                }
+            }
             ForwardEvent::NotAccepted(why) => {
                 let Some(times) = self.not_accepted.tell(now()) else { return };
                 let destination = &self.destination;

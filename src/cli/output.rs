@@ -48,7 +48,7 @@ impl Output {
         Counter::new(noun, self.is_quiet)
     }
 
-    /// A line of what was asked for, on stdout.
+    /// A line of what was asked for, on stdout; what others have said in it is [`harmless`].
     #[cfg(feature = "aws")]
     pub(super) fn line(&self, text: &str) {
         let _ = writeln!(anstream::stdout(), "{text}");
@@ -80,7 +80,7 @@ impl Output {
 }
 
 /// Text that may come from a node or a service, without what a terminal would obey.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     text.replace(|character: char| character.is_control() && !"\n\t".contains(character), " ")
 }
 

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     channel::Ready,
+    net::Application,
     session::SessionEnd,
     streams::{Chosen, Pipe, PipeEvent, PortKind},
 };
@@ -94,7 +95,12 @@ async fn attach(
         limits: global.limits(),
         stop: attended.stop(),
     };
-    let end = attachment.run(&mut streams).await?;
+    let end = attachment.run(&mut streams).await;
+    let is_complete = streams.is_drained();
+    if !is_complete && attended.ending().is_some() {
+        return Err(attended.interrupted());
+    }
+    let end = end?;
     let target = arguments.target.to_string();
     if let Some(why) = streams.failure() {
         return Err(Failure::new(Code::Target, format!("no stream to {target}")).because(why));
@@ -111,7 +117,11 @@ async fn attach(
             Ok(())
         }
         // A server that hangs up ends the session without a word; whoever else ends it says why.
-        (None, SessionEnd::Closed { reason }) if told.has_answered && reason.is_empty() => Ok(()),
+        (None, SessionEnd::Closed { reason })
+            if told.has_answered && reason.is_empty() && is_complete =>
+        {
+            Ok(())
+        }
         (None, SessionEnd::Closed { reason }) if !told.has_answered => {
             let what = format!("nothing answers on port {port} of {target}");
             let failure = Failure::new(Code::Target, what);

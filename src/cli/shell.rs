@@ -155,6 +155,10 @@ impl Attach<'_> {
                 tracing::debug!("{error}");
                 SessionEnd::TimedOut
             }
+            // The user has not waited for the rest of its output.
+            Err(_) if !is_complete && matches!(attended.ending(), Some(Ending::Signal(_))) => {
+                return Err(attended.interrupted());
+            }
             end => end?,
         };
         let (exit_code, output_failed) = (told.exit_code, told.output_failed.take());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{FlockOperation, flock},
+    fs::{FlockOperation, Mode, OFlags, flock, open},
     io::Errno,
 };
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -47,7 +47,9 @@ impl FolderLock {
     pub fn of(path: &Path) -> Self {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or(Path::new("."));
-        Self { _folder: fs::File::open(folder).ok().filter(Self::lock) }
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = open(folder, flags, Mode::empty()).ok().map(fs::File::from);
+        Self { _folder: folder.filter(Self::lock) }
     }
 
     fn lock(folder: &fs::File) -> bool {

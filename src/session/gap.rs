@@ -28,9 +28,15 @@ pub(super) async fn go_on<A: Application>(
         return pending().await;
     }
     loop {
-        // The time without a connection is held against nobody.
-        application.handle_reconnected(now());
-        if turn(application, channel, |_| false).await? == Turn::Done {
+        let turn = poll_fn(|cx| {
+            // The time without a connection is held against nobody: no deadline is due in it.
+            application.handle_reconnected(now());
+            match application.poll(cx, channel, now()) {
+                Ok(Turn::Idle) => Poll::Pending,
+                turn => Poll::Ready(turn),
+            }
+        });
+        if turn.await? == Turn::Done {
             return Ok(());
         }
     }
@@ -48,10 +54,8 @@ pub(super) async fn drain<A: Application>(application: &mut A, channel: &mut Cha
     let limit = if application.is_patient() { Duration::MAX } else { IMPATIENT };
     let drained = async {
         while !application.is_drained() {
-            if !matches!(
-                turn(application, channel, A::is_drained).await,
-                Ok(Turn::Idle | Turn::More)
-            ) {
+            let turn = turn(application, channel).await;
+            if !matches!(turn, Ok(Turn::Idle | Turn::More)) {
                 return;
             }
         }
@@ -59,15 +63,11 @@ pub(super) async fn drain<A: Application>(application: &mut A, channel: &mut Cha
     let _ = timeout(limit, drained).await;
 }
 
-/// Polls until something was moved or a deadline has come, or until it `is_enough`.
-async fn turn<A: Application>(
-    application: &mut A,
-    channel: &mut Channel,
-    is_enough: impl Fn(&A) -> bool,
-) -> Result<Turn, String> {
+/// Polls until everything is passed on, or something was moved, or a deadline has come.
+async fn turn<A: Application>(application: &mut A, channel: &mut Channel) -> Result<Turn, String> {
     let deadline = application.poll_timeout();
     let polled = poll_fn(|cx| match application.poll(cx, channel, now()) {
-        Ok(Turn::Idle) if !is_enough(application) => Poll::Pending,
+        Ok(Turn::Idle) if !application.is_drained() => Poll::Pending,
         turn => Poll::Ready(turn),
     });
     tokio::select! {

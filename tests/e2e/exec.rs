@@ -150,17 +150,17 @@ fn arguments_arrive_as_they_are_typed() {
 #[test]
 fn a_command_that_cannot_start_says_why() {
     let ended = exec(&[], &["no-such-command-anywhere"]);
-    assert_eq!(ended.code(), 1);
+    assert_eq!(ended.code(), 1, "{ended:?}");
     assert!(ended.stderr.contains("\"no-such-command-anywhere\""), "{ended:?}");
     assert!(ended.stderr.contains("not found"), "{ended:?}");
 
     let ended = exec(&["-t"], &["no-such-command-anywhere"]);
-    assert_eq!(ended.code(), 127);
+    assert_eq!(ended.code(), 127, "{ended:?}");
     assert!(ended.stdout.contains("no-such-command-anywhere"), "{ended:?}");
 
     // Who meant a line of shell is told how to have one.
     let ended = exec(&["-t"], &["echo two words"]);
-    assert_eq!(ended.code(), 127);
+    assert_eq!(ended.code(), 127, "{ended:?}");
     assert!(ended.stderr.contains("sh -c \"echo two words\""), "{ended:?}");
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::{
     failure::{Code, Failure},
-    output::{ERROR, GOOD, Output, WARNING},
+    output::{ERROR, GOOD, Output, WARNING, harmless},
 };
 
 /// One link of the chain.
@@ -98,9 +98,10 @@ impl Report {
                 .report(&json!({"check": name, "state": state, "found": found, "remedy": remedy}));
             return;
         }
+        let found = harmless(&found);
         self.output.line(&format!("{style}{word:<8}{style:#} {name:<16} {found}"));
         if let Some(remedy) = remedy {
-            self.output.line(&format!("{:<25} -> {remedy}", ""));
+            self.output.line(&format!("{:<25} -> {}", "", harmless(&remedy)));
         }
     }
 

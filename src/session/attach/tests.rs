@@ -121,6 +121,8 @@ struct Reader {
     received: Vec<u8>,
     passed_on: Vec<u8>,
     is_stopped_with: Option<&'static [u8]>,
+    /// Has enough when nothing has come for ten seconds of a connection.
+    quiet_until: Option<Instant>,
 }
 
 impl Reader {
@@ -131,6 +133,7 @@ impl Reader {
             received: Vec::new(),
             passed_on: Vec::new(),
             is_stopped_with: None,
+            quiet_until: None,
         }
     }
 }
@@ -164,18 +167,24 @@ impl Application for Reader {
         if self.rest.is_elapsed() || self.rest.as_mut().poll(cx) == Poll::Ready(()) {
             self.passed_on.append(&mut self.received);
         }
-        if self.is_stopped_with.is_some_and(|word| self.passed_on == word) {
+        let is_quiet = self.quiet_until.is_some_and(|until| now >= until);
+        if is_quiet || self.is_stopped_with.is_some_and(|word| self.passed_on == word) {
             channel.send_flag(Flag::TerminateSession, now);
             return Ok(Turn::Done);
         }
         Ok(Turn::Idle)
     }
 
+    fn handle_reconnected(&mut self, now: Instant) {
+        self.quiet_until = self.quiet_until.map(|_| now + QUIET);
+    }
+
     fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.quiet_until
     }
 }
 
+const QUIET: Duration = Duration::from_secs(10);
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn refusal(is_temporary: bool) -> Refusal {
@@ -255,6 +264,26 @@ async fn an_application_goes_on_while_the_session_is_resumed() {
     let (end, ()) = tokio::join!(service.run(&mut reader), agent);
     assert!(matches!(end, Ok(SessionEnd::Done)), "{end:?}");
     assert!((590..630).contains(&(now() - began).as_secs()), "{:?}", now() - began);
+}
+
+/// A minute without a connection is not the destination's silence.
+#[tokio::test(start_paused = true)]
+async fn no_deadline_of_the_applications_is_due_while_the_session_is_resumed() {
+    let refused = std::iter::repeat_with(|| Err(refusal(true))).take(40);
+    let service = Service::new(refused.chain([Ok(true)])).await;
+    let mut reader = Reader::resting(Duration::ZERO);
+    reader.quiet_until = Some(now() + QUIET);
+    let began = now();
+    let agent = async {
+        drop(service.accept().await);
+        let (mut agent, mut socket) = (Agent::new(), service.accept().await);
+        assert!(now() - began > 2 * QUIET, "{:?}", now() - began);
+        agent.say(b"reply", &mut socket).await;
+        agent.drain(&mut socket).await;
+    };
+    let (end, ()) = tokio::join!(service.run(&mut reader), agent);
+    assert!(matches!(end, Ok(SessionEnd::TimedOut)), "{end:?}");
+    assert_eq!(reader.passed_on, b"reply");
 }
 
 /// A service that is being deployed, or has too much to do.
