@@ -234,7 +234,11 @@ impl Bench {
                     self.last_delivered = number;
                 }
                 Event::GenerateDataKey { .. } | Event::DecryptDataKey { .. } => self.share_key(),
-                Event::Flag(_) | Event::Paused | Event::Resumed | Event::Closed { .. } => {}
+                Event::Flag(_)
+                | Event::Paused
+                | Event::Resumed
+                | Event::Unacknowledged { .. }
+                | Event::Closed { .. } => {}
             }
         }
         let mut frames = 0;
