@@ -11,8 +11,8 @@ use aws_credential_types::Credentials;
 use aws_sdk_ssm::{
     Client,
     config::{
-        ConfigBag, Intercept, ProvideCredentials, RuntimeComponents, http::HttpResponse,
-        interceptors::BeforeTransmitInterceptorContextRef,
+        Config, ConfigBag, Intercept, ProvideCredentials, RuntimeComponents, http::HttpResponse,
+        interceptors::BeforeTransmitInterceptorContextRef, retry::RetryConfig,
     },
     error::{BoxError, ProvideErrorMetadata, SdkError},
     types::{SessionFilter, SessionFilterKey, SessionState},
@@ -153,7 +153,10 @@ impl Account {
         session_id: &str,
     ) -> Result<Option<StartedSession>, AwsError> {
         self.need_credentials().await?;
-        let answer = self.ssm.resume_session().session_id(session_id).send().await;
+        // Whoever resumes tries again sooner, and for longer, than the SDK would.
+        let once = Config::builder().retry_config(RetryConfig::disabled());
+        let request = self.ssm.resume_session().session_id(session_id);
+        let answer = request.customize().config_override(once).send().await;
         let resumed =
             answer.map_err(|error| self.failure(on("ResumeSession", session_id), &error))?;
         let token = resumed.token_value.filter(|token| !token.is_empty());
