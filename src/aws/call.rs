@@ -10,7 +10,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_ssm::config::http::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use http::{HeaderValue, Uri};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
 
@@ -195,7 +195,7 @@ fn request(
 
 async fn read(response: HttpResponse) -> Result<(u16, Vec<u8>), String> {
     let status = response.status().as_u16();
-    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
+    let body = response.into_body().collect().await;
     let body = body.map_err(|error| root_cause(&*error))?;
     Ok((status, body.to_bytes().to_vec()))
 }
@@ -251,8 +251,6 @@ struct XmlReason {
 
 const ATTEMPTS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
-/// A page of a thousand instances has a few MiB.
-const LONGEST_ANSWER: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests {

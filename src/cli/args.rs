@@ -354,8 +354,8 @@ if the server has said nothing since: the protocol cannot tell it that the input
 
 const EXIT_CODES: &str = "\
 Exit codes: the command's own for `exec`, ssh's for `ssh`; else 0 done; 1 a check failed; 2 wrong \
-usage; 3 AWS refused, or no credentials; 4 target not found or not connected; 5 local port or file; 6 the session was lost and could not be had again; \
-128 and the signal's number when a signal ended it (130 for Ctrl-C).
+usage; 3 AWS refused, or no credentials; 4 target not found or not connected; 5 local port or file; \
+6 the session was lost and could not be had again; 128 and the signal's number when a signal ended it (130 for Ctrl-C).
 
 Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are obeyed by calls and data channels.";
 

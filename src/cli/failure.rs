@@ -2,8 +2,6 @@
 
 use std::{fmt::Display, process::ExitCode};
 
-use http::StatusCode;
-
 use crate::{local::ServiceError, net::DialError, session::SessionError};
 
 /// One line each of what failed, why, and what to do next.
@@ -75,7 +73,7 @@ impl From<SessionError> for Failure {
             SessionError::Address { ref source, .. } => Self::new(Code::Refused, error.to_string())
                 .because("the session's token was not sent there")
                 .next(source.next_step()),
-            SessionError::Dial(DialError::Refused { status, .. }) if is_busy(status) => {
+            SessionError::Dial(ref refused) if refused.is_temporary() => {
                 Self::new(Code::Lost, error.to_string()).next("start again in a moment")
             }
             SessionError::Dial(DialError::Refused { .. }) | SessionError::Refused { .. } => {
@@ -100,11 +98,6 @@ impl From<SessionError> for Failure {
             }
         }
     }
-}
-
-/// Whether a server that answers so may answer otherwise a moment later.
-fn is_busy(status: StatusCode) -> bool {
-    status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS
 }
 
 impl From<ServiceError> for Failure {

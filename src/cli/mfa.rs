@@ -20,7 +20,7 @@ pub(super) struct MfaOptions {
 pub(super) const MFA_CODE: &str = "SSMPORT_MFA_CODE";
 
 #[cfg(feature = "aws")]
-pub(super) use with_aws::{close_prompt, is_prompt_closed};
+pub(super) use with_aws::close_prompt;
 
 #[cfg(feature = "aws")]
 mod with_aws {
@@ -70,11 +70,6 @@ mod with_aws {
     /// Nobody is asked any more: a session has the terminal, and what is typed is for it.
     pub(crate) fn close_prompt() {
         IS_CLOSED.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a session has the terminal.
-    pub(crate) fn is_prompt_closed() -> bool {
-        IS_CLOSED.load(Ordering::Relaxed)
     }
 
     /// A process has one terminal.

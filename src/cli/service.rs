@@ -168,12 +168,7 @@ impl Service {
                     parameters: request.parameters.clone(),
                     reason: request.reason.clone(),
                 };
-                let started = account.start_session(&request).await.map_err(|error| {
-                    let heals = super::mfa::is_prompt_closed() && error.heals_with_login();
-                    let failure = Failure::from(error);
-                    // A login elsewhere helps a program that goes on.
-                    if heals { Failure { code: Code::Lost, ..failure } } else { failure }
-                })?;
+                let started = account.start_session(&request).await?;
                 // From now on the terminal is the session's.
                 super::mfa::close_prompt();
                 Ok(super::control::aws_ticket(started))

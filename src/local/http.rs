@@ -420,9 +420,9 @@ pub const BODY_LIMIT: usize = 64 << 10;
 
 const DISCARD_LIMIT: usize = 1 << 20;
 
-/// Also how long a connection may idle between two requests.
 /// Signed requests with a session token have some 4 KiB.
 const LONGEST_HEAD: usize = 64 << 10;
+/// Also how long a connection may idle between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,6 +1,6 @@
 //! Folders that hold what nobody else may have.
 
-use std::{fs, io, path::Path, thread, time::Duration};
+use std::{fs, io, path::Path};
 
 use rustix::{
     fs::{AtFlags, Dir, Mode, OFlags, fstat, open, unlinkat},
@@ -8,15 +8,12 @@ use rustix::{
     process::geteuid,
 };
 
+use super::patience::within_a_second;
+
 /// Removes a folder of this user's, and the files in it. Folders in it stay, and it with them.
 pub(super) fn remove(path: &Path) {
     // A program that was started to write into it may outlive its parent by a moment.
-    for _ in 0..LOOKS {
-        if empty(path).is_err() || fs::remove_dir(path).is_ok() {
-            return;
-        }
-        thread::sleep(PAUSE);
-    }
+    within_a_second(|| empty(path).is_err() || fs::remove_dir(path).is_ok());
 }
 
 /// Removes the files of the folder itself, whatever its name should lead to meanwhile.
@@ -32,9 +29,6 @@ fn empty(path: &Path) -> io::Result<()> {
     }
     Ok(())
 }
-
-const LOOKS: usize = 40;
-const PAUSE: Duration = Duration::from_millis(25);
 
 #[cfg(test)]
 mod tests {

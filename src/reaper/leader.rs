@@ -1,10 +1,8 @@
 //! A program, and the group or the session of processes that it leads.
 
-use std::{thread, time::Duration};
-
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::process;
+use super::{patience::within_a_second, process};
 
 /// A program, by its number and the time of its start, and what it leads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -62,10 +60,7 @@ impl Leader {
 
     fn ends_when_asked(self) -> bool {
         self.signal(Signal::TERM);
-        (0..LOOKS).any(|_| {
-            thread::sleep(PAUSE);
-            !process::is_there(self.pid, self.start_time)
-        })
+        within_a_second(|| !process::is_there(self.pid, self.start_time))
     }
 }
 
@@ -82,15 +77,13 @@ impl Kind {
     }
 }
 
-const LOOKS: usize = 40;
-const PAUSE: Duration = Duration::from_millis(25);
-
 #[cfg(test)]
 mod tests {
     use std::{
         io::{BufRead, BufReader},
         os::unix::process::{CommandExt, ExitStatusExt},
         process::{Child, Command, Stdio},
+        thread,
     };
 
     use super::*;

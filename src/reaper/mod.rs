@@ -21,6 +21,7 @@
 mod entrusted;
 mod folder;
 mod leader;
+mod patience;
 mod process;
 mod reaping;
 mod remnant;

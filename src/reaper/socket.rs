@@ -4,8 +4,6 @@ use std::{
     fs, io,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::Path,
-    thread,
-    time::Duration,
 };
 
 use rustix::{
@@ -13,6 +11,8 @@ use rustix::{
     io::Errno,
 };
 use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::patience::within_a_second;
 
 /// Which file, whatever its name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,15 +53,15 @@ impl FolderLock {
     }
 
     fn lock(folder: &fs::File) -> bool {
-        for _ in 0..LOOKS {
-            match flock(folder, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return true,
-                Err(Errno::WOULDBLOCK | Errno::INTR) => thread::sleep(PAUSE),
-                Err(_) => break,
-            }
+        let mut answer = Err(Errno::WOULDBLOCK);
+        within_a_second(|| {
+            answer = flock(folder, FlockOperation::NonBlockingLockExclusive);
+            !matches!(answer, Err(Errno::WOULDBLOCK | Errno::INTR))
+        });
+        if let Err(error) = answer {
+            tracing::debug!("the folder of a socket cannot be locked: {error}");
         }
-        tracing::debug!("the folder of a socket cannot be locked");
-        false
+        answer.is_ok()
     }
 }
 
@@ -84,22 +84,18 @@ pub(super) fn remove_abandoned(path: &Path, is_meant: impl Fn(FileId) -> bool) {
         |there: fs::Metadata| there.file_type().is_socket() && is_meant(FileId::of(&there));
     // Threads of a program that was killed may outlive its first one by a moment, and keep the
     // listener.
-    for _ in 0..LOOKS {
-        let lock = FolderLock::of(path);
+    within_a_second(|| {
+        let _lock = FolderLock::of(path);
         if !fs::symlink_metadata(path).is_ok_and(&is_ours) {
-            return;
+            return true;
         }
-        if is_abandoned(path).unwrap_or(false) {
+        let is_abandoned = is_abandoned(path).unwrap_or(false);
+        if is_abandoned {
             let _ = fs::remove_file(path);
-            return;
         }
-        drop(lock);
-        thread::sleep(PAUSE);
-    }
+        is_abandoned
+    });
 }
-
-const LOOKS: usize = 40;
-const PAUSE: Duration = Duration::from_millis(25);
 
 #[cfg(test)]
 mod tests {

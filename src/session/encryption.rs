@@ -25,7 +25,8 @@ pub struct DataKeyRequest {
     pub challenge: Option<String>,
 }
 
-/// An application whose channel gets its data key from the control plane.
+/// An application whose channel gets its data key from the control plane. What else a channel tells
+/// that is the session's matter, and not the application's, stays here, too.
 pub(super) struct WithDataKey<'a, 'b, A> {
     application: &'b mut A,
     control_plane: &'a dyn ControlPlane,

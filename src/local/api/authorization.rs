@@ -91,7 +91,14 @@ impl Call<'_> {
     /// What the caller's policies say; everything is allowed where nobody is told apart.
     fn decide(&self, action: &str, resource: &Resource, keys: &[(&str, &str)]) -> Decision {
         let Some(identity) = &self.identity else { return Decision::Allowed };
-        let mut context = self.context();
+        let context = self.context(resource, keys);
+        let question = Question { action, resource: &resource.arn, context: &context };
+        decide(identity.caller.policies.iter(), question)
+    }
+
+    /// The condition keys of a call that is about this, and `keys`.
+    pub fn context(&self, resource: &Resource, keys: &[(&str, &str)]) -> Context {
+        let mut context = self.keys_of_all_calls();
         for (key, value) in &resource.tags {
             context.set(&format!("aws:ResourceTag/{key}"), value);
             context.set(&format!("ssm:resourceTag/{key}"), value);
@@ -99,12 +106,10 @@ impl Call<'_> {
         for (key, value) in keys {
             context.set(key, *value);
         }
-        let question = Question { action, resource: &resource.arn, context: &context };
-        decide(identity.caller.policies.iter(), question)
+        context
     }
 
-    /// The condition keys that every call has.
-    pub fn context(&self) -> Context {
+    fn keys_of_all_calls(&self) -> Context {
         let now = self.request.now;
         let Some(identity) = &self.identity else { return Context::default() };
         let mut context = identity.caller.context(now);

@@ -91,13 +91,7 @@ fn assume_role(form: &Form, call: &Call<'_>, service: &mut Service) -> Result<St
     if with_mfa {
         keys.extend([("aws:MultiFactorAuthPresent", "true"), ("aws:MultiFactorAuthAge", "0")]);
     }
-    let mut context = call.context();
-    for (key, value) in &resource.tags {
-        context.set(&format!("aws:ResourceTag/{key}"), value);
-    }
-    for (key, value) in &keys {
-        context.set(key, *value);
-    }
+    let context = call.context(&resource, &keys);
     let (_, id) = call.place();
     match role.trust.decide(id, &caller.trusted_as(), ACTION, &context) {
         Trust::Caller => call.check_not_denied_with(ACTION, &resource, &keys)?,
