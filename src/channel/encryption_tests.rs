@@ -367,7 +367,7 @@ proptest! {
         seed: u64, drop in 0u32..200, duplicate in 0u32..200, reorder in 0u32..300,
         count in 1usize..60, len in 0usize..400, cut_after in 0usize..60,
     ) {
-        let faults = Faults { drop, duplicate, reorder, delay: Duration::from_millis(10), rate: None };
+        let faults = Faults { drop, duplicate, reorder, delay: Duration::from_millis(10), ..Faults::NONE };
         let mut pair = Pair::with_faults(Some("random"), faults, seed);
         let message = |i: usize| -> Vec<u8> { (0..len).map(|j| (i * 31 + j) as u8).collect() };
         let mut sent = 0;

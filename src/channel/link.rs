@@ -26,12 +26,21 @@ pub struct Faults {
     pub delay: Duration,
     /// Bytes a second that pass; the rest waits.
     pub rate: Option<u32>,
+    /// How long frames may wait for their turn where there is a rate; what would have to wait
+    /// longer is lost. `None` for as long as it takes.
+    pub queue: Option<Duration>,
 }
 
 impl Faults {
     /// None but the time that a way across a country takes.
-    pub const NONE: Self =
-        Self { drop: 0, duplicate: 0, reorder: 0, delay: Duration::from_millis(10), rate: None };
+    pub const NONE: Self = Self {
+        drop: 0,
+        duplicate: 0,
+        reorder: 0,
+        delay: Duration::from_millis(10),
+        rate: None,
+        queue: None,
+    };
 }
 
 /// One direction of the network.
@@ -59,7 +68,7 @@ impl Link {
 
     /// Sends a frame on its way, where anything may happen to it.
     pub fn send(&mut self, frame: Bytes, now: Instant) {
-        if self.chance(self.faults.drop) {
+        if self.chance(self.faults.drop) || self.is_full(now) {
             return;
         }
         if self.chance(self.faults.duplicate) {
@@ -90,6 +99,11 @@ impl Link {
         self.under_way.keys().next().map(|(at, _)| *at)
     }
 
+    /// The network changes; what is under way is not concerned.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
     /// Bytes under way.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -115,6 +129,12 @@ impl Link {
         };
         let leaves = self.leaves(&frame, now);
         self.arrive_at(leaves + self.faults.delay + late, frame);
+    }
+
+    /// Whether a frame would have to wait longer than the queue allows.
+    fn is_full(&self, now: Instant) -> bool {
+        let (Some(queue), Some(until)) = (self.faults.queue, self.busy_until) else { return false };
+        until.saturating_duration_since(now) > queue
     }
 
     /// When all of a frame has left, behind those before it.

@@ -212,7 +212,7 @@ mod tests {
                     duplicate: 5,
                     reorder: 1000,
                     delay: Duration::from_millis(100),
-                    rate: None,
+                    ..link::Faults::NONE
                 },
                 cut: Some(Duration::from_millis(1500)),
                 cut_handshake: true,
