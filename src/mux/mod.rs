@@ -8,7 +8,7 @@
 //!   carrier bytes out ◄── poll_control     SYN, FIN, NOP, always first
 //!                     ◄── data_header + bytes the owner read from the local socket
 //!                               ▲
-//!                               └── next_turn, round robin over mark_ready
+//!                               └── next_turn: those that were silent, then round robin
 //! ```
 //!
 //! [`Mux`] is a state machine without I/O and without a clock: its owner feeds it what the
@@ -59,6 +59,7 @@ mod multiplexer;
 mod parser;
 mod queue;
 mod stream;
+mod turns;
 
 #[cfg(test)]
 mod property_tests;
@@ -71,3 +72,6 @@ pub use header::{HEADER_LEN, HeaderError, MAX_FRAME};
 pub use multiplexer::{Event, Mux};
 pub use queue::SLICE_OVERHEAD;
 pub use stream::StreamId;
+
+/// A frame that means nothing and may come any number of times: the keepalive, a NOP.
+pub const NOP: [u8; HEADER_LEN] = [1, 3, 0, 0, 0, 0, 0, 0];

@@ -7,6 +7,7 @@ use super::control::{self, ControlQueue};
 use super::header::{Command, HEADER_LEN, Header};
 use super::parser::{Parser, Piece};
 use super::stream::{Outbound, Stream};
+use super::turns::Turns;
 use super::{Config, MuxError, Role, StreamId};
 
 /// One end of a multiplexed session. The [module](super) has the picture, the order of sending
@@ -21,8 +22,8 @@ pub struct Mux {
     next_id: Option<StreamId>,
     /// SYN, FIN and NOP to be sent.
     control: ControlQueue,
-    /// The streams with `ready` set, the next turn in front.
-    ring: VecDeque<StreamId>,
+    /// The streams with `ready` set.
+    turns: Turns,
     /// The streams whose `news` are not empty.
     with_news: VecDeque<StreamId>,
     /// The `wake` times of held FINs.
@@ -56,7 +57,7 @@ impl Mux {
             broken: None,
             streams: BTreeMap::new(),
             control: ControlQueue::default(),
-            ring: VecDeque::new(),
+            turns: Turns::default(),
             with_news: VecDeque::new(),
             wakes: BTreeSet::new(),
             loose: Vec::new(),
@@ -181,27 +182,47 @@ impl Mux {
 /// Sending. Payload never passes through here: the owner reads it straight behind the gap it has
 /// left for the header.
 impl Mux {
-    /// The stream's socket has something to read: the stream gets a turn. It stays in line where
-    /// it is when it waits already. Of no effect on a stream that cannot send.
-    pub fn mark_ready(&mut self, id: StreamId) {
-        if let Some(stream) = self.streams.get_mut(&id)
-            && stream.outbound == Outbound::Open
-            && !stream.ready
-        {
-            stream.ready = true;
-            self.ring.push_back(id);
+    /// The stream's socket has something to read, of which its owner has just been told: the stream
+    /// gets a turn, before those that had one lately. It stays in line where it is when it waits
+    /// already. Of no effect on a stream that cannot send.
+    pub fn mark_woken(&mut self, id: StreamId) {
+        if self.becomes_ready(id) {
+            self.turns.push_fresh(id);
         }
+    }
+
+    /// The stream has had its turn and may have more: it gets another one, behind the others.
+    /// Otherwise as [`mark_woken`](Mux::mark_woken).
+    pub fn mark_ready(&mut self, id: StreamId) {
+        if self.becomes_ready(id) {
+            self.turns.push(id);
+        }
+    }
+
+    fn becomes_ready(&mut self, id: StreamId) -> bool {
+        let stream = self.streams.get_mut(&id).filter(|stream| stream.outbound == Outbound::Open);
+        stream.is_some_and(|stream| !std::mem::replace(&mut stream.ready, true))
     }
 
     /// Whose turn it is. The owner sends one frame of this stream, and calls
     /// [`mark_ready`](Mux::mark_ready) again if there may be more. Between two turns of a stream
-    /// that is ready every other has at most one.
+    /// that is ready every other has at most one, and one more if it was silent.
     pub fn next_turn(&mut self) -> Option<StreamId> {
-        let id = self.ring.pop_front()?;
-        if let Some(stream) = self.streams.get_mut(&id) {
+        let id = self.turns.next();
+        self.take_turn(id)
+    }
+
+    /// As [`next_turn`](Mux::next_turn), of the streams that were silent until now.
+    pub fn next_fresh_turn(&mut self) -> Option<StreamId> {
+        let id = self.turns.next_fresh();
+        self.take_turn(id)
+    }
+
+    fn take_turn(&mut self, id: Option<StreamId>) -> Option<StreamId> {
+        if let Some(stream) = id.and_then(|id| self.streams.get_mut(&id)) {
             stream.ready = false;
         }
-        Some(id)
+        id
     }
 
     /// The header in front of `len` bytes of payload, 1 to [`MAX_FRAME`](super::MAX_FRAME).
@@ -265,7 +286,7 @@ impl Mux {
             return;
         }
         if std::mem::take(&mut stream.ready) {
-            self.ring.retain(|other| *other != id);
+            self.turns.withdraw(id);
         }
         if stream.peer_finished || self.config.half_close_linger.is_zero() {
             self.close_outbound(id);
@@ -438,7 +459,7 @@ impl Mux {
         };
         self.buffered -= stream.queue.charge();
         if stream.ready {
-            self.ring.retain(|other| *other != id);
+            self.turns.withdraw(id);
         }
         if !stream.news.is_empty() {
             self.with_news.retain(|other| *other != id);

@@ -284,6 +284,33 @@ fn turns_go_round() {
 }
 
 #[test]
+fn a_stream_that_was_silent_goes_first_and_once() {
+    let mut mux = Mux::new(Config::new(Role::Client));
+    let [a, b, typed] = [0; 3].map(|_| mux.open().unwrap());
+    for id in [a, b] {
+        mux.mark_ready(id);
+    }
+    mux.mark_woken(typed);
+    assert_eq!(mux.next_turn(), Some(typed));
+    mux.mark_ready(typed);
+    mux.mark_woken(typed);
+    assert_eq!(mux.next_fresh_turn(), None, "it has had its turn");
+    assert_eq!([0; 3].map(|_| mux.next_turn()), [Some(a), Some(b), Some(typed)]);
+    mux.mark_woken(typed);
+    mux.mark_ready(a);
+    assert_eq!(mux.next_fresh_turn(), Some(typed));
+    assert_eq!(mux.next_fresh_turn(), None);
+    assert_eq!(mux.next_turn(), Some(a));
+}
+
+#[test]
+fn the_frame_that_means_nothing_is_the_keepalive() {
+    let mut mux = Mux::new(Config::new(Role::Client));
+    mux.send_keepalive();
+    assert_eq!(mux.poll_control(), Some(super::NOP));
+}
+
+#[test]
 fn the_budget_counts_bytes_and_slices() {
     let mut config = Config::new(Role::Client);
     config.receive_budget = 1_000;
