@@ -25,6 +25,18 @@ pub struct Window {
     pub messages: usize,
 }
 
+/// In which order messages leave.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum Order {
+    /// The lowest number of each block carries nothing and goes last, so that no data is ever the
+    /// message that the agent expects next, which it may pass on twice when its own connection
+    /// breaks. Holds for streams that say what carries nothing: [`guard`](super::Channel::guard).
+    #[default]
+    Guarded,
+    /// That of their numbers.
+    Plain,
+}
+
 /// Settings of a channel.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
@@ -47,6 +59,10 @@ pub struct Config {
     pub opening_timeout: Option<Duration>,
     /// How long the handshake may take, from its first message.
     pub handshake_timeout: Duration,
+    /// In which order messages leave.
+    pub order: Order,
+    /// Most bytes of a payload, whatever the path could take.
+    pub payload_len: usize,
     /// Agent: whether the session is to be encrypted, for which it needs a handshake.
     pub encryption: Option<EncryptionDemand>,
     /// What an agent does otherwise than by the book.
@@ -119,6 +135,8 @@ impl Config {
             reorder: REORDER,
             opening_timeout,
             handshake_timeout,
+            order: Order::default(),
+            payload_len: PAYLOAD_LEN,
             encryption: None,
             habits: Habits::default(),
         }
@@ -130,6 +148,8 @@ impl Config {
 const WINDOW: Window = Window { bytes: 16 << 20, messages: 8192 };
 /// Room for a whole window, and the reference client's number of messages.
 const REORDER: Window = Window { bytes: 17 << 20, messages: 10_000 };
+/// The largest payload that is known to be taken by a live agent behind the real service.
+const PAYLOAD_LEN: usize = 32 * 1024;
 /// A node that is busy may be slow to start its side.
 const CLIENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// As the real agent waits.

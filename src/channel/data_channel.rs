@@ -13,12 +13,13 @@ use bytes::Bytes;
 
 use encrypting::Encryption;
 
+pub use sending::URGENT;
+
 use super::{
     ChannelError, Config, EarlyData, Event, RESEND_INTERVAL, Role,
     handshake::{Progress, Ready},
     incoming::{Arrival, Incoming},
     outgoing::Outgoing,
-    rtt::Rtt,
     timer::{Timer, Timers},
 };
 use crate::wire::{
@@ -35,7 +36,6 @@ pub struct Channel {
     ids: MessageIds,
     outgoing: Outgoing,
     incoming: Incoming,
-    rtt: Rtt,
     timers: Timers,
     progress: Progress,
     encryption: Encryption,
@@ -48,8 +48,9 @@ pub struct Channel {
     closed: bool,
     /// Since when the other side could have been heard.
     in_touch_since: Instant,
-    /// Timeouts in a row; each doubles the next.
-    timeouts: u32,
+    /// What carries nothing for the stream, and the number behind whose acknowledgement blocks
+    /// of messages have it before them.
+    guard: Option<(&'static [u8], i64)>,
     /// The owner has been told that the oldest message waits and waits.
     is_stalled: bool,
     /// Agent: until when data is early.
@@ -67,7 +68,6 @@ impl Channel {
             ids: MessageIds::from_seed(config.seed),
             outgoing: Outgoing::new(config.window, config.habits.note_delay),
             incoming: Incoming::new(config.reorder),
-            rtt: Rtt::new(),
             timers: Timers::default(),
             progress: Progress::AwaitingRequest,
             encryption: Encryption::Off,
@@ -78,7 +78,7 @@ impl Channel {
             paused: false,
             closed: false,
             in_touch_since: now,
-            timeouts: 0,
+            guard: None,
             is_stalled: false,
             early_until: None,
             frames_received: 0,
@@ -153,10 +153,9 @@ impl Channel {
     fn handle_acknowledgement(&mut self, frame: &Frame, now: Instant) {
         let Ok(acknowledgement) = Acknowledgement::read(&frame.payload) else { return };
         let sequence_number = acknowledgement.sequence_number;
-        if !self.outgoing.acknowledge(sequence_number, &mut self.rtt, now) {
+        if !self.outgoing.acknowledge(sequence_number, self.in_touch_since, now) {
             return;
         }
-        self.timeouts = 0;
         self.is_stalled &= self.unacknowledged_for(now) >= STALLED;
         self.arm_retransmission(now);
         if self.outgoing.has_gap() && !self.config.habits.resend_slowly {
@@ -247,11 +246,12 @@ impl Channel {
         if self.paused || self.closed {
             return None;
         }
-        let frame = self.outgoing.transmit(now)?;
+        let turn = self.outgoing.transmit(now, self.timers.is_set(Timer::Pace))?;
+        self.pace(turn.next);
         if !self.timers.is_set(Timer::Retransmit) {
             self.arm_retransmission(now);
         }
-        Some(frame)
+        Some(turn.frame)
     }
 
     /// The next event; drain them after each frame.
@@ -278,7 +278,7 @@ impl Channel {
                     });
                 }
                 // The timer's being set is what held data back.
-                Timer::FirstData => {}
+                Timer::FirstData | Timer::Pace => {}
                 Timer::Retransmit => self.retransmission_timeout(now),
                 Timer::Reorder => self.find_overtaken(now),
                 // Its end may be lost, as it is not acknowledged: what is sent now is made good if
@@ -311,8 +311,8 @@ impl Channel {
         if self.timers.is_set(Timer::Handshake) {
             self.timers.set(Timer::Handshake, Some(now + self.config.handshake_timeout));
         }
-        self.timeouts = 0;
-        self.rtt.handle_reconnected();
+        self.timers.set(Timer::Pace, None);
+        self.outgoing.handle_reconnected();
         if !self.config.habits.resend_slowly {
             self.outgoing.lose_all();
         }
@@ -343,9 +343,8 @@ impl Channel {
             self.events.push_back(Event::Unacknowledged { after });
         }
         if self.config.habits.resend_slowly {
-            self.outgoing.lose_front(self.rtt.timeout(0), now);
+            self.outgoing.lose_front(now);
         } else {
-            self.timeouts = self.timeouts.saturating_add(1);
             self.outgoing.handle_timeout();
         }
         self.arm_retransmission(now);
@@ -362,14 +361,14 @@ impl Channel {
         }
         let timeout = match self.is_stalled {
             true => STALLED_INTERVAL,
-            false => self.rtt.timeout(self.timeouts),
+            false => self.outgoing.timeout(),
         };
         let deadline = armed.then(|| now + timeout);
         self.timers.set(Timer::Retransmit, deadline);
     }
 
     fn find_overtaken(&mut self, now: Instant) {
-        let look_again = self.outgoing.find_overtaken(&self.rtt, now);
+        let look_again = self.outgoing.find_overtaken(now);
         self.timers.set(Timer::Reorder, look_again);
     }
 
@@ -393,8 +392,14 @@ impl Channel {
             self.is_stalled = false;
         }
         self.events.push_back(if paused { Event::Paused } else { Event::Resumed });
-        self.timeouts = 0;
         self.arm_retransmission(now);
+    }
+
+    /// The next message may not have its turn before `next`, if there is such a time.
+    fn pace(&mut self, next: Option<Instant>) {
+        if next.is_some() {
+            self.timers.set(Timer::Pace, next);
+        }
     }
 
     fn encode_acknowledgement(&mut self, acknowledgement: &Acknowledgement, now: Instant) -> Bytes {

@@ -2,16 +2,16 @@
 //! frames that may be lost, repeated or late.
 //!
 //! ```text
-//!   payloads to send                                     Events
-//!     | send()                                              ^ poll_event()
-//!     v                                                     |
-//!   +----------+   +-----------+   +-----+   +----------+   |
-//!   | Outgoing |   | Handshake |   | Rtt |   | Incoming |---+
-//!   | window   |   | both roles|   |     |   | reorder  |
-//!   +----------+   +-----------+   +-----+   +----------+
-//!     | poll_transmit()                          ^ handle_frame()
+//!   payloads to send                             Events
+//!     | send()                                      ^ poll_event()
+//!     v                                             |
+//!   +----------+   +-----------+   +----------+
+//!   | Outgoing |   | Handshake |   | Incoming |---+
+//!   | Recovery |   | both roles|   | reorder  |
+//!   +----------+   +-----------+   +----------+
+//!     | poll_transmit()                  ^ handle_frame()
 //!     v                                          |
-//!   frames, acknowledgements first             frames
+//!   frames, acknowledgements first     frames
 //! ```
 //!
 //! In an encrypted session, payloads pass a [`Cipher`] on their way into `Outgoing`, so that what is
@@ -30,7 +30,6 @@
 mod announcement;
 mod cipher;
 mod config;
-mod congestion;
 mod data_channel;
 mod error;
 mod event;
@@ -38,7 +37,7 @@ mod handshake;
 mod incoming;
 pub mod link;
 mod outgoing;
-mod rtt;
+mod recovery;
 mod timer;
 
 #[cfg(test)]
@@ -55,9 +54,11 @@ mod tests;
 pub use announcement::encode as service_message;
 pub use cipher::Cipher;
 pub use config::{
-    Config, EARLY, EarlyData, EncryptionDemand, Habits, PROOF_LEN, RESEND_INTERVAL, Role, Window,
+    Config, EARLY, EarlyData, EncryptionDemand, Habits, Order, PROOF_LEN, RESEND_INTERVAL, Role,
+    Window,
 };
-pub use data_channel::{Channel, MAX_ACKNOWLEDGEMENTS};
+pub use data_channel::{Channel, MAX_ACKNOWLEDGEMENTS, URGENT};
 pub use error::ChannelError;
 pub use event::Event;
 pub use handshake::Ready;
+pub use recovery::PathView;

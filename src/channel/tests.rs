@@ -89,7 +89,8 @@ fn a_cut_connection_is_made_good_in_one_round_trip() {
     let cut_at = pair.now;
     pair.cut(true);
     pair.run_until(|pair| pair.agent.received.len() == 900);
-    assert_eq!(pair.now - cut_at, Duration::from_millis(10), "one way");
+    let took = pair.now - cut_at;
+    assert!(took <= Duration::from_millis(30), "took {took:?} where one way takes 10 ms");
     pair.run_until(Pair::all_arrived);
     pair.assert_intact();
 }
@@ -98,10 +99,10 @@ fn a_cut_connection_is_made_good_in_one_round_trip() {
 fn the_window_holds_the_producer_back() {
     let mut pair = Pair::new(Faults::NONE, 1);
     pair.client.to_send = messages(5000, 1000);
-    pair.run_until(|pair| pair.client.sent > 0);
-    assert_eq!(pair.client.sent, 469, "512 KiB of frames of 1120 bytes, and the last one");
-    pair.run_until(|pair| pair.agent.received.len() > 470);
-    assert!(pair.client.sent > 900, "the window opens as acknowledgements come");
+    pair.run_until(|pair| !pair.agent.received.is_empty());
+    assert!(pair.client.sent <= 15, "16 KiB of frames of 1120 bytes, and the last one");
+    pair.run_until(|pair| pair.agent.received.len() > 30);
+    assert!(pair.client.sent > 40, "the window opens as acknowledgements come");
 }
 
 #[test]
@@ -109,8 +110,8 @@ fn a_long_path_is_filled_and_not_flooded() {
     let faults =
         Faults { delay: Duration::from_millis(100), rate: Some(20_000_000), ..Faults::NONE };
     let mut pair = Pair::new(faults, 1);
-    pair.client.to_send = messages(4000, 16_000);
-    pair.run_until(|pair| pair.agent.received.len() == 2000);
+    pair.client.to_send = messages(6000, 16_000);
+    pair.run_until(|pair| pair.agent.received.len() == 4000);
     let half_time = pair.elapsed();
     let waiting = pair.client.channel.bytes_under_way();
     pair.run_until(Pair::all_arrived);
@@ -118,7 +119,7 @@ fn a_long_path_is_filled_and_not_flooded() {
     // 32 MB at 20 MB/s, and a round trip for the last acknowledgement.
     assert!((1600..2000).contains(&second_half.as_millis()), "took {second_half:?}");
     // 4 MB are on their way; what is more waits in a queue.
-    assert!((4_000_000..5_500_000).contains(&waiting), "{waiting} bytes under way");
+    assert!((2_900_000..4_700_000).contains(&waiting), "{waiting} bytes under way");
 }
 
 #[test]

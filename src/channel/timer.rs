@@ -13,13 +13,21 @@ pub(super) enum Timer {
     Retransmit,
     /// A message that others have overtaken counts as lost.
     Reorder,
+    /// The next message may have its turn.
+    Pace,
     /// A pause has lasted so long that its end must have been lost.
     Pause,
 }
 
 impl Timer {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Handshake, Self::FirstData, Self::Retransmit, Self::Reorder, Self::Pause];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Handshake,
+        Self::FirstData,
+        Self::Retransmit,
+        Self::Reorder,
+        Self::Pace,
+        Self::Pause,
+    ];
 }
 
 #[derive(Default, Debug)]

@@ -20,7 +20,7 @@ use crowd::{Crowd, Verdict};
 
 use super::{ReadyList, Socket, Turn};
 use crate::{
-    channel::Channel,
+    channel::{Channel, URGENT},
     mux::{self, Event, Mux, MuxError, StreamId},
     wire::{PacketPool, PayloadType},
 };
@@ -30,8 +30,6 @@ use crate::{
 pub struct RelayConfig {
     /// The multiplexer's settings.
     pub mux: mux::Config,
-    /// Most bytes of a channel payload, the multiplexer's header included.
-    pub payload_len: usize,
     /// Sends no faster than this; `None` for as fast as the window allows.
     pub pace: Option<Pace>,
     /// How long streams may take next to nothing, and hold up all others, before one is reset.
@@ -57,7 +55,6 @@ impl RelayConfig {
     pub fn new(role: mux::Role) -> Self {
         Self {
             mux: mux::Config::new(role),
-            payload_len: PAYLOAD_LEN,
             pace: None,
             stall_limit: STALL_LIMIT,
             keepalive: None,
@@ -235,6 +232,9 @@ impl<S: Socket> Relay<S> {
 
     /// Moves what can be moved both ways, up to a batch.
     pub fn poll(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> Turn {
+        if self.config.mux.role == mux::Role::Client {
+            channel.guard(&mux::NOP);
+        }
         self.note_delivered(channel, now);
         self.poll_receive(cx, now);
         self.keep_alive(now);
@@ -249,7 +249,7 @@ impl<S: Socket> Relay<S> {
         while let Some(id) = self.ready.pop() {
             self.download(id);
             if self.connections.get(&id).is_some_and(|c| c.reading == Reading::Open) {
-                self.mux.mark_ready(id);
+                self.mux.mark_woken(id);
             }
         }
         self.look_for_crowd(now);
@@ -325,11 +325,23 @@ impl<S: Socket> Relay<S> {
                 self.send_control(channel, now);
                 continue;
             }
-            if !channel.can_send() || self.next_payload.is_some() {
+            if self.next_payload.is_some() {
                 return Turn::Idle;
             }
-            let Some(id) = self.mux.next_turn() else { return Turn::Idle };
-            self.read_socket(id, channel, now);
+            if channel.can_send() {
+                let len = self.config.pace.map_or(channel.payload_len(), |pace| pace.payload_len);
+                let Some(id) = self.mux.next_turn() else {
+                    channel.seal();
+                    return Turn::Idle;
+                };
+                self.read_socket(id, len, channel, now);
+            } else {
+                // What is typed does not wait for room behind what is copied.
+                let is_urgent = channel.can_send_urgent();
+                let id = is_urgent.then(|| self.mux.next_fresh_turn()).flatten();
+                let Some(id) = id else { return Turn::Idle };
+                self.read_socket(id, URGENT, channel, now);
+            }
         }
         Turn::More
     }
@@ -344,11 +356,18 @@ impl<S: Socket> Relay<S> {
         channel.send(PayloadType::Output, slot.finish(), now);
     }
 
-    fn read_socket(&mut self, id: StreamId, channel: &mut Channel, now: Instant) {
-        let payload_len = self.config.pace.map_or(self.config.payload_len, |pace| pace.payload_len);
+    /// Sends one payload of at most `payload_len` bytes, the multiplexer's header included.
+    fn read_socket(
+        &mut self,
+        id: StreamId,
+        payload_len: usize,
+        channel: &mut Channel,
+        now: Instant,
+    ) {
+        let payload_len = payload_len.saturating_sub(mux::HEADER_LEN).clamp(1, mux::MAX_FRAME);
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let mut cx = Context::from_waker(&connection.waker);
-        let mut slot = self.pool.slot(payload_len.saturating_sub(mux::HEADER_LEN).max(1));
+        let mut slot = self.pool.slot(payload_len);
         let socket = Pin::new(&mut connection.socket);
         match poll_read_buf::<_, bytes::buf::Limit<&mut BytesMut>>(
             socket,
@@ -380,7 +399,12 @@ impl<S: Socket> Relay<S> {
                 let Ok(header) = self.mux.data_header(id, len) else { return self.abandon(id) };
                 let mut packet = slot.finish();
                 packet.prepend(&header);
-                channel.send(PayloadType::Output, packet, now);
+                // A socket that had less to give has given all.
+                if len < payload_len {
+                    channel.send(PayloadType::Output, packet, now);
+                } else {
+                    channel.send_part(PayloadType::Output, packet, now);
+                }
                 self.traffic.sent += len as u64;
                 self.mux.mark_ready(id);
                 self.next_payload = self.config.pace.map(|pace| now + pace.pause);
@@ -454,8 +478,6 @@ impl<S: Socket> Drop for Relay<S> {
     }
 }
 
-/// The largest payload that is known to be taken by a live agent behind the real service.
-const PAYLOAD_LEN: usize = 32 * 1024;
 const CHUNK_LEN: usize = 256 * 1024;
 /// Sockets read before the wire has its turn.
 const UPLOAD_BATCH: usize = 8;

@@ -106,14 +106,22 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Basic<L, F> {
             return false;
         }
         while connection.is_open && channel.can_send() {
-            let mut slot = pool.slot(PAYLOAD_LEN);
+            let payload_len = channel.payload_len().min(PAYLOAD_LEN);
+            let mut slot = pool.slot(payload_len);
             let socket = Pin::new(connection.socket.writer());
             match poll_read_buf::<_, Limit<&mut BytesMut>>(socket, cx, &mut slot.space()) {
-                Poll::Pending => break,
+                Poll::Pending => {
+                    channel.seal();
+                    break;
+                }
+                Poll::Ready(Ok(len)) if len == payload_len => {
+                    channel.send_part(PayloadType::Output, slot.finish(), now);
+                }
                 Poll::Ready(Ok(len)) if len > 0 => {
                     channel.send(PayloadType::Output, slot.finish(), now);
                 }
                 Poll::Ready(Ok(_)) => {
+                    channel.seal();
                     connection.is_open = false;
                     connection.quiet_until = Some(now + LINGER);
                 }
@@ -203,6 +211,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
             }
             return Ok(Turn::Done);
         }
+        channel.guard(&[]);
         match &mut self.state {
             State::Idle(not_before) => {
                 *not_before = not_before.filter(|at| now < *at);

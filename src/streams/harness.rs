@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::{
     channel::{Channel, Config, Event, Role},
+    mux::NOP,
     net::{Application, Turn},
     wire::{Packet, PayloadType, control::Flag, handshake::SessionTypeParameters},
 };
@@ -68,6 +69,8 @@ impl Pair {
             }
             while let Some(event) = self.agent.poll_event() {
                 match event {
+                    // What only keeps the order means nothing.
+                    Event::Data { payload, .. } if payload.is_empty() || *payload == NOP => {}
                     Event::Data { payload_type, payload } => {
                         self.received.push((payload_type, payload.to_vec()));
                     }

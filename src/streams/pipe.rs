@@ -91,11 +91,18 @@ where
             if !channel.can_send() {
                 return Turn::Idle;
             }
-            let mut slot = self.pool.slot(PAYLOAD_LEN);
+            let payload_len = channel.payload_len();
+            let mut slot = self.pool.slot(payload_len);
             let read =
                 poll_read_buf::<_, Limit<&mut BytesMut>>(Pin::new(input), cx, &mut slot.space());
             match read {
-                Poll::Pending => return Turn::Idle,
+                Poll::Pending => {
+                    channel.seal();
+                    return Turn::Idle;
+                }
+                Poll::Ready(Ok(len)) if len == payload_len => {
+                    channel.send_part(PayloadType::Output, slot.finish(), now);
+                }
                 Poll::Ready(Ok(len)) if len > 0 => {
                     channel.send(PayloadType::Output, slot.finish(), now);
                 }
@@ -103,6 +110,7 @@ where
                     if let Err(error) = ended {
                         (self.observer)(PipeEvent::InputFailed(error));
                     }
+                    channel.seal();
                     self.input = None;
                     self.quiet_until = Some(now + LINGER);
                 }
@@ -171,6 +179,7 @@ where
         if self.stop.as_mut().poll(cx).is_ready() {
             return Ok(self.end(channel, now));
         }
+        channel.guard(&[]);
         let turn = self.read(cx, channel, now);
         // The destination's silence counts from when it has had everything, and can be heard.
         if self.quiet_until.is_some() && !(channel.is_drained() && self.output.is_drained()) {
@@ -189,8 +198,6 @@ where
 
 /// How long a destination that is silent after the end of the input is waited for.
 const LINGER: Duration = Duration::from_secs(10);
-/// The largest payload that is known to be taken by a live agent behind the real service.
-const PAYLOAD_LEN: usize = 32 * 1024;
 const CHUNK_LEN: usize = 256 * 1024;
 /// Reads before the wire has its turn.
 const BATCH: usize = 8;

@@ -173,7 +173,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
             && has_room(channel)
             && let Some(input) = &mut self.console.input
         {
-            let mut slot = self.pool.slot(PAYLOAD_LEN);
+            let mut slot = self.pool.slot(channel.payload_len().min(PAYLOAD_LEN));
             let read =
                 poll_read_buf::<_, Limit<&mut BytesMut>>(Pin::new(input), cx, &mut slot.space());
             match read {
@@ -277,6 +277,7 @@ impl<F: FnMut(ShellEvent)> Application for Shell<F> {
         if self.stop.as_mut().poll(cx).is_ready() {
             return Ok(self.end(channel, now));
         }
+        channel.guard(&[]);
         self.send_control(cx, channel, now);
         self.send_input(cx, channel, now);
         Ok(Turn::Idle)

@@ -104,7 +104,7 @@ impl Channel {
         let ready = Ready { customer_message: complete.customer_message, ..ready.clone() };
         // The real agent acknowledges data that comes right behind the handshake and throws 1.7 %
         // of it away; after 5 ms it never did.
-        let pause = self.rtt.smoothed().unwrap_or_default().max(FIRST_DATA_PAUSE);
+        let pause = self.outgoing.recovery().round_trip().unwrap_or_default().max(FIRST_DATA_PAUSE);
         self.timers.set(Timer::FirstData, Some(now + pause));
         self.become_ready(ready);
     }

@@ -2,19 +2,27 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::Channel;
 use crate::{
-    channel::{Role, announcement, handshake::Progress, timer::Timer},
+    channel::{Order, Role, announcement, handshake::Progress, recovery::PathView, timer::Timer},
     wire::{Header, MessageType, Packet, PayloadType, control::Flag},
 };
 
 impl Channel {
-    /// Whether data may be sent now: the handshake is done, the window has room, and no pause is
-    /// asked for. [`poll_timeout`](Self::poll_timeout) or a frame tells when that may change.
+    /// Whether data may be sent now: the handshake is done, the window has room, the last message
+    /// has had its time, and no pause is asked for. [`poll_timeout`](Self::poll_timeout) or a frame
+    /// tells when that may change.
     pub fn can_send(&self) -> bool {
-        self.can_send_control() && self.outgoing.has_room()
+        self.can_send_control() && self.outgoing.has_room() && !self.timers.is_set(Timer::Pace)
+    }
+
+    /// As [`can_send`](Self::can_send), ahead of its time, for at most [`URGENT`] bytes of a stream
+    /// that has been quiet: what is typed does not wait for a turn behind what is copied.
+    pub fn can_send_urgent(&self) -> bool {
+        self.can_send_control() && self.outgoing.has_urgent_room(URGENT_ROOM)
     }
 
     /// As [`can_send`](Self::can_send), but with twice as many messages and no regard to their
@@ -27,9 +35,50 @@ impl Channel {
             && !self.closed
     }
 
+    /// Most bytes of the next payload: what the path carries in so short a time that what comes
+    /// behind it does not wait for long.
+    pub fn payload_len(&self) -> usize {
+        self.outgoing.recovery().message_len().min(self.config.payload_len)
+    }
+
+    /// Says what carries nothing: a payload that may come any number of times, anywhere between two
+    /// messages of this stream. From the next acknowledgement on, messages are sent
+    /// [`Order::Guarded`], if they are to be. Only the first call counts.
+    pub fn guard(&mut self, filler: &'static [u8]) {
+        if self.config.order == Order::Guarded && self.guard.is_none() {
+            self.guard = Some((filler, self.outgoing.next_sequence_number()));
+        }
+    }
+
     /// Sends one message of the stream. The caller asks [`can_send`](Self::can_send) first; the
     /// message is taken in any case, and never thrown away.
-    pub fn send(&mut self, payload_type: PayloadType, mut packet: Packet, now: Instant) {
+    pub fn send(&mut self, payload_type: PayloadType, packet: Packet, now: Instant) {
+        self.send_part(payload_type, packet, now);
+        self.seal();
+    }
+
+    /// As [`send`](Self::send), for a message behind which there is more to be sent, as far as the
+    /// caller can know. It says with [`seal`](Self::seal) when there is not: the other side may
+    /// deliver nothing before then.
+    pub fn send_part(&mut self, payload_type: PayloadType, packet: Packet, now: Instant) {
+        if let Some((filler, behind)) = self.guard
+            && self.outgoing.base() > behind
+            && self.outgoing.needs_guard()
+        {
+            let guard = self.encode(PayloadType::Output, Packet::copy_from(filler), now);
+            self.outgoing.push_guard(guard);
+        }
+        let frame = self.encode(payload_type, packet, now);
+        let next = self.outgoing.push(frame, now);
+        self.pace(next);
+    }
+
+    /// There is nothing more to be sent for now.
+    pub fn seal(&mut self) {
+        self.outgoing.seal();
+    }
+
+    fn encode(&mut self, payload_type: PayloadType, mut packet: Packet, now: Instant) -> Bytes {
         self.encrypt(payload_type, &mut packet);
         let header = Header {
             message_type: self.own_data_type(),
@@ -39,7 +88,7 @@ impl Channel {
             message_id: self.ids.next_id(),
             payload_type,
         };
-        self.outgoing.push(header.encode(packet));
+        header.encode(packet)
     }
 
     /// Raises a flag for the other side.
@@ -117,6 +166,11 @@ impl Channel {
         self.outgoing.unacknowledged()
     }
 
+    /// What the sender has learned of its path.
+    pub fn path(&self) -> PathView {
+        self.outgoing.recovery().view()
+    }
+
     /// Frames that have come from the other side, repeats included.
     pub fn frames_received(&self) -> u64 {
         self.frames_received
@@ -128,3 +182,8 @@ impl Channel {
         self.incoming.expected().saturating_add(self.outgoing.base())
     }
 }
+
+/// Bytes of a payload that is sent ahead of its time.
+pub const URGENT: usize = 1024;
+/// So many bytes of such payloads may go beyond the window.
+const URGENT_ROOM: usize = 4 * URGENT;

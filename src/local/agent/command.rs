@@ -325,7 +325,8 @@ impl Pipe {
             if !channel.can_send() {
                 return Turn::Idle;
             }
-            let mut buffer = ReadBuf::new(&mut self.buffer);
+            let most = channel.payload_len().min(self.buffer.len());
+            let mut buffer = ReadBuf::new(&mut self.buffer[..most]);
             match Pin::new(source).poll_read(cx, &mut buffer) {
                 Poll::Pending => return Turn::Idle,
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
@@ -372,7 +373,7 @@ impl MergedFile {
     /// Sends the file's next part; `false` at its end. It was just written, so that reading does
     /// not wait for a disk.
     fn send_next(&mut self, pace: Option<Pace>, channel: &mut Channel, now: Instant) -> bool {
-        let mut bytes = vec![0; pace.map_or(PAYLOAD_LEN, |pace| pace.payload_len)];
+        let mut bytes = vec![0; pace.map_or(channel.payload_len(), |pace| pace.payload_len)];
         let Ok(len @ 1..) = self.file.read_at(&mut bytes, self.sent) else { return false };
         self.sent += len as u64;
         let mut text = Vec::with_capacity(len);

@@ -216,7 +216,8 @@ impl Output {
             if !can_send(channel, input_waits) || self.next_read.is_some() {
                 return Reading::Open(Turn::Idle);
             }
-            let mut buffer = ReadBuf::new(&mut self.buffer);
+            let most = channel.payload_len().min(self.buffer.len());
+            let mut buffer = ReadBuf::new(&mut self.buffer[..most]);
             let ended = fill(pty, cx, &mut buffer);
             let read = buffer.filled().len();
             if read > 0 {

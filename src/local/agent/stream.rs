@@ -20,7 +20,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::{io::AsyncWrite, net::TcpStream};
 use tokio_util::io::poll_read_buf;
 
-use super::{Agents, BATCH, Ending, PAYLOAD_LEN, can_send, port::connect};
+use super::{Agents, BATCH, Ending, can_send, port::connect};
 use crate::{
     channel::{Channel, Event},
     net::{Application, Pace, Turn},
@@ -161,13 +161,14 @@ impl StreamAgent {
         if self.next_payload.is_some_and(|at| at <= now) {
             self.next_payload = None;
         }
-        let payload_len = self.pace.map_or(PAYLOAD_LEN, |pace| pace.payload_len);
+        let pace = self.pace;
         for _ in 0..BATCH {
             let Link::Open(socket) = &mut self.link else { return Turn::Idle };
             if !can_send(channel, !self.input.is_empty()) || self.next_payload.is_some() {
                 return Turn::Idle;
             }
-            let mut slot = self.pool.slot(payload_len);
+            let len = pace.map_or(channel.payload_len(), |pace| pace.payload_len);
+            let mut slot = self.pool.slot(len);
             let socket = Pin::new(socket);
             match poll_read_buf::<_, bytes::buf::Limit<&mut BytesMut>>(
                 socket,

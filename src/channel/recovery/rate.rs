@@ -1,0 +1,68 @@
+//! How many bytes a second arrive.
+
+use std::time::{Duration, Instant};
+
+/// Measured from acknowledgement to acknowledgement over whole round trips, which neither bursts
+/// nor acknowledgements that come in bunches can make faster than the path is.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct DeliveryRate {
+    /// Bytes a second, smoothed.
+    value: Option<f64>,
+    /// Those of the last full round.
+    latest: Option<f64>,
+    /// When the last round ended, and what has been acknowledged since.
+    since: Option<Instant>,
+    bytes: usize,
+}
+
+impl DeliveryRate {
+    pub(super) fn handle_acknowledged(&mut self, bytes: usize, now: Instant) {
+        match self.since {
+            None => self.since = Some(now),
+            Some(_) => self.bytes += bytes,
+        }
+    }
+
+    /// A round trip has ended with the last acknowledgement. One in which the sender had little to
+    /// send says only what the path carries at least.
+    pub(super) fn end_round(&mut self, is_full: bool, now: Instant) {
+        let Some(measured) = self.running(now) else { return };
+        self.latest = Some(measured).filter(|_| is_full).or(self.latest);
+        self.value = Some(match self.value {
+            Some(value) if measured > value => f64::midpoint(value, measured),
+            Some(value) if is_full => (value * 3.0 + measured) / 4.0,
+            None if is_full => measured,
+            _ => return self.restart(Some(now)),
+        });
+        self.restart(Some(now));
+    }
+
+    /// What the round has shown so far.
+    pub(super) fn running(&self, now: Instant) -> Option<f64> {
+        let elapsed = now.saturating_duration_since(self.since?);
+        let is_enough = elapsed >= SHORTEST_MEASURE && self.bytes > 0;
+        is_enough.then(|| self.bytes as f64 / elapsed.as_secs_f64())
+    }
+
+    /// The sender was silent: what comes next is measured anew.
+    pub(super) fn handle_idle(&mut self) {
+        self.restart(None);
+    }
+
+    fn restart(&mut self, since: Option<Instant>) {
+        (self.since, self.bytes) = (since, 0);
+    }
+
+    /// What the path has carried at the most of late.
+    pub(super) fn most(&self) -> Option<f64> {
+        Some(self.value?.max(self.latest.unwrap_or_default()))
+    }
+
+    /// Bytes a second; `None` before anything was measured.
+    pub(super) fn get(&self) -> Option<f64> {
+        self.value
+    }
+}
+
+/// Less says nothing of a rate.
+const SHORTEST_MEASURE: Duration = Duration::from_micros(100);

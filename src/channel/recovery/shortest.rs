@@ -1,0 +1,107 @@
+//! The shortest round trip: what the path takes when nothing waits on it.
+//!
+//! The sender's own window keeps a little waiting, so it would never again see the empty path, and a
+//! path that has become longer would look like one that is full for ever. So the shortest round trip
+//! has an age. When it has not been seen for a while, or what waits does not get less though the
+//! window does, the window is lowered for one round trip, which empties the path, and what is
+//! measured then counts from there on.
+
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Shortest {
+    value: Option<Duration>,
+    seen: Option<Instant>,
+    /// Round trips since then.
+    rounds: u32,
+    /// It is of an earlier connection.
+    is_old: bool,
+    look: Look,
+}
+
+/// How far looking at the empty path has come.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Look {
+    /// It is not looked at.
+    #[default]
+    No,
+    /// What is under way gets less, down to the lowered window.
+    Emptying,
+    /// Messages from this one on, counted in the order of sending, have met an empty path.
+    Measuring { from: u64 },
+}
+
+impl Shortest {
+    /// What a message has taken.
+    pub(super) fn sample(&mut self, round_trip: Duration, now: Instant) {
+        let old = std::mem::take(&mut self.is_old);
+        let value = self.value.filter(|_| !old).unwrap_or(Duration::MAX);
+        if round_trip.saturating_sub(value / JITTER) <= value {
+            self.value = Some(round_trip.min(value));
+            self.seen = Some(now);
+            self.rounds = 0;
+        }
+    }
+
+    /// `None` before the first sample.
+    pub(super) fn get(&self) -> Option<Duration> {
+        self.value
+    }
+
+    /// There is a new connection, whose way may be longer.
+    pub(super) fn handle_reconnected(&mut self) {
+        self.is_old = true;
+        self.look = Look::No;
+    }
+
+    /// A round trip has ended, in which the window was full or not; `is_in_doubt` when what waits
+    /// does not get less. Whether the empty path is to be looked at now.
+    pub(super) fn end_round(&mut self, is_full: bool, is_in_doubt: bool, now: Instant) -> bool {
+        if self.look != Look::No {
+            return false;
+        }
+        self.rounds = self.rounds.saturating_add(1);
+        let age = self.seen.map_or(Duration::ZERO, |seen| now.saturating_duration_since(seen));
+        let is_aged = self.rounds >= AGED_ROUNDS && age >= AGED;
+        let looks = is_full && (is_aged || (is_in_doubt && self.rounds >= DOUBTED_ROUNDS));
+        if looks {
+            self.look = Look::Emptying;
+        }
+        looks
+    }
+
+    /// The path is being emptied, or the empty path measured.
+    pub(super) fn is_looking(&self) -> bool {
+        self.look != Look::No
+    }
+
+    /// What is under way is down to the lowered window; the next message has the number `next`.
+    pub(super) fn handle_emptied(&mut self, next: u64) {
+        if self.look == Look::Emptying {
+            self.look = Look::Measuring { from: next };
+        }
+    }
+
+    /// A message that was sent as number `order` has taken this time on its way, without that of its
+    /// own length. Once it met an empty path, the look is over: whether the path has turned out to be
+    /// longer than it was.
+    pub(super) fn end_look(&mut self, way: Duration, order: u64, now: Instant) -> Option<bool> {
+        let Look::Measuring { from } = self.look else { return None };
+        if order < from {
+            return None;
+        }
+        let is_longer = self.value.is_some_and(|value| way > value + value / JITTER + MIN_JITTER);
+        *self = Self { value: Some(way), seen: Some(now), ..Self::default() };
+        Some(is_longer)
+    }
+}
+
+/// A round trip that is longer by one part of so many is still the shortest one, seen again.
+const JITTER: u32 = 16;
+/// Less is no difference.
+const MIN_JITTER: Duration = Duration::from_millis(1);
+/// When the shortest round trip has not been seen for so long, and so many round trips, it is
+/// looked for. As often as in BBR.
+const AGED: Duration = Duration::from_secs(10);
+const AGED_ROUNDS: u32 = 20;
+const DOUBTED_ROUNDS: u32 = 4;
