@@ -1,0 +1,147 @@
+//! One path: what the sender makes of it.
+
+use std::time::Duration;
+
+use super::simulator::{Path, Sender, Simulation};
+
+/// A path to be tried, and who sends on it.
+#[derive(Clone, Copy)]
+pub struct Cell {
+    path: Path,
+    sender: Sender,
+}
+
+/// What came of it.
+pub struct Outcome {
+    cell: Cell,
+    /// Of the slowest place, in steady state.
+    goodput: f64,
+    /// Bytes sent for each that was delivered.
+    overhead: f64,
+    /// How long a key took there and back, beyond the empty path's round trip.
+    key: Duration,
+    /// How long the first bytes took, in slow starts of the ideal kind.
+    start: f64,
+}
+
+impl Cell {
+    pub const HEAD: &str = "\
+| rate | round trip | loss | goodput | sent/delivered | key | start | |
+|--:|--:|--:|--:|--:|--:|--:|---|";
+
+    pub fn new(path: Path) -> Self {
+        Self { path, sender: Sender::Client }
+    }
+
+    pub fn by(self, sender: Sender) -> Self {
+        Self { sender, ..self }
+    }
+
+    pub fn name(&self) -> String {
+        let Path { rate, round_trip, drop, queue, reader } = self.path;
+        let rate = match rate {
+            1_000_000.. => format!("{} MB/s", f64::from(rate) / 1e6),
+            _ => format!("{} KB/s", rate / 1000),
+        };
+        let loss = match (drop, queue, reader) {
+            (_, Some(queue), _) => format!("queue {} ms", queue.as_millis()),
+            (_, _, Some(_)) => "slow reader".to_owned(),
+            (drop, ..) => format!("{} %", f64::from(drop) / 10.0),
+        };
+        format!("| {rate} | {} ms | {loss} |", round_trip.as_millis())
+    }
+
+    pub fn run(self) -> Outcome {
+        let mut simulation = Simulation::new(self.path, self.sender, 7);
+        let round_trip = self.path.round_trip;
+        // The handshake takes one and a half round trips, and the first data waits for another one.
+        let began = round_trip * 5 / 2 + Duration::from_millis(10);
+        let first = self.first_bytes();
+        simulation.run(HOUR, |it| it.flow(0).delivered >= first as u64);
+        let start = simulation.elapsed().saturating_sub(began).as_secs_f64();
+
+        let settled = began + Duration::from_secs(1) + 30 * round_trip + ideal(self, first) * 2;
+        // Long enough for losses to even out.
+        let some = Duration::from_secs_f64(400e3 / self.limit());
+        let end = settled + Duration::from_secs(3) + 14 * round_trip + some;
+        simulation.run_until(settled);
+        let (sent, delivered) = (simulation.flow(0).sent, simulation.flow(0).delivered);
+        simulation.run_until(end);
+        let flow = simulation.flow(0);
+        let delivered = (flow.delivered - delivered) as f64;
+        let one_way = flow.keys.longest_since(settled).unwrap_or_default();
+        Outcome {
+            cell: self,
+            goodput: delivered / (end - settled).as_secs_f64() / self.limit(),
+            overhead: (flow.sent - sent) as f64 / delivered,
+            key: one_way.saturating_sub(round_trip / 2),
+            start: start / ideal(self, first).as_secs_f64(),
+        }
+    }
+
+    /// Bytes a second that can arrive: by the slowest place, and by what may be kept from the oldest
+    /// unacknowledged message to the newest. That is more than one round trip's where messages are
+    /// lost: one and a quarter for each time that the unluckiest of them is. What has arrived goes
+    /// again if its acknowledgement is lost, and takes its part of the rate.
+    fn limit(&self) -> f64 {
+        let (window, messages) = (f64::from(16 << 20), 512.0_f64);
+        let repeats = match self.path.drop {
+            0 => 0.0,
+            drop => messages.ln() / (1000.0 / f64::from(drop)).ln(),
+        };
+        let kept = self.path.round_trip.as_secs_f64() * (1.0 + 1.25 * repeats);
+        let new = 1.0 - f64::from(self.path.drop) / 1000.0;
+        (self.path.slowest() * new).min(window / kept)
+    }
+
+    /// Enough to have filled the path.
+    fn first_bytes(&self) -> f64 {
+        3.0 * self.limit() * self.path.round_trip.as_secs_f64() + 256e3
+    }
+}
+
+/// How long slow start takes to deliver `bytes`: it begins with 16 KiB, doubles each round trip, and
+/// ends where the path is full.
+fn ideal(cell: Cell, bytes: f64) -> Duration {
+    let round_trip = cell.path.round_trip.as_secs_f64();
+    let full = cell.limit() * round_trip;
+    let (mut window, mut sent, mut time) = (f64::from(16 << 10), 0.0, round_trip / 2.0);
+    while window < full && sent + window < bytes {
+        sent += window;
+        time += round_trip;
+        window *= 2.0;
+    }
+    Duration::from_secs_f64(time + (bytes - sent) / cell.limit())
+}
+
+impl Outcome {
+    /// What is not as it should be.
+    pub fn misses(&self) -> Vec<&'static str> {
+        let Path { drop, queue, .. } = self.cell.path;
+        let loses = drop > 0 || queue.is_some();
+        let lost = 1.0 / (1.0 - f64::from(drop) / 1000.0);
+        let most_sent = if loses { lost * 1.25 } else { 1.10 };
+        // Below, the shortest messages that make sense take so long.
+        let is_typed_on = !loses && self.cell.path.slowest() >= 60e3;
+        [
+            (self.goodput < 0.9).then_some("goodput"),
+            (self.overhead > most_sent).then_some("sent"),
+            (is_typed_on && self.key > Duration::from_millis(100)).then_some("key"),
+            (!loses && self.start > 1.5).then_some("start"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    pub fn row(&self) -> String {
+        let (goodput, key) = (self.goodput * 100.0, self.key.as_millis());
+        let (name, missed) = (self.cell.name(), self.misses().join(", "));
+        format!(
+            "{name} {goodput:.0} % | {:.2} | {key} ms | {:.2} | {missed} |",
+            self.overhead, self.start
+        )
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
