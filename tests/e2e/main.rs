@@ -62,6 +62,8 @@ mod second_opinion;
 mod secrets;
 mod shell;
 mod shell_plugin;
+#[cfg(feature = "aws")]
+mod slow_lines;
 mod ssh;
 mod ssh_config;
 mod ssh_proxy;

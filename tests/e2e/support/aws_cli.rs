@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{
     endpoint::{Endpoint, REGION},
-    program::{Finished, Program, command},
+    program::{Finished, Program, command, copy_environment},
     tools::find_tool,
 };
 
@@ -54,12 +54,7 @@ impl AwsCli {
         let parameters =
             ["--document-name", "AWS-StartSSHSession", "--parameters", "portNumber=%p"];
         let aws = self.command(&[&["start-session", "--target", "%h"][..], &parameters].concat());
-        for (name, value) in aws.get_envs() {
-            match value {
-                Some(value) => client.env(name, value),
-                None => client.env_remove(name),
-            };
-        }
+        copy_environment(&aws, &mut client);
         let words = [aws.get_program()].into_iter().chain(aws.get_args());
         let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
         client.arg("-o").arg(format!("ProxyCommand={}", words.join(" ")));

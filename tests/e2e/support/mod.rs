@@ -16,6 +16,7 @@
 //!   Reserved         a port for several endpoints, one after the other
 //!   ConnectProxy     an HTTP proxy in a few lines, which may misbehave; Tinyproxy is a real one
 //!   Network, Host    network namespaces with a cable between them
+//!   Line             the same with a slow line; Server, Typist: what is sent over it
 //! ```
 
 mod account;
@@ -28,6 +29,8 @@ mod forward;
 #[cfg(feature = "aws")]
 pub mod home;
 mod http_server;
+#[cfg(feature = "aws")]
+mod line;
 #[cfg(feature = "aws")]
 mod network;
 mod nginx;
@@ -49,6 +52,8 @@ mod tinyproxy;
 mod tmux;
 mod tools;
 mod transcript;
+#[cfg(feature = "aws")]
+mod transfer;
 
 pub use account::{Account, Keys, example, mfa_code, mfa_serial};
 pub use ansible::Ansible;
@@ -58,6 +63,8 @@ pub use digest::file_digest;
 pub use endpoint::{Endpoint, NODE, REGION, faulty, port_request};
 pub use forward::Forward;
 pub use http_server::HttpServer;
+#[cfg(feature = "aws")]
+pub use line::{FAR, Line, Passed, Quality};
 #[cfg(feature = "aws")]
 pub use network::{BLACK_HOLE, GATEWAY, GATEWAY_V6, Host, INNER, Network};
 #[cfg(feature = "aws")]
@@ -80,3 +87,5 @@ pub use tmux::Tmux;
 #[cfg(feature = "aws")]
 pub use tools::missing;
 pub use tools::{find_tool, free_port, outside_address};
+#[cfg(feature = "aws")]
+pub use transfer::{Bulk, Direction, Exchanged, Server, Typist};

@@ -10,7 +10,7 @@ use rustix::process::getuid;
 use tempfile::TempDir;
 
 use super::{
-    program::{Program, command},
+    program::{Program, command, copy_environment},
     tools::find_tool,
 };
 
@@ -54,7 +54,9 @@ impl Network {
 }
 
 impl Host {
-    fn start(mut unshare: Command, hosts: &str) -> Self {
+    /// `unshare` is the machine's, or that of the host whose user namespace this one shares; `hosts`
+    /// is what /etc/hosts says beside the address of localhost.
+    pub fn start(mut unshare: Command, hosts: &str) -> Self {
         find_tool("ip");
         let folder = TempDir::new().expect("a directory for the host's names");
         let names = folder.path().join("hosts");
@@ -87,6 +89,19 @@ impl Host {
         let mut command = self.command(words.next().expect("a program"));
         command.args(words);
         Program::run(command).success()
+    }
+
+    /// A program as `original` would start it on the machine, on this host.
+    pub fn command_like(&self, original: &Command) -> Command {
+        let mut here = self.command(original.get_program());
+        here.args(original.get_args());
+        copy_environment(original, &mut here);
+        here
+    }
+
+    /// Moves a network device of this host's to another host.
+    pub fn give_device(&self, device: &str, to: &Self) {
+        self.run(&format!("ip link set {device} netns {}", to.holder.pid().as_raw_nonzero()));
     }
 
     /// A folder that lasts as long as the host.

@@ -20,8 +20,14 @@ impl Plugin {
     /// Starts a session for `port` and attaches to it; the port is open when this returns.
     pub fn attach(endpoint: &Endpoint, port: u16) -> Self {
         let response = endpoint.start_port_session(port);
+        Self::run(Self::command(endpoint, &response, &port_request(port)), &response)
+    }
+
+    /// Runs a plugin that is to attach to the port session of a response; the port is open when this
+    /// returns.
+    pub fn run(plugin: Command, response: &Value) -> Self {
         let session_id = response["SessionId"].as_str().expect("an id").to_owned();
-        let program = Program::start(Self::command(endpoint, &response, &port_request(port)));
+        let program = Program::start(plugin);
         let opened = program.wait_for_stdout(|line| line.starts_with("Port "));
         let port = opened.split(' ').nth(1).and_then(|port| port.parse().ok());
         let port: u16 = port.unwrap_or_else(|| program.fail("no port in that line"));

@@ -212,14 +212,19 @@ pub fn await_that(what: &str, is_so: impl Fn() -> bool) {
 /// A script of shell in which `"$@"` is `program`, with its environment.
 pub fn in_shell(script: &str, program: &Command) -> Command {
     let mut shell = command("sh");
-    for (name, value) in program.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
+    copy_environment(program, &mut shell);
     shell.args(["-c", script, "sh"]).arg(program.get_program()).args(program.get_args());
     shell
+}
+
+/// Gives a command the environment of another one.
+pub fn copy_environment(from: &Command, to: &mut Command) {
+    for (name, value) in from.get_envs() {
+        match value {
+            Some(value) => to.env(name, value),
+            None => to.env_remove(name),
+        };
+    }
 }
 
 fn is_of_the_machine(variable: &OsString) -> bool {

@@ -24,32 +24,24 @@ pub struct Sshd {
 impl Sshd {
     /// Starts a server on a free loopback port.
     pub fn start() -> Self {
-        let folder = TempDir::new().expect("a directory for the server");
-        for key in [HOST_KEY, USER_KEY] {
-            let mut keygen = command(find_tool("ssh-keygen"));
-            keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(folder.path().join(key));
-            Program::run(keygen).success();
-        }
-        if getuid().is_root() {
-            // Where the server, when it is root's, locks its unprivileged half up; Debian's
-            // service creates it, and we do not run the service.
-            fs::create_dir_all("/run/sshd").expect("root may create /run/sshd");
-        }
+        let folder = keys();
         for _ in 0..ATTEMPTS {
             let port = free_port();
-            let configuration = folder.path().join("sshd_config");
-            fs::write(&configuration, settings(port, folder.path())).expect("the settings");
-            let mut sshd = command(find_tool("sshd"));
-            sshd.args(["-D", "-e", "-f"]).arg(&configuration);
-            let server = Program::start(sshd);
-            let said = server.wait_for_stderr(|line| {
-                line.starts_with("Server listening on") || line.contains("Cannot bind")
-            });
-            if said.starts_with("Server listening on") {
+            let sshd = command(find_tool("sshd"));
+            if let Some(server) = serve(sshd, &folder, &format!("127.0.0.1:{port}")) {
                 return Self { port, folder, _server: server };
             }
         }
         panic!("no port for sshd was free in {ATTEMPTS} attempts")
+    }
+
+    /// Starts a server on a host of its own, at `address`. The host must be root's.
+    #[cfg(feature = "aws")]
+    pub fn inside(host: &super::Host, address: &str, port: u16) -> Self {
+        let folder = keys();
+        let sshd = host.command(find_tool("sshd"));
+        let server = serve(sshd, &folder, &format!("{address}:{port}"));
+        Self { port, folder, _server: server.expect("every port of the host is free") }
     }
 
     /// `ssh`, `scp` or `sftp` with all that it needs to get in, but host and port.
@@ -78,10 +70,38 @@ impl Sshd {
     }
 }
 
-fn settings(port: u16, folder: &Path) -> String {
+/// A folder with the keys of a server and of its user.
+fn keys() -> TempDir {
+    let folder = TempDir::new().expect("a directory for the server");
+    for key in [HOST_KEY, USER_KEY] {
+        let mut keygen = command(find_tool("ssh-keygen"));
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(folder.path().join(key));
+        Program::run(keygen).success();
+    }
+    folder
+}
+
+/// `sshd` with the keys of `folder`; `None` when its address is taken.
+fn serve(mut sshd: Command, folder: &TempDir, address: &str) -> Option<Program> {
+    if getuid().is_root() {
+        // Where the server, when it is root's, locks its unprivileged half up; Debian's
+        // service creates it, and we do not run the service.
+        fs::create_dir_all("/run/sshd").expect("root may create /run/sshd");
+    }
+    let configuration = folder.path().join("sshd_config");
+    fs::write(&configuration, settings(address, folder.path())).expect("the settings");
+    sshd.args(["-D", "-e", "-f"]).arg(&configuration);
+    let server = Program::start(sshd);
+    let said = server.wait_for_stderr(|line| {
+        line.starts_with("Server listening on") || line.contains("Cannot bind")
+    });
+    said.starts_with("Server listening on").then_some(server)
+}
+
+fn settings(address: &str, folder: &Path) -> String {
     let folder = folder.display();
     format!(
-        "ListenAddress 127.0.0.1:{port}
+        "ListenAddress {address}
 HostKey {folder}/{HOST_KEY}
 AuthorizedKeysFile {folder}/{USER_KEY}.pub {folder}/{PUSHED}/%u
 PidFile none
