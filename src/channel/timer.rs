@@ -15,11 +15,19 @@ pub(super) enum Timer {
     Reorder,
     /// A pause has lasted so long that its end must have been lost.
     Pause,
+    /// Messages that have waited for their turn may be delivered.
+    Turn,
 }
 
 impl Timer {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Handshake, Self::FirstData, Self::Retransmit, Self::Reorder, Self::Pause];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Handshake,
+        Self::FirstData,
+        Self::Retransmit,
+        Self::Reorder,
+        Self::Pause,
+        Self::Turn,
+    ];
 }
 
 #[derive(Default, Debug)]

@@ -97,6 +97,7 @@ impl AgentGateway {
             let mut agent = live.agent.lock().await;
             let agent = agent.get_or_insert_with(|| self.new_agent(&data_channel));
             if opening > 1 {
+                agent.channel.handle_client_lost(now());
                 agent.channel.handle_reconnected(now());
             }
             let start = MessageType::StartPublication;
