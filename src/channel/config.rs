@@ -96,6 +96,10 @@ pub struct Habits {
     pub resend_slowly: bool,
     /// Frames whose CreatedDate is 0 are dropped, acknowledgements too.
     pub drop_undated: bool,
+    /// Messages are taken one at a time: one that comes in its turn is delivered, then acknowledged,
+    /// and counts only when its acknowledgement is written. If the connection is replaced before,
+    /// its repeat is delivered, too.
+    pub counts_late: bool,
     /// Clients up to this version get this text with the end of the handshake.
     pub old_client_message: Option<(String, String)>,
 }

@@ -1,5 +1,6 @@
 //! The state machine that ties window, reorder buffer, handshake and timers together.
 
+mod counting;
 mod encrypting;
 mod handshaking;
 mod sending;
@@ -11,6 +12,7 @@ use std::{
 
 use bytes::Bytes;
 
+use counting::Uncounted;
 use encrypting::Encryption;
 
 pub use sending::URGENT;
@@ -40,6 +42,7 @@ pub struct Channel {
     progress: Progress,
     encryption: Encryption,
     acknowledgements: VecDeque<Acknowledgement>,
+    uncounted: Uncounted,
     acknowledgement_pool: PacketPool,
     /// The service's own messages; only an embedded endpoint has any.
     announcements: VecDeque<Bytes>,
@@ -72,6 +75,7 @@ impl Channel {
             progress: Progress::AwaitingRequest,
             encryption: Encryption::Off,
             acknowledgements: VecDeque::new(),
+            uncounted: Uncounted::None,
             acknowledgement_pool: PacketPool::new(ACKNOWLEDGEMENT_CHUNK),
             announcements: VecDeque::new(),
             events: VecDeque::new(),
@@ -167,15 +171,10 @@ impl Channel {
         if !frame.digest_matches() || self.early_fate(now) == EarlyData::Unacknowledged {
             return Ok(());
         }
+        self.deliver_ready(now)?;
         let acknowledgement = Acknowledgement::of(&frame);
         match self.incoming.accept(frame) {
-            Arrival::Next(frame) => {
-                self.acknowledge(acknowledgement);
-                self.deliver(frame, now)?;
-                while let Some(frame) = self.incoming.next_ready() {
-                    self.deliver(frame, now)?;
-                }
-            }
+            Arrival::Next(frame) => self.deliver_in_turn(frame, acknowledgement, now)?,
             Arrival::Kept | Arrival::Repeat => self.acknowledge(acknowledgement),
             Arrival::NoRoom => {}
         }
@@ -237,7 +236,8 @@ impl Channel {
 
     /// The next frame for the wire: acknowledgements, then what is lost, then what is new.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Bytes> {
-        if let Some(acknowledgement) = self.acknowledgements.pop_front() {
+        let acknowledgement = self.acknowledgements.pop_front();
+        if let Some(acknowledgement) = acknowledgement.or_else(|| self.late_acknowledgement()) {
             return Some(self.encode_acknowledgement(&acknowledgement, now));
         }
         if let Some(announcement) = self.announcements.pop_front() {
@@ -267,7 +267,7 @@ impl Channel {
     /// Does what is due at `now`; early calls are harmless.
     ///
     /// # Errors
-    /// When the handshake took too long.
+    /// When the handshake took too long, or fails.
     pub fn handle_timeout(&mut self, now: Instant) -> Result<(), ChannelError> {
         while let Some(timer) = self.timers.expired(now) {
             match timer {
@@ -284,15 +284,18 @@ impl Channel {
                 // Its end may be lost, as it is not acknowledged: what is sent now is made good if
                 // the service still has no use for it.
                 Timer::Pause => self.pause(false, now),
+                Timer::Turn => self.deliver_ready(now)?,
             }
         }
         Ok(())
     }
 
-    /// Whether more frames may be handed in. `false` while the queue of acknowledgements is full:
-    /// they must reach the wire first.
+    /// Whether more frames may be handed in. `false` while the queue of acknowledgements is full, or
+    /// with [`Habits::counts_late`](super::Habits::counts_late) a message waits for its own: they
+    /// must reach the wire first.
     pub fn can_receive(&self) -> bool {
         self.acknowledgements.len() < MAX_ACKNOWLEDGEMENTS
+            && matches!(self.uncounted, Uncounted::None)
     }
 
     /// Nothing was read up to `now`, since nothing could be taken: acknowledgements may wait
@@ -304,6 +307,8 @@ impl Channel {
     /// The connection was replaced: everything unacknowledged is sent again, in order. How long
     /// there was none is not held against the other side.
     pub fn handle_reconnected(&mut self, now: Instant) {
+        // It comes again, and is delivered again.
+        self.uncounted = Uncounted::None;
         self.in_touch_since = now;
         self.is_stalled = false;
         self.paused = false;

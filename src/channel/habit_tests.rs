@@ -49,6 +49,7 @@ impl Bench {
     fn shake_hands(&mut self) {
         for _ in 0..3 {
             while let Some(frame) = self.agent.poll_transmit(self.now) {
+                self.agent.handle_written(self.now);
                 self.client.handle_frame(frame, self.now).unwrap();
             }
             while let Some(frame) = self.client.poll_transmit(self.now) {
@@ -94,10 +95,18 @@ impl Bench {
     /// Hands a frame to the agent: whether it was acknowledged, and what was delivered.
     fn hand_over(&mut self, frame: Bytes) -> (bool, Vec<Event>) {
         self.agent.handle_frame(frame, self.now).unwrap();
-        let acknowledged = self.agent.poll_transmit(self.now).is_some_and(|frame| {
+        (self.acknowledges(), self.events())
+    }
+
+    /// Whether the agent's next frame is an acknowledgement.
+    fn acknowledges(&mut self) -> bool {
+        self.agent.poll_transmit(self.now).is_some_and(|frame| {
             Frame::decode(frame).unwrap().header.message_type == MessageType::Acknowledge
-        });
-        (acknowledged, std::iter::from_fn(|| self.agent.poll_event()).collect())
+        })
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.agent.poll_event()).collect()
     }
 
     /// What the agent sends, as (sequence number, milliseconds from now), until it is quiet for
@@ -203,3 +212,75 @@ fn the_oldest_message_alone_comes_again_every_100_ms() {
     bench.agent.handle_reconnected(bench.now);
     assert_eq!(bench.agent.poll_transmit(bench.now), None, "a new connection changes nothing");
 }
+
+#[test]
+fn a_message_counts_when_its_acknowledgement_is_written() {
+    let mut bench = Bench::ready(LATE);
+    let (first, second) = (bench.send("first"), bench.send("second"));
+    assert_eq!(
+        bench.hand_over(second.clone()),
+        (true, vec![]),
+        "out of its turn it is kept at once"
+    );
+    bench.agent.handle_frame(first.clone(), bench.now).unwrap();
+    assert_eq!(bench.events(), delivered("first"));
+    assert!(!bench.agent.can_receive(), "one message at a time");
+    assert!(bench.acknowledges());
+    assert!(!bench.agent.can_receive(), "nor while its acknowledgement may not have been written");
+    bench.agent.handle_written(bench.now);
+    assert!(bench.agent.can_receive());
+    assert_eq!(bench.agent.poll_timeout(), Some(bench.now), "what has waited is due");
+    bench.agent.handle_timeout(bench.now).unwrap();
+    assert_eq!(bench.events(), delivered("second"));
+    for repeat in [first, second] {
+        assert_eq!(bench.hand_over(repeat), (true, vec![]));
+    }
+}
+
+#[test]
+fn a_message_whose_acknowledgement_was_never_written_is_delivered_again() {
+    let by_the_book = Habits::default();
+    for (habits, whose, again) in [
+        (LATE, Whose::Agent, delivered("text")),
+        (LATE, Whose::Client, vec![]),
+        (by_the_book.clone(), Whose::Agent, vec![]),
+        (by_the_book, Whose::Client, vec![]),
+    ] {
+        for is_handed_out in [false, true] {
+            let case = format!("{habits:?}, {whose:?}, {is_handed_out}");
+            let mut bench = Bench::ready(habits.clone());
+            let frame = bench.send("text");
+            bench.agent.handle_frame(frame.clone(), bench.now).unwrap();
+            assert_eq!(bench.events(), delivered("text"));
+            if is_handed_out {
+                assert!(bench.acknowledges(), "{case}");
+            }
+            if whose == Whose::Client {
+                bench.agent.handle_client_lost(bench.now);
+            }
+            bench.agent.handle_reconnected(bench.now);
+            assert!(bench.agent.can_receive());
+            let is_kept = again.is_empty() && !is_handed_out;
+            assert_eq!(bench.acknowledges(), is_kept, "{case}");
+            assert_eq!(bench.hand_over(frame.clone()), (true, again.clone()), "{case}");
+            bench.agent.handle_written(bench.now);
+            assert_eq!(bench.hand_over(frame), (true, vec![]), "now it counts");
+        }
+    }
+}
+
+/// Whose connection to the service breaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Whose {
+    Agent,
+    Client,
+}
+
+const LATE: Habits = Habits {
+    early_data: EarlyData::Taken,
+    note_delay: Duration::ZERO,
+    resend_slowly: false,
+    drop_undated: false,
+    counts_late: true,
+    old_client_message: None,
+};

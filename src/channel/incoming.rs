@@ -10,7 +10,8 @@ use crate::wire::Frame;
 /// What is to be done about a message that has arrived.
 #[derive(PartialEq, Debug)]
 pub(super) enum Arrival {
-    /// It is the next one: acknowledge, deliver, then drain [`Incoming::next_ready`].
+    /// It is the next one: acknowledge, deliver, [`count`](Incoming::count), then drain
+    /// [`next_ready`](Incoming::next_ready). Until it counts it would be the next one again.
     Next(Frame),
     /// It waits for its turn: acknowledge.
     Kept,
@@ -23,8 +24,8 @@ pub(super) enum Arrival {
 #[derive(Debug)]
 pub(super) struct Incoming {
     expected: i64,
-    /// Slot `i` is for the message `expected + i`; slot 0 is filled only between an arrival and
-    /// the draining that follows it.
+    /// Slot `i` is for the message `expected + i`; slot 0 is filled only between a message's counting
+    /// and the draining that follows it.
     waiting: VecDeque<Option<Frame>>,
     waiting_bytes: usize,
     bound: Window,
@@ -51,7 +52,6 @@ impl Incoming {
             return Arrival::Repeat;
         }
         if ahead == 0 {
-            self.advance();
             return Arrival::Next(frame);
         }
         let slot = usize::try_from(ahead).unwrap_or(usize::MAX);
@@ -78,11 +78,12 @@ impl Incoming {
     pub(super) fn next_ready(&mut self) -> Option<Frame> {
         let frame = self.waiting.front_mut()?.take()?;
         self.waiting_bytes -= frame.payload.len();
-        self.advance();
+        self.count();
         Some(frame)
     }
 
-    fn advance(&mut self) {
+    /// The message in turn has been delivered: it is the next one's turn.
+    pub(super) fn count(&mut self) {
         self.expected = self.expected.saturating_add(1);
         self.waiting.pop_front();
     }
@@ -127,6 +128,7 @@ mod tests {
         let mut incoming = incoming();
         for n in 0..3 {
             assert_eq!(incoming.accept(message(n)), Arrival::Next(message(n)));
+            incoming.count();
             assert!(drained(&mut incoming).is_empty());
         }
     }
@@ -137,10 +139,15 @@ mod tests {
         assert_eq!(incoming.accept(message(2)), Arrival::Kept);
         assert_eq!(incoming.accept(message(1)), Arrival::Kept);
         assert_eq!(incoming.accept(message(4)), Arrival::Kept);
-        assert_eq!(incoming.accept(message(0)), Arrival::Next(message(0)));
+        for _ in 0..2 {
+            assert_eq!(incoming.accept(message(0)), Arrival::Next(message(0)));
+            assert!(drained(&mut incoming).is_empty(), "it does not count yet");
+        }
+        incoming.count();
         assert_eq!(drained(&mut incoming), [1, 2]);
         assert!(incoming.has_hole());
         assert_eq!(incoming.accept(message(3)), Arrival::Next(message(3)));
+        incoming.count();
         assert_eq!(drained(&mut incoming), [4]);
         assert!(!incoming.has_hole());
         assert_eq!(incoming.waiting_bytes, 0);
@@ -150,6 +157,7 @@ mod tests {
     fn repeats_are_told() {
         let mut incoming = incoming();
         incoming.accept(message(0));
+        incoming.count();
         incoming.accept(message(2));
         for n in [0, 2, -1, i64::MIN] {
             assert_eq!(incoming.accept(message(n)), Arrival::Repeat, "{n}");
@@ -174,6 +182,7 @@ mod tests {
         let place = early.payload.as_ptr();
         incoming.accept(early);
         incoming.accept(message(0));
+        incoming.count();
         assert_ne!(incoming.next_ready().unwrap().payload.as_ptr(), place);
     }
 }

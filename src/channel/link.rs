@@ -118,6 +118,7 @@ impl Link {
     pub fn cut(&mut self) {
         self.under_way.clear();
         self.bytes = 0;
+        self.busy_until = None;
     }
 
     fn carry(&mut self, frame: Bytes, now: Instant) {

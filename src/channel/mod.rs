@@ -19,7 +19,9 @@
 //!
 //! The channel has no sockets, tasks, locks or clock: time comes in as an argument. After each
 //! call of [`send`](Channel::send), `handle_*` or [`poll_transmit`](Channel::poll_transmit), its
-//! driver drains `poll_transmit` and `poll_event` and sleeps until `poll_timeout`.
+//! driver drains `poll_transmit` and `poll_event` and sleeps until `poll_timeout`. When what it drained
+//! is written it says so with [`handle_written`](Channel::handle_written), for which an agent waits
+//! that [counts late](Habits::counts_late).
 //!
 //! # Memory
 //! A channel holds at most [`Window::bytes`] and one message of what was sent and not yet

@@ -17,16 +17,19 @@ pub(super) enum Timer {
     Pace,
     /// A pause has lasted so long that its end must have been lost.
     Pause,
+    /// Messages that have waited for their turn may be delivered.
+    Turn,
 }
 
 impl Timer {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Handshake,
         Self::FirstData,
         Self::Retransmit,
         Self::Reorder,
         Self::Pace,
         Self::Pause,
+        Self::Turn,
     ];
 }
 

@@ -97,6 +97,7 @@ impl AgentGateway {
             let mut agent = live.agent.lock().await;
             let agent = agent.get_or_insert_with(|| self.new_agent(&data_channel));
             if opening > 1 {
+                agent.channel.handle_client_lost(now());
                 agent.channel.handle_reconnected(now());
             }
             let start = MessageType::StartPublication;
@@ -129,9 +130,20 @@ impl AgentGateway {
         let Some(connection) = self.faults.connection(data_channel, now(), epoch_ms()) else {
             return self.serve_driver(id, Driver::new(socket, channel, application)).await;
         };
-        let (relay, socket) = Relay::new(socket, connection).await;
-        let driver = Driver::new(socket, channel, application);
-        tokio::join!(self.serve_driver(id, driver), relay.run()).0
+        let (relay, mut agent_ends) = Relay::new(socket, connection);
+        let serving = async move {
+            let mut lost = None;
+            while let Some(socket) = agent_ends.recv().await {
+                if let Some(why) = lost {
+                    tracing::info!(session = id, "the agent's own connection lost: {why}");
+                    channel.handle_reconnected(now());
+                }
+                let driver = Driver::new(socket, channel, application);
+                lost = Some(self.serve_driver(id, driver).await?);
+            }
+            lost
+        };
+        tokio::join!(serving, relay.run()).0
     }
 
     /// That the session is over is noted first: its client may be slow to say goodbye.

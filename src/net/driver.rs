@@ -220,6 +220,10 @@ where
                 Reading::Idle => {
                     (false, self.broken.take_if(|(_, until)| now >= *until).map(|b| b.0))
                 }
+                // What acknowledgements hold back stays so, as nothing can be written.
+                Reading::Held if !self.channel.can_receive() && self.broken.is_some() => {
+                    (false, self.broken.take().map(|broken| broken.0))
+                }
                 // Nothing wakes the task when the application has made room: look again.
                 Reading::Held => (self.can_receive(), None),
                 Reading::Gone(disconnect) => (false, Some(disconnect)),
@@ -374,7 +378,7 @@ where
         }
         // Also when nothing was added: an earlier flush may have been cut short.
         match Pin::new(&mut self.websocket).poll_flush(cx) {
-            Poll::Ready(flushed) => flushed,
+            Poll::Ready(flushed) => flushed.map(|()| self.channel.handle_written(now)),
             Poll::Pending => Ok(()),
         }
     }

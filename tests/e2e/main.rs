@@ -76,6 +76,7 @@ mod tls_trust;
 mod web;
 
 mod agent_command;
+mod agent_cuts;
 mod agent_shell;
 mod agent_stream;
 mod processes;

@@ -151,6 +151,7 @@ impl Agents {
             note_delay: if quirks.late_notes { NOTE_DELAY } else { Duration::ZERO },
             resend_slowly: quirks.slow_resend,
             drop_undated: quirks.created_date,
+            counts_late: quirks.count_after_ack,
             old_client_message: workload
                 .keeps_outputs_apart()
                 .then(|| (LAST_MERGING_CLIENT.to_owned(), MERGING_CLIENT_MESSAGE.to_owned())),

@@ -20,6 +20,9 @@ pub struct Quirks {
     pub drain_limit: bool,
     /// Frames whose CreatedDate is 0 are dropped without a word.
     pub created_date: bool,
+    /// A message that comes in its turn counts when its acknowledgement is written. Where the
+    /// agent's own connection breaks in between, its repeat is delivered, too.
+    pub count_after_ack: bool,
     /// At most 1024 bytes a millisecond toward the client, save from a command's pipes.
     pub pace: bool,
     /// The end of one direction of a multiplexed stream ends the other one too.
@@ -44,6 +47,7 @@ impl Quirks {
             slow_resend: false,
             drain_limit: false,
             created_date: false,
+            count_after_ack: false,
             pace: false,
             fin_closes_stream: false,
             deaf_reconnect: false,
@@ -61,6 +65,7 @@ impl Quirks {
             slow_resend: true,
             drain_limit: true,
             created_date: true,
+            count_after_ack: true,
             pace: true,
             fin_closes_stream: true,
             deaf_reconnect: true,
@@ -110,6 +115,7 @@ impl Default for Quirks {
         Self {
             drain_limit: true,
             created_date: true,
+            count_after_ack: true,
             fin_closes_stream: true,
             deaf_reconnect: true,
             late_reason: true,
@@ -130,7 +136,7 @@ struct Entry {
     field: fn(&mut Quirks) -> &mut bool,
 }
 
-const TABLE: [Entry; 11] = [
+const TABLE: [Entry; 12] = [
     Entry {
         name: "early-data-loss",
         about: "the first data after the handshake may be lost when it comes at once",
@@ -155,6 +161,11 @@ const TABLE: [Entry; 11] = [
         name: "created-date",
         about: "frames with CreatedDate 0 are dropped",
         field: |quirks| &mut quirks.created_date,
+    },
+    Entry {
+        name: "count-after-ack",
+        about: "an upload's message comes twice when the agent's connection breaks behind it",
+        field: |quirks| &mut quirks.count_after_ack,
     },
     Entry {
         name: "pace",

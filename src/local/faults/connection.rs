@@ -1,6 +1,9 @@
 //! One connection through the faulty service: what becomes of which frame, and when.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -28,10 +31,23 @@ pub struct Connection {
     from_agent: Way,
     cut_at: Option<Instant>,
     bye_at: Option<Instant>,
+    agent: AgentLine,
+    /// When the agent was last given a frame.
+    agent_given: Option<Instant>,
     /// The agent's first message breaks it.
     breaks_in_handshake: bool,
     is_paused: bool,
     is_broken: bool,
+}
+
+/// The agent's own connection to the service, which comes and goes while the client's stays.
+#[derive(Clone, Copy, Debug)]
+enum AgentLine {
+    /// There is none: the agent connects at this time, if it ever does.
+    Down { until: Option<Instant> },
+    /// It stands. If it ever breaks, it does so behind the first frame that the agent is given from
+    /// this time on, where the most can go wrong, or [`LULL`] later.
+    Up { until: Option<Instant> },
 }
 
 /// One of the two sides that the service stands between.
@@ -51,8 +67,8 @@ impl Connection {
         let faults = service.faults;
         let rng = |stream| seeded(faults.seed(), data_channel, stream);
         let mut own = rng(2);
-        let mut lifetime = |mean: Duration| now + mean.mul_f64(own.random_range(0.5..1.5));
-        let (cut_at, bye_at) = (faults.cut.map(&mut lifetime), faults.bye.map(&mut lifetime));
+        let mut end = |mean| now + lifetime(mean, &mut own);
+        let (cut_at, bye_at) = (faults.cut.map(&mut end), faults.bye.map(&mut end));
         Self {
             service,
             session_id: data_channel.session_id.clone(),
@@ -64,6 +80,8 @@ impl Connection {
             from_agent: Way::new(faults.link, rng(1)),
             cut_at,
             bye_at,
+            agent: AgentLine::Down { until: Some(now) },
+            agent_given: None,
             breaks_in_handshake: faults.cut_handshake && data_channel.opening == 1,
             is_paused: false,
             is_broken: false,
@@ -87,7 +105,46 @@ impl Connection {
 
     /// Takes a frame that `side` has sent.
     pub fn handle_frame(&mut self, side: Side, frame: Bytes, now: Instant) {
+        if side == Side::Agent && message_type(&frame) == Some(MessageType::ChannelClosed) {
+            // Its last word: it would not come back to repeat it.
+            self.agent = AgentLine::Up { until: None };
+        }
         self.way_from_mut(side).send(frame, now);
+    }
+
+    /// Whether the agent, which has no connection of its own, makes one now.
+    pub fn is_agent_due(&self, now: Instant) -> bool {
+        matches!(self.agent, AgentLine::Down { until: Some(at) } if now >= at)
+    }
+
+    /// The agent has made a connection. How long it lasts is drawn.
+    pub fn handle_agent_connected(&mut self, now: Instant) {
+        let lifetime = self.service.faults.agent_cut.map(|mean| lifetime(mean, &mut self.rng));
+        self.agent = AgentLine::Up { until: lifetime.map(|lifetime| now + lifetime) };
+    }
+
+    /// Whether the agent's own connection breaks now. What is under way to it and from it is gone;
+    /// what it has been given already is its to read. It will be back soon.
+    pub fn poll_agent_cut(&mut self, now: Instant) -> bool {
+        let AgentLine::Up { until: Some(at) } = self.agent else { return false };
+        let is_due = now >= at && (self.agent_given == Some(now) || now >= at + LULL);
+        let is_cut = is_due && self.from_client.is_open() && self.from_agent.is_open();
+        if is_cut {
+            self.from_client.lose();
+            self.from_agent.lose();
+            let pause = self.rng.random_range(AGENT_AWAY);
+            self.agent = AgentLine::Down { until: Some(now + pause) };
+        }
+        is_cut
+    }
+
+    /// The agent has ended its session while it had no connection: the service tells the client so
+    /// in its place.
+    pub fn handle_agent_over(&mut self, now: Instant) {
+        self.agent = AgentLine::Down { until: None };
+        let closed = self.service_message(MessageType::ChannelClosed, now);
+        self.from_agent.send(closed, now);
+        self.handle_closed(Side::Agent);
     }
 
     /// `side` has closed its WebSocket, or broken it: what it has sent still arrives.
@@ -123,6 +180,9 @@ impl Connection {
             return None;
         }
         let departure = self.way_from_mut(side.other()).receive(now)?;
+        if side == Side::Agent {
+            self.agent_given = Some(now);
+        }
         if let Departure::Frame(frame) = &departure
             && self.breaks_in_handshake
             && message_type(frame) == Some(MessageType::OutputStreamData)
@@ -145,7 +205,12 @@ impl Connection {
         let ways = [&self.from_client, &self.from_agent]
             .into_iter()
             .map(|way| way.next_departure().filter(|at| *at > now));
-        let ends = [self.cut_at, self.bye_at].into_iter();
+        let agent = match self.agent {
+            AgentLine::Down { until } => until,
+            AgentLine::Up { until } => until.map(|at| at + LULL),
+        };
+        let agent = agent.filter(|at| *at > now);
+        let ends = [self.cut_at, self.bye_at, agent].into_iter();
         changes.chain(ways.chain(ends).flatten()).min()
     }
 
@@ -163,16 +228,19 @@ impl Connection {
         self.is_paused = pause;
         let kind =
             if pause { MessageType::PausePublication } else { MessageType::StartPublication };
-        let now_ms = self.epoch_ms(now);
         for side in [Side::Client, Side::Agent] {
-            let id = uuid::Builder::from_random_bytes(self.rng.random()).into_uuid();
-            let frame = service_message(kind, &self.session_id, &self.target, "", id, now_ms);
+            let frame = self.service_message(kind, now);
             let way = self.way_from_mut(side);
             if way.is_open() {
                 way.pause(pause);
                 way.send(frame, now);
             }
         }
+    }
+
+    fn service_message(&mut self, kind: MessageType, now: Instant) -> Bytes {
+        let id = uuid::Builder::from_random_bytes(self.rng.random()).into_uuid();
+        service_message(kind, &self.session_id, &self.target, "", id, self.epoch_ms(now))
     }
 
     fn epoch_ms(&self, now: Instant) -> u64 {
@@ -214,6 +282,16 @@ fn seeded(seed: u64, data_channel: &DataChannel, stream: u32) -> StdRng {
     }
     StdRng::from_seed(bytes)
 }
+
+/// How long something lasts that lasts `mean` on average.
+fn lifetime(mean: Duration, rng: &mut StdRng) -> Duration {
+    mean.mul_f64(rng.random_range(0.5..1.5))
+}
+
+/// How long a break of the agent's connection waits for a frame to come behind.
+const LULL: Duration = Duration::from_millis(100);
+/// How long an agent that has lost its connection is away.
+const AGENT_AWAY: Range<Duration> = Duration::from_millis(50)..Duration::from_millis(200);
 
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,9 @@ pub struct Faults {
     pub(super) cut: Option<Duration>,
     /// The first connection of every session breaks behind the agent's first message.
     pub(super) cut_handshake: bool,
+    /// How long the agent's own connections last on average, before they break without a word to
+    /// the client.
+    pub(super) agent_cut: Option<Duration>,
     /// How long connections last on average, before they are closed in good order.
     pub(super) bye: Option<Duration>,
     pub(super) pause: Option<Schedule>,
@@ -68,6 +71,7 @@ impl Default for Faults {
             link: link::Faults { delay: Duration::ZERO, ..link::Faults::NONE },
             cut: None,
             cut_handshake: false,
+            agent_cut: None,
             bye: None,
             pause: None,
             restart: None,
@@ -103,7 +107,7 @@ impl Entry {
     }
 }
 
-const TABLE: [Entry; 9] = [
+const TABLE: [Entry; 12] = [
     Entry {
         form: "drop=1%",
         about: "frames that are lost, of a hundred each way, in steps of 0.1",
@@ -125,6 +129,16 @@ const TABLE: [Entry; 9] = [
         read: |faults, value| time(value).map(|it| faults.link.delay = it),
     },
     Entry {
+        form: "rate=60KB",
+        about: "bytes that pass in a second, each way; the rest waits",
+        read: |faults, value| rate(value).map(|it| faults.link.rate = Some(it)),
+    },
+    Entry {
+        form: "queue=100ms",
+        about: "where there is a rate, frames that would have to wait longer are lost",
+        read: |faults, value| time(value).map(|it| faults.link.queue = Some(it)),
+    },
+    Entry {
         form: "cut=5s|handshake",
         about: "connections break after about this long, or each session's first one at the \
                 agent's first message",
@@ -135,6 +149,12 @@ const TABLE: [Entry; 9] = [
             }
             _ => positive(value).map(|it| faults.cut = Some(it)),
         },
+    },
+    Entry {
+        form: "agent-cut=5s",
+        about: "the agent's side of a connection breaks after about this long, again and again; the \
+                agent comes back by itself, and the client is told nothing",
+        read: |faults, value| positive(value).map(|it| faults.agent_cut = Some(it)),
     },
     Entry {
         form: "bye=5s",
@@ -172,6 +192,16 @@ fn per_thousand(text: &str) -> Option<u32> {
     (of_thousand <= 1000).then_some(of_thousand)
 }
 
+/// A number of bytes with its unit, at least one byte and at most 4 GB.
+fn rate(text: &str) -> Option<u32> {
+    let (number, unit) = match text.strip_suffix("KB") {
+        Some(number) => (number, 1e3),
+        None => (text.strip_suffix("MB")?, 1e6),
+    };
+    let bytes = number.parse::<f64>().ok()? * unit;
+    (1.0..=f64::from(u32::MAX)).contains(&bytes).then_some(bytes as u32)
+}
+
 fn schedule(text: &str) -> Option<Schedule> {
     let (every, lasts) = text.split_once('/')?;
     Schedule::new(time(every)?, time(lasts)?)
@@ -200,8 +230,8 @@ mod tests {
 
     #[test]
     fn a_list_says_what_happens() {
-        let list = "drop=1%, dup=0.5%,reorder=100%,delay=100ms,cut=handshake,cut=1.5s,bye=5s,\
-                    pause=10s/2s,restart=1s/100ms,seed=7";
+        let list = "drop=1%, dup=0.5%,reorder=100%,delay=100ms,rate=1.5MB,queue=200ms,\
+                    cut=handshake,cut=1.5s,agent-cut=3s,bye=5s,pause=10s/2s,restart=1s/100ms,seed=7";
         let faults = Faults::parse(list).unwrap();
         let seconds = Duration::from_secs;
         assert_eq!(
@@ -212,10 +242,12 @@ mod tests {
                     duplicate: 5,
                     reorder: 1000,
                     delay: Duration::from_millis(100),
-                    ..link::Faults::NONE
+                    rate: Some(1_500_000),
+                    queue: Some(Duration::from_millis(200)),
                 },
                 cut: Some(Duration::from_millis(1500)),
                 cut_handshake: true,
+                agent_cut: Some(seconds(3)),
                 bye: Some(seconds(5)),
                 pause: Schedule::new(seconds(10), seconds(2)),
                 restart: Schedule::new(seconds(1), Duration::from_millis(100)),
@@ -251,6 +283,14 @@ mod tests {
             ("dup=-1%", "dup=-1%", "dup=1%"),
             ("delay=100", "delay=100", "delay=100ms"),
             ("delay=NaNs", "delay=NaNs", "delay=100ms"),
+            ("rate=60", "rate=60", "rate=60KB"),
+            ("rate=0KB", "rate=0KB", "rate=60KB"),
+            ("rate=-1MB", "rate=-1MB", "rate=60KB"),
+            ("rate=NaNMB", "rate=NaNMB", "rate=60KB"),
+            ("rate=4295MB", "rate=4295MB", "rate=60KB"),
+            ("queue=1", "queue=1", "queue=100ms"),
+            ("agent-cut=0s", "agent-cut=0s", "agent-cut=5s"),
+            ("agent-cut=handshake", "agent-cut=handshake", "agent-cut=5s"),
             ("cut=0s", "cut=0s", "cut=5s|handshake"),
             ("bye=2h", "bye=2h", "bye=5s"),
             ("pause=10s", "pause=10s", "pause=10s/2s"),

@@ -4,8 +4,8 @@
 //! It stands where the real service does, between the client's WebSocket and the agent's driver:
 //!
 //! ```text
-//!   client --- WebSocket ---+                        +--- WebSocket in memory --- Driver, agent
-//!                           |                        |
+//!   client --- WebSocket ---+                        +--- WebSockets in memory --- Driver, agent
+//!                           |                        |      one after the other
 //!                         Relay: moves frames, sleeps until the next deadline
 //!                           |                        |
 //!                       Connection: what happens to which frame, and when

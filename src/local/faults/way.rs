@@ -98,6 +98,11 @@ impl Way {
     /// Nobody is there to be given anything.
     pub fn abandon(&mut self) {
         self.state = State::Closed;
+        self.lose();
+    }
+
+    /// What is under way is gone; what is sent from now on is not.
+    pub fn lose(&mut self) {
         self.link.cut();
         self.held.clear();
         self.held_bytes = 0;
@@ -158,7 +163,8 @@ pub(super) fn message_type(frame: &Bytes) -> Option<MessageType> {
     Frame::decode(frame.clone()).ok().map(|frame| frame.header.message_type)
 }
 
-/// Far more than two ends that keep to their windows have under way.
+/// Far more than two ends that keep to their windows have under way: where there is a rate, a queue
+/// without an end.
 pub const ROOM: usize = 32 << 20;
 /// What a frame costs beside its bytes, so that empty ones have an end, too.
 const OVERHEAD: usize = 96;

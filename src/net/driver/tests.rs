@@ -306,3 +306,26 @@ async fn what_comes_as_writing_fails_is_read_too() {
     assert!(matches!(outcome, Ok(Outcome::Disconnected(_))), "{outcome:?}");
     assert!(now() < began + Duration::from_secs(6), "it is not waited for much longer");
 }
+
+/// Such an agent reads nothing while an acknowledgement waits, and would never hear of the end.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_counts_late_finds_out_that_it_cannot_write() {
+    let (ours, mut theirs) = connected().await;
+    let mut peer = client();
+    for _ in 0..3 {
+        peer.send(PayloadType::Output, Packet::copy_from(b"line\n"), now());
+    }
+    while let Some(frame) = peer.poll_transmit(now()) {
+        theirs.send(Message::Binary(frame)).await.unwrap();
+    }
+    drop(theirs);
+    let mut config = Config::new(Role::Agent { session: None }, "3.3.3050.0", 0, 1);
+    config.habits.counts_late = true;
+    let mut agent = Channel::new(config, now());
+    let mut slow = Slow::drained_after(Duration::ZERO, false);
+    let mut driver = Driver::new(ours, &mut agent, &mut slow);
+    let outcome = tokio::time::timeout(LAST_READING / 2, driver.run()).await.expect("an end");
+    assert!(matches!(outcome, Ok(Outcome::Disconnected(_))), "{outcome:?}");
+    drop(driver);
+    assert_eq!(agent.messages_done(), 0, "the first one is delivered, and does not count");
+}

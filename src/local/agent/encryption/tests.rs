@@ -51,6 +51,7 @@ impl Pair {
             while let Some(frame) = self.agent.poll_transmit(self.now) {
                 self.client.handle_frame(frame, self.now).unwrap();
             }
+            self.agent.handle_written(self.now);
             while let Some(event) = self.client.poll_event() {
                 if let Event::GenerateDataKey { key_id, challenge } = &event {
                     let context = encryption_context(session_id, "i-1", challenge.as_deref());

@@ -316,3 +316,108 @@ fn what_a_side_sent_before_it_left_arrives() {
     assert_eq!(bench.arrived(Side::Client), []);
     assert!(bench.connection.is_over());
 }
+
+impl Bench {
+    /// Lets the agent connect, and time pass until its connection breaks.
+    fn agents_lifetime(&mut self) -> Duration {
+        let start = self.now;
+        assert!(self.connection.is_agent_due(self.now));
+        self.connection.handle_agent_connected(self.now);
+        assert!(!self.connection.is_agent_due(self.now));
+        while !self.connection.poll_agent_cut(self.now) {
+            self.now = self.connection.poll_timeout(self.now).expect("a deadline");
+        }
+        self.now - start
+    }
+
+    /// Lets time pass until the agent comes back.
+    fn agents_absence(&mut self) -> Duration {
+        let start = self.now;
+        while !self.connection.is_agent_due(self.now) {
+            self.now = self.connection.poll_timeout(self.now).expect("a deadline");
+        }
+        self.now - start
+    }
+}
+
+#[test]
+fn an_agents_connections_break_again_and_again() {
+    let mut bench = Bench::new("agent-cut=2s,seed=1");
+    let mut spans = Vec::new();
+    for _ in 0..100 {
+        spans.push((bench.agents_lifetime().as_millis(), bench.agents_absence().as_millis()));
+    }
+    let (lives, absences): (Vec<_>, Vec<_>) = spans.into_iter().unzip();
+    for (spans, least, most) in [(lives, 1100..1300, 2900..3100), (absences, 50..65, 185..200)] {
+        let found = (spans.iter().min().unwrap(), spans.iter().max().unwrap());
+        assert!(least.contains(found.0) && most.contains(found.1), "{found:?}");
+    }
+}
+
+#[test]
+fn an_agents_connection_breaks_behind_a_frame_where_there_is_one() {
+    let idle = Bench::new("agent-cut=2s,seed=1").agents_lifetime();
+    let mut bench = Bench::new("agent-cut=2s,seed=1");
+    bench.connection.handle_agent_connected(bench.now);
+    while !bench.connection.poll_agent_cut(bench.now) {
+        bench.now += MS / 2;
+        assert!(!bench.connection.poll_agent_cut(bench.now), "not before the frame");
+        bench.now += MS / 2;
+        bench.send_all(Side::Client, &data(1));
+        assert_eq!(bench.frames(Side::Agent).len(), 1);
+    }
+    let earlier = idle - (bench.now - bench.start);
+    assert!((99 * MS..=100 * MS).contains(&earlier), "{earlier:?}");
+}
+
+#[test]
+fn an_agents_cut_takes_what_is_under_way_and_the_client_is_told_nothing() {
+    let mut bench = Bench::new("agent-cut=2s,delay=5s,rate=0.01KB");
+    bench.send_all(Side::Client, &data(3));
+    bench.send_all(Side::Agent, &data(3));
+    bench.agents_lifetime();
+    assert!(!bench.connection.is_broken());
+    let sent = data(4).split_off(3);
+    bench.send_all(Side::Client, &sent);
+    bench.agents_absence();
+    bench.connection.handle_agent_connected(bench.now);
+    // A frame takes 22 s, and those before it take none of the rate any more.
+    bench.now += 30_000 * MS;
+    assert_eq!(bench.frames(Side::Agent), sent, "what the client has sent since then");
+    assert_eq!(bench.arrived(Side::Client), []);
+}
+
+#[test]
+fn an_agent_that_has_said_its_last_word_is_not_cut_off() {
+    let mut bench = Bench::new("agent-cut=1s,delay=1s");
+    bench.connection.handle_agent_connected(bench.now);
+    bench.send(Side::Agent, &frame(MessageType::ChannelClosed, 0));
+    bench.now += 10_000 * MS;
+    assert!(!bench.connection.poll_agent_cut(bench.now));
+    assert_eq!(kinds(&bench.arrived(Side::Client)), [MessageType::ChannelClosed]);
+}
+
+#[test]
+fn an_agent_that_ends_while_it_is_away_has_its_last_word_said_for_it() {
+    let mut bench = Bench::new("agent-cut=1s");
+    bench.agents_lifetime();
+    bench.agents_absence();
+    bench.connection.handle_agent_over(bench.now);
+    let mut arrived = bench.arrived(Side::Client);
+    assert_eq!(arrived.pop(), Some(Departure::Farewell(Farewell::Plain)));
+    assert_eq!(kinds(&arrived), [MessageType::ChannelClosed]);
+    assert!(bench.connection.is_over() && !bench.connection.is_agent_due(bench.now));
+}
+
+#[test]
+fn what_is_too_much_for_the_rate_waits_or_is_lost_where_the_queue_has_an_end() {
+    for (queue, arrived) in [("", 100), (",queue=100ms", 11)] {
+        // A frame takes 10 ms.
+        let rate = data(1)[0].len() as f64 / 10.0;
+        let mut bench = Bench::new(&format!("rate={rate}KB{queue}"));
+        bench.send_all(Side::Client, &data(100));
+        let arrivals = bench.arrivals_until(Side::Agent, 2_000 * MS);
+        let times: Vec<_> = arrivals.into_iter().map(|(at, _)| at).collect();
+        assert_eq!(times, (1..=arrived).map(|n| n * 10).collect::<Vec<_>>(), "{queue}");
+    }
+}
