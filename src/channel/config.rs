@@ -37,6 +37,23 @@ pub enum Order {
     Plain,
 }
 
+/// How messages leave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sending {
+    /// In which order.
+    pub order: Order,
+    /// Most bytes of a payload, whatever the path could take.
+    pub payload_len: usize,
+}
+
+impl Default for Sending {
+    /// Guarded, and no payloads larger than those that are known to be taken by a live agent behind
+    /// the real service.
+    fn default() -> Self {
+        Self { order: Order::Guarded, payload_len: 32 * 1024 }
+    }
+}
+
 /// Settings of a channel.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Config {
@@ -59,10 +76,8 @@ pub struct Config {
     pub opening_timeout: Option<Duration>,
     /// How long the handshake may take, from its first message.
     pub handshake_timeout: Duration,
-    /// In which order messages leave.
-    pub order: Order,
-    /// Most bytes of a payload, whatever the path could take.
-    pub payload_len: usize,
+    /// How messages leave.
+    pub sending: Sending,
     /// Agent: whether the session is to be encrypted, for which it needs a handshake.
     pub encryption: Option<EncryptionDemand>,
     /// What an agent does otherwise than by the book.
@@ -139,8 +154,7 @@ impl Config {
             reorder: REORDER,
             opening_timeout,
             handshake_timeout,
-            order: Order::default(),
-            payload_len: PAYLOAD_LEN,
+            sending: Sending::default(),
             encryption: None,
             habits: Habits::default(),
         }
@@ -152,8 +166,6 @@ impl Config {
 const WINDOW: Window = Window { bytes: 16 << 20, messages: 8192 };
 /// Room for a whole window, and the reference client's number of messages.
 const REORDER: Window = Window { bytes: 17 << 20, messages: 10_000 };
-/// The largest payload that is known to be taken by a live agent behind the real service.
-const PAYLOAD_LEN: usize = 32 * 1024;
 /// A node that is busy may be slow to start its side.
 const CLIENT_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(30);
 /// As the real agent waits.

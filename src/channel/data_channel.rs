@@ -22,6 +22,7 @@ use super::{
     handshake::{Progress, Ready},
     incoming::{Arrival, Incoming},
     outgoing::Outgoing,
+    said::Said,
     timer::{Timer, Timers},
 };
 use crate::wire::{
@@ -42,6 +43,8 @@ pub struct Channel {
     progress: Progress,
     encryption: Encryption,
     acknowledgements: VecDeque<Acknowledgement>,
+    /// Those that came in their turn, to be said again.
+    said: Said,
     uncounted: Uncounted,
     acknowledgement_pool: PacketPool,
     /// The service's own messages; only an embedded endpoint has any.
@@ -75,6 +78,7 @@ impl Channel {
             progress: Progress::AwaitingRequest,
             encryption: Encryption::Off,
             acknowledgements: VecDeque::new(),
+            said: Said::default(),
             uncounted: Uncounted::None,
             acknowledgement_pool: PacketPool::new(ACKNOWLEDGEMENT_CHUNK),
             announcements: VecDeque::new(),
@@ -175,7 +179,13 @@ impl Channel {
         let acknowledgement = Acknowledgement::of(&frame);
         match self.incoming.accept(frame) {
             Arrival::Next(frame) => self.deliver_in_turn(frame, acknowledgement, now)?,
-            Arrival::Kept | Arrival::Repeat => self.acknowledge(acknowledgement),
+            Arrival::Kept => self.acknowledge(acknowledgement),
+            Arrival::Repeat => {
+                self.acknowledge(acknowledgement);
+                self.acknowledge_again(|said| {
+                    said.behind(acknowledgement.sequence_number).collect()
+                });
+            }
             Arrival::NoRoom => {}
         }
         Ok(())
@@ -194,7 +204,16 @@ impl Channel {
         }
     }
 
+    fn acknowledge_again(&mut self, which: impl FnOnce(&Said) -> Vec<Acknowledgement>) {
+        for acknowledgement in which(&self.said) {
+            self.acknowledge(acknowledgement);
+        }
+    }
+
     fn deliver(&mut self, frame: Frame, now: Instant) -> Result<(), ChannelError> {
+        if !self.is_agent() {
+            self.said.push(Acknowledgement::of(&frame));
+        }
         let payload_type = frame.header.payload_type;
         if self.is_unwanted(payload_type)
             || self.is_forgeable(payload_type)
@@ -322,6 +341,8 @@ impl Channel {
             self.outgoing.lose_all();
         }
         self.arm_retransmission(now);
+        let round_trip = self.outgoing.recovery().shortest();
+        self.acknowledge_again(|said| said.last(round_trip).collect());
     }
 
     /// How long the oldest message has been unacknowledged, while the other side could be heard; zero

@@ -40,10 +40,13 @@ mod incoming;
 pub mod link;
 mod outgoing;
 mod recovery;
+mod said;
 mod timer;
 
 #[cfg(test)]
 mod encryption_tests;
+#[cfg(test)]
+mod guard_tests;
 #[cfg(test)]
 mod habit_tests;
 #[cfg(test)]
@@ -57,7 +60,7 @@ pub use announcement::encode as service_message;
 pub use cipher::Cipher;
 pub use config::{
     Config, EARLY, EarlyData, EncryptionDemand, Habits, Order, PROOF_LEN, RESEND_INTERVAL, Role,
-    Window,
+    Sending, Window,
 };
 pub use data_channel::{Channel, MAX_ACKNOWLEDGEMENTS, URGENT};
 pub use error::ChannelError;

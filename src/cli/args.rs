@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     endpoints::EndpointArgs,
-    limits::{DEAD_AFTER, RESUME_FOR, duration},
+    limits::{DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, SendOrder, duration, payload_size},
     login::LoginArgs,
     mfa::MfaOptions,
     proxy_command::Form,
@@ -61,6 +61,16 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "TIME", env = RESUME_FOR, hide_env_values = true)]
     #[arg(value_parser = duration, help_heading = "Connection")]
     pub(super) resume_for: Option<Duration>,
+
+    /// In which order messages leave [default: guarded].
+    #[arg(long, global = true, value_name = "ORDER", env = SEND_ORDER, hide_env_values = true)]
+    #[arg(help_heading = "Connection")]
+    pub(super) send_order: Option<SendOrder>,
+
+    /// Most bytes that one message carries on a fast path [default: 32768].
+    #[arg(long, global = true, value_name = "BYTES", env = PAYLOAD_SIZE, hide_env_values = true)]
+    #[arg(value_parser = payload_size, help_heading = "Connection")]
+    pub(super) payload_size: Option<usize>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,9 +1,32 @@
-//! How long a session is waited for, as the user sets it.
+//! How long a session is waited for, and how it sends, as the user sets it.
 
 use std::time::Duration;
 
+use clap::ValueEnum;
+
 use super::args::Global;
-use crate::session::Limits;
+use crate::{
+    channel::{Order, Sending},
+    session::Limits,
+};
+
+/// In which order messages leave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum SendOrder {
+    /// So that no data can come twice when the node's own connection breaks.
+    Guarded,
+    /// As they were written.
+    Plain,
+}
+
+impl From<SendOrder> for Order {
+    fn from(order: SendOrder) -> Self {
+        match order {
+            SendOrder::Guarded => Self::Guarded,
+            SendOrder::Plain => Self::Plain,
+        }
+    }
+}
 
 impl Global {
     /// How long sessions are to wait.
@@ -12,6 +35,10 @@ impl Global {
         Limits {
             silence: self.dead_after.unwrap_or(defaults.silence),
             resumption: self.resume_for.unwrap_or(defaults.resumption),
+            sending: Sending {
+                order: self.send_order.map_or(defaults.sending.order, Order::from),
+                payload_len: self.payload_size.unwrap_or(defaults.sending.payload_len),
+            },
         }
     }
 }
@@ -19,19 +46,39 @@ impl Global {
 /// The limits of a program without options.
 ///
 /// # Errors
-/// When a variable is no duration, by its name.
+/// When a variable has no such value, by its name.
 pub(super) fn from_environment() -> Result<Limits, String> {
     let defaults = Limits::default();
-    let read = |name: &str, default| match std::env::var(name) {
-        Ok(text) if !text.is_empty() => {
-            duration(&text).map_err(|why| format!("{name}={text}: {why}"))
-        }
-        _ => Ok(default),
-    };
+    let order = |text: &str| SendOrder::from_str(text, true).map(Order::from);
     Ok(Limits {
-        silence: read(DEAD_AFTER, defaults.silence)?,
-        resumption: read(RESUME_FOR, defaults.resumption)?,
+        silence: variable(DEAD_AFTER, duration)?.unwrap_or(defaults.silence),
+        resumption: variable(RESUME_FOR, duration)?.unwrap_or(defaults.resumption),
+        sending: Sending {
+            order: variable(SEND_ORDER, order)?.unwrap_or(defaults.sending.order),
+            payload_len: variable(PAYLOAD_SIZE, payload_size)?
+                .unwrap_or(defaults.sending.payload_len),
+        },
     })
+}
+
+fn variable<T>(name: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    match std::env::var(name) {
+        Ok(text) if !text.is_empty() => {
+            read(&text).map(Some).map_err(|why| format!("{name}={text}: {why}"))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Reads the most bytes that a message may carry.
+///
+/// # Errors
+/// What is wrong with it, for the user.
+pub(super) fn payload_size(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|size| PAYLOAD_SIZES.contains(size))
+        .ok_or_else(|| "not a number of bytes from 1024 to 65536".to_owned())
 }
 
 /// Reads `90s`, `20m`, `1h 30m`, or a number of seconds.
@@ -52,6 +99,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) const DEAD_AFTER: &str = "SSMPORT_DEAD_AFTER";
 pub(super) const RESUME_FOR: &str = "SSMPORT_RESUME_FOR";
+pub(super) const SEND_ORDER: &str = "SSMPORT_SEND_ORDER";
+pub(super) const PAYLOAD_SIZE: &str = "SSMPORT_PAYLOAD_SIZE";
+
+/// From the reference client's to a little more than a multiplexer's largest frame.
+const PAYLOAD_SIZES: std::ops::RangeInclusive<usize> = 1024..=65_536;
 
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -59,6 +111,14 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_bytes_that_an_agent_takes() {
+        assert_eq!(payload_size("32768"), Ok(32_768));
+        for text in ["", "32k", "1023", "65537", "-1"] {
+            assert!(payload_size(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn times_have_units_or_are_seconds() {

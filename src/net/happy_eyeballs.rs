@@ -29,7 +29,17 @@ pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let tcp = race(Schedule::new(addresses, now()), TcpStream::connect).await?;
     // Without it a one-byte message may wait 40 ms for the acknowledgement of the one before.
     tcp.set_nodelay(true)?;
+    keep_little_unsent(&tcp);
     Ok(tcp)
+}
+
+/// What the system has taken and not sent yet, nothing that is urgent can go before. Where it cannot
+/// be told how much that may be, it is what the system likes.
+fn keep_little_unsent(tcp: &TcpStream) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket2::SockRef::from(tcp).set_tcp_notsent_lowat(UNSENT);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = tcp;
 }
 
 async fn race<T, A>(mut schedule: Schedule, attempt: impl Fn(SocketAddr) -> A) -> io::Result<T>
@@ -105,6 +115,9 @@ fn interleaved(addresses: Vec<SocketAddr>) -> VecDeque<SocketAddr> {
     all
 }
 
+/// Bytes: one of the largest messages.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT: u32 = 32 << 10;
 /// RFC 8305's recommended delay between attempts.
 const STAGGER: Duration = Duration::from_millis(250);
 

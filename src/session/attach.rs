@@ -59,8 +59,9 @@ impl<'a> Session<'a> {
         self
     }
 
-    /// Waits as long as `limits` say.
-    pub fn with_limits(self, limits: Limits) -> Self {
+    /// Waits as long as `limits` say, and sends as they say.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.config.sending = limits.sending;
         Self { limits, ..self }
     }
 

@@ -2,21 +2,27 @@
 
 use std::time::Duration;
 
-use crate::net::SILENCE_LIMIT;
+use crate::{channel::Sending, net::SILENCE_LIMIT};
 
-/// What a user may set of a session's patience.
+/// What a user may set of a session: its patience, and how it sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
     /// A connection on which nothing comes for this long is taken for dead, and replaced.
     pub silence: Duration,
     /// How long a lost session is tried to be resumed.
     pub resumption: Duration,
+    /// How messages leave.
+    pub sending: Sending,
 }
 
 impl Default for Limits {
     /// A minute of silence; and 20 minutes, for which the service keeps a session unless its owner
     /// has set another idle time.
     fn default() -> Self {
-        Self { silence: SILENCE_LIMIT, resumption: Duration::from_secs(20 * 60) }
+        Self {
+            silence: SILENCE_LIMIT,
+            resumption: Duration::from_secs(20 * 60),
+            sending: Sending::default(),
+        }
     }
 }

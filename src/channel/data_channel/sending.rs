@@ -38,14 +38,14 @@ impl Channel {
     /// Most bytes of the next payload: what the path carries in so short a time that what comes
     /// behind it does not wait for long.
     pub fn payload_len(&self) -> usize {
-        self.outgoing.recovery().message_len().min(self.config.payload_len)
+        self.outgoing.recovery().message_len().min(self.config.sending.payload_len)
     }
 
     /// Says what carries nothing: a payload that may come any number of times, anywhere between two
     /// messages of this stream. From the next acknowledgement on, messages are sent
     /// [`Order::Guarded`], if they are to be. Only the first call counts.
     pub fn guard(&mut self, filler: &'static [u8]) {
-        if self.config.order == Order::Guarded && self.guard.is_none() {
+        if self.config.sending.order == Order::Guarded && self.guard.is_none() {
             self.guard = Some((filler, self.outgoing.next_sequence_number()));
         }
     }

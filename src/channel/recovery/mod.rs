@@ -362,3 +362,6 @@ const FIRST_MESSAGE: usize = 4 << 10;
 const FIRST_MESSAGE_TIME: Duration = Duration::from_millis(256);
 /// The reference client's, of which an eighth is framing already.
 const SMALLEST_MESSAGE: usize = 1 << 10;
+
+#[cfg(test)]
+mod tests;

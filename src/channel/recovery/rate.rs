@@ -66,3 +66,46 @@ impl DeliveryRate {
 
 /// Less says nothing of a rate.
 const SHORTEST_MEASURE: Duration = Duration::from_micros(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rounds of 100 ms with so many acknowledged bytes each.
+    fn rate(rounds: &[(usize, bool)]) -> DeliveryRate {
+        let (mut rate, mut now) = (DeliveryRate::default(), Instant::now());
+        rate.handle_acknowledged(1, now);
+        for (bytes, is_full) in rounds {
+            now += Duration::from_millis(100);
+            rate.handle_acknowledged(*bytes, now);
+            rate.end_round(*is_full, now);
+        }
+        rate
+    }
+
+    #[test]
+    fn is_that_of_whole_round_trips() {
+        assert_eq!(rate(&[]).get(), None);
+        assert_eq!(rate(&[(6000, true)]).get(), Some(60_000.0));
+        assert_eq!(rate(&[(6000, true), (2000, true)]).get(), Some(50_000.0));
+        assert_eq!(rate(&[(6000, true), (10_000, true)]).get(), Some(80_000.0));
+        assert_eq!(rate(&[(6000, true), (10_000, true)]).most(), Some(100_000.0));
+    }
+
+    #[test]
+    fn a_sender_with_little_to_send_says_only_what_the_path_carries_at_least() {
+        assert_eq!(rate(&[(10, false)]).get(), None);
+        assert_eq!(rate(&[(6000, true), (10, false)]).get(), Some(60_000.0));
+        assert_eq!(rate(&[(6000, true), (10_000, false)]).get(), Some(80_000.0));
+    }
+
+    #[test]
+    fn a_silence_is_not_counted() {
+        let mut rate = rate(&[(6000, true)]);
+        rate.handle_idle();
+        let now = Instant::now() + Duration::from_secs(60);
+        rate.handle_acknowledged(6000, now);
+        rate.end_round(true, now);
+        assert_eq!(rate.get(), Some(60_000.0));
+    }
+}

@@ -105,3 +105,72 @@ const MIN_JITTER: Duration = Duration::from_millis(1);
 const AGED: Duration = Duration::from_secs(10);
 const AGED_ROUNDS: u32 = 20;
 const DOUBTED_ROUNDS: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// One that has been seen at the start and not since, for so many round trips.
+    fn aged(rounds: u32, now: Instant) -> Shortest {
+        let mut shortest = Shortest::default();
+        shortest.sample(ms(20), now);
+        for _ in 0..rounds {
+            assert!(!shortest.end_round(true, false, now));
+        }
+        shortest
+    }
+
+    #[test]
+    fn is_the_shortest_until_there_is_a_new_connection() {
+        let now = Instant::now();
+        let mut shortest = Shortest::default();
+        for sample in [30, 20, 50] {
+            shortest.sample(ms(sample), now);
+        }
+        assert_eq!(shortest.get(), Some(ms(20)));
+        shortest.handle_reconnected();
+        assert_eq!(shortest.get(), Some(ms(20)), "the best guess so far");
+        shortest.sample(ms(120), now);
+        shortest.sample(ms(150), now);
+        assert_eq!(shortest.get(), Some(ms(120)));
+    }
+
+    #[test]
+    fn is_looked_for_when_it_has_not_been_seen_for_long() {
+        let start = Instant::now();
+        let later = start + AGED;
+        assert!(!aged(AGED_ROUNDS, start).end_round(true, false, start + AGED - ms(1)));
+        assert!(!aged(3, start).end_round(true, false, later), "few round trips in that time");
+        assert!(!aged(AGED_ROUNDS, start).end_round(false, false, later), "nothing waits");
+        let mut shortest = aged(AGED_ROUNDS, start);
+        assert!(shortest.end_round(true, false, later));
+        // Messages that were sent into a full path say nothing.
+        shortest.handle_emptied(100);
+        assert_eq!(shortest.end_look(ms(90), 99, later), None);
+        assert_eq!(shortest.end_look(ms(20), 100, later), Some(false));
+        assert!(!shortest.is_looking());
+    }
+
+    #[test]
+    fn a_doubt_is_looked_into_at_once_and_a_longer_path_is_told() {
+        let start = Instant::now();
+        let mut shortest = aged(DOUBTED_ROUNDS, start);
+        assert!(shortest.end_round(true, true, start));
+        shortest.handle_emptied(5);
+        assert_eq!(shortest.end_look(ms(100), 5, start), Some(true));
+        assert_eq!(shortest.get(), Some(ms(100)));
+    }
+
+    #[test]
+    fn seen_again_with_a_little_jitter_it_does_not_age() {
+        let start = Instant::now();
+        let mut shortest = aged(AGED_ROUNDS, start);
+        shortest.sample(ms(21), start + AGED);
+        assert_eq!(shortest.get(), Some(ms(20)));
+        assert!(!shortest.end_round(true, false, start + AGED));
+    }
+}

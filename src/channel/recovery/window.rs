@@ -188,3 +188,112 @@ const LONGEST_SIGN: Duration = Duration::from_millis(16);
 const GROWTH: usize = 6;
 const MAX_DOUBLINGS: u32 = 16;
 const HEAD_START: u32 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: usize = 16 << 20;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// A sender that always has data, and a path of a round trip and a rate.
+    struct Bench {
+        window: CongestionWindow,
+        shortest: Duration,
+        rate: f64,
+    }
+
+    impl Bench {
+        fn new(shortest: Duration, rate: f64) -> Self {
+            Self { window: CongestionWindow::new(LIMIT), shortest, rate }
+        }
+
+        /// What the window makes of the path.
+        fn sight(&self) -> Sight {
+            let path = self.rate * self.shortest.as_secs_f64();
+            let waits = (self.window.bytes() as f64 - path).max(0.0) / self.rate;
+            let arrives = self.rate.min(self.window.bytes() as f64 / self.shortest.as_secs_f64());
+            Sight {
+                shortest: self.shortest,
+                queue: Duration::from_secs_f64(waits),
+                rate: arrives,
+                most: arrives,
+                was_full: true,
+                message: 4 << 10,
+            }
+        }
+
+        /// One round trip: a window is sent and acknowledged.
+        fn round(&mut self) {
+            let (sight, sent) = (self.sight(), self.window.bytes());
+            self.window.look_for_queue(&sight, sent, true);
+            self.window.handle_acknowledged(sent, true);
+            self.window.end_round(&sight);
+        }
+
+        fn rounds(&mut self, count: usize) -> usize {
+            (0..count).for_each(|_| self.round());
+            self.window.bytes()
+        }
+    }
+
+    #[test]
+    fn a_long_empty_path_is_filled_by_doubling() {
+        let mut bench = Bench::new(ms(200), 1e12);
+        assert_eq!(bench.rounds(1), 2 * INITIAL);
+        assert_eq!(bench.rounds(9), LIMIT);
+    }
+
+    #[test]
+    fn the_window_settles_where_the_queue_is_short() {
+        for (shortest, rate) in [(ms(200), 40e6), (ms(20), 10e6), (ms(20), 60e3), (ms(600), 1e6)] {
+            let mut bench = Bench::new(shortest, rate);
+            bench.rounds(80);
+            let (waits, wanted) = (bench.sight().queue, queue_target(rate));
+            let least = Duration::from_secs_f64(f64::from(4 << 10) / rate);
+            let wanted = wanted.max(least);
+            assert!(waits > wanted / 2 && waits < wanted * 2, "{waits:?} at {rate} B/s");
+        }
+    }
+
+    #[test]
+    fn a_path_that_gets_faster_is_filled_in_some_round_trips() {
+        let mut bench = Bench::new(ms(100), 500e3);
+        bench.rounds(60);
+        bench.rate = 5e6;
+        assert!(bench.rounds(40) > 500_000, "{}", bench.window.bytes());
+    }
+
+    #[test]
+    fn heavy_loss_shrinks_the_window_to_what_arrives() {
+        let mut bench = Bench::new(ms(200), 1e6);
+        bench.window.handle_acknowledged(2 << 20, true);
+        bench.window.handle_heavy_loss(&Sight { queue: ms(10), ..bench.sight() });
+        let path = 200_000;
+        assert!((path..path + 50_000).contains(&bench.window.bytes()), "{}", bench.window.bytes());
+        assert!(!bench.window.is_starting());
+    }
+
+    #[test]
+    fn pauses_halve_it_down_to_two_messages() {
+        let mut bench = Bench::new(ms(200), 1e12);
+        bench.rounds(10);
+        bench.window.handle_pause(4096);
+        assert_eq!(bench.window.bytes(), LIMIT / 2);
+        (0..20).for_each(|_| bench.window.handle_pause(4096));
+        assert_eq!(bench.window.bytes(), 8192);
+    }
+
+    #[test]
+    fn a_sender_with_little_to_send_keeps_its_window() {
+        let mut bench = Bench::new(ms(20), 1e6);
+        for _ in 0..100 {
+            bench.window.handle_acknowledged(200, false);
+            bench.window.end_round(&Sight { was_full: false, ..bench.sight() });
+        }
+        assert_eq!(bench.window.bytes(), INITIAL);
+    }
+}
