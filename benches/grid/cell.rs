@@ -20,7 +20,7 @@ struct Outcome {
     goodput: f64,
     /// Bytes sent for each that was delivered.
     overhead: f64,
-    /// How long a key took there and back, beyond the empty path's round trip.
+    /// The longest that a key took to the other end, beyond the empty path.
     key: Duration,
     /// How long the first bytes took, in slow starts of the ideal kind.
     start: f64,

@@ -112,6 +112,7 @@ impl Flow {
 }
 
 impl Simulation {
+    #[expect(clippy::disallowed_methods, reason = "virtual time has to begin at some time")]
     pub fn new(path: Path, sender: Sender, seed: u64) -> Self {
         let now = Instant::now();
         let faults = path.faults();
