@@ -1,10 +1,13 @@
 //! The sender on paths of all kinds, in virtual time, beside what each path carries.
 //!
 //! `cargo bench --profile dev --bench grid` prints the tables that `benches/grid.md` keeps; rows
-//! that miss a limit are marked, and it exits with 1.
+//! that miss a limit are marked, and it exits with 1. `-- PART` takes those with PART in their first
+//! columns. `-- --picture protocol-docs/sender.svg` draws three paths instead.
 
 #[path = "grid/mod.rs"]
 mod grid;
+#[path = "grid/picture.rs"]
+mod picture;
 
 use grid::{
     Cell, Change, Pair, Trial, path,
@@ -13,12 +16,22 @@ use grid::{
 };
 
 fn main() {
-    let only = std::env::args().skip(1).find(|word| !word.starts_with("--"));
-    let only = only.unwrap_or_default();
-    let missed = table("The client sends", cells(), &only)
-        + table("The agent sends", agents(), &only)
-        + table("The path changes", changes(), &only)
-        + table("A second sender", pairs(), &only);
+    let arguments: Vec<_> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--picture", file] => {
+            std::fs::write(file, picture::draw()).expect("a file that can be written");
+        }
+        [] => try_all(""),
+        [only] => try_all(only),
+        _ => panic!("one part of a name, or --picture and a file"),
+    }
+}
+
+fn try_all(only: &str) {
+    let missed = table("The client sends", cells(), only)
+        + table("The agent sends", agents(), only)
+        + table("The path changes", changes(), only)
+        + table("A second sender", pairs(), only);
     println!("{missed} rows miss a limit");
     std::process::exit(i32::from(missed > 0));
 }
