@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::simulator::{Path, Sender, Simulation};
+use super::{
+    GOODPUT, QUICK, Row, Trial,
+    simulator::{Path, Sender, Simulation, rate_text},
+};
 
 /// A path to be tried, and who sends on it.
 #[derive(Clone, Copy)]
@@ -12,23 +15,57 @@ pub struct Cell {
 }
 
 /// What came of it.
-pub struct Outcome {
-    cell: Cell,
+struct Outcome {
     /// Of the slowest place, in steady state.
     goodput: f64,
     /// Bytes sent for each that was delivered.
     overhead: f64,
-    /// How long a key took there and back, beyond the empty path's round trip.
+    /// The longest that a key took to the other end, beyond the empty path.
     key: Duration,
     /// How long the first bytes took, in slow starts of the ideal kind.
     start: f64,
 }
 
-impl Cell {
-    pub const HEAD: &str = "\
+impl Trial for Cell {
+    const HEAD: &str = "\
 | rate | round trip | loss | goodput | sent/delivered | key | start | |
 |--:|--:|--:|--:|--:|--:|--:|---|";
 
+    fn name(&self) -> String {
+        let Path { rate, round_trip, drop, queue, reader } = self.path;
+        let loss = match (drop, queue, reader) {
+            (_, Some(queue), _) => format!("queue {} ms", queue.as_millis()),
+            (_, _, Some(_)) => "slow reader".to_owned(),
+            (drop, ..) => format!("{} %", f64::from(drop) / 10.0),
+        };
+        format!("| {} | {} ms | {loss} |", rate_text(rate), round_trip.as_millis())
+    }
+
+    fn run(&self) -> Row {
+        let Outcome { goodput, overhead, key, start } = self.measure();
+        let Path { drop, queue, .. } = self.path;
+        let loses = drop > 0 || queue.is_some();
+        let lost = 1.0 / (1.0 - f64::from(drop) / 1000.0);
+        let most_sent = if loses { lost * 1.25 } else { 1.10 };
+        // Below, the shortest messages that make sense take so long.
+        let is_typed_on = !loses && self.path.slowest() >= 60e3;
+        let columns = format!(
+            "{} {:.0} % | {overhead:.2} | {} ms | {start:.2} |",
+            self.name(),
+            goodput * 100.0,
+            key.as_millis()
+        );
+        let limits = [
+            ("goodput", goodput < GOODPUT),
+            ("sent", overhead > most_sent),
+            ("key", is_typed_on && key > QUICK),
+            ("start", !loses && start > 1.5),
+        ];
+        Row::new(columns, &limits)
+    }
+}
+
+impl Cell {
     pub fn new(path: Path) -> Self {
         Self { path, sender: Sender::Client }
     }
@@ -37,21 +74,7 @@ impl Cell {
         Self { sender, ..self }
     }
 
-    pub fn name(&self) -> String {
-        let Path { rate, round_trip, drop, queue, reader } = self.path;
-        let rate = match rate {
-            1_000_000.. => format!("{} MB/s", f64::from(rate) / 1e6),
-            _ => format!("{} KB/s", rate / 1000),
-        };
-        let loss = match (drop, queue, reader) {
-            (_, Some(queue), _) => format!("queue {} ms", queue.as_millis()),
-            (_, _, Some(_)) => "slow reader".to_owned(),
-            (drop, ..) => format!("{} %", f64::from(drop) / 10.0),
-        };
-        format!("| {rate} | {} ms | {loss} |", round_trip.as_millis())
-    }
-
-    pub fn run(self) -> Outcome {
+    fn measure(&self) -> Outcome {
         let mut simulation = Simulation::new(self.path, self.sender, 7);
         let round_trip = self.path.round_trip;
         // The handshake takes one and a half round trips, and the first data waits for another one.
@@ -60,7 +83,7 @@ impl Cell {
         simulation.run(HOUR, |it| it.flow(0).delivered >= first as u64);
         let start = simulation.elapsed().saturating_sub(began).as_secs_f64();
 
-        let settled = began + Duration::from_secs(1) + 30 * round_trip + ideal(self, first) * 2;
+        let settled = began + Duration::from_secs(1) + 30 * round_trip + ideal(*self, first) * 2;
         // Long enough for losses to even out.
         let some = Duration::from_secs_f64(400e3 / self.limit());
         let end = settled + Duration::from_secs(3) + 14 * round_trip + some;
@@ -71,11 +94,10 @@ impl Cell {
         let delivered = (flow.delivered - delivered) as f64;
         let one_way = flow.keys.longest_since(settled).unwrap_or_default();
         Outcome {
-            cell: self,
             goodput: delivered / (end - settled).as_secs_f64() / self.limit(),
             overhead: (flow.sent - sent) as f64 / delivered,
             key: one_way.saturating_sub(round_trip / 2),
-            start: start / ideal(self, first).as_secs_f64(),
+            start: start / ideal(*self, first).as_secs_f64(),
         }
     }
 
@@ -112,36 +134,6 @@ fn ideal(cell: Cell, bytes: f64) -> Duration {
         window *= 2.0;
     }
     Duration::from_secs_f64(time + (bytes - sent) / cell.limit())
-}
-
-impl Outcome {
-    /// What is not as it should be.
-    pub fn misses(&self) -> Vec<&'static str> {
-        let Path { drop, queue, .. } = self.cell.path;
-        let loses = drop > 0 || queue.is_some();
-        let lost = 1.0 / (1.0 - f64::from(drop) / 1000.0);
-        let most_sent = if loses { lost * 1.25 } else { 1.10 };
-        // Below, the shortest messages that make sense take so long.
-        let is_typed_on = !loses && self.cell.path.slowest() >= 60e3;
-        [
-            (self.goodput < 0.9).then_some("goodput"),
-            (self.overhead > most_sent).then_some("sent"),
-            (is_typed_on && self.key > Duration::from_millis(100)).then_some("key"),
-            (!loses && self.start > 1.5).then_some("start"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
-    }
-
-    pub fn row(&self) -> String {
-        let (goodput, key) = (self.goodput * 100.0, self.key.as_millis());
-        let (name, missed) = (self.cell.name(), self.misses().join(", "));
-        format!(
-            "{name} {goodput:.0} % | {:.2} | {key} ms | {:.2} | {missed} |",
-            self.overhead, self.start
-        )
-    }
 }
 
 const HOUR: Duration = Duration::from_secs(3600);

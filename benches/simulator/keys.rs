@@ -49,6 +49,12 @@ impl Keys {
         let typed = self.typed.iter().zip(&self.took);
         typed.filter(|(at, _)| **at >= self.began + from).map(|(_, took)| *took).max()
     }
+
+    /// How long after the beginning the last key was typed that took longer than `limit`.
+    pub fn last_beyond(&self, limit: Duration) -> Option<Duration> {
+        let typed = self.typed.iter().zip(&self.took);
+        typed.filter(|(_, took)| **took > limit).map(|(at, _)| *at - self.began).max()
+    }
 }
 
 const INTERVAL: Duration = Duration::from_millis(251);

@@ -15,7 +15,7 @@ use ssmport::{
 };
 
 use keys::Keys;
-pub use path::{Path, Reader};
+pub use path::{Path, Reader, rate_text};
 
 /// Who sends the data.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,7 +39,7 @@ pub struct Flow {
     sender: Channel,
     receiver: Channel,
     reader: Reader,
-    /// From when on it has data without end.
+    /// From when on there is a connection, with data without end.
     begins: Instant,
     pub keys: Keys,
     /// Bytes of all data frames that were sent, whatever they carry.
@@ -49,14 +49,17 @@ pub struct Flow {
 }
 
 impl Flow {
-    fn new(sender: Sender, number: u64, begins: Instant, path: &Path, now: Instant) -> Self {
+    fn new(sender: Sender, number: u64, begins: Instant, path: &Path) -> Self {
         let agent = Role::Agent {
             session: Some(SessionTypeParameters {
                 session_type: "Port".to_owned(),
                 properties: Default::default(),
             }),
         };
-        let channel = |role, version, seed| Channel::new(Config::new(role, version, 1, seed), now);
+        let channel = |role, version, seed| {
+            let config = Config::new(role, version, 1, seed);
+            Channel::new(config, begins)
+        };
         let client = channel(Role::Client, "1.2.835.0", 2 * number);
         let agent = channel(agent, "3.3.0.0", 2 * number + 1);
         let (mut sender, receiver) = match sender {
@@ -64,7 +67,7 @@ impl Flow {
             Sender::Agent => (agent, client),
         };
         sender.guard(FILLER);
-        let reader = Reader::new(path.reader, now);
+        let reader = Reader::new(path.reader, begins);
         Self { sender, receiver, reader, begins, keys: Keys::new(begins), sent: 0, delivered: 0 }
     }
 
@@ -79,16 +82,14 @@ impl Flow {
     }
 
     fn send(&mut self, now: Instant) {
-        if now >= self.begins {
-            while self.keys.is_due(now) && self.sender.can_send_urgent() {
-                let key = Packet::copy_from(&self.keys.next());
-                self.sender.send(PayloadType::Output, key, now);
-            }
-            while self.sender.can_send() {
-                let len = self.sender.payload_len();
-                let packet = Packet::copy_from(&BULK[..len]);
-                self.sender.send_part(PayloadType::Output, packet, now);
-            }
+        while self.keys.is_due(now) && self.sender.can_send_urgent() {
+            let key = Packet::copy_from(&self.keys.next());
+            self.sender.send(PayloadType::Output, key, now);
+        }
+        while self.sender.can_send() {
+            let len = self.sender.payload_len();
+            let packet = Packet::copy_from(&BULK[..len]);
+            self.sender.send_part(PayloadType::Output, packet, now);
         }
     }
 
@@ -102,18 +103,20 @@ impl Flow {
 
     /// When something is due, be it overdue.
     fn next_event(&self, now: Instant) -> Option<Instant> {
-        let begins = Some(self.begins).filter(|begins| *begins > now);
+        if self.begins > now {
+            return Some(self.begins);
+        }
         let key = Some(self.keys.next_due()).filter(|_| self.sender.can_send_urgent());
-        let channels = [self.sender.poll_timeout(), self.receiver.poll_timeout()];
-        [begins, key].into_iter().chain(channels).flatten().min()
+        [key, self.sender.poll_timeout(), self.receiver.poll_timeout()].into_iter().flatten().min()
     }
 }
 
 impl Simulation {
+    #[expect(clippy::disallowed_methods, reason = "virtual time has to begin at some time")]
     pub fn new(path: Path, sender: Sender, seed: u64) -> Self {
         let now = Instant::now();
         let faults = path.faults();
-        let flows = vec![Flow::new(sender, seed, now, &path, now)];
+        let flows = vec![Flow::new(sender, seed, now, &path)];
         let (forth, back) = (Link::new(faults, seed), Link::new(path.way_back(), seed ^ 0xffff));
         Self { now, start: now, flows, forth, back, path }
     }
@@ -122,7 +125,7 @@ impl Simulation {
     pub fn with_another(mut self, sender: Sender, begins: Duration) -> Self {
         let number = self.flows.len() as u64 + 100;
         let begins = self.start + begins;
-        self.flows.push(Flow::new(sender, number, begins, &self.path, self.now));
+        self.flows.push(Flow::new(sender, number, begins, &self.path));
         self
     }
 
@@ -170,7 +173,8 @@ impl Simulation {
             let (flow, frame) = unwrap(frame);
             self.flows[flow].sender.handle_frame(frame, now).expect("a peer that keeps to it");
         }
-        for (index, flow) in self.flows.iter_mut().enumerate() {
+        let flows = self.flows.iter_mut().enumerate().filter(|(_, flow)| flow.begins <= now);
+        for (index, flow) in flows {
             while let Some(frame) = flow.reader.next(now) {
                 flow.receiver.handle_frame(frame, now).expect("a peer that keeps to it");
                 while let Some(event) = flow.receiver.poll_event() {

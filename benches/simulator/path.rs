@@ -48,6 +48,14 @@ impl Path {
     }
 }
 
+/// A rate in bytes a second, for people.
+pub fn rate_text(rate: u32) -> String {
+    match rate {
+        1_000_000.. => format!("{} MB/s", f64::from(rate) / 1e6),
+        _ => format!("{} KB/s", rate / 1000),
+    }
+}
+
 /// A destination that takes one message after the other, each in its time, as the agent does.
 pub struct Reader {
     rate: Option<u32>,

@@ -1,6 +1,8 @@
 //! What holds for the protocol core as a whole: the chapters of `protocol-docs` tell the truth,
-//! the layers know only those below them, and data passes through without an allocation.
+//! the layers know only those below them, data passes through without an allocation, and the sender
+//! follows its path.
 
 mod allocation;
 mod documents;
+mod grid;
 mod layers;
