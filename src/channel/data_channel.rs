@@ -46,7 +46,8 @@ pub struct Channel {
     /// Those that came in their turn, to be said again.
     said: Said,
     uncounted: Uncounted,
-    acknowledgement_pool: PacketPool,
+    /// For acknowledgements and guards.
+    pool: PacketPool,
     /// The service's own messages; only an embedded endpoint has any.
     announcements: VecDeque<Bytes>,
     events: VecDeque<Event>,
@@ -80,7 +81,7 @@ impl Channel {
             acknowledgements: VecDeque::new(),
             said: Said::default(),
             uncounted: Uncounted::None,
-            acknowledgement_pool: PacketPool::new(ACKNOWLEDGEMENT_CHUNK),
+            pool: PacketPool::new(CHUNK),
             announcements: VecDeque::new(),
             events: VecDeque::new(),
             paused: false,
@@ -437,7 +438,7 @@ impl Channel {
             message_id: self.ids.next_id(),
             payload_type: PayloadType::None,
         };
-        let mut slot = self.acknowledgement_pool.slot(Acknowledgement::MAX_LEN);
+        let mut slot = self.pool.slot(Acknowledgement::MAX_LEN);
         acknowledgement.write(&mut slot.space());
         header.encode(slot.finish())
     }
@@ -480,4 +481,4 @@ const STALLED: Duration = Duration::from_secs(60);
 const STALLED_INTERVAL: Duration = Duration::from_secs(10);
 /// Unreadable messages in a row that end the session.
 const MAX_UNREADABLE: u32 = 16;
-const ACKNOWLEDGEMENT_CHUNK: usize = 16 * 1024;
+const CHUNK: usize = 16 * 1024;

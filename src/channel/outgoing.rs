@@ -9,6 +9,8 @@
 mod loss;
 mod turns;
 
+pub(super) use turns::BLOCK;
+
 use std::{
     collections::VecDeque,
     time::{Duration, Instant},

@@ -65,6 +65,8 @@ mod turns;
 mod property_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turn_tests;
 
 pub use config::{Config, Role};
 pub use error::MuxError;

@@ -65,7 +65,8 @@ impl Channel {
             && self.outgoing.base() > behind
             && self.outgoing.needs_guard()
         {
-            let guard = self.encode(PayloadType::Output, Packet::copy_from(filler), now);
+            let filler = self.pool.packet(filler);
+            let guard = self.encode(PayloadType::Output, filler, now);
             self.outgoing.push_guard(guard);
         }
         let frame = self.encode(payload_type, packet, now);

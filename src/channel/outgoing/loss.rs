@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Outgoing, State, turns::BLOCK};
+use super::{BLOCK, Outgoing, State};
 
 impl Outgoing {
     /// Marks as lost what later messages have overtaken; returns when to look again.

@@ -172,8 +172,11 @@ impl Recovery {
         }
         if let Some(is_longer) = self.shortest.end_look(way, message.order, now) {
             self.settled_from = self.next;
-            if is_longer {
-                self.window.handle_longer_path();
+            let sight = self.sight(way, true, now);
+            match (is_longer, sight) {
+                (true, _) => self.window.handle_longer_path(),
+                (false, Some(sight)) => self.window.handle_same_path(&sight),
+                (false, None) => {}
             }
         }
     }
@@ -183,7 +186,7 @@ impl Recovery {
         let Some(mut sight) = self.round.recent.and_then(|way| self.sight(way, true, now)) else {
             return;
         };
-        let is_group = self.round.samples % SAMPLES == 0;
+        let is_group = self.round.samples.is_multiple_of(SAMPLES);
         if !is_group {
             sight.queue /= 2;
         }
@@ -323,7 +326,7 @@ impl Recovery {
 
     /// A round trip without the time that the message itself takes to pass the slowest place.
     fn way(&self, round_trip: Duration, bytes: usize, now: Instant) -> Duration {
-        let rate = self.rate.get().or_else(|| self.rate.running(now));
+        let rate = self.rate.peak().or_else(|| self.rate.running(now));
         let own = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(bytes as f64 / rate));
         round_trip.saturating_sub(own)
     }
@@ -337,6 +340,7 @@ impl Recovery {
             queue: way.saturating_sub(shortest),
             rate,
             most: self.rate.most().unwrap_or(rate),
+            peak: self.rate.peak().unwrap_or(rate),
             was_full,
             message: self.message_len(),
         })
@@ -353,7 +357,7 @@ const SAMPLES: u32 = 8;
 /// The window doubles in the same round trip.
 const STARTING_GAIN: f64 = 1.5;
 /// Rounds with twice the wait that is wanted, after which the shortest round trip is in doubt.
-const CROWDED: u32 = 4;
+const CROWDED: u32 = 3;
 /// What is left under way to see the empty path, of what it holds.
 const LOWERED: f64 = 0.75;
 /// As long as nothing is known.

@@ -4,7 +4,7 @@
 //! them. The time gets shorter the faster the path is:
 //!
 //! ```text
-//!   3 ms + 33 ms * sqrt(60 KB/s / rate)      16 KB/s: 66 ms, 60 KB/s: 36 ms, 1.25 MB/s: 10 ms
+//!   2 ms + 34 ms * sqrt(60 KB/s / rate)      16 KB/s: 67 ms, 60 KB/s: 36 ms, 1.25 MB/s: 9 ms
 //! ```
 //!
 //! Senders that share a path see the same wait, and have a common share of it only if each has the
@@ -13,10 +13,10 @@
 
 use std::time::Duration;
 
-/// How many bytes one message may have: nearly what the time carries. What is typed then waits for
+/// How many bytes one message may have: three quarters of what the time carries. What is typed then waits for
 /// one message that is on its way and one that waits.
 pub(super) fn message_len(rate: f64) -> usize {
-    (rate * queue_target(rate).as_secs_f64() * 0.9) as usize
+    (rate * queue_target(rate).as_secs_f64() * 0.75) as usize
 }
 
 /// The time at a rate in bytes a second.
@@ -25,8 +25,8 @@ pub(super) fn queue_target(rate: f64) -> Duration {
     FIXED + Duration::from_secs_f64(growing).min(LONGEST)
 }
 
-const FIXED: Duration = Duration::from_millis(3);
-const GROWING: Duration = Duration::from_millis(33);
+const FIXED: Duration = Duration::from_millis(2);
+const GROWING: Duration = Duration::from_millis(34);
 /// Bytes a second at which it has this length: the slowest line that people still type on.
 const REFERENCE: f64 = 60_000.0;
 const LONGEST: Duration = Duration::from_millis(100);
@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn the_slower_the_longer() {
         let ms = |rate: f64| queue_target(rate).as_millis();
-        assert_eq!([ms(0.0), ms(16e3), ms(60e3), ms(1.25e6), ms(125e6)], [103, 66, 36, 10, 3]);
-        assert_eq!([16e3, 60e3, 1.25e6].map(message_len), [963, 1944, 11508]);
+        assert_eq!([ms(0.0), ms(16e3), ms(60e3), ms(1.25e6), ms(125e6)], [102, 67, 36, 9, 2]);
+        assert_eq!([16e3, 60e3, 1.25e6].map(message_len), [814, 1620, 8858]);
     }
 }

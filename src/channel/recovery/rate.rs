@@ -10,9 +10,14 @@ pub(super) struct DeliveryRate {
     value: Option<f64>,
     /// Those of the last full round.
     latest: Option<f64>,
-    /// When the last round ended, and what has been acknowledged since.
+    /// The most of the last [`REMEMBERED`] measures or fewer, and of as many before them.
+    peaks: [f64; 2],
+    measures: u32,
+    /// When the measure began, and what has been acknowledged since.
     since: Option<Instant>,
     bytes: usize,
+    /// In a round of it the sender had little to send.
+    had_little: bool,
 }
 
 impl DeliveryRate {
@@ -26,7 +31,10 @@ impl DeliveryRate {
     /// A round trip has ended with the last acknowledgement. One in which the sender had little to
     /// send says only what the path carries at least.
     pub(super) fn end_round(&mut self, is_full: bool, now: Instant) {
-        let Some(measured) = self.running(now) else { return };
+        self.had_little |= !is_full;
+        let Some(measured) = self.measured(MEASURE, now) else { return };
+        let is_full = !self.had_little;
+        self.remember(measured);
         self.latest = Some(measured).filter(|_| is_full).or(self.latest);
         self.value = Some(match self.value {
             Some(value) if measured > value => f64::midpoint(value, measured),
@@ -37,10 +45,30 @@ impl DeliveryRate {
         self.restart(Some(now));
     }
 
+    fn remember(&mut self, measured: f64) {
+        if self.measures == REMEMBERED {
+            (self.measures, self.peaks) = (0, [0.0, self.peaks[0]]);
+        }
+        self.measures += 1;
+        // A bunch of acknowledgements that were held up somewhere is no rate.
+        let most = self.value.map_or(measured, |value| measured.min(2.0 * value));
+        self.peaks[0] = self.peaks[0].max(most);
+    }
+
+    /// The most that the path has carried in a while: what its slowest place can do, when it is not
+    /// shared and the window does not hold the sender back.
+    pub(super) fn peak(&self) -> Option<f64> {
+        Some(self.value?.max(self.peaks[0]).max(self.peaks[1]))
+    }
+
     /// What the round has shown so far.
     pub(super) fn running(&self, now: Instant) -> Option<f64> {
+        self.measured(SHORTEST_MEASURE, now)
+    }
+
+    fn measured(&self, least: Duration, now: Instant) -> Option<f64> {
         let elapsed = now.saturating_duration_since(self.since?);
-        let is_enough = elapsed >= SHORTEST_MEASURE && self.bytes > 0;
+        let is_enough = elapsed >= least && self.bytes > 0;
         is_enough.then(|| self.bytes as f64 / elapsed.as_secs_f64())
     }
 
@@ -50,7 +78,7 @@ impl DeliveryRate {
     }
 
     fn restart(&mut self, since: Option<Instant>) {
-        (self.since, self.bytes) = (since, 0);
+        (self.since, self.bytes, self.had_little) = (since, 0, false);
     }
 
     /// What the path has carried at the most of late.
@@ -64,6 +92,10 @@ impl DeliveryRate {
     }
 }
 
+/// Where round trips are shorter, several of them make one measure: acknowledgements come in bunches
+/// of what a task does before another one has its turn.
+const MEASURE: Duration = Duration::from_millis(20);
+const REMEMBERED: u32 = 16;
 /// Less says nothing of a rate.
 const SHORTEST_MEASURE: Duration = Duration::from_micros(100);
 
@@ -90,6 +122,17 @@ mod tests {
         assert_eq!(rate(&[(6000, true), (2000, true)]).get(), Some(50_000.0));
         assert_eq!(rate(&[(6000, true), (10_000, true)]).get(), Some(80_000.0));
         assert_eq!(rate(&[(6000, true), (10_000, true)]).most(), Some(100_000.0));
+    }
+
+    #[test]
+    fn the_peak_is_remembered_for_a_while() {
+        let after = |rounds| {
+            let low = std::iter::repeat_n((1000, true), rounds);
+            rate(&[(6000, true)].into_iter().chain(low).collect::<Vec<_>>()).peak()
+        };
+        assert_eq!(after(16), Some(60_000.0));
+        assert!(after(33) < Some(11_000.0));
+        assert_eq!(rate(&[(6000, true), (99_000, true)]).peaks[0], 120_000.0, "a bunch, no rate");
     }
 
     #[test]

@@ -104,7 +104,7 @@ const MIN_JITTER: Duration = Duration::from_millis(1);
 /// looked for. As often as in BBR.
 const AGED: Duration = Duration::from_secs(10);
 const AGED_ROUNDS: u32 = 20;
-const DOUBTED_ROUNDS: u32 = 4;
+const DOUBTED_ROUNDS: u32 = 3;
 
 #[cfg(test)]
 mod tests {

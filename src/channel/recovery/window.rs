@@ -55,6 +55,8 @@ pub(super) struct Sight {
     pub(super) rate: f64,
     /// Those that have arrived at the most of late.
     pub(super) most: f64,
+    /// Those that have arrived at the most in a longer while.
+    pub(super) peak: f64,
     /// The window has held something back.
     pub(super) was_full: bool,
     /// Bytes of one message, of which at least two are to be under way.
@@ -162,6 +164,13 @@ impl CongestionWindow {
         }
     }
 
+    /// The path has been looked at, and is as long as it was: no more than it holds, and what is to
+    /// wait on it.
+    pub(super) fn handle_same_path(&mut self, sight: &Sight) {
+        let path = (sight.peak * sight.shortest.as_secs_f64()) as usize;
+        self.shrink(path.saturating_add(sight.queue_bytes()), sight.message);
+    }
+
     /// The service asks for a pause.
     pub(super) fn handle_pause(&mut self, message: usize) {
         self.phase = Phase::Steady { empty: 0 };
@@ -170,7 +179,7 @@ impl CongestionWindow {
 
     /// To `bytes`, if that is less and no less than two messages.
     fn shrink(&mut self, bytes: usize, message: usize) {
-        self.resize(bytes.max((2 * message).min(self.bytes)));
+        self.resize(bytes.max(2 * message).min(self.bytes));
     }
 
     fn resize(&mut self, bytes: usize) {
@@ -221,6 +230,7 @@ mod tests {
                 queue: Duration::from_secs_f64(waits),
                 rate: arrives,
                 most: arrives,
+                peak: arrives,
                 was_full: true,
                 message: 4 << 10,
             }
