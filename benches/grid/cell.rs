@@ -101,19 +101,20 @@ impl Cell {
         }
     }
 
-    /// Bytes a second that can arrive: by the slowest place, and by what may be kept from the oldest
-    /// unacknowledged message to the newest. That is more than one round trip's where messages are
-    /// lost: one and a quarter for each time that the unluckiest of them is. What has arrived goes
-    /// again if its acknowledgement is lost, and takes its part of the rate.
+    /// Bytes a second that can arrive: by the slowest place, by what may be unacknowledged, and by
+    /// what may wait for one message that is missing. A lost message takes one and a quarter round
+    /// trips more, the unluckiest of a window as often as chance has it. What has arrived goes again
+    /// if its acknowledgement is lost, and takes its part of the rate.
     fn limit(&self) -> f64 {
-        let (window, messages) = (f64::from(16 << 20), 512.0_f64);
+        let round_trip = self.path.round_trip.as_secs_f64();
+        let lost = f64::from(self.path.drop) / 1000.0;
         let repeats = match self.path.drop {
             0 => 0.0,
-            drop => messages.ln() / (1000.0 / f64::from(drop)).ln(),
+            _ => 512.0_f64.ln() / (1.0 / lost).ln(),
         };
-        let kept = self.path.round_trip.as_secs_f64() * (1.0 + 1.25 * repeats);
-        let new = 1.0 - f64::from(self.path.drop) / 1000.0;
-        (self.path.slowest() * new).min(window / kept)
+        let unacknowledged = f64::from(16 << 20) / (round_trip * (1.0 + 1.25 * 2.0 * lost));
+        let kept = f64::from(48 << 20) / (round_trip * (1.0 + 1.25 * repeats));
+        (self.path.slowest() * (1.0 - lost)).min(unacknowledged).min(kept)
     }
 
     /// Enough to have filled the path.

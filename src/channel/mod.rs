@@ -25,7 +25,7 @@
 //!
 //! # Memory
 //! A channel holds at most [`Window::bytes`] and one message of what was sent and not yet
-//! acknowledged, as much of what arrived out of order, and [`MAX_ACKNOWLEDGEMENTS`] entries of 64
+//! acknowledged, [`Config::reorder`] of what arrived out of order, and [`MAX_ACKNOWLEDGEMENTS`] entries of 64
 //! bytes. Events must be drained after each frame; draining the reorder buffer releases at most
 //! its own bound into them.
 

@@ -38,7 +38,7 @@ pub(super) struct Outgoing {
     /// No more is to come for the last block for now.
     is_sealed: bool,
     /// Bytes of all messages in the ring; those acknowledged out of turn count until they leave
-    /// it, so that the other side's reorder buffer is bounded by our window.
+    /// it: they wait in the other side's reorder buffer.
     span: usize,
     /// Bytes of the messages that are not acknowledged.
     unacknowledged: usize,
@@ -55,6 +55,8 @@ pub(super) struct Outgoing {
     /// How long after its first sending a message cannot be acknowledged.
     note_delay: Duration,
     bound: Window,
+    /// How large `span` may be.
+    most_span: usize,
     recovery: Recovery,
 }
 
@@ -91,7 +93,7 @@ enum State {
 }
 
 impl Outgoing {
-    pub(super) fn new(bound: Window, note_delay: Duration) -> Self {
+    pub(super) fn new(bound: Window, most_span: usize, note_delay: Duration) -> Self {
         Self {
             ring: VecDeque::new(),
             base: 0,
@@ -108,6 +110,7 @@ impl Outgoing {
             newest_acknowledged: None,
             note_delay,
             bound,
+            most_span,
             recovery: Recovery::new(bound.bytes),
         }
     }
@@ -130,7 +133,7 @@ impl Outgoing {
     /// Whether the congestion window, and the bounds of what is kept, have room for more.
     pub(super) fn has_room(&self) -> bool {
         self.unacknowledged < self.recovery.window()
-            && self.span < self.bound.bytes
+            && self.span < self.most_span
             && self.ring.len() < self.bound.messages
     }
 
@@ -139,7 +142,7 @@ impl Outgoing {
     pub(super) fn has_urgent_room(&self, more: usize) -> bool {
         let more = more + self.recovery.message_len();
         self.unacknowledged < self.recovery.urgent_window().saturating_add(more)
-            && self.span < self.bound.bytes.saturating_add(more)
+            && self.span < self.most_span.saturating_add(more)
             && self.has_reserve()
     }
 

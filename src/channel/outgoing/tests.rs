@@ -12,7 +12,7 @@ impl Bench {
     fn new() -> Self {
         let bound = Window { bytes: 1000, messages: 20 };
         let now = Instant::now();
-        Self { outgoing: Outgoing::new(bound, Duration::ZERO), start: now, now }
+        Self { outgoing: Outgoing::new(bound, 1000, Duration::ZERO), start: now, now }
     }
 
     fn push(&mut self, count: usize) {
