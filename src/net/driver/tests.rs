@@ -391,6 +391,7 @@ async fn nothing_is_read_while_the_channel_takes_nothing_and_nothing_is_lost() {
     timeout(10 * SILENCE_LIMIT, driver.drive()).await.expect_err("an end");
     assert_eq!(driver.channel.frames_received(), 1);
 
+    let began = now();
     let reads = async {
         while !peer.is_drained() {
             if let Message::Binary(frame) = theirs.next().await.unwrap().unwrap() {
@@ -402,6 +403,7 @@ async fn nothing_is_read_while_the_channel_takes_nothing_and_nothing_is_lost() {
         outcome = driver.drive() => panic!("{outcome:?}"),
         () = reads => {}
     }
+    assert!(now() < began + LAST_READING, "it goes on at once");
     assert_eq!(driver.channel.frames_received(), MESSAGES, "each came once");
     let numbers = (0..MESSAGES).map(|number| Bytes::copy_from_slice(&number.to_be_bytes()));
     assert_eq!(keeping.payloads, numbers.collect::<Vec<_>>());
