@@ -1,7 +1,7 @@
 //! What a faulty service costs: bulk through `ssmport forward` with every byte checked.
 //!
-//! `cargo bench --profile dev --bench reliability [-- --seed N] [--mib MIB] [--only ROW]` prints a
-//! table in Markdown. The service is `ssmport local --faults` in a process of its own; without the
+//! `cargo bench --profile dev --bench reliability [-- --seed N] [--mib MIB] [--only ROW]` prints two
+//! tables in Markdown: of faults, and of lines with a rate (`--only rate`). The service is `ssmport local --faults` in a process of its own; without the
 //! feature `aws` it is that of `-t local`, in the client's. Everything shares this machine's cores.
 //!
 //! It fails, by its exit code too, if a byte was lost, repeated or out of place, a fault did not
@@ -14,6 +14,7 @@
 mod bytes;
 #[cfg_attr(test, expect(dead_code, reason = "its tests are run with the end-to-end tests"))]
 mod options;
+mod rates;
 #[cfg_attr(test, expect(dead_code, reason = "its tests are run with the end-to-end tests"))]
 mod silence;
 mod transfer;
@@ -31,10 +32,11 @@ use std::{
 };
 
 use options::Options;
+use rates::{BETWEEN_KEYS, Line, WORTH, lines};
 use silence::Away;
 use support::Forward;
 use transfer::{Amount, serve, transfer};
-use verdict::HEAD;
+use verdict::{HEAD, OneWay, RATES_HEAD, rates_row};
 
 fn main() -> ExitCode {
     let options = match Options::parse(env::args().skip(1)) {
@@ -45,11 +47,26 @@ fn main() -> ExitCode {
         }
     };
     let rows: Vec<_> = ROWS.into_iter().filter(|row| row.name.contains(&options.only)).collect();
-    if rows.is_empty() {
+    let lines: Vec<_> = lines().filter(|line| line.name().contains(&options.only)).collect();
+    let count = rows.len() + lines.len();
+    if count == 0 {
         eprintln!("no row has {:?} in its name", options.only);
         return ExitCode::from(2);
     }
-    let Options { seed, mib, .. } = options;
+    let bad = show_rows(&rows, &options) + show_lines(&lines, &options);
+    if bad > 0 {
+        eprintln!("{bad} of {count} rows failed");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// How many of them failed.
+fn show_rows(rows: &[Row], options: &Options) -> usize {
+    if rows.is_empty() {
+        return 0;
+    }
+    let Options { seed, mib, .. } = *options;
     println!(
         "Each time {mib} MiB up, then {mib} MiB down, on {STREAMS} connections of one session; \
          seed {seed}\n"
@@ -59,13 +76,49 @@ fn main() -> ExitCode {
     println!(
         "\nIt moves again when the first byte comes behind a cut, on any connection; or, slowest \
          stream, on the one that waits longest. Where the service is away it counts from when it \
-         is back; pauses count."
+         is back; pauses count.\n"
     );
-    if bad > 0 {
-        eprintln!("{bad} of {} rows failed", rows.len());
-        return ExitCode::FAILURE;
+    bad
+}
+
+/// How many of them failed.
+fn show_lines(lines: &[Line], options: &Options) -> usize {
+    if lines.is_empty() {
+        return 0;
     }
-    ExitCode::SUCCESS
+    let Options { seed, mib, .. } = *options;
+    println!(
+        "Each time what passes in {} s, up and then down, on one connection; a key every {} ms on \
+         another one of the same session; seed {seed}\n",
+        WORTH.as_secs(),
+        BETWEEN_KEYS.as_millis()
+    );
+    println!("{RATES_HEAD}");
+    lines.iter().filter(|line| !holds(line, seed, mib << 20)).count()
+}
+
+/// Shows what a line with a rate comes to; whether that is as it must be.
+fn holds(line: &Line, seed: u64, most: u64) -> bool {
+    let name = line.name();
+    let tunnel = tunnel(&line.faults(seed), 1);
+    let failures = match line.measure(&tunnel.forward, most) {
+        Ok(ways) => {
+            println!("{}", rates_row(&name, &ways));
+            ways.iter().filter_map(OneWay::failure).collect()
+        }
+        Err(failure) => vec![failure],
+    };
+    complain(&name, &failures, &tunnel.forward);
+    failures.is_empty()
+}
+
+fn complain(name: &str, failures: &[String], forward: &Forward) {
+    for failure in failures {
+        eprintln!("{name}: {failure}");
+    }
+    if !failures.is_empty() {
+        eprintln!("what the client said:\n{}", forward.program.stderr());
+    }
 }
 
 /// A service and what it does.
@@ -82,7 +135,7 @@ struct Row {
 
 const PLAIN: Row =
     Row { name: "no fault", faults: "", away: None, cuts: 0, least: Duration::ZERO, sessions: 1 };
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 12] = [
     PLAIN,
     Row {
         name: "1 % lost, 1 % repeated, 1 % overtaken",
@@ -92,6 +145,13 @@ const ROWS: [Row; 11] = [
     Row { name: "20 % lost", faults: "drop=20%,", ..PLAIN },
     Row { name: "cut every 2 s", faults: "cut=2s,", cuts: 15, ..PLAIN },
     Row { name: "cut every 0.2 s", faults: "cut=200ms,", cuts: 300, ..PLAIN },
+    // The client is told nothing of it, and has nothing to resume.
+    Row {
+        name: "agent cut off every 0.2 s",
+        faults: "agent-cut=200ms,",
+        least: Duration::from_secs(5),
+        ..PLAIN
+    },
     Row { name: "cut in the handshake", faults: "cut=handshake,", cuts: 1, ..PLAIN },
     Row {
         name: "pauses for 10 s",
@@ -131,12 +191,7 @@ impl Row {
             }
             Err(failure) => vec![failure],
         };
-        for failure in &failures {
-            eprintln!("{name}: {failure}");
-        }
-        if !failures.is_empty() {
-            eprintln!("what the client said:\n{}", tunnel.forward.program.stderr());
-        }
+        complain(name, &failures, &tunnel.forward);
         failures.is_empty()
     }
 

@@ -5,7 +5,7 @@
 pub struct Options {
     /// What all that is random at the service follows from.
     pub seed: u64,
-    /// MiB, each way, each time.
+    /// MiB, each way, each time; where there is a rate, at most.
     pub mib: u64,
     /// Only the rows with this in their names.
     pub only: String,
@@ -45,7 +45,8 @@ impl Options {
     }
 }
 
-const USAGE: &str = "usage: [--seed N] [--mib MIB] [--only PART-OF-A-ROW'S-NAME]";
+const USAGE: &str = "usage: [--seed N] [--mib MIB] [--only PART-OF-A-ROW'S-NAME], for instance \
+                     --only rate: lines with a rate, in three minutes";
 /// The places of all bytes are kept in memory.
 const MOST_MIB: u64 = 16 << 10;
 

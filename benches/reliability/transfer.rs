@@ -147,19 +147,18 @@ impl Words {
 
 // --- one connection ---
 
+/// Which way bytes go, seen from the client.
 #[derive(Clone, Copy, PartialEq, Debug)]
-enum Direction {
+pub enum Direction {
     Up,
     Down,
 }
 
 /// Carries `len` bytes one way; whoever receives them says what was wrong with them.
-fn carry(address: SocketAddr, direction: Direction, len: u64, stream: u64) -> Flaws {
+pub fn carry(address: SocketAddr, direction: Direction, len: u64, stream: u64) -> Flaws {
     let carried = || -> io::Result<Flaws> {
-        let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
-        be_patient_with(&socket)?;
-        let request = [u64::from(direction == Direction::Up), len, stream].map(u64::to_be_bytes);
-        socket.write_all(&request.concat())?;
+        let wish = if direction == Direction::Up { RECEIVE } else { SEND };
+        let mut socket = ask(address, [wish, len, stream])?;
         if direction == Direction::Down {
             let mut flaws = received(&mut socket, len, stream);
             if flaws.is_none() && socket.read(&mut [0])? > 0 {
@@ -181,7 +180,22 @@ fn carry(address: SocketAddr, direction: Direction, len: u64, stream: u64) -> Fl
     })
 }
 
-/// A server that receives or sends, as it is asked to.
+/// A connection on which each byte comes back.
+///
+/// # Errors
+/// When there is none.
+pub fn echo(address: SocketAddr) -> io::Result<TcpStream> {
+    ask(address, [ECHO, 0, 0])
+}
+
+fn ask(address: SocketAddr, request: [u64; 3]) -> io::Result<TcpStream> {
+    let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
+    be_patient_with(&socket)?;
+    socket.write_all(&request.map(u64::to_be_bytes).concat())?;
+    Ok(socket)
+}
+
+/// A server that receives, sends or gives back, as it is asked to.
 pub fn serve() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("its address");
@@ -200,12 +214,15 @@ fn answer(mut socket: TcpStream) -> io::Result<()> {
     for field in &mut request {
         socket.read_exact(field)?;
     }
-    let [is_up, len, stream] = request.map(u64::from_be_bytes);
-    if is_up == 0 {
-        return send(&mut socket, len, stream);
+    let [wish, len, stream] = request.map(u64::from_be_bytes);
+    match wish {
+        SEND => send(&mut socket, len, stream),
+        RECEIVE => {
+            let Flaws { lost, repeated, misplaced } = received(&mut socket, len, stream);
+            socket.write_all(&[lost, repeated, misplaced].map(u64::to_be_bytes).concat())
+        }
+        _ => io::copy(&mut socket.try_clone()?, &mut socket).map(drop),
     }
-    let Flaws { lost, repeated, misplaced } = received(&mut socket, len, stream);
-    socket.write_all(&[lost, repeated, misplaced].map(u64::to_be_bytes).concat())
 }
 
 fn received(socket: &mut TcpStream, len: u64, stream: u64) -> Flaws {
@@ -224,6 +241,10 @@ fn timeline() -> MutexGuard<'static, Timeline> {
     TIMELINE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What the server is asked for.
+const SEND: u64 = 0;
+const RECEIVE: u64 = 1;
+const ECHO: u64 = 2;
 /// Longer than any fault lasts.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// For all bytes to have gone one way: those of a row with 200 ms take seconds, on a busy machine a

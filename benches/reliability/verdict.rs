@@ -59,6 +59,48 @@ impl Run {
     }
 }
 
+/// What one way through a line with a rate came to.
+#[derive(Default, Debug)]
+pub struct OneWay {
+    /// What came in a second, of the line's rate.
+    pub share: f64,
+    /// How long keys took there and back meanwhile, shortest first.
+    pub keys: Vec<Duration>,
+    pub flaws: Flaws,
+}
+
+impl OneWay {
+    /// All that is not as it must be.
+    pub fn failure(&self) -> Option<String> {
+        let flaws = self.flaws;
+        (!flaws.is_none()).then(|| format!("bytes did not arrive as they were sent: {flaws:?}"))
+    }
+
+    fn columns(&self) -> String {
+        let keys = [50, 90, 100].map(|share| match percentile(&self.keys, share) {
+            Some(key) => format!("{} |", key.as_millis()),
+            None => "- |".to_owned(),
+        });
+        format!("{:.0} % | {}", 100.0 * self.share, keys.join(" "))
+    }
+}
+
+/// A row of the table below [`RATES_HEAD`].
+pub fn rates_row(name: &str, ways: &[OneWay; 2]) -> String {
+    let [mut flaws, other] = [ways[0].flaws, ways[1].flaws];
+    flaws += other;
+    let Flaws { lost, repeated, misplaced } = flaws;
+    let [up, down] = [&ways[0], &ways[1]].map(OneWay::columns);
+    format!("| {name} | {up} {down} {lost} | {repeated} | {misplaced} |")
+}
+
+/// The first lines of the table of lines with a rate. A way has too few keys for their 99 % to be
+/// another one than the longest.
+pub const RATES_HEAD: &str = "\
+| line | up, of the rate | keys, ms: 50 % | 90 % | longest \
+| down, of the rate | keys, ms: 50 % | 90 % | longest | bytes lost | repeated | out of place |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|";
+
 /// The table's first lines.
 pub const HEAD: &str = "\
 | service | up, MB/s | down, MB/s | bytes lost | repeated | out of place | resumed \
@@ -103,6 +145,20 @@ mod tests {
         let mut endless = good();
         endless.silences.endless = 1;
         assert!(endless.failures(4)[0].contains("nothing came behind 1"));
+    }
+
+    #[test]
+    fn a_line_shows_both_ways_and_their_flaws() {
+        let keys = |times: &[u64]| times.iter().copied().map(Duration::from_millis).collect();
+        let up = OneWay { share: 0.904, keys: keys(&[21, 22, 60]), flaws: Flaws::default() };
+        let lost = Flaws { lost: 8, ..Flaws::default() };
+        let down = OneWay { share: 0.5, keys: Vec::new(), flaws: lost };
+        assert_eq!(up.failure(), None);
+        assert!(down.failure().is_some_and(|it| it.contains("lost: 8")));
+        let row = rates_row("some", &[up, down]);
+        assert_eq!(row, "| some | 90 % | 22 | 60 | 60 | 50 % | - | - | - | 8 | 0 | 0 |");
+        let columns = |line: &str| line.matches('|').count();
+        assert!(RATES_HEAD.lines().all(|line| columns(line) == columns(&row)), "{row}");
     }
 
     #[test]

@@ -282,6 +282,58 @@ fn a_peer_that_acknowledges_nothing_is_tried_on_and_told_of_once() {
     assert!(client.poll_timeout().unwrap() < now + Duration::from_secs(2));
 }
 
+/// The distances in time between a message and its repeats, from `now` on for half a minute in which
+/// no answer comes.
+fn distances(channel: &mut Channel, mut now: Instant) -> Vec<Duration> {
+    let (end, mut sent) = (now + Duration::from_secs(30), Vec::new());
+    while now < end {
+        while channel.poll_transmit(now).is_some() {
+            sent.push(now);
+        }
+        now = channel.poll_timeout().unwrap();
+        channel.handle_timeout(now).unwrap();
+    }
+    sent.array_windows().map(|[one, next]| *next - *one).collect()
+}
+
+/// As RFC 6298 has it, up to two seconds, until a round trip has been measured again.
+#[test]
+fn repeats_come_at_growing_distances_until_there_is_a_sample() {
+    const LONGEST: Duration = Duration::from_secs(2);
+    let faults = Faults { delay: Duration::from_millis(100), ..Faults::NONE };
+    let mut pair = Pair::new(faults, 1);
+    pair.client.to_send = messages(100, 1000);
+    pair.run_until(Pair::all_arrived);
+    let send_one = |pair: &mut Pair| {
+        assert!(pair.client.channel.is_drained());
+        pair.client.to_send.push(vec![7; 100]);
+        let packet = Packet::copy_from(&[7; 100]);
+        pair.client.channel.send(PayloadType::Output, packet, pair.now);
+        pair.client.sent += 1;
+    };
+
+    send_one(&mut pair);
+    let first = distances(&mut pair.client.channel, pair.now);
+    assert!((210..500).contains(&first[0].as_millis()), "{first:?}");
+    for [one, next] in first.array_windows() {
+        assert_eq!(*next, (*one * 2).min(LONGEST), "{first:?}");
+    }
+    assert!(first.ends_with(&[LONGEST; 5]), "{first:?}");
+
+    // Of which of them this is the acknowledgement nobody knows: it is no sample.
+    pair.now += Duration::from_secs(31);
+    pair.run_until(Pair::all_arrived);
+    send_one(&mut pair);
+    let before = pair.client.transmitted;
+    pair.run_until(|pair| pair.client.transmitted > before);
+    assert_eq!(pair.client.channel.poll_timeout(), Some(pair.now + LONGEST));
+    pair.run_until(Pair::all_arrived);
+    pair.assert_intact();
+    send_one(&mut pair);
+    let again = distances(&mut pair.client.channel, pair.now);
+    assert_eq!(again, first);
+}
+
 #[test]
 fn the_service_tells_the_end_and_why() {
     let now = Instant::now();

@@ -1,5 +1,8 @@
 use futures_util::SinkExt;
-use tokio::io::{DuplexStream, duplex};
+use tokio::{
+    io::{DuplexStream, duplex, join, simplex},
+    time::timeout,
+};
 use tokio_tungstenite::tungstenite::protocol::Role as Side;
 
 use super::*;
@@ -328,4 +331,151 @@ async fn an_agent_that_counts_late_finds_out_that_it_cannot_write() {
     assert!(matches!(outcome, Ok(Outcome::Disconnected(_))), "{outcome:?}");
     drop(driver);
     assert_eq!(agent.messages_done(), 0, "the first one is delivered, and does not count");
+}
+
+/// Takes what comes while it wants to, and keeps it.
+#[derive(Default)]
+struct Keeping {
+    is_deaf: bool,
+    payloads: Vec<Bytes>,
+    /// What else it was told.
+    told: Vec<Event>,
+}
+
+impl Application for Keeping {
+    fn can_receive(&self) -> bool {
+        !self.is_deaf
+    }
+
+    fn is_drained(&self) -> bool {
+        true
+    }
+
+    fn handle_event(&mut self, event: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
+        match event {
+            Event::Data { payload, .. } => self.payloads.push(payload),
+            other => self.told.push(other),
+        }
+        Ok(())
+    }
+
+    fn poll(&mut self, _: &mut Context<'_>, _: &mut Channel, _: Instant) -> Result<Turn, String> {
+        Ok(Turn::Idle)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+}
+
+/// The other side reads nothing, so that an acknowledgement cannot be written: then nothing is read
+/// either, for as long as that takes.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_read_while_the_channel_takes_nothing_and_nothing_is_lost() {
+    const MESSAGES: u64 = 3 * READ_BATCH as u64;
+    let ((inbound, to_us), (from_us, outbound)) = (simplex(1 << 20), simplex(16));
+    let ours = WebSocketStream::from_raw_socket(join(inbound, outbound), Side::Server, None).await;
+    let theirs = join(from_us, to_us);
+    let mut theirs = WebSocketStream::from_raw_socket(theirs, Side::Client, None).await;
+    let mut peer = client();
+    for number in 0..MESSAGES {
+        peer.send(PayloadType::Output, Packet::copy_from(&number.to_be_bytes()), now());
+    }
+    while let Some(frame) = peer.poll_transmit(now()) {
+        theirs.send(Message::Binary(frame)).await.unwrap();
+    }
+    let mut config = Config::new(Role::Agent { session: None }, "3.3.3050.0", 0, 1);
+    config.habits.counts_late = true;
+    let (mut agent, mut keeping) = (Channel::new(config, now()), Keeping::default());
+    let mut driver = Driver::new(ours, &mut agent, &mut keeping).with_pings_answered(true);
+    timeout(10 * SILENCE_LIMIT, driver.drive()).await.expect_err("an end");
+    assert_eq!(driver.channel.frames_received(), 1);
+
+    let began = now();
+    // In a task of its own, which wakes the driver only by what it reads.
+    let reads = tokio::spawn(async move {
+        while !peer.is_drained() {
+            if let Message::Binary(frame) = theirs.next().await.unwrap().unwrap() {
+                peer.handle_frame(frame, now()).unwrap();
+            }
+        }
+    });
+    tokio::select! {
+        outcome = driver.drive() => panic!("{outcome:?}"),
+        read = reads => read.unwrap(),
+    }
+    assert!(now() < began + LAST_READING, "it goes on at once");
+    assert_eq!(driver.channel.frames_received(), MESSAGES, "each came once");
+    let numbers = (0..MESSAGES).map(|number| Bytes::copy_from_slice(&number.to_be_bytes()));
+    assert_eq!(keeping.payloads, numbers.collect::<Vec<_>>());
+}
+
+/// The acknowledgement and the answers to pings are there, and unread.
+#[tokio::test(start_paused = true)]
+async fn what_the_application_leaves_unread_is_not_held_against_the_other_side() {
+    for answers_pings in [true, false] {
+        let (ours, mut theirs) = connected().await;
+        let mut agent =
+            Channel::new(Config::new(Role::Agent { session: None }, "3.3.3050.0", 0, 1), now());
+        agent.send(PayloadType::Output, Packet::copy_from(b"$ "), now());
+        let mut client = client();
+        client.handle_frame(agent.poll_transmit(now()).unwrap(), now()).unwrap();
+        client.send(PayloadType::Output, Packet::copy_from(b"ls"), now());
+        let answers = async {
+            loop {
+                while let Some(frame) = agent.poll_transmit(now()) {
+                    theirs.send(Message::Binary(frame)).await.unwrap();
+                }
+                if let Message::Binary(frame) = theirs.next().await.unwrap().unwrap() {
+                    agent.handle_frame(frame, now()).unwrap();
+                }
+            }
+        };
+        let mut keeping = Keeping { is_deaf: true, ..Keeping::default() };
+        let mut driver =
+            Driver::new(ours, &mut client, &mut keeping).with_pings_answered(answers_pings);
+        let drives = async {
+            timeout(10 * SILENCE_LIMIT, driver.drive()).await.expect_err("an end");
+            assert!(!driver.channel.is_drained(), "the acknowledgement is unread");
+            driver.application.is_deaf = false;
+            timeout(LAST_WORDS, driver.drive()).await.expect_err("an end");
+        };
+        tokio::select! {
+            () = answers => {}
+            () = drives => {}
+        }
+        assert!(client.is_drained());
+        let [Event::Ready(_)] = &keeping.told[..] else { panic!("{:?}", keeping.told) };
+    }
+}
+
+/// A laptop is opened an hour later: the other side may have gone, and nothing says so.
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_slept_finds_out_soon_whether_anybody_is_there() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let fate = async |slept: Duration, is_there: bool| {
+        let (ours, mut theirs) = connected().await;
+        let answers = async {
+            while is_there && theirs.next().await.is_some_and(|read| read.is_ok()) {
+                theirs.flush().await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        };
+        let (mut channel, mut keeping, began) = (client(), Keeping::default(), now());
+        let mut driver = Driver::new(ours, &mut channel, &mut keeping);
+        driver.liveness = Liveness::new(SILENCE_LIMIT, began, SystemTime::now() - slept);
+        driver.liveness.handle_pong();
+        tokio::select! {
+            () = answers => unreachable!(),
+            outcome = timeout(SILENCE_LIMIT / 4, driver.drive()) => match outcome {
+                Ok(Ok(Outcome::Disconnected(Disconnect::Idle(_)))) => Some(now() - began),
+                Ok(outcome) => panic!("{outcome:?}"),
+                Err(_) => None,
+            },
+        }
+    };
+    let noticed = fate(HOUR, false).await.expect("an end");
+    assert!(noticed < Duration::from_secs(10), "{noticed:?}");
+    assert_eq!(fate(HOUR, true).await, None, "it answers");
+    assert_eq!(fate(Duration::ZERO, false).await, None, "it has not slept");
 }

@@ -1,8 +1,13 @@
 //! Two relays with their channels, joined in memory; sockets are in-memory pipes.
 
+mod recorded;
+mod stuck_tests;
+
 use futures_util::FutureExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+use recorded::Recorded;
 
 use super::*;
 use crate::{
@@ -289,6 +294,25 @@ fn writing_to_a_destination_that_has_gone_breaks_the_connection() {
     assert!(program.write(b"more").now_or_never().unwrap().is_err());
 }
 
+/// The agent has closed both directions, and nobody will ever read this: an orderly end would look as
+/// if somebody had.
+#[test]
+fn what_is_written_behind_the_destinations_end_is_answered_with_a_reset() {
+    let mut tunnel = Tunnel::new();
+    let (mut program, socket) = duplex(PIPE);
+    let (recorded, is_reset) = Recorded::new(socket);
+    let (id, target) = tunnel.connect_socket(Box::new(recorded));
+    drop(target);
+    tunnel.turns(4);
+    assert!(is_at_end(&mut program));
+    assert!(!is_reset.get(), "the destination's end is an orderly one");
+    write(&mut program, b"still here");
+    tunnel.turns(4);
+    assert!(is_reset.get());
+    assert!(tunnel.client.notices.contains(&Notice::Closed(id)));
+    assert_eq!(tunnel.client.relay.traffic().sent, 0);
+}
+
 #[test]
 fn a_program_that_goes_away_ends_its_stream_alone() {
     let mut tunnel = Tunnel::new();
@@ -392,5 +416,3 @@ fn the_end_of_a_stream_does_not_wait_behind_the_window() {
     }
     assert!(is_at_end(&mut target));
 }
-
-mod stuck_tests;

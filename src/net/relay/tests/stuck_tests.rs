@@ -1,56 +1,10 @@
 //! Readers that hold up the others.
 
-use std::{
-    io::{self, ErrorKind},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::io::ErrorKind;
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-
-/// A socket that notes that it was to be reset.
-struct Recorded(DuplexStream, Arc<AtomicBool>);
-
-impl Socket for Recorded {
-    fn reset_on_close(&self) {
-        self.1.store(true, Ordering::Relaxed);
-    }
-}
-
-impl AsyncRead for Recorded {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Recorded {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
 
 impl Tunnel {
     /// What was told of slow and stuck readers.
@@ -73,15 +27,14 @@ impl Tunnel {
 fn a_stuck_reader_is_reset_when_others_starve_and_is_told_so() {
     let mut tunnel = Tunnel::new();
     let (mut stuck_program, socket) = duplex(PIPE);
-    let is_reset = Arc::new(AtomicBool::new(false));
-    let recorded = Recorded(socket, Arc::clone(&is_reset));
+    let (recorded, is_reset) = Recorded::new(socket);
     let (stuck, mut stuck_target) = tunnel.connect_socket(Box::new(recorded));
     let (_, mut program, mut target) = tunnel.connect();
     tunnel.fill(&mut stuck_target);
     write(&mut target, b"starving");
     tunnel.pass(Duration::from_secs(59));
     assert!(read(&mut program).is_empty());
-    assert!(!is_reset.load(Ordering::Relaxed));
+    assert!(!is_reset.get());
     tunnel.pass(Duration::from_secs(2));
     assert_eq!(read(&mut program), b"starving");
     let told = tunnel.told();
@@ -90,7 +43,7 @@ fn a_stuck_reader_is_reset_when_others_starve_and_is_told_so() {
     };
     assert_eq!((slow, stream), (stuck, stuck));
     assert!(discarded > 3 << 20, "{discarded}");
-    assert!(is_reset.load(Ordering::Relaxed), "an end of file would look like success");
+    assert!(is_reset.get(), "an end of file would look like success");
     while !read(&mut stuck_program).is_empty() {}
 }
 
