@@ -224,7 +224,7 @@ async fn comes_again(endpoint: &Endpoint, port: u16) -> bool {
     let mut client = open(&start_session(endpoint, port)).await;
     let first = client.frame_of(OUTPUT).await;
     client.acknowledge(&first).await;
-    let again = client.arrival_within(Duration::from_millis(700)).await;
+    let again = client.arrival_within(Duration::from_millis(1500)).await;
     if let Some(Arrival::Frame(again)) = &again {
         assert_eq!(*again, first);
         client.acknowledge(again).await;

@@ -160,3 +160,4 @@ pub const EXIT_CODE: u32 = 12;
 pub const SYN: u8 = 0;
 pub const FIN: u8 = 1;
 pub const PSH: u8 = 2;
+pub const NOP: u8 = 3;

@@ -1,7 +1,7 @@
 //! One end of a data channel, by hand: it does by the book what it is told to do, and nothing
 //! behind the test's back but to skip pings.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::{net::TcpStream, time::timeout};
@@ -18,6 +18,8 @@ pub struct RawPeer {
     pub next: i64,
     /// The number of the next data frame from there.
     pub expected: i64,
+    /// Data frames that wait for their turn.
+    early: BTreeMap<i64, RawFrame>,
     /// Bytes of the multiplexer that are no whole frame yet.
     received: Vec<u8>,
     /// Flags that came in between.
@@ -44,7 +46,8 @@ impl RawPeer {
 
     fn new(socket: WebSocketStream<TcpStream>, own: &'static str, theirs: &'static str) -> Self {
         let (received, flags) = (Vec::new(), Vec::new());
-        Self { socket, own, theirs, next: 0, expected: 0, received, flags }
+        let early = BTreeMap::new();
+        Self { socket, own, theirs, next: 0, expected: 0, early, received, flags }
     }
 
     /// The same end of the same session on another connection.
@@ -143,17 +146,21 @@ impl RawPeer {
         }
     }
 
-    /// The next data frame in order, acknowledged; repeats are acknowledged and skipped.
+    /// The next data frame in order; all are acknowledged, early ones wait, repeats are skipped, and
+    /// so is what only keeps the order: a payload of no bytes, or of a NOP alone.
     pub async fn data(&mut self) -> RawFrame {
         loop {
-            let frame = self.frame_of(self.theirs).await;
-            if frame.sequence_number > self.expected {
-                continue;
-            }
-            self.acknowledge(&frame).await;
-            if frame.sequence_number == self.expected {
+            while let Some(frame) = self.early.remove(&self.expected) {
                 self.expected += 1;
-                return frame;
+                let is_guard = frame.payload.is_empty() || frame.payload == smux(NOP, 0, b"");
+                if frame.payload_type != STREAM || !is_guard {
+                    return frame;
+                }
+            }
+            let frame = self.frame_of(self.theirs).await;
+            self.acknowledge(&frame).await;
+            if frame.sequence_number >= self.expected {
+                self.early.insert(frame.sequence_number, frame);
             }
         }
     }

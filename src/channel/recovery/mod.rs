@@ -152,7 +152,9 @@ impl Recovery {
             self.handle_way(self.way(round_trip, message.bytes, now), &message, now);
         }
         let was_full = self.was_full();
-        self.window.handle_acknowledged(message.bytes, was_full);
+        // What shows no round trip shows no queue either.
+        let grows = was_full && message.round_trip.is_some();
+        self.window.handle_acknowledged(message.bytes, grows);
         if self.shortest.is_looking() && message.under_way <= self.window() {
             self.shortest.handle_emptied(self.next);
         }
