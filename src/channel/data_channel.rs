@@ -55,8 +55,6 @@ pub struct Channel {
     closed: bool,
     /// Since when the other side could have been heard.
     in_touch_since: Instant,
-    /// Since when nothing has been read.
-    unread_since: Option<Instant>,
     /// What carries nothing for the stream, and the number behind whose acknowledgement blocks
     /// of messages have it before them.
     guard: Option<(&'static [u8], i64)>,
@@ -89,7 +87,6 @@ impl Channel {
             paused: false,
             closed: false,
             in_touch_since: now,
-            unread_since: None,
             guard: None,
             is_stalled: false,
             early_until: None,
@@ -117,7 +114,6 @@ impl Channel {
     /// # Errors
     /// When the peer sends nothing but garbage, or the handshake fails.
     pub fn handle_frame(&mut self, message: Bytes, now: Instant) -> Result<(), ChannelError> {
-        self.unread_since = None;
         let frame = match Frame::decode(message) {
             Ok(frame) => frame,
             Err(error) => return self.skip_unreadable(error),
@@ -323,13 +319,10 @@ impl Channel {
     }
 
     /// Nothing was read up to `now`, since nothing could be taken: acknowledgements may wait
-    /// unread, so the time until now is not held against the other side. A moment is none: it would
-    /// take the round trips away, by which the sender goes.
+    /// unread, so the time until now is not held against the other side, and round trips that lasted
+    /// until then are none.
     pub fn handle_unread(&mut self, now: Instant) {
-        let since = *self.unread_since.get_or_insert(now);
-        if now.saturating_duration_since(since) >= MOMENT {
-            self.in_touch_since = now;
-        }
+        self.in_touch_since = now;
     }
 
     /// The connection was replaced: everything unacknowledged is sent again, in order. How long
@@ -483,8 +476,6 @@ impl Channel {
 pub const MAX_ACKNOWLEDGEMENTS: usize = 65_536;
 /// How long a pause is believed in without a word of its end.
 const PAUSE_LIMIT: Duration = Duration::from_secs(10);
-/// So long nothing is read now and then without anybody's being stuck.
-const MOMENT: Duration = Duration::from_millis(20);
 /// A message that waits for so long most likely waits for its destination to read.
 const STALLED: Duration = Duration::from_secs(60);
 /// How often such a message is sent again: it most likely has arrived, and its repeats with it.

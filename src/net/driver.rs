@@ -84,6 +84,8 @@ pub struct Driver<'a, S, A> {
     ending: Ending,
     /// The other side has asked for the session's end.
     is_told_to_end: bool,
+    /// Since when nothing is read, as it could not be taken.
+    held_since: Option<Instant>,
     /// The WebSocket is over, and what was received is still being passed on.
     is_gone: bool,
     /// Nothing can be written any more, and until when the reading side may take to find out. What
@@ -137,6 +139,7 @@ where
             liveness: Liveness::new(SILENCE_LIMIT, now(), SystemTime::now()),
             ending: Ending::No,
             is_told_to_end: false,
+            held_since: None,
             is_gone: false,
             broken: None,
         }
@@ -246,9 +249,14 @@ where
             }
             if !self.can_receive() {
                 self.liveness.heard(now);
-                self.channel.handle_unread(now);
+                let since = *self.held_since.get_or_insert(now);
+                // A moment is nothing: it would take the round trips away, by which the sender goes.
+                if now.saturating_duration_since(since) >= MOMENT {
+                    self.channel.handle_unread(now);
+                }
                 return Ok(Reading::Held);
             }
+            self.held_since = None;
             let Poll::Ready(next) = Pin::new(&mut self.websocket).poll_next(cx) else {
                 return Ok(Reading::Idle);
             };
@@ -458,6 +466,8 @@ where
     }
 }
 
+/// So long nothing is read now and then without anybody's being stuck.
+const MOMENT: Duration = Duration::from_millis(20);
 /// Frames that are read before the application and the write side have their turn.
 const READ_BATCH: usize = 64;
 /// The reference client's payload.
