@@ -127,6 +127,10 @@ impl CongestionWindow {
             if sight.was_full {
                 let more = queue_bytes.saturating_mul(1 << empty.min(MAX_DOUBLINGS));
                 let next = self.bytes.saturating_add(more.min(self.bytes / GROWTH));
+                // Where round trips are shorter than what a task does at once, none shows a queue.
+                let path = (sight.peak * sight.shortest.as_secs_f64()) as usize;
+                let most = path.saturating_add(queue_bytes).saturating_mul(3) / 2;
+                let next = next.min(most.max(self.bytes));
                 // From where the path was full before, carefully.
                 let is_there = self.bytes < self.ceiling && next >= self.ceiling;
                 let empty = if is_there { 0 } else { empty + 1 };
