@@ -389,7 +389,7 @@ impl Channel {
         }
         let timeout = match self.is_stalled {
             true => STALLED_INTERVAL,
-            false => self.outgoing.timeout(),
+            false => self.outgoing.recovery().timeout(),
         };
         let deadline = armed.then(|| now + timeout);
         self.timers.set(Timer::Retransmit, deadline);

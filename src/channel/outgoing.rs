@@ -120,6 +120,16 @@ impl Outgoing {
         &self.recovery
     }
 
+    /// The connection was replaced: what is measured from now on is of the new one.
+    pub(super) fn handle_reconnected(&mut self) {
+        self.recovery.handle_reconnected();
+    }
+
+    /// The service asks for a pause: it takes less than was sent.
+    pub(super) fn handle_pause(&mut self) {
+        self.recovery.handle_pause();
+    }
+
     /// The lowest number that is not acknowledged.
     pub(super) fn base(&self) -> i64 {
         self.base

@@ -1,6 +1,6 @@
 //! When a message counts as lost.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{BLOCK, Outgoing, State};
 
@@ -68,21 +68,6 @@ impl Outgoing {
                 self.lose(index);
             }
         }
-    }
-
-    /// The connection was replaced.
-    pub(in crate::channel) fn handle_reconnected(&mut self) {
-        self.recovery.handle_reconnected();
-    }
-
-    /// The service asks for a pause, or says that it is over.
-    pub(in crate::channel) fn handle_pause(&mut self) {
-        self.recovery.handle_pause();
-    }
-
-    /// How long the oldest message may be unacknowledged.
-    pub(in crate::channel) fn timeout(&self) -> Duration {
-        self.recovery.timeout()
     }
 
     fn lose(&mut self, index: usize) {

@@ -146,14 +146,14 @@ async fn the_end_waits_for_what_it_has_overtaken() {
             }
         }
         let kept_open = (!hangs_up).then_some(theirs);
-        let (began, mut counting) = (now(), Counting::default());
-        let outcome = Driver::new(ours, &mut client(), &mut counting).run().await;
+        let (began, mut keeping) = (now(), Keeping::default());
+        let outcome = Driver::new(ours, &mut client(), &mut keeping).run().await;
         let was_whole = match outcome {
             Ok(Outcome::Closed { .. }) => true,
             Ok(Outcome::Truncated { .. }) => false,
             outcome => panic!("{order:?}: {outcome:?}"),
         };
-        assert_eq!((counting.0, was_whole), (received, is_whole), "{order:?}");
+        assert_eq!((keeping.payloads.len(), was_whole), (received, is_whole), "{order:?}");
         let took = now() - began;
         assert!(took <= most + CLOSE_TIMEOUT + Duration::from_millis(5), "{order:?}: {took:?}");
         drop(kept_open);
@@ -201,8 +201,8 @@ async fn a_client_is_not_ended_by_a_flag() {
         theirs.send(Message::Binary(frame)).await.unwrap();
     }
     drop(theirs);
-    let mut counting = Counting::default();
-    let outcome = Driver::new(ours, &mut client(), &mut counting).run().await.unwrap();
+    let mut keeping = Keeping::default();
+    let outcome = Driver::new(ours, &mut client(), &mut keeping).run().await.unwrap();
     assert!(matches!(outcome, Outcome::Disconnected(_)), "{outcome:?}");
 }
 
@@ -237,32 +237,6 @@ impl AsyncWrite for Left {
     }
 }
 
-#[derive(Default)]
-struct Counting(usize);
-
-impl Application for Counting {
-    fn can_receive(&self) -> bool {
-        true
-    }
-
-    fn is_drained(&self) -> bool {
-        true
-    }
-
-    fn handle_event(&mut self, event: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
-        self.0 += usize::from(matches!(event, Event::Data { .. }));
-        Ok(())
-    }
-
-    fn poll(&mut self, _: &mut Context<'_>, _: &mut Channel, _: Instant) -> Result<Turn, String> {
-        Ok(Turn::Idle)
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        None
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_the_service_has_left_behind_is_read_though_nothing_can_be_written() {
     const MESSAGES: usize = 5 * READ_BATCH;
@@ -279,10 +253,10 @@ async fn what_the_service_has_left_behind_is_read_though_nothing_can_be_written(
     }
     say_closed(&mut theirs, 1).await;
     drop(theirs);
-    let mut counting = Counting::default();
-    let outcome = Driver::new(ours, &mut client(), &mut counting).run().await.unwrap();
+    let mut keeping = Keeping::default();
+    let outcome = Driver::new(ours, &mut client(), &mut keeping).run().await.unwrap();
     assert!(matches!(outcome, Outcome::Closed { .. }), "{outcome:?}");
-    assert_eq!(counting.0, MESSAGES);
+    assert_eq!(keeping.payloads.len(), MESSAGES);
 }
 
 /// Between a look at the socket and the writing that fails, more may have come.
@@ -291,21 +265,21 @@ async fn what_comes_as_writing_fails_is_read_too() {
     let (ours, theirs) = duplex(1 << 16);
     let ours = WebSocketStream::from_raw_socket(Left(ours), Side::Client, None).await;
     let mut theirs = WebSocketStream::from_raw_socket(theirs, Side::Server, None).await;
-    let (mut channel, mut counting) = (client(), Counting::default());
+    let (mut channel, mut keeping) = (client(), Keeping::default());
     let began = now();
     // The first ping, after a second, cannot be written.
     let service = async {
         tokio::time::sleep(Duration::from_millis(1500)).await;
         say_closed(&mut theirs, 1).await;
     };
-    let mut driver = Driver::new(ours, &mut channel, &mut counting);
+    let mut driver = Driver::new(ours, &mut channel, &mut keeping);
     let (outcome, ()) = tokio::join!(driver.run(), service);
     assert!(matches!(outcome, Ok(Outcome::Closed { .. })), "{outcome:?}");
 
     // Nothing comes: then it is lost.
     let (ours, _theirs) = duplex(1 << 16);
     let ours = WebSocketStream::from_raw_socket(Left(ours), Side::Client, None).await;
-    let outcome = Driver::new(ours, &mut client(), &mut counting).run().await;
+    let outcome = Driver::new(ours, &mut client(), &mut keeping).run().await;
     assert!(matches!(outcome, Ok(Outcome::Disconnected(_))), "{outcome:?}");
     assert!(now() < began + Duration::from_secs(6), "it is not waited for much longer");
 }
