@@ -142,9 +142,16 @@ impl Outgoing {
 
     /// Whether the congestion window, and the bounds of what is kept, have room for more.
     pub(super) fn has_room(&self) -> bool {
-        self.unacknowledged < self.recovery.window()
+        self.unacknowledged - self.withheld_len() < self.recovery.window()
             && self.span < self.most_span
             && self.ring.len() < self.bound.messages
+    }
+
+    /// Bytes of the guard that waits for the rest of its block: what only more data sets free must not
+    /// be what keeps it out.
+    fn withheld_len(&self) -> usize {
+        let index = self.withheld.and_then(|number| usize::try_from(number - self.base).ok());
+        index.and_then(|index| self.ring.get(index)).map_or(0, |guard| guard.len)
     }
 
     /// As [`has_room`](Self::has_room), for what goes ahead of its time: so many bytes more than the

@@ -187,3 +187,25 @@ fn the_front_alone_is_lost_once_its_time_is_up() {
     bench.outgoing.lose_front(bench.now);
     assert!(bench.transmit().is_empty(), "it was sent just now");
 }
+
+#[test]
+fn a_guard_that_waits_for_more_data_does_not_keep_it_out() {
+    let mut bench = Bench::new();
+    bench.outgoing.most_span = 2000;
+    bench.outgoing.push_guard(vec![b'g'; 1000].into());
+    bench.push(1);
+    assert_eq!(bench.transmit(), ["1"]);
+    assert!(bench.outgoing.has_room());
+}
+
+#[test]
+fn a_guard_leaves_when_nothing_else_is_under_way() {
+    let mut bench = Bench::new();
+    bench.outgoing.push_guard("guard".into());
+    bench.push(2);
+    assert_eq!(bench.transmit(), ["1", "2"], "more is expected");
+    bench.acknowledge(1);
+    assert!(bench.transmit().is_empty());
+    bench.acknowledge(2);
+    assert_eq!(bench.transmit(), ["guard"], "nothing would wake the sender later");
+}

@@ -100,7 +100,9 @@ impl Outgoing {
     fn next_unsent(&mut self) -> Option<usize> {
         loop {
             let Some(message) = self.ring.get(self.unsent) else {
-                return self.is_sealed.then(|| self.take_withheld()).flatten();
+                // Behind what has all arrived nothing may come for long, and nothing would wake us.
+                let is_last = self.is_sealed || !self.is_under_way();
+                return is_last.then(|| self.take_withheld()).flatten();
             };
             if message.is_guard {
                 if self.withheld.is_some() {

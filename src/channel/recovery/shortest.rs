@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 pub(super) struct Shortest {
     value: Option<Duration>,
     seen: Option<Instant>,
-    /// Round trips since then.
+    /// Round trips since then, or of the look.
     rounds: u32,
     /// It is of an earlier connection.
     is_old: bool,
@@ -57,15 +57,19 @@ impl Shortest {
     /// A round trip has ended, in which the window was full or not; `is_in_doubt` when what waits
     /// does not get less. Whether the empty path is to be looked at now.
     pub(super) fn end_round(&mut self, is_full: bool, is_in_doubt: bool, now: Instant) -> bool {
+        self.rounds = self.rounds.saturating_add(1);
         if self.look != Look::No {
+            // Nothing can be measured, as where acknowledgements wait unread: another time.
+            if self.rounds >= LONGEST_LOOK {
+                (self.look, self.seen, self.rounds) = (Look::No, Some(now), 0);
+            }
             return false;
         }
-        self.rounds = self.rounds.saturating_add(1);
         let age = self.seen.map_or(Duration::ZERO, |seen| now.saturating_duration_since(seen));
         let is_aged = self.rounds >= AGED_ROUNDS && age >= AGED;
         let looks = is_full && (is_aged || (is_in_doubt && self.rounds >= DOUBTED_ROUNDS));
         if looks {
-            self.look = Look::Emptying;
+            (self.look, self.rounds) = (Look::Emptying, 0);
         }
         looks
     }
@@ -105,6 +109,8 @@ const MIN_JITTER: Duration = Duration::from_millis(1);
 const AGED: Duration = Duration::from_secs(10);
 const AGED_ROUNDS: u32 = 20;
 const DOUBTED_ROUNDS: u32 = 3;
+/// Round trips of a look, of which two are enough where something can be measured.
+const LONGEST_LOOK: u32 = 16;
 
 #[cfg(test)]
 mod tests {
@@ -163,6 +169,20 @@ mod tests {
         shortest.handle_emptied(5);
         assert_eq!(shortest.end_look(ms(100), 5, start), Some(true));
         assert_eq!(shortest.get(), Some(ms(100)));
+    }
+
+    #[test]
+    fn a_look_that_shows_nothing_is_given_up() {
+        let start = Instant::now();
+        let mut shortest = aged(DOUBTED_ROUNDS, start);
+        assert!(shortest.end_round(true, true, start));
+        let rounds = (1..).find(|_| {
+            shortest.end_round(true, true, start);
+            !shortest.is_looking()
+        });
+        assert_eq!(rounds, Some(LONGEST_LOOK));
+        assert_eq!(shortest.get(), Some(ms(20)), "as far as is known");
+        assert!(!shortest.end_round(true, true, start), "and not looked for again at once");
     }
 
     #[test]
