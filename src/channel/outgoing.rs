@@ -48,6 +48,8 @@ pub(super) struct Outgoing {
     lost: usize,
     /// No message before this index is lost.
     first_lost: usize,
+    /// The lost message that has gone again and is to go once more.
+    twin: Option<i64>,
     /// One lost message may go whatever the window says: it asks whether anything comes back.
     probes: bool,
     /// The latest sent of all acknowledged messages, in the order of sending.
@@ -106,6 +108,7 @@ impl Outgoing {
             under_way: 0,
             lost: 0,
             first_lost: 0,
+            twin: None,
             probes: false,
             newest_acknowledged: None,
             note_delay,

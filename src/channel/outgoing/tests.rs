@@ -12,7 +12,7 @@ impl Bench {
     fn new() -> Self {
         let bound = Window { bytes: 1000, messages: 20 };
         let now = Instant::now();
-        Self { outgoing: Outgoing::new(bound, 1000, Duration::ZERO), start: now, now }
+        Self { outgoing: Outgoing::new(bound, 4000, Duration::ZERO), start: now, now }
     }
 
     fn push(&mut self, count: usize) {
@@ -191,7 +191,6 @@ fn the_front_alone_is_lost_once_its_time_is_up() {
 #[test]
 fn a_guard_that_waits_for_more_data_does_not_keep_it_out() {
     let mut bench = Bench::new();
-    bench.outgoing.most_span = 2000;
     bench.outgoing.push_guard(vec![b'g'; 1000].into());
     bench.push(1);
     assert_eq!(bench.transmit(), ["1"]);
@@ -208,4 +207,22 @@ fn a_guard_leaves_when_nothing_else_is_under_way() {
     assert!(bench.transmit().is_empty());
     bench.acknowledge(2);
     assert_eq!(bench.transmit(), ["guard"], "nothing would wake the sender later");
+}
+
+#[test]
+fn where_one_more_loss_would_stop_the_sender_the_lost_message_goes_twice() {
+    let mut bench = Bench::new();
+    bench.push(3);
+    bench.transmit();
+    bench.outgoing.lose_all();
+    assert_eq!(bench.transmit(), ["0", "1", "2"], "much more may wait for them");
+    bench.outgoing.most_span = 1000;
+    bench.outgoing.lose_all();
+    let paced = bench.outgoing.transmit(bench.now, false);
+    assert!(paced.is_some() && bench.outgoing.transmit(bench.now, true).is_none());
+    assert_eq!(bench.transmit(), ["0", "1", "1", "2", "2"]);
+    bench.outgoing.lose_all();
+    bench.outgoing.transmit(bench.now, false);
+    bench.acknowledge(0);
+    assert_eq!(bench.transmit(), ["1", "1", "2", "2"], "what has arrived does not go again");
 }

@@ -57,27 +57,44 @@ impl Outgoing {
     /// sent again has to wait for its turn as well, and `is_paced` says that it has not come.
     pub(in crate::channel) fn transmit(&mut self, now: Instant, is_paced: bool) -> Option<Turn> {
         let has_room = !is_paced && self.under_way < self.recovery.window();
+        let twin = self.twin.take_if(|_| !is_paced).and_then(|number| self.still_under_way(number));
         let index = match self.lost {
+            _ if twin.is_some() => twin?,
             1.. if has_room || self.probes => self.next_lost()?,
             _ => self.next_unsent()?,
         };
         let under_way = self.under_way;
+        let is_tight = self.is_tight();
         let message = self.ring.get_mut(index)?;
-        let is_repeat = message.state == State::Lost;
-        if is_repeat {
+        let is_repeat = message.transmissions > 0;
+        if message.state == State::Lost {
             self.lost -= 1;
             self.probes = false;
+            self.twin = is_tight.then_some(self.base + index as i64);
         }
-        message.state = State::UnderWay;
+        if message.state != State::UnderWay {
+            message.state = State::UnderWay;
+            self.under_way += message.len;
+        }
         message.transmissions = message.transmissions.saturating_add(1);
         message.first_sent.get_or_insert(now);
         message.last_sent = Some(now);
         message.order = self.recovery.handle_sent(under_way);
-        self.under_way += message.len;
         message.sent_into = self.under_way;
         let (frame, len) = (message.frame.clone(), message.len);
         let paid = is_repeat.then(|| self.recovery.spend(len, self.unacknowledged, now));
         Some(Turn { frame, next: paid.flatten() })
+    }
+
+    /// Whether one more loss of what is lost already would stop the sender: so much waits for it. A
+    /// lost message then goes twice, which makes that as unlikely again.
+    fn is_tight(&self) -> bool {
+        self.span + 2 * self.recovery.window() > self.most_span
+    }
+
+    fn still_under_way(&self, number: i64) -> Option<usize> {
+        let index = usize::try_from(number - self.base).ok()?;
+        (self.ring.get(index)?.state == State::UnderWay).then_some(index)
     }
 
     fn next_lost(&mut self) -> Option<usize> {

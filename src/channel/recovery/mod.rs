@@ -172,13 +172,13 @@ impl Recovery {
         if self.window.is_starting() {
             self.look_for_queue(message.sent_into, now);
         }
-        if let Some(is_longer) = self.shortest.end_look(way, message.order, now) {
+        let doubt = self.own_time_in_doubt(message.bytes);
+        if let Some(longer) = self.shortest.end_look(way, doubt, message.order, self.next, now) {
             self.settled_from = self.next;
-            let sight = self.sight(way, true, now);
-            match (is_longer, sight) {
-                (true, _) => self.window.handle_longer_path(),
-                (false, Some(sight)) => self.window.handle_same_path(&sight),
-                (false, None) => {}
+            match self.sight(way, true, now) {
+                Some(sight) if longer.is_zero() => self.window.handle_same_path(&sight),
+                Some(sight) => self.window.handle_longer_path(&sight, longer),
+                None => {}
             }
         }
     }
@@ -333,6 +333,13 @@ impl Recovery {
         round_trip.saturating_sub(own)
     }
 
+    /// How much longer a message of `bytes` may have taken itself than [`way`](Self::way) has it: the
+    /// path may have been faster some time ago.
+    fn own_time_in_doubt(&self, bytes: usize) -> Duration {
+        let time = |rate: Option<f64>| rate.map_or(0.0, |rate| bytes as f64 / rate);
+        Duration::from_secs_f64((time(self.rate.latest()) - time(self.rate.peak())).max(0.0))
+    }
+
     /// What messages show that took at least this `way`; `None` before there is anything to compare.
     fn sight(&self, way: Duration, was_full: bool, now: Instant) -> Option<Sight> {
         let shortest = self.shortest.get()?;
@@ -344,6 +351,7 @@ impl Recovery {
             most: self.rate.most().unwrap_or(rate),
             peak: self.rate.peak().unwrap_or(rate),
             was_full,
+            is_sudden: self.round.crowded == 0,
             message: self.message_len(),
         })
     }

@@ -61,6 +61,11 @@ impl DeliveryRate {
         Some(self.value?.max(self.peaks[0]).max(self.peaks[1]))
     }
 
+    /// What the last full round has shown.
+    pub(super) fn latest(&self) -> Option<f64> {
+        self.latest
+    }
+
     /// What the round has shown so far.
     pub(super) fn running(&self, now: Instant) -> Option<f64> {
         self.measured(SHORTEST_MEASURE, now)

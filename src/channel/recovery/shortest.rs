@@ -27,8 +27,10 @@ enum Look {
     No,
     /// What is under way gets less, down to the lowered window.
     Emptying,
-    /// Messages from this one on, counted in the order of sending, have met an empty path.
-    Measuring { from: u64 },
+    /// Messages from this one on, counted in the order of sending, find little under way. What the
+    /// first of them took, at the least, and the first message that left after it was acknowledged:
+    /// up to then the little may all wait at the slowest place.
+    Measuring { from: u64, least: Option<(Duration, u64)> },
 }
 
 impl Shortest {
@@ -82,21 +84,36 @@ impl Shortest {
     /// What is under way is down to the lowered window; the next message has the number `next`.
     pub(super) fn handle_emptied(&mut self, next: u64) {
         if self.look == Look::Emptying {
-            self.look = Look::Measuring { from: next };
+            self.look = Look::Measuring { from: next, least: None };
         }
     }
 
     /// A message that was sent as number `order` has taken this time on its way, without that of its
-    /// own length. Once it met an empty path, the look is over: whether the path has turned out to be
-    /// longer than it was.
-    pub(super) fn end_look(&mut self, way: Duration, order: u64, now: Instant) -> Option<bool> {
-        let Look::Measuring { from } = self.look else { return None };
-        if order < from {
+    /// own length, or longer by `doubt`; the next one has the number `next`. Once messages have met an
+    /// empty path, the look is over: by how much the path has turned out to be longer than it was.
+    pub(super) fn end_look(
+        &mut self,
+        way: Duration,
+        doubt: Duration,
+        order: u64,
+        next: u64,
+        now: Instant,
+    ) -> Option<Duration> {
+        let Look::Measuring { from, least } = &mut self.look else { return None };
+        if order < *from {
             return None;
         }
-        let is_longer = self.value.is_some_and(|value| way > value + value / JITTER + MIN_JITTER);
-        *self = Self { value: Some(way), seen: Some(now), ..Self::default() };
-        Some(is_longer)
+        let (seen, until) = least.map_or((way, next), |(seen, until)| (seen.min(way), until));
+        if order < until {
+            *least = Some((seen, until));
+            return None;
+        }
+        let longer = self.value.map_or(Duration::ZERO, |value| {
+            let longer = seen.saturating_sub(value + doubt);
+            if longer > value / JITTER + MIN_JITTER { longer } else { Duration::ZERO }
+        });
+        *self = Self { value: Some(seen), seen: Some(now), ..Self::default() };
+        Some(longer)
     }
 }
 
@@ -107,7 +124,7 @@ const MIN_JITTER: Duration = Duration::from_millis(1);
 /// When the shortest round trip has not been seen for so long, and so many round trips, it is
 /// looked for. As often as in BBR.
 const AGED: Duration = Duration::from_secs(10);
-const AGED_ROUNDS: u32 = 20;
+const AGED_ROUNDS: u32 = 32;
 const DOUBTED_ROUNDS: u32 = 3;
 /// Round trips of a look, of which two are enough where something can be measured.
 const LONGEST_LOOK: u32 = 16;
@@ -156,8 +173,11 @@ mod tests {
         assert!(shortest.end_round(true, false, later));
         // Messages that were sent into a full path say nothing.
         shortest.handle_emptied(100);
-        assert_eq!(shortest.end_look(ms(90), 99, later), None);
-        assert_eq!(shortest.end_look(ms(20), 100, later), Some(false));
+        assert_eq!(shortest.end_look(ms(90), ms(0), 99, 100, later), None);
+        assert_eq!(shortest.end_look(ms(30), ms(0), 100, 102, later), None, "behind what was left");
+        assert_eq!(shortest.end_look(ms(20), ms(0), 101, 103, later), None);
+        assert_eq!(shortest.end_look(ms(21), ms(0), 102, 104, later), Some(Duration::ZERO));
+        assert_eq!(shortest.get(), Some(ms(20)));
         assert!(!shortest.is_looking());
     }
 
@@ -167,7 +187,8 @@ mod tests {
         let mut shortest = aged(DOUBTED_ROUNDS, start);
         assert!(shortest.end_round(true, true, start));
         shortest.handle_emptied(5);
-        assert_eq!(shortest.end_look(ms(100), 5, start), Some(true));
+        assert_eq!(shortest.end_look(ms(100), ms(0), 5, 6, start), None);
+        assert_eq!(shortest.end_look(ms(100), ms(10), 6, 7, start), Some(ms(70)));
         assert_eq!(shortest.get(), Some(ms(100)));
     }
 

@@ -59,6 +59,8 @@ pub(super) struct Sight {
     pub(super) peak: f64,
     /// The window has held something back.
     pub(super) was_full: bool,
+    /// The round trip before has shown no such queue.
+    pub(super) is_sudden: bool,
     /// Bytes of one message, of which at least two are to be under way.
     pub(super) message: usize,
 }
@@ -139,8 +141,11 @@ impl CongestionWindow {
             }
             return;
         }
-        let path = sight.share(self.bytes);
-        let better = usize::midpoint(self.bytes, path.saturating_add(queue_bytes));
+        let full = sight.share(self.bytes).saturating_add(queue_bytes);
+        let better = match sight.is_sudden && sight.queue > FELT {
+            true => full.max(self.bytes / 4).min(self.bytes),
+            false => usize::midpoint(self.bytes, full),
+        };
         if better < self.bytes || sight.was_full {
             self.fill(better.max(2 * sight.message));
         }
@@ -160,11 +165,16 @@ impl CongestionWindow {
         self.resize(bytes);
     }
 
-    /// The path has turned out to hold more than was thought: the window grows as if it had done so
-    /// for a while.
-    pub(super) fn handle_longer_path(&mut self) {
+    /// The path has turned out to be so much longer than was thought, and not slower: what it carried
+    /// before it carries for longer. The window takes half of that at once, and grows as if it had done
+    /// so for a while, up to where it must be full.
+    pub(super) fn handle_longer_path(&mut self, sight: &Sight, longer: Duration) {
         if !self.is_starting() {
             self.phase = Phase::Steady { empty: HEAD_START };
+            let path = (sight.peak * sight.shortest.as_secs_f64()) as usize;
+            self.ceiling = path.saturating_add(sight.queue_bytes());
+            let more = (sight.peak * longer.as_secs_f64() / 2.0) as usize;
+            self.resize(self.bytes.saturating_add(more).min(self.ceiling.max(self.bytes)));
         }
     }
 
@@ -200,6 +210,9 @@ const LONGEST_SIGN: Duration = Duration::from_millis(16);
 /// shows two round trips later.
 const GROWTH: usize = 6;
 const MAX_DOUBLINGS: u32 = 16;
+/// A queue that somebody who types feels. When it comes at once, the path has become slower or longer,
+/// and half way is too little.
+const FELT: Duration = Duration::from_millis(100);
 const HEAD_START: u32 = 2;
 
 #[cfg(test)]
@@ -236,6 +249,7 @@ mod tests {
                 most: arrives,
                 peak: arrives,
                 was_full: true,
+                is_sudden: false,
                 message: 4 << 10,
             }
         }
@@ -279,6 +293,29 @@ mod tests {
         bench.rounds(60);
         bench.rate = 5e6;
         assert!(bench.rounds(40) > 500_000, "{}", bench.window.bytes());
+    }
+
+    #[test]
+    fn a_path_that_gets_much_slower_lowers_the_window_by_more_than_half_once() {
+        let mut bench = Bench::new(ms(200), 5e6);
+        let before = bench.rounds(60);
+        bench.rate = 500e3;
+        bench.window.end_round(&Sight { is_sudden: true, ..bench.sight() });
+        assert_eq!(bench.window.bytes(), before / 4);
+        bench.window.end_round(&bench.sight());
+        assert!(bench.window.bytes() > before / 9, "by half from there on");
+    }
+
+    #[test]
+    fn a_longer_path_holds_what_it_carried_for_longer() {
+        let mut bench = Bench::new(ms(100), 1e6);
+        let before = bench.rounds(60);
+        bench.shortest = ms(400);
+        let sight = Sight { peak: 1e6, ..bench.sight() };
+        bench.window.handle_longer_path(&sight, ms(300));
+        assert_eq!(bench.window.bytes(), before + 150_000);
+        bench.rounds(10);
+        assert!((400_000..440_000).contains(&bench.window.bytes()), "{}", bench.window.bytes());
     }
 
     #[test]
