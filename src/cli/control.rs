@@ -242,7 +242,9 @@ mod with_aws {
                 | AwsError::Answer { .. }
         ) || error.heals_with_login();
         let message = match (&error, error.next_step()) {
-            (AwsError::Sso { .. } | AwsError::Mfa(_), Some(next)) => format!("{error}; {next}"),
+            (AwsError::Sso { .. } | AwsError::Console { .. } | AwsError::Mfa(_), Some(next)) => {
+                format!("{error}; {next}")
+            }
             _ => error.to_string(),
         };
         Refusal { message, is_temporary }

@@ -52,7 +52,7 @@ async fn look(typed: Option<Target>, global: &Global, output: &Output, report: &
         Ok(account) => account,
         Err(error) => return report.add(Check::failure("configuration", &error.into())),
     };
-    report.add(Check::ok("configuration", account::configuration(global, account)));
+    report.add(Check::ok("configuration", account::configuration(account)));
     let is_reached = network::look(account, report).await;
     if !account::look(account, is_reached, report).await {
         return;
