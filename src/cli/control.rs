@@ -165,10 +165,13 @@ mod with_aws {
         fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
             Box::pin(async move {
                 match self.account().await {
-                    Ok(account) => Ok(account.authorities().clone()),
+                    Ok(account) => Ok(account.authorities().clone().beside_system()),
                     Err(AwsError::Tls(error)) => Err(error),
                     // Without a region or a profile the channel is dialled all the same, unsigned.
-                    Err(_) => Ok(Authorities::of_environment()?.unwrap_or_default()),
+                    Err(_) => {
+                        let bundle = Authorities::of_environment()?;
+                        Ok(bundle.unwrap_or_default().beside_system())
+                    }
                 }
             })
         }

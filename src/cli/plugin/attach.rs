@@ -179,6 +179,7 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
 fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, String> {
     let authorities = crate::net::Authorities::of_environment();
     let authorities = authorities.map_err(|error| error.to_string())?.unwrap_or_default();
+    let authorities = authorities.beside_system();
     let endpoints = super::super::endpoints::configured(invocation.ssm_endpoint.as_deref());
     let gateway = super::super::endpoints::gateway(None);
     Ok(Box::new(crate::session::NoControlPlane { endpoints, gateway, authorities }))
