@@ -12,6 +12,7 @@ use super::{
     error::AwsError,
     files::{Profiles, expand},
     http_client::HttpWay,
+    instance,
     mfa::Mfa,
     sdk::sdk_config,
     service::Service,
@@ -54,7 +55,8 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// Reads the environment and the profile's files. Nothing goes over the network.
+    /// Reads the environment and the profile's files. Nothing goes over the network, but the question
+    /// which region this instance is in, if nobody says which is meant.
     pub(super) async fn load(settings: Settings) -> Result<Self, AwsError> {
         Ok(Self::read(settings).await?.0)
     }
@@ -63,11 +65,16 @@ impl Configuration {
     pub(super) async fn read(settings: Settings) -> Result<(Self, Arc<Sources>), AwsError> {
         let profile_name = given(settings.profile);
         let profiles = Profiles::load(profile_name.as_deref())?;
-        let region = region(given(settings.region), variable, &profiles)?;
+        let region = region(given(settings.region), variable, &profiles);
         let endpoints = settings.endpoints.checked()?;
 
         let authorities = authorities(&profiles)?;
         let http = HttpWay::new(&authorities);
+        let region = match region {
+            // Last, since it takes a while to find nobody.
+            Err(error @ AwsError::NoRegion { .. }) => instance::region(&http).await.ok_or(error)?,
+            region => region?,
+        };
         let sdk = sdk_config(&profiles, &region, &http)?;
         let mfa = Mfa { serial: given(settings.mfa.serial), ..settings.mfa };
         let sts = Sts::new(sdk.clone(), &region, endpoints.of(Service::Sts));
@@ -88,8 +95,7 @@ impl Configuration {
     }
 }
 
-/// What was typed, then the environment, then the profile. Not the instance metadata, which the
-/// SDK would ask next: away from EC2 that takes seconds to find nothing.
+/// What was typed, then the environment, then the profile.
 fn region(
     typed: Option<String>,
     environment: impl Fn(&str) -> Option<String>,

@@ -35,6 +35,7 @@ mod files;
 mod http_client;
 mod iam;
 mod identity;
+mod instance;
 mod instance_connect;
 mod kms;
 mod mfa;

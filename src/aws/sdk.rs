@@ -99,14 +99,14 @@ impl ConfiguredEndpoints {
             return Ok(Self::default());
         }
         let mut endpoints = HashMap::new();
-        for service in Service::ALL {
-            let Some((place, url)) = settings.endpoint(service.id()) else { continue };
+        for id in Service::ALL.map(Service::id).into_iter().chain(OF_SDK) {
+            let Some((place, url)) = settings.endpoint(id) else { continue };
             // The SDK would end the process; of the gateway it knows nothing.
-            if service != Service::SsmMessages {
+            if id != Service::SsmMessages.id() {
                 let named = |why| AwsError::Configuration { why: format!("{place}: {why}") };
                 check(&url).map_err(named)?;
             }
-            endpoints.insert(service.id(), url);
+            endpoints.insert(id, url);
         }
         Ok(Self(endpoints))
     }
@@ -135,6 +135,8 @@ impl LoadServiceConfig for ConfiguredEndpoints {
     }
 }
 
+/// Services that the SDK calls by itself.
+const OF_SDK: [&str; 2] = ["sso", "sso_oidc"];
 const VARIABLE: &str = "AWS_ENDPOINT_URL";
 const OPTION: &str = "endpoint_url";
 

@@ -145,6 +145,7 @@ fn what_makes_no_sense_is_named_and_nothing_worse_happens() {
         ("AWS_ENDPOINT_URL_SSM", "http:///x"),
         ("AWS_ENDPOINT_URL_KMS", "a b"),
         ("AWS_ENDPOINT_URL_STS", "ftp://x"),
+        ("AWS_ENDPOINT_URL_SSO", "x"),
         ("AWS_MAX_ATTEMPTS", "0"),
         ("AWS_MAX_ATTEMPTS", "many"),
         ("AWS_RETRY_MODE", "often"),

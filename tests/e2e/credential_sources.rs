@@ -6,7 +6,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use serde_json::json;
 
 use crate::support::{
-    Endpoint, HttpServer, Program,
+    Endpoint, HttpServer, Program, command,
     home::{Home, hello, ssmport},
     sts::Sts,
 };
@@ -121,6 +121,30 @@ fn a_containers_answer_may_have_empty_members() {
     hello.env("AWS_CONTAINER_AUTHORIZATION_TOKEN", "secret");
     hello.env("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "");
     assert_eq!(Program::run(home.without_terminal(&hello)).success(), "hello\n");
+}
+
+#[test]
+fn on_an_instance_its_own_region_is_meant_where_none_is_given() {
+    let endpoint = Endpoint::start();
+    let metadata = HttpServer::start(|request| {
+        let answer = match request.uri().path() {
+            "/latest/api/token" => "token",
+            "/latest/meta-data/placement/region" => "eu-north-1",
+            _ => return http::Response::builder().status(404).body("".into()).expect("an answer"),
+        };
+        let answer = http::Response::builder().body(answer.into());
+        let mut answer = answer.expect("an answer");
+        let lifetime = http::HeaderValue::from_static("21600");
+        answer.headers_mut().insert("x-aws-ec2-metadata-token-ttl-seconds", lifetime);
+        answer
+    });
+    let mut doctor = command(env!("CARGO_BIN_EXE_ssmport"));
+    doctor.args(["doctor", "--endpoint-url", &endpoint.url]);
+    doctor.envs([("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "s")]);
+    doctor.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.url);
+    doctor.env_remove("AWS_EC2_METADATA_DISABLED");
+    let told = Program::run(doctor);
+    assert!(told.stdout.contains("region eu-north-1"), "{told:#?}");
 }
 
 fn write(path: &Path, text: &str) {

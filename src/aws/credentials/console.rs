@@ -26,11 +26,11 @@ use crate::aws::{
 };
 
 /// Those that the AWS CLI has cached, or those that it gives.
-pub(super) async fn credentials(profile: &str, session: &str, is_heard: bool) -> provider::Result {
+pub(super) async fn credentials(profile: &str, session: &str) -> provider::Result {
     if let Some(cached) = folder().and_then(|folder| cached(&folder, session, SystemTime::now())) {
         return Ok(cached);
     }
-    let asked = process::run_program("aws", &EXPORT, profile, is_heard).await;
+    let asked = process::run_program("aws", &EXPORT, profile).await;
     asked.map_err(|error: CredentialsError| {
         told(AwsError::Console { profile: profile.to_owned(), why: root_cause(&error) })
     })

@@ -1,7 +1,7 @@
 //! Programs that give credentials: `credential_process`.
 
 use std::{
-    io::IsTerminal,
+    io::{self, IsTerminal},
     process::{ExitStatus, Stdio},
 };
 
@@ -12,47 +12,54 @@ use aws_credential_types::{
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
-    process::Command,
+    process::{Child, Command},
 };
 use zeroize::Zeroizing;
 
-use crate::aws::{
-    expiration,
-    files::{Quoting, words_of},
-    mfa::shell,
-};
+#[cfg(unix)]
+use crate::aws::files::{Quoting, words_of};
+use crate::aws::{expiration, mfa::shell};
 
 /// The command of a profile. `is_heard` says whether its user may be spoken to: it may tell them
 /// that a key is to be touched, and ask for a password.
 pub(super) async fn run(profile: &str, command: &str, is_heard: bool) -> provider::Result {
     let what = format!("credential_process of profile `{profile}`");
-    match process(command) {
-        Some(process) => answer(&what, process, is_heard).await,
-        None => {
-            Err(CredentialsError::provider_error(format!("{what}: it has a quotation without end")))
+    let Some(process) = process(command) else {
+        let why = format!("{what}: it has a quotation without end");
+        return Err(CredentialsError::provider_error(why));
+    };
+    match start(process, is_heard) {
+        // It may be a word of the shell's.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            answer(&what, start(shell(command), is_heard)).await
         }
+        started => answer(&what, started).await,
     }
 }
 
-/// A program that is asked for the credentials of `profile` in the same way.
+/// A program that is asked for the credentials of `profile` in the same way, and has nothing to tell
+/// the user.
 pub(super) async fn run_program(
     program: &str,
     arguments: &[&str],
     profile: &str,
-    is_heard: bool,
 ) -> provider::Result {
     let mut process = Command::new(program);
     process.args(arguments).args(["--profile", profile]);
-    answer(&format!("`{program} {}`", arguments.join(" ")), process, is_heard).await
+    let what = format!("`{program} {}`", arguments.join(" "));
+    answer(&what, start(process, false)).await
 }
 
-async fn answer(what: &str, mut process: Command, is_heard: bool) -> provider::Result {
-    let failed = |why: String| CredentialsError::provider_error(format!("{what}: {why}"));
-    let may_ask = is_heard && std::io::stdin().is_terminal();
+fn start(mut process: Command, is_heard: bool) -> io::Result<Child> {
+    let may_ask = is_heard && io::stdin().is_terminal();
     process.stdin(if may_ask { Stdio::inherit() } else { Stdio::null() });
     process.stderr(if is_heard { Stdio::inherit() } else { Stdio::piped() });
-    process.stdout(Stdio::piped()).kill_on_drop(true);
-    let mut child = process.spawn().map_err(|error| failed(format!("cannot start it: {error}")))?;
+    process.stdout(Stdio::piped()).kill_on_drop(true).spawn()
+}
+
+async fn answer(what: &str, started: io::Result<Child>) -> provider::Result {
+    let failed = |why: String| CredentialsError::provider_error(format!("{what}: {why}"));
+    let mut child = started.map_err(|error| failed(format!("cannot start it: {error}")))?;
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (printed, said, status) = tokio::join!(all(stdout), all(stderr), child.wait());
     let status = status.map_err(|error| failed(error.to_string()))?;
@@ -72,9 +79,10 @@ async fn all(stream: Option<impl AsyncRead + Unpin>) -> Zeroizing<Vec<u8>> {
 }
 
 fn failure(status: ExitStatus, said: &[u8]) -> String {
-    match String::from_utf8_lossy(said).trim() {
-        "" => format!("it failed: {status}"),
-        said => format!("it failed: {status}: {said}"),
+    let said = String::from_utf8_lossy(said);
+    match said.trim().lines().last() {
+        None => format!("it failed: {status}"),
+        Some(last) => format!("it failed: {status}: {last}"),
     }
 }
 
@@ -84,19 +92,23 @@ fn process(command: &str) -> Option<Command> {
     #[cfg(unix)]
     {
         let words = words_of(command)?;
-        let is_bare = |quoting: &Quoting| *quoting == Quoting::Bare;
-        let is_for_shell = |(word, quoting): &(String, Quoting)| {
-            is_bare(quoting) && OF_SHELL.contains(&word.as_str())
-        };
-        let (program, quoting) = words.first()?;
-        let is_expanded = is_bare(quoting) && (program.starts_with('~') || program.contains('$'));
-        if !is_expanded && !words.iter().any(is_for_shell) {
+        let (program, _) = words.first()?;
+        if !program.contains('$') && !words.iter().any(is_for_shell) {
             let mut process = Command::new(program);
             process.args(words[1..].iter().map(|(word, _)| word));
             return Some(process);
         }
     }
     Some(shell(command))
+}
+
+/// Whether a word is more than an argument.
+#[cfg(unix)]
+fn is_for_shell((word, quoting): &(String, Quoting)) -> bool {
+    *quoting == Quoting::Bare
+        && (["|", "||", "&&"].contains(&word.as_str())
+            || ["~/", ">", "<", "2>"].iter().any(|mark| word.starts_with(mark))
+            || word.ends_with(';'))
 }
 
 /// What a program has printed. Members that mean nothing to us may be anything, and empty ones are
@@ -117,9 +129,6 @@ fn credentials(printed: &[u8]) -> Result<Credentials, &'static str> {
     Ok(Credentials::new(id, secret, token, expiry.transpose()?, "process"))
 }
 
-/// Words that are no arguments.
-#[cfg(unix)]
-const OF_SHELL: [&str; 9] = ["|", "||", "&&", ";", ">", ">>", "<", "2>/dev/null", "2>&1"];
 /// In bytes; enough for a document with an unusually long token, without the buffer moving.
 const TYPICAL: usize = 16 << 10;
 const MOST_PRINTED: u64 = 1 << 20;
@@ -176,7 +185,14 @@ mod tests {
             words(url),
             ["/opt/get", "--url", "https://x/?a=b&c=d", "my role", "--pass", "$w"]
         );
-        for line in ["~/bin/get", "$HOME/bin/get x", "cat x | jq .", "get x 2>/dev/null"] {
+        for line in [
+            "~/bin/get",
+            "$HOME/bin/get x",
+            "cat x | jq .",
+            "get x 2>/dev/null",
+            "x; get",
+            "cat ~/x",
+        ] {
             assert_eq!(words(line), ["sh", "-c", line]);
         }
         assert_eq!(words("get '|'"), ["get", "|"]);

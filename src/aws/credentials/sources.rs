@@ -9,9 +9,7 @@ use std::{
 };
 
 use aws_config::{
-    Region, SdkConfig,
-    imds::{self, credentials::ImdsCredentialsProvider},
-    provider_config::ProviderConfig,
+    Region, SdkConfig, imds::credentials::ImdsCredentialsProvider, provider_config::ProviderConfig,
     sso::SsoCredentialsProvider,
 };
 use aws_credential_types::{
@@ -35,6 +33,7 @@ use crate::aws::{
     expiration,
     files::Profiles,
     http_client::HttpWay,
+    instance::metadata_client,
     mfa::{Codes, Mfa, MfaError},
     sts::Sts,
 };
@@ -197,7 +196,7 @@ impl Sources {
                 self.issuing.web_identity(identity).await.map_err(told)
             }
             Source::Console { profile, session } => {
-                let asked = console::credentials(profile, session, self.issuing.is_heard());
+                let asked = console::credentials(profile, session);
                 within(&format!("profile `{profile}`"), asked).await
             }
             Source::Container => within("the container", self.container()).await,
@@ -243,12 +242,7 @@ impl Sources {
 
     fn metadata(&self) -> ImdsCredentialsProvider {
         let config = self.config();
-        let client = imds::Client::builder()
-            .configure(&config)
-            .connect_timeout(METADATA_CONNECT)
-            .operation_timeout(METADATA_ANSWER)
-            .max_attempts(METADATA_ATTEMPTS)
-            .build();
+        let client = metadata_client(&config);
         ImdsCredentialsProvider::builder().configure(&config).imds_client(client).build()
     }
 
@@ -318,7 +312,3 @@ const KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 /// When it is said who is waited for.
 const NOTICE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Within EC2 it answers in a millisecond, elsewhere never.
-const METADATA_CONNECT: Duration = Duration::from_millis(500);
-const METADATA_ANSWER: Duration = Duration::from_secs(2);
-const METADATA_ATTEMPTS: u32 = 2;
