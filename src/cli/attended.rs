@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     failure::{Code, Failure},
-    signals::{self, INTERRUPT, Signals},
+    signals::{self, Heeded, INTERRUPT, Signals},
 };
 use crate::streams::Stop;
 
@@ -63,7 +63,15 @@ impl Attended {
     /// # Errors
     /// When the system lets no signal be watched.
     pub(super) fn route(&self) -> Result<impl Future<Output = Infallible> + use<>, Failure> {
-        let mut signals = Signals::of_terminal()
+        self.route_heeding(Heeded::AsInherited)
+    }
+
+    /// As [`route`](Self::route), of signals that may have been ignored from the start.
+    pub(super) fn route_heeding(
+        &self,
+        heeded: Heeded,
+    ) -> Result<impl Future<Output = Infallible> + use<>, Failure> {
+        let mut signals = Signals::of_terminal(heeded)
             .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
         let this = self.clone();
         Ok(async move {

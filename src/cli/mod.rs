@@ -36,6 +36,8 @@ mod fleet;
 mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+#[cfg(unix)]
+mod ignored;
 mod limits;
 mod local;
 mod logging;

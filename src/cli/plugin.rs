@@ -4,6 +4,7 @@
 //! text here is the reference plugin's, byte for byte.
 
 mod attach;
+mod caller;
 mod invocation;
 mod port;
 mod words;

@@ -62,6 +62,7 @@ mod second_opinion;
 mod secrets;
 mod shell;
 mod shell_plugin;
+mod signals;
 #[cfg(feature = "aws")]
 mod slow_lines;
 mod ssh;

@@ -7,9 +7,12 @@ use super::{
         attachment::Attachment,
         attended::{Attended, Ending},
         console::{self, stdout_abandoned},
-        limits, standard_streams,
+        limits,
+        signals::Heeded,
+        standard_streams,
     },
     LOST,
+    caller::Caller,
     invocation::Invocation,
     port,
     words::Words,
@@ -29,9 +32,10 @@ use crate::{
 /// a session that was lost.
 pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Option<i64>, String> {
     let session_id = invocation.ticket.session_id.clone();
+    let caller = Caller::of_this_process();
     words.starting(&session_id);
     let attended = Attended::new();
-    let route = attended.route().map_err(|failure| failure.what)?;
+    let route = attended.route_heeding(Heeded::Keys).map_err(|failure| failure.what)?;
     let told = Arc::new(Mutex::new(Told::default()));
     let choose = {
         let (attended, told, id) = (attended.clone(), Arc::clone(&told), session_id.clone());
@@ -52,6 +56,7 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
     let end = tokio::select! {
         end = attachment.run(&mut streams) => end,
         never = route => match never {},
+        never = caller.follow(attended.clone()) => match never {},
         never = announce(&attended, attended.stop(), &session_id, words) => match never {},
     };
     let failure = streams.failure().map(str::to_owned);
