@@ -106,8 +106,11 @@ pub(super) async fn until_ended<T>(
     let signal =
         termination().map_err(|error| Failure::local("cannot watch for signals").because(error))?;
     tokio::select! {
-        done = work => done,
+        // A signal that has come together with the work's end is looked at first: nobody would hear of
+        // it any more.
+        biased;
         number = signal => Err(Failure::new(Code::Signal(number), "interrupted")),
+        done = work => done,
     }
 }
 
@@ -135,3 +138,26 @@ const SUSPEND: u8 = 18;
 /// Those that a terminal makes of keys.
 #[cfg(unix)]
 pub(super) const KEYS: [u8; 3] = [INTERRUPT, QUIT, SUSPEND];
+
+#[cfg(all(test, unix, feature = "aws"))]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+    use tokio::signal::unix::{SignalKind, signal};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_that_comes_together_with_the_works_end_counts() {
+        for _ in 0..20 {
+            let mut heard = signal(SignalKind::hangup()).unwrap();
+            // Both hear of it in the same moment.
+            let work = async {
+                kill_process(getpid(), Signal::HUP).unwrap();
+                heard.recv().await;
+                Ok(())
+            };
+            let ended = until_ended(work).await.unwrap_err();
+            assert_eq!(ended.code, Code::Signal(HANGUP));
+        }
+    }
+}
