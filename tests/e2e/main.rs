@@ -27,6 +27,7 @@ mod faults_bytes;
 mod faults_ends;
 mod faults_programs;
 mod foreign_words;
+mod half_close;
 mod idle;
 mod kills;
 mod local_side;
