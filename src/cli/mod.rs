@@ -102,7 +102,7 @@ pub fn ssmport() -> ExitCode {
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
     restore_on_panic();
-    let done = run(cli, &output);
+    let done = run(cli, &output).and_then(|()| output.written());
     // Whoever is being asked for something while the program ends gets the terminal back.
     restore();
     match done {
@@ -116,8 +116,11 @@ pub fn ssmport() -> ExitCode {
 
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match &cli.command {
-        Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) => standard_streams::keep_input(),
         Command::Completions(arguments) => return completions::print(arguments),
+        _ => process_limits::check()?,
+    }
+    match &cli.command {
+        Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) => standard_streams::keep_input(),
         Command::Ssh(arguments) => return ssh::run(arguments, &cli.global, output),
         Command::SshConfig(arguments) => return ssh_config::run(arguments, &cli.global, output),
         _ => {}

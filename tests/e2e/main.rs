@@ -30,6 +30,7 @@ mod foreign_words;
 mod half_close;
 mod idle;
 mod kills;
+mod limits;
 mod local_side;
 mod login;
 mod lost_service;
