@@ -204,6 +204,10 @@ where
             if self.liveness.wants_wall_clock(now) {
                 self.liveness.compare(now, SystemTime::now());
             }
+            if let Some(silent) = self.liveness.wants_word(now) {
+                let silent = silent.as_secs();
+                tracing::warn!("nothing has come from the service for {silent} s; waiting for it");
+            }
             // What nobody will acknowledge any more cannot be late.
             if !self.is_closed() {
                 self.channel.handle_timeout(now)?;
@@ -375,7 +379,7 @@ where
         while let Poll::Ready(ready) = Pin::new(&mut self.websocket).poll_ready(cx) {
             ready?;
             let message = if self.liveness.wants_ping(now) {
-                self.liveness.handle_ping_sent();
+                self.liveness.handle_ping_sent(now);
                 Message::Ping(Bytes::from_static(PING))
             } else if let Some(frame) = self.channel.poll_transmit(now) {
                 Message::Binary(frame)

@@ -7,7 +7,8 @@ use tokio::time::sleep;
 use crate::net::now;
 
 /// Attempts to have the connection again, with longer and longer pauses between them: a third of
-/// the time that it has been gone, so that coming back takes little longer than being away.
+/// the time that it has been gone, and two seconds at most, so that it is there again as soon as the
+/// service is.
 pub(super) struct Attempts {
     until: Instant,
     began: Instant,
@@ -35,6 +36,11 @@ impl Attempts {
         now() < self.until
     }
 
+    /// How long an attempt may take before the user is told what is waited for.
+    pub(super) fn until_word(&self) -> Duration {
+        (self.began + WORD_AFTER).saturating_duration_since(now())
+    }
+
     /// Waits until it is time for the next one.
     pub(super) async fn pause(&mut self) {
         // Jitter, so that many clients that lost the same service do not come back at once.
@@ -45,5 +51,7 @@ impl Attempts {
 }
 
 const FOR_EVER: Duration = Duration::from_secs(1 << 32);
+/// Nobody looks at a tunnel that hangs for longer than that without wondering.
+const WORD_AFTER: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-pub(super) const LAST_PAUSE: Duration = Duration::from_secs(10);
+const LAST_PAUSE: Duration = Duration::from_secs(2);
