@@ -8,7 +8,7 @@ use std::{
 
 /// Whether a signal was ignored from the start.
 pub(super) fn is_ignored(number: u8) -> bool {
-    IGNORED.iter().any(|ignored| *ignored == number)
+    IGNORED.contains(&number)
 }
 
 static IGNORED: LazyLock<Vec<u8>> = LazyLock::new(|| {

@@ -204,10 +204,6 @@ where
             if self.liveness.wants_wall_clock(now) {
                 self.liveness.compare(now, SystemTime::now());
             }
-            if let Some(silent) = self.liveness.wants_word(now) {
-                let silent = silent.as_secs();
-                tracing::warn!("nothing has come from the service for {silent} s; waiting for it");
-            }
             // What nobody will acknowledge any more cannot be late.
             if !self.is_closed() {
                 self.channel.handle_timeout(now)?;
@@ -217,6 +213,7 @@ where
             self.poll_last_words(matches!(reading, Reading::Held), now)?;
             let turn = self.poll_application(cx, now)?;
             self.poll_write(cx, now);
+            self.tell_of_silence(now);
 
             if let Some(outcome) = self.ended(now) {
                 return Poll::Ready(Ok(outcome));
@@ -417,6 +414,18 @@ where
 
     fn is_closed(&self) -> bool {
         matches!(self.ending, Ending::Closing(..) | Ending::Closed(..))
+    }
+
+    fn tell_of_silence(&mut self, now: Instant) {
+        // A client's silence is its own affair.
+        if self.is_gone || self.channel.is_agent() {
+            return;
+        }
+        let owes_for = self.channel.unacknowledged_for(now);
+        if let Some(silent) = self.liveness.wants_word(now, owes_for) {
+            let silent = silent.as_secs();
+            tracing::warn!("nothing has come from the service for {silent} s; waiting for it");
+        }
     }
 
     fn silence(&self, now: Instant) -> Option<Disconnect> {

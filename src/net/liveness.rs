@@ -51,12 +51,15 @@ impl Liveness {
         }
     }
 
-    /// How long nothing has come, once that is worth a word. So long a person looks at a tunnel that
-    /// hangs.
-    pub(super) fn wants_word(&mut self, now: Instant) -> Option<Duration> {
-        let is_late = self.word_at().is_some_and(|at| now >= at);
+    /// How long nothing has come, once that is worth a word: when a ping, or a message that has not been
+    /// acknowledged for all of `owes_for`, has had no answer for so long as a person looks at a tunnel
+    /// that hangs.
+    pub(super) fn wants_word(&mut self, now: Instant, owes_for: Duration) -> Option<Duration> {
+        let silent = now.saturating_duration_since(self.last_heard);
+        let owes = !self.is_told && silent.min(owes_for) >= WORD_AFTER;
+        let is_late = owes || self.word_at().is_some_and(|at| now >= at);
         self.is_told |= is_late;
-        is_late.then(|| now.saturating_duration_since(self.last_heard))
+        is_late.then_some(silent)
     }
 
     fn word_at(&self) -> Option<Instant> {
@@ -177,13 +180,16 @@ mod tests {
         liveness.handle_pong();
         liveness.handle_ping_sent(start + s(20));
         liveness.handle_ping_sent(start + s(29));
-        assert_eq!(liveness.wants_word(start + s(29)), None);
-        assert_eq!(liveness.wants_word(start + s(30)), Some(s(30)));
-        assert_eq!(liveness.wants_word(start + s(31)), None);
+        assert_eq!(liveness.wants_word(start + s(29), NO_DEBT), None);
+        assert_eq!(liveness.wants_word(start + s(30), NO_DEBT), Some(s(30)));
+        assert_eq!(liveness.wants_word(start + s(31), NO_DEBT), None);
         liveness.heard(start + s(32));
-        assert_eq!(liveness.wants_word(start + s(59)), None, "nobody was asked");
+        assert_eq!(liveness.wants_word(start + s(59), NO_DEBT), None, "nobody was asked");
         liveness.handle_ping_sent(start + s(60));
-        assert!(liveness.wants_word(start + s(70)).is_some());
+        assert!(liveness.wants_word(start + s(70), NO_DEBT).is_some());
+        liveness.heard(start + s(71));
+        assert_eq!(liveness.wants_word(start + s(81), s(9)), None);
+        assert_eq!(liveness.wants_word(start + s(81), s(20)), Some(s(10)), "it is used, and hangs");
     }
 
     #[test]

@@ -124,7 +124,7 @@ mod sock_diag {
     /// The inode in an `inet_diag_msg`, or the error in a `nlmsgerr`.
     fn read(answer: &[u8]) -> Option<Result<u32, Errno>> {
         let kind = u16::from_ne_bytes(answer.get(4..6)?.try_into().ok()?);
-        let word = |at: usize| Some(answer.get(at..at + 4)?.try_into().ok()?);
+        let word = |at: usize| answer.get(at..at + 4)?.try_into().ok();
         match kind {
             SOCK_DIAG_BY_FAMILY => Some(Ok(u32::from_ne_bytes(word(HEADER_LEN + INODE_AT)?))),
             NLMSG_ERROR => {

@@ -4,7 +4,7 @@ use std::{fmt::Display, time::Duration};
 
 use futures_util::SinkExt;
 use http::Uri;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
@@ -231,11 +231,12 @@ impl<'a> Session<'a> {
         attempts: &mut Attempts,
     ) -> Result<WebSocket, NotResumed> {
         let mut why = "no new connection lasted".to_owned();
+        let word_at = now() + WORD_AFTER;
         while attempts.may_go_on() {
             attempts.pause().await;
             let attempt = self.attempt(stream_url);
             tokio::pin!(attempt);
-            let tried = match timeout(attempts.until_word(), &mut attempt).await {
+            let tried = match timeout_at(word_at.into(), &mut attempt).await {
                 Ok(tried) => tried,
                 Err(_) => {
                     if !std::mem::replace(&mut attempts.have_failed, true) {
@@ -316,6 +317,8 @@ const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
 const FIRST_CHANNEL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections in a row from which nothing came, of a session that was never heard of.
 const MAX_SILENT: u32 = 3;
+/// So long a person looks at a tunnel that hangs.
+const WORD_AFTER: Duration = Duration::from_secs(10);
 /// A connection that has lasted for so long was of use.
 const OF_USE: Duration = Duration::from_secs(10);
 /// Less than any time after which the service closes connections that it has taken.

@@ -36,11 +36,6 @@ impl Attempts {
         now() < self.until
     }
 
-    /// How long an attempt may take before the user is told what is waited for.
-    pub(super) fn until_word(&self) -> Duration {
-        (self.began + WORD_AFTER).saturating_duration_since(now())
-    }
-
     /// Waits until it is time for the next one.
     pub(super) async fn pause(&mut self) {
         // Jitter, so that many clients that lost the same service do not come back at once.
@@ -51,7 +46,5 @@ impl Attempts {
 }
 
 const FOR_EVER: Duration = Duration::from_secs(1 << 32);
-/// Nobody looks at a tunnel that hangs for longer than that without wondering.
-const WORD_AFTER: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Endpoint, Forward, NODE, Plugin, Signal};
+use crate::support::{Endpoint, Forward, NODE, Plugin, Signal, await_that};
 
 #[test]
 fn ctrl_c_ends_a_plugin_that_is_between_two_connections() {
@@ -44,6 +44,20 @@ fn ctrl_c_frees_a_forwards_port_at_once_and_a_second_one_ends_it() {
     let ended = forward.program.finish();
     assert_eq!(ended.code(), 130, "{ended:#?}");
     assert!(before.elapsed() < Duration::from_millis(2500), "{:?}", before.elapsed());
+}
+
+#[test]
+fn so_does_the_drop_in() {
+    let endpoint = Endpoint::start();
+    let plugin = Plugin::attach(&endpoint, 9);
+    endpoint.program.signal(Signal::STOP);
+    plugin.program.signal(Signal::INT);
+    plugin.program.wait_for_stdout(|line| line.starts_with("Terminate signal"));
+    await_that("the port is free", || TcpListener::bind(plugin.address).is_ok());
+    let before = Instant::now();
+    plugin.program.signal(Signal::INT);
+    assert_eq!(plugin.program.finish().code(), 0);
+    assert!(before.elapsed() < Duration::from_millis(2000), "{:?}", before.elapsed());
 }
 
 #[test]

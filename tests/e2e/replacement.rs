@@ -91,6 +91,7 @@ async fn a_frozen_service_is_noticed_and_its_streams_go_on_when_it_thaws() {
     stream.write_all(b"into the ice").await.unwrap();
     forward.program.wait_for_stderr(|line| line.contains("nothing came from the service for 1 s"));
     assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    forward.program.wait_for_stderr(|line| line.contains("waiting for the service's answer"));
     endpoint.program.signal(Signal::CONT);
 
     let mut echo = [0; 12];

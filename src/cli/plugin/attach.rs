@@ -60,6 +60,7 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
     };
     let end = tokio::select! {
         end = attachment.run(&mut streams) => end,
+        () = attended.insisted() => Ok(SessionEnd::Done),
         never = route => match never {},
         never = caller.follow(attended.clone()) => match never {},
         never = announce(&attended, &told, &session_id, words) => match never {},
