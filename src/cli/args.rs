@@ -6,7 +6,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     endpoints::EndpointArgs,
-    limits::{DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, SendOrder, duration, payload_size},
+    limits::{
+        ANSWER_WITHIN, DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, SendOrder, duration,
+        payload_size,
+    },
     login::LoginArgs,
     mfa::MfaOptions,
     proxy_command::Form,
@@ -61,6 +64,11 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "TIME", env = RESUME_FOR, hide_env_values = true)]
     #[arg(value_parser = duration, help_heading = "Connection")]
     pub(super) resume_for: Option<Duration>,
+    /// Cut a program off that has sent its whole request and waits, when nothing of the answer has come
+    /// for this long; four times that for the first of it [default: 30s].
+    #[arg(long, global = true, value_name = "TIME", env = ANSWER_WITHIN, hide_env_values = true)]
+    #[arg(value_parser = duration, help_heading = "Connection")]
+    pub(super) answer_within: Option<Duration>,
 
     /// In which order messages leave [default: guarded].
     #[arg(long, global = true, value_name = "ORDER", env = SEND_ORDER, hide_env_values = true)]
@@ -359,8 +367,9 @@ command has no standard input.
 The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.";
 
 const PROXY_HELP: &str = "\
-Ends when the server hangs up, when standard output is closed, or 10 s after the end of standard input \
-if the server has said nothing since: the protocol cannot tell it that the input is over.";
+Ends when the server hangs up, or when standard output is closed. The protocol cannot tell the server \
+that the input is over: after the end of standard input the answer is waited for as --answer-within says, \
+and what is cut off then is an error (exit code 6).";
 
 const EXIT_CODES: &str = "\
 Exit codes: the command's own for `exec`, ssh's for `ssh`; else 0 done; 1 a check failed; 2 wrong \
@@ -375,7 +384,7 @@ ssmport's own; behind it they are ssh's.";
 
 const SSH_CONFIG_NOTES: &str = "\
 Options about AWS and the connection (--profile, --region, endpoints, --mfa-serial, --dead-after, \
---resume-for) are written into the block. A block that is there already is \
+--resume-for, --answer-within) are written into the block. A block that is there already is \
 replaced as a whole: give all aliases each time.";
 
 #[cfg(test)]

@@ -91,14 +91,23 @@ async fn keyboard(mut session: DuplexStream, mut escapes: Escapes, attended: Att
 pub(super) async fn stdout_abandoned() {
     use std::{io::IsTerminal, os::fd::AsFd};
 
-    use tokio::{io::Interest, net::unix::pipe::Sender};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use tokio::{io::Interest, net::unix::pipe::Sender, time::timeout};
     let watched = io::stdout().as_fd().try_clone_to_owned();
     // Only to be watched, so it need be neither a pipe nor non-blocking, which its other owners
     // would notice. A file cannot be watched, and nobody has to read it.
     match watched.and_then(Sender::from_owned_fd_unchecked) {
-        Ok(stdout) if !io::stdout().is_terminal() => {
-            let _ = stdout.ready(Interest::ERROR).await;
-        }
+        Ok(stdout) if !io::stdout().is_terminal() => loop {
+            let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+            let gone = PollFlags::ERR | PollFlags::HUP;
+            if poll(&mut polled, Some(&Timespec::default())).is_err()
+                || polled[0].revents().intersects(gone)
+            {
+                return;
+            }
+            // A pipe tells of it, a socket has to be looked at.
+            let _ = timeout(LOOK_INTERVAL, stdout.ready(Interest::ERROR)).await;
+        },
         _ => std::future::pending().await,
     }
 }
@@ -109,6 +118,8 @@ pub(super) async fn stdout_abandoned() {
     std::future::pending().await
 }
 
+#[cfg(unix)]
+const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 /// Keys that may wait for the session while the escapes behind them are still heard.
 const TYPED_AHEAD: usize = 16 * 1024;
 const KEYS: usize = 4 * 1024;

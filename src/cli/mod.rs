@@ -37,6 +37,8 @@ mod fleet;
 mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+#[cfg(unix)]
+mod ignored;
 mod limits;
 mod local;
 mod logging;
@@ -103,7 +105,8 @@ pub fn ssmport() -> ExitCode {
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
     panics::tell_in_a_line("ssmport");
-    let done = panics::caught(|| run(cli, &output)).unwrap_or_else(panicked);
+    let work = || run(cli, &output).and_then(|()| output.written());
+    let done = panics::caught(work).unwrap_or_else(panicked);
     // Whoever is being asked for something while the program ends gets the terminal back.
     restore();
     match done {
@@ -117,8 +120,11 @@ pub fn ssmport() -> ExitCode {
 
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match &cli.command {
-        Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) => standard_streams::keep_input(),
         Command::Completions(arguments) => return completions::print(arguments),
+        _ => process_limits::check()?,
+    }
+    match &cli.command {
+        Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) => standard_streams::keep_input(),
         Command::Ssh(arguments) => return ssh::run(arguments, &cli.global, output),
         Command::SshConfig(arguments) => return ssh_config::run(arguments, &cli.global, output),
         _ => {}

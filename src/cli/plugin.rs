@@ -4,6 +4,7 @@
 //! text here is the reference plugin's, byte for byte.
 
 mod attach;
+mod caller;
 mod invocation;
 mod port;
 mod words;
@@ -41,8 +42,10 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
         words.say("Invalid Operation");
         return ExitCode::SUCCESS;
     }
+    let allowed = process_limits::check().map_err(|failure| failure.what);
     standard_streams::keep_input();
-    let attached = Invocation::parse(response, region, rest).and_then(|invocation| {
+    let invocation = allowed.and_then(|()| Invocation::parse(response, region, rest));
+    let attached = invocation.and_then(|invocation| {
         // One session in one task needs no second thread.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;

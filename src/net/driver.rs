@@ -213,6 +213,7 @@ where
             self.poll_last_words(matches!(reading, Reading::Held), now)?;
             let turn = self.poll_application(cx, now)?;
             self.poll_write(cx, now);
+            self.tell_of_silence(now);
 
             if let Some(outcome) = self.ended(now) {
                 return Poll::Ready(Ok(outcome));
@@ -375,7 +376,7 @@ where
         while let Poll::Ready(ready) = Pin::new(&mut self.websocket).poll_ready(cx) {
             ready?;
             let message = if self.liveness.wants_ping(now) {
-                self.liveness.handle_ping_sent();
+                self.liveness.handle_ping_sent(now);
                 Message::Ping(Bytes::from_static(PING))
             } else if let Some(frame) = self.channel.poll_transmit(now) {
                 Message::Binary(frame)
@@ -413,6 +414,18 @@ where
 
     fn is_closed(&self) -> bool {
         matches!(self.ending, Ending::Closing(..) | Ending::Closed(..))
+    }
+
+    fn tell_of_silence(&mut self, now: Instant) {
+        // A client's silence is its own affair.
+        if self.is_gone || self.channel.is_agent() {
+            return;
+        }
+        let owes_for = self.channel.unacknowledged_for(now);
+        if let Some(silent) = self.liveness.wants_word(now, owes_for) {
+            let silent = silent.as_secs();
+            tracing::warn!("nothing has come from the service for {silent} s; waiting for it");
+        }
     }
 
     fn silence(&self, now: Instant) -> Option<Disconnect> {

@@ -4,15 +4,13 @@ use std::{fmt::Display, time::Duration};
 
 use futures_util::SinkExt;
 use http::Uri;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
 use super::{
-    ControlPlane, Limits, Refusal, SessionEnd, SessionError, Ticket,
-    attempts::{Attempts, LAST_PAUSE},
-    encryption::WithDataKey,
-    gap, stream_address,
+    ControlPlane, Limits, Refusal, SessionEnd, SessionError, Ticket, attempts::Attempts,
+    encryption::WithDataKey, gap, stream_address,
 };
 use crate::{
     channel::{Channel, Config, Role},
@@ -138,7 +136,7 @@ impl<'a> Session<'a> {
             }
             // A connection that broke before it was of any use is no better than none. That the
             // service greeted us on it is of no use yet.
-            if channel.messages_done() > done_before || now() >= opened + LAST_PAUSE {
+            if channel.messages_done() > done_before || now() >= opened + OF_USE {
                 attempts = Attempts::within(self.limits.resumption);
             }
             // The service does this every hour: it is nothing to speak of while it heals.
@@ -156,7 +154,7 @@ impl<'a> Session<'a> {
             websocket = match resumed {
                 Ok(websocket) => websocket,
                 Err(NotResumed::Over) => return Ok(SessionEnd::TimedOut),
-                Err(NotResumed::Because(why)) => {
+                Err(NotResumed::Because(why) | NotResumed::ForNow(why)) => {
                     let session_id = self.id.clone();
                     return Err(SessionError::Lost { session_id, lost, why });
                 }
@@ -198,8 +196,8 @@ impl<'a> Session<'a> {
         let mut attempts = Attempts::within(limit).after_refusal();
         match self.resume(&ticket.stream_url, &refused, &mut attempts).await {
             Ok(websocket) => Ok(websocket),
-            Err(NotResumed::Over | NotResumed::Because(_)) => Err(refused.into()),
             Err(NotResumed::Failed(error)) => Err(error),
+            Err(_) => Err(refused.into()),
         }
     }
 
@@ -233,24 +231,27 @@ impl<'a> Session<'a> {
         attempts: &mut Attempts,
     ) -> Result<WebSocket, NotResumed> {
         let mut why = "no new connection lasted".to_owned();
+        let word_at = now() + WORD_AFTER;
         while attempts.may_go_on() {
             attempts.pause().await;
-            why = match self.control_plane.resume(&self.id).await {
-                Ok(None) => return Err(NotResumed::Over),
-                Ok(Some(mut ticket)) => {
-                    if ticket.stream_url.is_empty() {
-                        stream_url.clone_into(&mut ticket.stream_url);
+            let attempt = self.attempt(stream_url);
+            tokio::pin!(attempt);
+            let tried = match timeout_at(word_at.into(), &mut attempt).await {
+                Ok(tried) => tried,
+                Err(_) => {
+                    if !std::mem::replace(&mut attempts.have_failed, true) {
+                        tracing::warn!(
+                            session = self.id,
+                            "{lost}; waiting for the service's answer"
+                        );
                     }
-                    let url = self.address(&ticket.stream_url).map_err(NotResumed::Failed)?;
-                    match self.open(&url, ticket.token).await {
-                        Ok(websocket) => return Ok(websocket),
-                        Err(error) => error.to_string(),
-                    }
+                    attempt.await
                 }
-                Err(Refusal { message, is_temporary: false }) => {
-                    return Err(NotResumed::Because(message));
-                }
-                Err(Refusal { message, .. }) => message,
+            };
+            why = match tried {
+                Ok(websocket) => return Ok(websocket),
+                Err(NotResumed::ForNow(why)) => why,
+                Err(final_word) => return Err(final_word),
             };
             if std::mem::replace(&mut attempts.have_failed, true) {
                 tracing::debug!(session = self.id, "not resumed yet: {why}");
@@ -259,6 +260,24 @@ impl<'a> Session<'a> {
             }
         }
         Err(NotResumed::Because(why))
+    }
+
+    /// Asks once whether the session may be resumed, and opens its data channel.
+    async fn attempt(&self, stream_url: &str) -> Result<WebSocket, NotResumed> {
+        let mut ticket = match self.control_plane.resume(&self.id).await {
+            Ok(None) => return Err(NotResumed::Over),
+            Ok(Some(ticket)) => ticket,
+            Err(Refusal { message, is_temporary: false }) => {
+                return Err(NotResumed::Because(message));
+            }
+            Err(Refusal { message, .. }) => return Err(NotResumed::ForNow(message)),
+        };
+        if ticket.stream_url.is_empty() {
+            stream_url.clone_into(&mut ticket.stream_url);
+        }
+        let url = self.address(&ticket.stream_url).map_err(NotResumed::Failed)?;
+        let opened = self.open(&url, ticket.token).await;
+        opened.map_err(|error| NotResumed::ForNow(error.to_string()))
     }
 
     async fn failed(&self, source: DriveError) -> SessionError {
@@ -281,6 +300,8 @@ enum NotResumed {
     Over,
     /// It cannot be had, or not in time.
     Because(String),
+    /// It may be had a little later.
+    ForNow(String),
     /// Its address leads nowhere that a token may be sent to.
     Failed(SessionError),
 }
@@ -296,6 +317,10 @@ const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
 const FIRST_CHANNEL_TIMEOUT: Duration = Duration::from_secs(20);
 /// Connections in a row from which nothing came, of a session that was never heard of.
 const MAX_SILENT: u32 = 3;
+/// So long a person looks at a tunnel that hangs.
+const WORD_AFTER: Duration = Duration::from_secs(10);
+/// A connection that has lasted for so long was of use.
+const OF_USE: Duration = Duration::from_secs(10);
 /// Less than any time after which the service closes connections that it has taken.
 const SHORT: Duration = Duration::from_secs(60);
 

@@ -7,7 +7,8 @@ use tokio::time::sleep;
 use crate::net::now;
 
 /// Attempts to have the connection again, with longer and longer pauses between them: a third of
-/// the time that it has been gone, so that coming back takes little longer than being away.
+/// the time that it has been gone, and two seconds at most, so that it is there again as soon as the
+/// service is.
 pub(super) struct Attempts {
     until: Instant,
     began: Instant,
@@ -46,4 +47,4 @@ impl Attempts {
 
 const FOR_EVER: Duration = Duration::from_secs(1 << 32);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-pub(super) const LAST_PAUSE: Duration = Duration::from_secs(10);
+const LAST_PAUSE: Duration = Duration::from_secs(2);

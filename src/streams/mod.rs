@@ -35,7 +35,7 @@ pub use chosen::{Choose, Chosen};
 pub use exit_marker::ExitMarker;
 pub use forward::{Forward, ForwardEvent};
 pub use listener::{Listener, Peer};
-pub use listeners::Listeners;
+pub use listeners::{Closer, Listeners};
 pub use pipe::{Pipe, PipeEvent};
 pub use port::PortKind;
 pub use shell::{Console, Shell, ShellEvent};

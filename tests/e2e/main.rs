@@ -29,8 +29,10 @@ mod faults_bytes;
 mod faults_ends;
 mod faults_programs;
 mod foreign_words;
+mod half_close;
 mod idle;
 mod kills;
+mod limits;
 mod local_side;
 mod login;
 mod lost_service;
@@ -64,6 +66,7 @@ mod second_opinion;
 mod secrets;
 mod shell;
 mod shell_plugin;
+mod signals;
 #[cfg(feature = "aws")]
 mod slow_lines;
 mod ssh;

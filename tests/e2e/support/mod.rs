@@ -26,6 +26,7 @@ mod connect_proxy;
 mod digest;
 mod endpoint;
 mod forward;
+mod heeded;
 #[cfg(feature = "aws")]
 pub mod home;
 mod http_server;
