@@ -148,16 +148,23 @@ async fn a_gateway_that_closes_at_once_is_told_of() {
     close(&mut agent).await;
     fails_with(&plugin.finish(), "refused the data channel");
 
+    // The first data channel is tried five times.
     let gateway = RawGateway::start().await;
     let plugin = gateway.plugin();
-    drop(gateway.listener.accept().await.unwrap());
+    for _ in 0..5 {
+        drop(gateway.listener.accept().await.unwrap());
+    }
     fails_with(&plugin.finish(), &gateway.listener.local_addr().unwrap().to_string());
 
     let gateway = RawGateway::start().await;
     let plugin = gateway.plugin();
-    let (mut tcp, _) = gateway.listener.accept().await.unwrap();
-    tcp.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-    fails_with(&plugin.finish(), "HTTP 403");
+    for _ in 0..5 {
+        let (mut tcp, _) = gateway.listener.accept().await.unwrap();
+        let refusal = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 27\r\n\r\n\
+                        {\"message\":\"expired\\u0007\"}";
+        tcp.write_all(refusal).await.unwrap();
+    }
+    fails_with(&plugin.finish(), "HTTP 403 Forbidden: expired");
 }
 
 #[tokio::test]
