@@ -116,6 +116,8 @@ pub enum ProxyError {
         host: String,
         /// The HTTP status, and its reason in the proxy's words; or what a SOCKS5 proxy's code means.
         said: String,
+        /// The proxy or what is behind it had a moment.
+        is_temporary: bool,
     },
     /// What it says is not what a proxy says.
     #[error("{proxy} does not answer as a proxy does: {why}")]
@@ -124,6 +126,8 @@ pub enum ProxyError {
         proxy: String,
         /// The environment's variable that names it.
         variable: &'static str,
+        /// What it should be.
+        kind: &'static str,
         /// What is wrong.
         why: String,
     },
@@ -132,7 +136,7 @@ pub enum ProxyError {
 impl ProxyError {
     /// Whether another attempt may succeed: the proxy or the network behind it had a moment.
     pub(super) fn may_pass(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::Refused { .. } | Self::Answer { .. })
+        matches!(self, Self::Connect { .. } | Self::Refused { is_temporary: true, .. })
     }
 
     /// What to do about it, as a short sentence without capital or full stop.
@@ -157,8 +161,8 @@ impl ProxyError {
             Self::Connect { .. } => {
                 "check the proxy's address and the network on the way to it".to_owned()
             }
-            Self::Answer { variable, .. } => {
-                format!("check that {variable} names a proxy of this kind")
+            Self::Answer { variable, kind, .. } => {
+                format!("check that {variable} names {kind} proxy")
             }
         }
     }
@@ -296,12 +300,13 @@ impl Proxy {
     }
 
     /// It does not connect to `host`, with its port.
-    pub(super) fn refusal(&self, host: &str, said: String) -> ProxyError {
-        ProxyError::Refused { proxy: self.address(), host: host.to_owned(), said }
+    pub(super) fn refusal(&self, host: &str, said: String, is_temporary: bool) -> ProxyError {
+        ProxyError::Refused { proxy: self.address(), host: host.to_owned(), said, is_temporary }
     }
 
     pub(super) fn answer(&self, why: String) -> ProxyError {
-        ProxyError::Answer { proxy: self.address(), variable: self.variable, why }
+        let kind = if self.takes_requests() { "an HTTP" } else { "a SOCKS5" };
+        ProxyError::Answer { proxy: self.address(), variable: self.variable, kind, why }
     }
 }
 

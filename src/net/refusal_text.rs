@@ -13,7 +13,7 @@ pub(super) fn of_body(body: &str, secrets: &[String]) -> String {
             found.and_then(|(_, value)| value.as_str()).unwrap_or_default().to_owned()
         }
         Ok(_) => String::new(),
-        Err(_) if is_page(body) => title(body).unwrap_or_default().to_owned(),
+        Err(_) if is_page(body) => title(body).map_or_else(|| words(body), str::to_owned),
         Err(_) => without_tags(body),
     };
     one_line(&text, secrets)
@@ -42,6 +42,13 @@ fn title(page: &str) -> Option<&str> {
     let start = start + lower[start..].find('>')? + 1;
     let end = start + lower[start..].find("</title")?;
     page.get(start..end)
+}
+
+/// What a page without a title says, if it is plain.
+fn words(page: &str) -> String {
+    let lower = page.to_ascii_lowercase();
+    let is_plain = !["<script", "<style"].iter().any(|tag| lower.contains(tag));
+    if is_plain { without_tags(page) } else { String::new() }
 }
 
 /// What stands between the tags of XML.
@@ -77,7 +84,8 @@ mod tests {
                 "0000: not authenticated.",
             ),
             ("<html><head><TITLE>Please sign in</TITLE><script>x()</script>", "Please sign in"),
-            ("<!DOCTYPE html><body>words for people", ""),
+            ("<!DOCTYPE html><body>words for people", "words for people"),
+            ("<html><style>p {}</style>words", ""),
             ("cut <off", "cut"),
             ("\u{130}<title>x</title><html", "x"),
         ] {

@@ -74,7 +74,9 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
 {
     let broken = |error: io::Error| proxy.answer(error.to_string());
-    let refused = |said: &str| proxy.refusal(&format!("{host}:{port}"), said.to_owned());
+    let refused = |said: &str, is_temporary| {
+        proxy.refusal(&format!("{host}:{port}"), said.to_owned(), is_temporary)
+    };
     let mut request = vec![VERSION, CONNECT, 0];
     match host.parse() {
         Ok(IpAddr::V4(address)) => {
@@ -86,7 +88,8 @@ where
             request.extend_from_slice(&address.octets());
         }
         Err(_) => {
-            let length = u8::try_from(host.len()).map_err(|_| refused("the name is too long"))?;
+            let length =
+                u8::try_from(host.len()).map_err(|_| refused("the name is too long", false))?;
             request.extend([NAME, length]);
             request.extend_from_slice(host.as_bytes());
         }
@@ -98,7 +101,8 @@ where
         return Err(proxy.answer("that is not SOCKS5".to_owned()));
     }
     if status != SUCCEEDED {
-        return Err(refused(meaning(status)));
+        // Neither its rules nor its abilities change.
+        return Err(refused(meaning(status), !matches!(status, 2 | 7 | 8)));
     }
     // Where it connects from, which is nobody's business; a port follows.
     let length = match kind {

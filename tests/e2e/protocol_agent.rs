@@ -160,11 +160,29 @@ async fn a_gateway_that_closes_at_once_is_told_of() {
     let plugin = gateway.plugin();
     for _ in 0..5 {
         let (mut tcp, _) = gateway.listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            asked.push(tcp.read_u8().await.unwrap());
+        }
         let refusal = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 27\r\n\r\n\
                         {\"message\":\"expired\\u0007\"}";
         tcp.write_all(refusal).await.unwrap();
     }
     fails_with(&plugin.finish(), "HTTP 403 Forbidden: expired");
+}
+
+/// The first session after a boot. Nothing else is said on stderr.
+#[tokio::test]
+async fn a_user_who_is_kept_waiting_by_the_node_is_told_so() {
+    let gateway = RawGateway::start().await;
+    let plugin = gateway.plugin();
+    let mut agent = gateway.accept().await;
+    plugin.wait_for_stderr(|line| line.contains("still waiting"));
+    agent.send(HANDSHAKE_REQUEST, handshake_request(0).as_bytes()).await;
+    agent.data_of(HANDSHAKE_RESPONSE).await;
+    agent.send(HANDSHAKE_COMPLETE, HANDSHAKE_COMPLETE_TEXT.as_bytes()).await;
+    opened_port(&plugin);
+    assert_eq!(plugin.stderr().lines().count(), 1, "{}", plugin.stderr());
 }
 
 #[tokio::test]
