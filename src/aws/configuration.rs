@@ -12,6 +12,7 @@ use super::{
     endpoints::{Endpoints, given},
     error::{AwsError, chain},
     http_client::{HttpWay, timeouts},
+    instance_region,
     mfa::Mfa,
     service::Service,
     sts::Sts,
@@ -51,7 +52,8 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// Reads the environment and the profile's files. Nothing goes over the network.
+    /// Reads the environment and the profile's files. Nothing goes over the network, unless the region is
+    /// to be had from the instance alone.
     pub(super) async fn load(settings: Settings) -> Result<Self, AwsError> {
         Ok(Self::read(settings).await?.0)
     }
@@ -61,11 +63,14 @@ impl Configuration {
         let environment = |name: &str| std::env::var(name).ok();
         let profile_name = given(settings.profile);
         let profile = read_profile(profile_name.as_deref(), &ConfigFiles::default()).await?;
-        let region = region(given(settings.region), environment, &profile)?;
         let endpoints = settings.endpoints.checked()?;
 
         let authorities = authorities(&profile)?;
         let http = HttpWay::new(&authorities);
+        let region = match region(given(settings.region), environment, &profile) {
+            Ok(region) => region,
+            Err(nowhere) => instance_region::region(&http).await.ok_or(nowhere)?,
+        };
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
             .http_client(http.client())
@@ -117,8 +122,7 @@ pub(super) async fn read_profile(
 #[expect(deprecated, reason = "its new name is in a crate that nothing else here needs")]
 pub(super) type ConfigFiles = aws_config::profile::profile_file::ProfileFiles;
 
-/// What was typed, then the environment, then the profile. Not the instance metadata, which the
-/// SDK would ask next: away from EC2 that takes seconds to find nothing.
+/// What was typed, then the environment, then the profile.
 fn region(
     typed: Option<String>,
     environment: impl Fn(&str) -> Option<String>,

@@ -32,6 +32,7 @@ mod http_client;
 mod iam;
 mod identity;
 mod instance_connect;
+mod instance_region;
 mod kms;
 mod mfa;
 mod nodes;

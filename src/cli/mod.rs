@@ -43,6 +43,8 @@ mod login;
 #[cfg(feature = "aws")]
 mod ls;
 mod mfa;
+#[cfg(feature = "aws")]
+mod node_filter;
 mod output;
 #[cfg(feature = "aws")]
 mod picker;
