@@ -36,6 +36,7 @@ mod fleet;
 mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod kept_failure;
 mod limits;
 mod local;
 mod logging;
@@ -102,6 +103,7 @@ pub fn ssmport() -> ExitCode {
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
     restore_on_panic();
+    let is_proxy = matches!(cli.command, Command::Proxy(_));
     let done = run(cli, &output);
     // Whoever is being asked for something while the program ends gets the terminal back.
     restore();
@@ -109,6 +111,7 @@ pub fn ssmport() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(&failure);
+            kept_failure::keep(&failure, is_proxy);
             failure.code.into()
         }
     }
