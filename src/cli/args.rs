@@ -34,7 +34,7 @@ pub(super) struct Cli {
 }
 
 /// Options of all commands.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Global {
     /// Say nothing but errors.
     #[arg(short, long, global = true)]
@@ -79,6 +79,20 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "BYTES", env = PAYLOAD_SIZE, hide_env_values = true)]
     #[arg(value_parser = payload_size, help_heading = "Connection")]
     pub(super) payload_size: Option<usize>,
+}
+
+impl Global {
+    /// A target without its region, and these options with it.
+    pub(super) fn in_region_of(&self, target: Target) -> (Target, Self) {
+        let mut options = self.clone();
+        match target {
+            Target::InRegion(target, region) => {
+                options.region = Some(region);
+                (*target, options)
+            }
+            target => (target, options),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -222,9 +236,10 @@ pub(super) struct DoctorArgs {
 #[cfg(feature = "aws")]
 #[derive(Debug, Args)]
 pub(super) struct LsArgs {
-    /// Only those of this name, or of tag:KEY=VALUE.
-    #[arg(value_name = "NAME")]
-    pub(super) filter: Option<Target>,
+    /// Only those of this name, or with this tag; of several tags, those with all of them. In names and
+    /// values * stands for anything, ? for one character.
+    #[arg(value_name = "NAME or tag:KEY=VALUE[,tag:...]")]
+    pub(super) filters: Vec<super::node_filter::NodeFilters>,
     /// Only those that are connected.
     #[arg(long)]
     pub(super) online: bool,
@@ -376,7 +391,8 @@ Exit codes: the command's own for `exec`, ssh's for `ssh`; else 0 done; 1 a chec
 usage; 3 AWS refused, or no credentials; 4 target not found or not connected; 5 local port or file; \
 6 the session was lost and could not be had again; 128 and the signal's number when a signal ended it (130 for Ctrl-C).
 
-Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are obeyed by calls and data channels.";
+Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY (http, https, socks5) and NO_PROXY are obeyed by calls and \
+data channels.";
 
 const SSH_NOTES: &str = "\
 Everything behind TARGET goes to ssh as it is. The exit code is ssh's. -q and -v before TARGET are \
@@ -384,8 +400,9 @@ ssmport's own; behind it they are ssh's.";
 
 const SSH_CONFIG_NOTES: &str = "\
 Options about AWS and the connection (--profile, --region, endpoints, --mfa-serial, --dead-after, \
---resume-for, --answer-within) are written into the block. A block that is there already is \
-replaced as a whole: give all aliases each time.";
+--resume-for, --answer-within) are written into the block, and so are the aliases of the configuration \
+file. A block of the same --profile that is there already is replaced as a whole: give all other aliases \
+each time. Blocks of several profiles stand side by side; node ids go to the first one.";
 
 #[cfg(test)]
 mod tests {

@@ -39,6 +39,7 @@ mod forward;
 pub mod fuzzing;
 #[cfg(unix)]
 mod ignored;
+mod kept_failure;
 mod limits;
 mod local;
 mod logging;
@@ -46,6 +47,8 @@ mod login;
 #[cfg(feature = "aws")]
 mod ls;
 mod mfa;
+#[cfg(feature = "aws")]
+mod node_filter;
 mod output;
 mod panics;
 #[cfg(feature = "aws")]
@@ -105,6 +108,7 @@ pub fn ssmport() -> ExitCode {
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
     panics::tell_in_a_line("ssmport");
+    let is_proxy = matches!(cli.command, Command::Proxy(_));
     let work = || run(cli, &output).and_then(|()| output.written());
     let done = panics::caught(work).unwrap_or_else(panicked);
     // Whoever is being asked for something while the program ends gets the terminal back.
@@ -113,6 +117,7 @@ pub fn ssmport() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(&failure);
+            kept_failure::keep(&failure, is_proxy);
             failure.code.into()
         }
     }

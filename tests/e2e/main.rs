@@ -46,6 +46,8 @@ mod named_targets;
 mod networks_families;
 #[cfg(feature = "aws")]
 mod networks_private;
+#[cfg(feature = "aws")]
+mod networks_socks;
 mod plugin_contract;
 mod plugin_words;
 mod postgres;

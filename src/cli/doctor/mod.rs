@@ -44,6 +44,14 @@ async fn look(typed: Option<Target>, global: &Global, output: &Output, report: &
         Ok(target) => target,
         Err(failure) => return report.add(Check::failure("configuration", &failure)),
     };
+    let (target, global) = match target {
+        Some(target) => {
+            let (target, global) = global.in_region_of(target);
+            (Some(target), global)
+        }
+        None => (None, global.clone()),
+    };
+    let global = &global;
     if target == Some(Target::Local) {
         return target::look_at_local(global, output, report).await;
     }
