@@ -44,19 +44,23 @@ pub(super) fn terminal(attended: &Attended, escapes: Escapes) -> io::Result<Cons
     })
 }
 
-/// A console for a command that has no terminal and takes no input.
-pub(super) fn output_only(attended: &Attended) -> Console {
+/// A console for a command that has no terminal. One that takes input reads ours, and control
+/// characters in it mean nothing: a signal ends the session.
+pub(super) fn without_terminal(attended: &Attended, takes_input: bool) -> Console {
     // The reference client tells it the size all the same.
     let size = size_of_stdout().map_or(TerminalSize::WITHOUT_TERMINAL, |size| TerminalSize {
         cols: size.cols.into(),
         rows: size.rows.into(),
     });
     Console {
-        input: None,
+        input: takes_input.then(standard_streams::input),
         output: standard_streams::output(),
         error: standard_streams::error(),
         sizes: Box::pin(futures_util::stream::iter([size])),
-        signals: Box::pin(attended.take_keys(Keys::FirstInterrupt)),
+        signals: match takes_input {
+            true => Box::pin(futures_util::stream::pending()),
+            false => Box::pin(attended.take_keys(Keys::FirstInterrupt)),
+        },
         raw_mode: None,
     }
 }

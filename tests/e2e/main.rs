@@ -22,6 +22,7 @@ mod demo;
 mod doctor;
 mod encryption;
 mod exec;
+mod exec_streams;
 mod exec_terminal;
 mod faults_bytes;
 mod faults_ends;
