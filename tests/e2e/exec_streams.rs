@@ -148,9 +148,8 @@ fn a_command_that_is_stuck_is_told_of_and_ends_at_its_time_limit() {
     stuck.wait_for_stdout(|line| line == "line");
     let warning = stuck.wait_for_stderr(|line| line.contains("nothing has come for 10 s"));
     assert!(warning.contains("--timeout"), "{warning}");
-    stuck.signal(Signal::INT);
-    stuck.signal(Signal::INT);
-    assert_eq!(stuck.finish().code(), 130);
+    stuck.signal(Signal::TERM);
+    assert_eq!(stuck.finish().code(), 143);
 
     let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
     ssmport.args(["exec", "--timeout", "1s", "local", "--", "sh", "-c", "echo first; sleep 100"]);
