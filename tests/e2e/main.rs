@@ -72,6 +72,7 @@ mod strangers;
 mod stream_errors;
 mod targets;
 mod terminal;
+mod terminal_left;
 mod tls;
 mod tls_trust;
 mod web;

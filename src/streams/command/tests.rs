@@ -60,7 +60,7 @@ async fn input_goes_in_chunks_with_their_length_once_the_script_runs() {
     assert_eq!(fixture.pair.output(), b"000010binary \x03\xff\0");
     drop(fixture.typed);
     fixture.pair.run(&mut command);
-    assert_eq!(fixture.pair.output(), b"000010binary \x03\xff\0000000");
+    assert_eq!(fixture.pair.output(), b"000010binary \x03\xff\x00000000");
 }
 
 #[tokio::test]
