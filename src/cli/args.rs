@@ -149,6 +149,12 @@ pub(super) struct ExecArgs {
     /// Run the command on a terminal, with what is typed here as its input.
     #[arg(short, long)]
     pub(super) tty: bool,
+    /// Do not read standard input, which may be somebody else's: a loop's, for one.
+    #[arg(short = 'n', long, conflicts_with = "tty")]
+    pub(super) no_input: bool,
+    /// End the command when it is not over after this long (90s, 5m, or seconds), with exit code 124.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
     /// Session document to start instead of the one of AWS for such commands.
     #[arg(long, value_name = "NAME")]
     pub(super) document: Option<String>,
@@ -375,9 +381,13 @@ At the beginning of a line, ~. ends the session, ~- turns these sequences off, ~
 a terminal, standard input is typed at the shell, and its end ends the shell.";
 
 const EXEC_HELP: &str = "\
-Exit code: the command's own; 255 when a signal ended it, 130 when that was your Ctrl-C. With -t it is \
-printed by the node's shell and read from the output, which needs a POSIX shell there. Without -t the \
-command has no standard input.
+Exit code: the command's own; 127 when there is no such program, 255 when a signal ended it, 130 when that \
+was your Ctrl-C, 124 after --timeout. With -t it is printed by the node's shell and read from the output, \
+which needs a POSIX shell there.
+
+Standard input goes to the command, unless it is a terminal or empty, or with -n. Input and output are \
+binary safe: Session Manager carries UTF-8 text, so the node's sh, dd, grep and base64 see to all else. On \
+a node without them, output that is no text is an error. With --document the command runs as it is.
 
 The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.";
 
@@ -389,7 +399,7 @@ and what is cut off then is an error (exit code 6).";
 const EXIT_CODES: &str = "\
 Exit codes: the command's own for `exec`, ssh's for `ssh`; else 0 done; 1 a check failed; 2 wrong \
 usage; 3 AWS refused, or no credentials; 4 target not found or not connected; 5 local port or file; \
-6 the session was lost and could not be had again; 128 and the signal's number when a signal ended it (130 for Ctrl-C).
+6 the session was lost and could not be had again; 124 after --timeout of `exec`; 128 and the signal's number when a signal ended it (130 for Ctrl-C).
 
 Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY (http, https, socks5) and NO_PROXY are obeyed by calls and \
 data channels.";

@@ -38,6 +38,8 @@ pub(super) enum Ending {
     Signal(u8),
     /// The user typed `~.`.
     Escape,
+    /// It took longer than the user wanted.
+    Timeout,
 }
 
 /// Which signals become bytes once the session stands.
@@ -161,6 +163,9 @@ impl Attended {
     pub(super) fn interrupted(&self) -> Failure {
         match self.ending() {
             Some(Ending::Signal(number)) => Failure::new(Code::Signal(number), "interrupted"),
+            Some(Ending::Timeout) => {
+                Failure::new(Code::TimedOut, "the command was not over within --timeout")
+            }
             Some(Ending::Escape) | None => Failure::new(Code::Lost, "ended"),
         }
     }

@@ -52,7 +52,10 @@ impl Write for Lines {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         if term::is_raw() && self.0.is_terminal() {
             let text = String::from_utf8_lossy(lines).replace('\n', "\r\n");
-            self.0.write_all(format!("\r{text}").as_bytes())?;
+            let text = format!("\r{text}");
+            if !term::hold_back(&text) {
+                self.0.write_all(text.as_bytes())?;
+            }
         } else {
             self.0.write_all(lines)?;
         }

@@ -337,6 +337,7 @@ where
         let limit = match self.channel.has_hole() {
             _ if self.is_gone => Duration::ZERO,
             true => ENDING_TIMEOUT,
+            false if self.application.has_last_word() => Duration::ZERO,
             false => LAST_WORDS,
         };
         Some(*since + limit)
@@ -490,7 +491,8 @@ pub const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// As long as the real agent waits at the end of a session.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long what has been overtaken by the service's last word is waited for when nothing is known
-/// to be missing. As a rule the service hangs up long before.
+/// to be missing, unless the application has heard the last word. As a rule the service hangs up long
+/// before.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// A connection that cannot be written to is soon at its end for reading, too.
 const LAST_READING: Duration = Duration::from_secs(1);

@@ -96,6 +96,10 @@ impl<A: Application> Application for WithDataKey<'_, '_, A> {
         self.application.is_patient()
     }
 
+    fn has_last_word(&self) -> bool {
+        self.application.has_last_word()
+    }
+
     fn handle_event(
         &mut self,
         event: Event,

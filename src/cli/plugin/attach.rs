@@ -25,8 +25,8 @@ use crate::{
     net::Application,
     session::{ControlPlane, SessionEnd, SessionError},
     streams::{
-        Basic, Chosen, Closer, Forward, Listeners, Pipe, PipeEvent, PortKind, Shell, ShellEvent,
-        Stop,
+        Basic, Chosen, Closer, Command, CommandEvent, Forward, Listeners, Pipe, PipeEvent, PortKind,
+        Shell, ShellEvent, Stop, Way,
     },
     term::{Escapes, restore},
     wire::handshake::SessionType,
@@ -127,6 +127,9 @@ fn choose(
         if let SessionType::Unknown(name) = &ready.session_type {
             return Err(format!("the session type {name} is not known"));
         }
+        if ready.session_type == SessionType::NonInteractiveCommands {
+            return Ok(command(attended, words, told));
+        }
         let console = console::terminal(attended, Escapes::from_second_line())
             .map_err(|error| format!("the terminal: {error}"))?;
         let observer = move |event| match event {
@@ -152,6 +155,27 @@ fn choose(
             Box::new(Forward::new(listeners, ready, stop, observer).with_answer_patience(patience))
         }
     })
+}
+
+/// A command takes no input, and a loop's standard input is left to the loop. Our terminal stays in
+/// its line mode: there is none at the other end to see to the ends of lines.
+fn command(
+    attended: &Attended,
+    words: Words,
+    told: Arc<Mutex<Told>>,
+) -> Box<dyn Application + Send> {
+    let console = console::without_terminal(attended, false);
+    let observer = move |event| match event {
+        CommandEvent::Exited { code, .. } => lock(&told).exit_code = Some(code.0),
+        CommandEvent::OutputFailed(_) | CommandEvent::Silent(_) => tracing::warn!("{event:?}"),
+        CommandEvent::Begun
+        | CommandEvent::LacksTools
+        | CommandEvent::NotStarted(_)
+        | CommandEvent::InputFailed(_) => {}
+    };
+    // Whoever wants an stdout that holds nothing but the session wants to have it to itself.
+    let way = if words.are_elsewhere() { Way::Plain } else { Way::AsOne };
+    Box::new(Command::new(console, way, attended.stop(), observer))
 }
 
 fn pipe(
