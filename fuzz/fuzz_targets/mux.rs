@@ -54,6 +54,7 @@ fn outcome(role: Role, bytes: &[u8], cuts: &[u8]) -> Outcome {
                     }
                 }
                 Event::Finished(id) => streams.get_mut(&id).expect("it was opened").1 = true,
+                Event::Unanswered(id) => panic!("nobody awaits an answer on {id}"),
             }
         }
         control.extend(std::iter::from_fn(|| mux.poll_control()));
@@ -159,6 +160,7 @@ impl Bench {
                 assert!(self.mux.queued(id) > 0 && self.mux.front(id).is_some());
             }
             Event::Finished(id) => assert_eq!(self.told.insert(id, 2), Some(1)),
+            Event::Unanswered(id) => panic!("nobody awaits an answer on {id}"),
         }
     }
 }

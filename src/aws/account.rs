@@ -39,6 +39,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Account {
     region: String,
+    profile: String,
     pub(super) ssm: Client,
     kms: Kms,
     pub(super) caller: Caller,
@@ -61,8 +62,16 @@ impl Account {
     }
 
     fn new(configuration: Configuration) -> Self {
-        let Configuration { region, endpoints, http, signs, sdk, authorities, credentials } =
-            configuration;
+        let Configuration {
+            region,
+            profile,
+            endpoints,
+            http,
+            signs,
+            sdk,
+            authorities,
+            credentials,
+        } = configuration;
         let credentials = Arc::new(credentials);
         let endpoint = Endpoint::default();
         let provider: Arc<dyn ProvideCredentials> = credentials.clone();
@@ -76,6 +85,7 @@ impl Account {
         let addresses = Addresses::new(&sdk, endpoints, &region);
         Self {
             region,
+            profile,
             ssm: Client::from_conf(ssm.build()),
             kms,
             caller: Caller::new(http.connector(), addresses),
@@ -92,7 +102,12 @@ impl Account {
         &self.region
     }
 
-    /// Whom its TLS connections trust: the data channels' too.
+    /// The name of the profile in use; `default` need not exist.
+    pub fn profile(&self) -> &str {
+        &self.profile
+    }
+
+    /// Whom its calls trust; data channels trust the system too.
     pub fn authorities(&self) -> &Authorities {
         &self.authorities
     }

@@ -1,18 +1,20 @@
 //! Which profile, region and endpoint are meant, from what was typed, the environment and `~/.aws`.
 
-use std::{path::Path, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
-use aws_config::{
-    BehaviorVersion, Region, SdkConfig, identity::IdentityCache, profile::ProfileSet,
-};
+use aws_config::SdkConfig;
 use aws_sdk_ssm::config::ProvideCredentials;
 
 use super::{
     credentials::{CredentialStore, Sources},
     endpoints::{Endpoints, given},
-    error::{AwsError, chain},
-    http_client::{HttpWay, timeouts},
+    environment::variable,
+    error::AwsError,
+    files::{Profiles, expand},
+    http_client::HttpWay,
+    instance,
     mfa::Mfa,
+    sdk::sdk_config,
     service::Service,
     sts::Sts,
 };
@@ -36,6 +38,8 @@ pub struct Settings {
 pub(super) struct Configuration {
     /// The region.
     pub region: String,
+    /// The name of the profile in use.
+    pub profile: String,
     /// What the user gave as services' addresses.
     pub endpoints: Endpoints,
     /// How calls go.
@@ -51,43 +55,38 @@ pub(super) struct Configuration {
 }
 
 impl Configuration {
-    /// Reads the environment and the profile's files. Nothing goes over the network.
+    /// Reads the environment and the profile's files. Nothing goes over the network, but the question
+    /// which region this instance is in, if nobody says which is meant.
     pub(super) async fn load(settings: Settings) -> Result<Self, AwsError> {
         Ok(Self::read(settings).await?.0)
     }
 
     /// The same, with the sources of its credentials.
     pub(super) async fn read(settings: Settings) -> Result<(Self, Arc<Sources>), AwsError> {
-        let environment = |name: &str| std::env::var(name).ok();
         let profile_name = given(settings.profile);
-        let profile = read_profile(profile_name.as_deref(), &ConfigFiles::default()).await?;
-        let region = region(given(settings.region), environment, &profile)?;
+        let profiles = Profiles::load(profile_name.as_deref())?;
+        let region = region(given(settings.region), variable, &profiles);
         let endpoints = settings.endpoints.checked()?;
 
-        let authorities = authorities(&profile)?;
+        let authorities = authorities(&profiles)?;
         let http = HttpWay::new(&authorities);
-        let loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(region.clone()))
-            .http_client(http.client())
-            .timeout_config(timeouts())
-            // The credential store keeps them already, for the signature too.
-            .identity_cache(IdentityCache::no_cache())
-            .no_credentials();
-        let loader = match &profile_name {
-            Some(name) => loader.profile_name(name),
-            None => loader,
+        let region = match region {
+            // Last, since it takes a while to find nobody.
+            Err(error @ AwsError::NoRegion { .. }) => instance::region(&http).await.ok_or(error)?,
+            region => region?,
         };
-        let sdk = loader.load().await;
+        let sdk = sdk_config(&profiles, &region, &http)?;
         let mfa = Mfa { serial: given(settings.mfa.serial), ..settings.mfa };
         let sts = Sts::new(sdk.clone(), &region, endpoints.of(Service::Sts));
-        let sources = Sources::new(profile_name, &region, http.client(), sdk.use_fips(), sts, mfa);
+        let sources = Sources::new(profile_name, &sdk, &http, sts, mfa);
         let sources = Arc::new(sources);
         let provider: Arc<dyn ProvideCredentials> = sources.clone();
         let configuration = Self {
             region,
+            profile: profiles.selected().to_owned(),
             endpoints,
             http,
-            signs: signs(environment),
+            signs: signs(variable),
             sdk,
             authorities,
             credentials: CredentialStore::new(provider),
@@ -96,39 +95,24 @@ impl Configuration {
     }
 }
 
-/// The profile in use: the named one, else that of `AWS_PROFILE`, else `default`, which need not
-/// exist. A misspelt one must not end with somebody else's credentials.
-pub(super) async fn read_profile(
-    name: Option<&str>,
-    files: &ConfigFiles,
-) -> Result<ProfileSet, AwsError> {
-    let name = name.map(|name| name.to_owned().into());
-    let profiles =
-        aws_config::profile::load(&Default::default(), &Default::default(), files, name).await;
-    let profiles = profiles.map_err(|error| AwsError::Configuration { why: chain(&error) })?;
-    let name = profiles.selected_profile();
-    if name == "default" || profiles.get_profile(name).is_some() {
-        return Ok(profiles);
-    }
-    Err(AwsError::Configuration { why: format!("there is no profile `{name}`") })
-}
-
-/// `~/.aws/config` and `~/.aws/credentials`, or what stands for them.
-#[expect(deprecated, reason = "its new name is in a crate that nothing else here needs")]
-pub(super) type ConfigFiles = aws_config::profile::profile_file::ProfileFiles;
-
-/// What was typed, then the environment, then the profile. Not the instance metadata, which the
-/// SDK would ask next: away from EC2 that takes seconds to find nothing.
+/// What was typed, then the environment, then the profile.
 fn region(
     typed: Option<String>,
     environment: impl Fn(&str) -> Option<String>,
-    profile: &ProfileSet,
+    profiles: &Profiles,
 ) -> Result<String, AwsError> {
-    typed
-        .or_else(|| given(environment("AWS_REGION")))
-        .or_else(|| given(environment("AWS_DEFAULT_REGION")))
-        .or_else(|| given(profile.get("region").map(str::to_owned)))
-        .ok_or_else(|| AwsError::NoRegion { profile: profile.selected_profile().to_owned() })
+    let region = typed
+        .or_else(|| environment("AWS_REGION"))
+        .or_else(|| environment("AWS_DEFAULT_REGION"))
+        .or_else(|| profiles.option("region").map(str::to_owned))
+        .ok_or_else(|| AwsError::NoRegion { profile: profiles.selected().to_owned() })?;
+    // It becomes a part of hosts' names.
+    let is_part =
+        region.len() < 64 && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    match is_part && !region.starts_with('-') && !region.ends_with('-') {
+        true => Ok(region),
+        false => Err(AwsError::Configuration { why: format!("`{region}` is no region's name") }),
+    }
 }
 
 /// The reference's switch for callers that know that no credentials are at hand.
@@ -136,22 +120,24 @@ fn signs(environment: impl Fn(&str) -> Option<String>) -> bool {
     environment("SSM_PLUGIN_SKIP_CLIENT_CONFIGURE").as_deref() != Some("true")
 }
 
-/// Those of AWS_CA_BUNDLE, then of the profile's `ca_bundle`, then the system's.
-fn authorities(profile: &ProfileSet) -> Result<Authorities, AwsError> {
+/// Those of AWS_CA_BUNDLE, then of the profile's `ca_bundle`, then of what the AWS CLI's library for
+/// HTTP goes by, then the system's.
+fn authorities(profiles: &Profiles) -> Result<Authorities, AwsError> {
     if let Some(authorities) = Authorities::of_environment()? {
         return Ok(authorities);
     }
-    let bundle = given(profile.get("ca_bundle").map(str::to_owned));
-    let authorities = bundle.map(|path| Authorities::of_file(Path::new(&path))).transpose()?;
+    // A folder of certificates, which that library takes too, the AWS CLI does not.
+    let of_library =
+        || variable("REQUESTS_CA_BUNDLE").map(PathBuf::from).filter(|path| path.is_file());
+    let bundle = profiles.option("ca_bundle").map(|path| expand(path, &variable));
+    let bundle = bundle.or_else(of_library);
+    let authorities = bundle.map(|path| Authorities::of_file(&path)).transpose()?;
     Ok(authorities.unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[expect(deprecated, reason = "as above")]
-    type FileKind = aws_config::profile::profile_file::ProfileFileKind;
 
     const NOTHING: fn(&str) -> Option<String> = |_| None;
 
@@ -162,18 +148,17 @@ mod tests {
     #[test]
     fn what_is_typed_goes_before_the_environment() {
         let environment = |name: &str| match name {
-            "AWS_REGION" => text(""),
             "AWS_DEFAULT_REGION" => text("eu-central-1"),
             _ => None,
         };
-        let profile = ProfileSet::default();
+        let profile = Profiles::of_config("", "default");
         assert_eq!(region(text("eu-west-1"), environment, &profile).unwrap(), "eu-west-1");
         assert_eq!(region(None, environment, &profile).unwrap(), "eu-central-1");
     }
 
     #[test]
     fn without_a_region_the_three_ways_are_named() {
-        let error = region(None, NOTHING, &ProfileSet::default()).unwrap_err();
+        let error = region(None, NOTHING, &Profiles::of_config("", "default")).unwrap_err();
         assert_eq!(
             error.to_string(),
             "no AWS region: not given, not in AWS_REGION, and not in profile `default`"
@@ -184,18 +169,15 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn a_profile_gives_its_region_and_a_misspelt_one_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("config");
-        std::fs::write(&path, "[profile work]\nregion = eu-north-1\n").unwrap();
-        let files = ConfigFiles::builder().with_file(FileKind::Config, path).build();
-
-        let work = read_profile(Some("work"), &files).await.unwrap();
+    #[test]
+    fn a_profile_gives_its_region() {
+        let profiles = |config| Profiles::of_config(config, "work");
+        let work = profiles("[profile work]\nregion = eu-north-1\n");
         assert_eq!(region(None, NOTHING, &work).unwrap(), "eu-north-1");
-        assert!(read_profile(Some("default"), &files).await.is_ok());
-        let error = read_profile(Some("wrok"), &files).await.unwrap_err();
-        assert_eq!(error.to_string(), "AWS configuration: there is no profile `wrok`");
+        // In these files nothing but a line of its own is a comment.
+        let commented = profiles("[profile work]\nregion = eu-north-1 # the north\n");
+        let error = region(None, NOTHING, &commented).unwrap_err().to_string();
+        assert!(error.ends_with("`eu-north-1 # the north` is no region's name"), "{error}");
     }
 
     #[test]

@@ -17,7 +17,10 @@ use data_encoding::HEXLOWER;
 use ring::digest;
 use serde::{Deserialize, Serialize};
 
-use super::sts::{AssumedRole, Issued, RoleRequest};
+use super::{
+    expiration,
+    sts::{AssumedRole, Issued, RoleRequest},
+};
 
 /// The folder. Without a home directory there is none, and nothing is ever found.
 #[derive(Debug, Default)]
@@ -185,7 +188,8 @@ fn read(path: &Path) -> io::Result<Issued> {
         .map_err(|error| invalid(&format!("no entry, at column {}", error.column())))?;
     let EntryCredentials { access_key_id, secret_access_key, session_token, expiration, .. } =
         entry.credentials;
-    let expiration = parse_time(&expiration).ok_or_else(|| invalid("its expiration is no date"))?;
+    let expiration =
+        expiration::parse(&expiration).ok_or_else(|| invalid("its expiration is no date"))?;
     let assumed_role =
         entry.assumed_role_user.map(|role| AssumedRole { id: role.assumed_role_id, arn: role.arn });
     Ok(Issued { access_key_id, secret_access_key, session_token, expiration, assumed_role })
@@ -228,16 +232,6 @@ fn open_lock(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-/// Reads `2026-11-21T18:30:05UTC`, as botocore writes it, and the forms of RFC 3339.
-fn parse_time(text: &str) -> Option<SystemTime> {
-    let text = match text.strip_suffix("UTC") {
-        Some(bare) => format!("{bare}Z"),
-        None => text.to_owned(),
-    };
-    let time = DateTime::from_str(&text, DateTimeFormat::DateTimeWithOffset).ok()?;
-    Some(UNIX_EPOCH + Duration::from_secs(time.secs().try_into().ok()?))
 }
 
 fn format_time(time: SystemTime) -> io::Result<String> {

@@ -42,7 +42,7 @@ impl Endpoints {
     pub(super) fn checked(self) -> Result<Self, AwsError> {
         let all = given(self.all);
         for url in all.iter().chain(self.one_by_one.iter().map(|(_, url)| url)) {
-            check(url)?;
+            check(url).map_err(|why| AwsError::Configuration { why })?;
         }
         Ok(Self { all, ..self })
     }
@@ -77,7 +77,6 @@ impl Addresses {
             None => self.configured(service),
         };
         let Some(url) = url else { return Ok(own) };
-        check(&url)?;
         Ok(Address { url: url.trim_end_matches('/').to_owned(), region: own.region })
     }
 
@@ -89,7 +88,7 @@ impl Addresses {
             .profile("endpoint_url")
             .build();
         let own = self.sdk.service_config().and_then(|config| config.load_config(key.ok()?));
-        given(own).or_else(|| self.sdk.endpoint_url().map(str::to_owned))
+        own.or_else(|| self.sdk.endpoint_url().map(str::to_owned))
     }
 
     /// The SDK knows the partitions, by the example of SSM, whose hosts are named as the others'.
@@ -130,15 +129,15 @@ fn iam(region: &str, host: &str) -> Address {
     Address { url: format!("https://iam{host}"), region: home.to_owned() }
 }
 
-fn check(url: &str) -> Result<(), AwsError> {
+/// Refuses what is no address of a service.
+pub(super) fn check(url: &str) -> Result<(), String> {
     let parsed = url.parse::<Uri>().ok();
     let scheme = parsed.as_ref().and_then(Uri::scheme_str);
     let host = parsed.as_ref().and_then(Uri::host);
     if matches!(scheme, Some("http" | "https")) && host.is_some_and(|host| !host.is_empty()) {
         return Ok(());
     }
-    let why = format!("`{url}` is no endpoint (http:// or https:// and a host)");
-    Err(AwsError::Configuration { why })
+    Err(format!("`{url}` is no endpoint (http:// or https:// and a host)"))
 }
 
 pub(super) fn given(text: Option<String>) -> Option<String> {

@@ -54,6 +54,17 @@ pub enum AwsError {
         why: String,
     },
 
+    /// The profile's session of the console gives no credentials, as a rule because it has expired.
+    #[error(
+        "no AWS credentials: the session of `aws login` of profile `{profile}` has expired, or there is none: {why}"
+    )]
+    Console {
+        /// The profile.
+        profile: String,
+        /// What the AWS CLI did.
+        why: String,
+    },
+
     /// No MFA code, or not the right one.
     #[error(transparent)]
     Mfa(#[from] MfaError),
@@ -193,7 +204,9 @@ impl AwsError {
             Self::NoCredentials { .. } => {
                 "run `aws configure`, `aws sso login` or `ssmport login`, or give --profile".to_owned()
             }
-            Self::Sso { profile, .. } => format!("run `ssmport login --profile {profile}`"),
+            Self::Sso { profile, .. } | Self::Console { profile, .. } => {
+                format!("run `ssmport login --profile {}`", in_quotes(profile))
+            }
             Self::Mfa(error) => return error.next_step().map(str::to_owned),
             Self::Refused { operation, code, message, is_long_term } => {
                 let is_long_term = *is_long_term;
@@ -257,7 +270,7 @@ impl AwsError {
     /// Whether it may be over once the user has logged in, here or in another terminal.
     pub fn heals_with_login(&self) -> bool {
         match self {
-            Self::Sso { .. } | Self::Mfa(_) => true,
+            Self::Sso { .. } | Self::Console { .. } | Self::Mfa(_) => true,
             Self::NoCredentials { is_temporary, .. } => *is_temporary,
             Self::Refused { code, .. } => code.starts_with("ExpiredToken"),
             _ => false,
@@ -331,6 +344,11 @@ impl AwsError {
         }
         Self::Rejected { operation, code, message }
     }
+}
+
+/// As a shell wants it.
+fn in_quotes(name: &str) -> String {
+    shlex::try_quote(name).map_or_else(|_| name.to_owned(), std::borrow::Cow::into_owned)
 }
 
 /// The bottom of a chain of errors, where the system or the peer speaks.

@@ -160,7 +160,7 @@ impl Exchanger {
     /// The proxy that is asked for the URL itself, instead of a tunnel.
     fn asked_proxy(&self, url: &Uri) -> Result<Option<Proxy>, DialError> {
         match url.scheme() == Some(&Scheme::HTTP) {
-            true => Ok(self.connector.way_to(url)?),
+            true => Ok(self.connector.way_to(url)?.filter(Proxy::takes_requests)),
             false => Ok(None),
         }
     }
@@ -206,8 +206,8 @@ impl Service<Uri> for Opener {
     fn call(&mut self, url: Uri) -> Self::Future {
         let Self { connector, limit } = self.clone();
         Box::pin(async move {
-            let asks_proxy =
-                url.scheme() == Some(&Scheme::HTTP) && connector.way_to(&url)?.is_some();
+            let proxy = connector.way_to(&url)?.filter(Proxy::takes_requests);
+            let asks_proxy = url.scheme() == Some(&Scheme::HTTP) && proxy.is_some();
             let connection = connector.connect(&url, limit).await?;
             Ok(Wire { io: TokioIo::new(connection), asks_proxy })
         })

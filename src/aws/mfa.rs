@@ -158,8 +158,7 @@ impl Codes {
 
     /// Whether a code of `device` can be had now, or why not.
     pub(super) fn check(&self, device: &Device) -> Result<(), MfaError> {
-        let has_code = self.mfa.code.is_some() && !self.is_used.load(Ordering::Relaxed);
-        if has_code || self.process(device).is_some() {
+        if self.has_code() || self.process(device).is_some() {
             return Ok(());
         }
         match &self.mfa.prompt {
@@ -167,6 +166,16 @@ impl Codes {
             Some(_) => Err(MfaError::Expired),
             None => Err(MfaError::NoTerminal { serial: device.serial.clone() }),
         }
+    }
+
+    /// Whether there is one that was given, and not used yet.
+    pub(super) fn has_code(&self) -> bool {
+        self.mfa.code.is_some() && !self.is_used.load(Ordering::Relaxed)
+    }
+
+    /// Whether there is somebody who may be spoken to, or nobody who could be disturbed.
+    pub(super) fn is_heard(&self) -> bool {
+        self.mfa.prompt.as_ref().is_none_or(|prompt| prompt.is_open())
     }
 
     /// The codes to try for `device`, one after the other.
@@ -204,8 +213,7 @@ impl Attempts<'_> {
                 return self.checked(code);
             }
             if let Some(process) = self.codes.process(self.device) {
-                let is_heard = prompt.as_ref().is_none_or(|prompt| prompt.is_open());
-                let code = run(process, is_heard, PROCESS_PATIENCE).await;
+                let code = run(process, self.codes.is_heard(), PROCESS_PATIENCE).await;
                 return code.map_err(|why| MfaError::Process { why });
             }
         }
@@ -294,15 +302,17 @@ async fn run(command: &str, is_heard: bool, limit: Duration) -> Result<Zeroizing
     is_code(code).then(|| Zeroizing::new(code.to_owned())).ok_or_else(no_code)
 }
 
+/// A line of shell.
 #[cfg(unix)]
-fn shell(command: &str) -> Command {
+pub(super) fn shell(command: &str) -> Command {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command);
     shell
 }
 
+/// A line of shell.
 #[cfg(windows)]
-fn shell(command: &str) -> Command {
+pub(super) fn shell(command: &str) -> Command {
     let mut shell = Command::new("cmd.exe");
     shell.arg("/C").raw_arg(command);
     shell

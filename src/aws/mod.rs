@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   Settings --- configuration: profile, region, endpoint ---> Account
+//!                files: `~/.aws`, as the AWS CLI reads it         |
 //!                                                                 |
 //!                 +-------------------+---------------------------+
 //!                 |                   |                           |
@@ -27,15 +28,20 @@ mod credentials;
 mod ec2;
 mod ecs;
 mod endpoints;
+mod environment;
 mod error;
+mod expiration;
+mod files;
 mod http_client;
 mod iam;
 mod identity;
+mod instance;
 mod instance_connect;
 mod kms;
 mod mfa;
 mod nodes;
 mod refusal;
+mod sdk;
 mod service;
 mod signature;
 mod sts;

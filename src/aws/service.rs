@@ -22,6 +22,17 @@ pub enum Service {
 }
 
 impl Service {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Ssm,
+        Self::SsmMessages,
+        Self::Kms,
+        Self::Sts,
+        Self::Ec2,
+        Self::Iam,
+        Self::Ecs,
+        Self::InstanceConnect,
+    ];
+
     /// As policies, signatures and host names have it, for example `ssm`.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,6 +1,9 @@
 //! STS: roles, sessions with a second factor, and who the caller is.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -32,6 +35,15 @@ pub(super) struct RoleRequest {
     pub(super) external_id: Option<String>,
     /// `None` leaves it to AWS: an hour.
     pub(super) duration: Option<Duration>,
+}
+
+/// A role that is assumed with a token of somebody else's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WebIdentity {
+    pub(super) role: String,
+    /// Holds the token, and another one after a while.
+    pub(super) token_file: PathBuf,
+    pub(super) session_name: Option<String>,
 }
 
 /// A code of a device.
@@ -81,7 +93,7 @@ impl Sts {
         code: Option<Code<'_>>,
         now: SystemTime,
     ) -> Result<Issued, AwsError> {
-        let called = self.call(source, "AssumeRole", &role.arn);
+        let called = self.call(Some(source), "AssumeRole", &role.arn);
         let name = role.session_name.clone().unwrap_or_else(|| session_name(now));
         let request = called
             .client
@@ -99,6 +111,31 @@ impl Sts {
         called.issued(answer.credentials, assumed_role)
     }
 
+    /// `sts:AssumeRoleWithWebIdentity`, which nobody signs.
+    pub(super) async fn assume_role_with_web_identity(
+        &self,
+        identity: &WebIdentity,
+        now: SystemTime,
+    ) -> Result<Issued, AwsError> {
+        let WebIdentity { role, token_file, session_name: name } = identity;
+        let token = tokio::fs::read_to_string(token_file).await.map_err(|error| {
+            let why = format!("the web identity's token, {}: {error}", token_file.display());
+            AwsError::Configuration { why }
+        })?;
+        let called = self.call(None, "AssumeRoleWithWebIdentity", role);
+        let request = called
+            .client
+            .assume_role_with_web_identity()
+            .role_arn(role)
+            .role_session_name(name.clone().unwrap_or_else(|| session_name(now)))
+            .web_identity_token(token.trim());
+        let answer = request.send().await.map_err(|error| called.failure(&error))?;
+        let assumed_role = answer
+            .assumed_role_user
+            .map(|user| AssumedRole { id: user.assumed_role_id, arn: user.arn });
+        called.issued(answer.credentials, assumed_role)
+    }
+
     /// `sts:GetSessionToken`: `keys` with a second factor, for `duration`.
     pub(super) async fn session_token(
         &self,
@@ -106,7 +143,7 @@ impl Sts {
         code: Code<'_>,
         duration: Duration,
     ) -> Result<Issued, AwsError> {
-        let called = self.call(keys, "GetSessionToken", code.serial);
+        let called = self.call(Some(keys), "GetSessionToken", code.serial);
         let request = called
             .client
             .get_session_token()
@@ -119,7 +156,7 @@ impl Sts {
 
     /// `sts:GetCallerIdentity`, which needs no permission.
     pub(super) async fn caller(&self, credentials: &Credentials) -> Result<Caller, AwsError> {
-        let called = self.call(credentials, "GetCallerIdentity", credentials.access_key_id());
+        let called = self.call(Some(credentials), "GetCallerIdentity", credentials.access_key_id());
         let answer = called.client.get_caller_identity().send().await;
         let answer = answer.map_err(|error| called.failure(&error))?;
         match (answer.arn, answer.account) {
@@ -128,11 +165,18 @@ impl Sts {
         }
     }
 
-    fn call(&self, credentials: &Credentials, name: &'static str, subject: &str) -> Call<'_> {
+    fn call(
+        &self,
+        credentials: Option<&Credentials>,
+        name: &'static str,
+        subject: &str,
+    ) -> Call<'_> {
         let endpoint = Endpoint::default();
-        let mut config = aws_sdk_sts::config::Builder::from(&self.sdk)
-            .credentials_provider(credentials.clone())
-            .interceptor(endpoint.clone());
+        let mut config =
+            aws_sdk_sts::config::Builder::from(&self.sdk).interceptor(endpoint.clone());
+        if let Some(credentials) = credentials {
+            config = config.credentials_provider(credentials.clone());
+        }
         if let Some(url) = &self.endpoint_url {
             config = config.endpoint_url(url);
         }

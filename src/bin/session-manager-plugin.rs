@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ssmport::cli::{is_response_variable, reaper, response_variables};
+use ssmport::cli::{empty_variables, is_response_variable, reaper, response_variables};
 
 fn main() -> ExitCode {
     if let Some(ended) = reaper() {
@@ -14,9 +14,9 @@ fn main() -> ExitCode {
         .collect();
     let variable = arguments.first().filter(|name| is_response_variable(name));
     let handed_over = variable.and_then(|name| std::env::var(name).ok());
-    for name in response_variables() {
-        // SAFETY: no other thread exists yet. The variable holds a session's token, which no child
-        // process is to inherit.
+    for name in response_variables().into_iter().chain(empty_variables()) {
+        // SAFETY: no other thread exists yet. A response holds a session's token, which no child
+        // process is to inherit; what is empty means nothing.
         unsafe { std::env::remove_var(name) };
     }
     ssmport::cli::plugin(&arguments, handed_over)

@@ -2,12 +2,15 @@
 
 use std::process::ExitCode;
 
+use ssmport::cli::{empty_variables, reaper, response_variables};
+
 fn main() -> ExitCode {
-    if let Some(ended) = ssmport::cli::reaper() {
+    if let Some(ended) = reaper() {
         return ended;
     }
-    for name in ssmport::cli::response_variables() {
-        // SAFETY: no other thread exists yet. No program that we start is to inherit a token.
+    for name in response_variables().into_iter().chain(empty_variables()) {
+        // SAFETY: no other thread exists yet. No program that we start is to inherit a token; what is
+        // empty means nothing.
         unsafe { std::env::remove_var(name) };
     }
     ssmport::cli::ssmport()

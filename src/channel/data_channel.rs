@@ -138,8 +138,7 @@ impl Channel {
             }
             MessageType::ChannelClosed => {
                 // A closing whose document cannot be read is still a closing.
-                let closing: ServiceMessage =
-                    serde_json::from_slice(&frame.payload).unwrap_or_default();
+                let closing = ServiceMessage::read(&frame.payload);
                 self.closed = true;
                 self.events.push_back(Event::Closed { reason: closing.output });
                 Ok(())

@@ -11,6 +11,7 @@ use crate::wire::{
         ActionStatus, HandshakeComplete, HandshakeRequest, HandshakeResponse, KMS_ENCRYPTION,
         ProcessedAction, RequestedAction, SESSION_TYPE, SessionType, SessionTypeParameters,
     },
+    lenient,
 };
 
 /// What both sides have agreed on when data may flow.
@@ -37,9 +38,9 @@ impl Ready {
         }
     }
 
-    /// A property's text; numbers are taken as text too.
+    /// A property's text, whatever the case of its name; numbers are taken as text too.
     pub fn property(&self, name: &str) -> Option<String> {
-        match self.properties.get(name)? {
+        match lenient::field(self.properties.as_object()?, name)? {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
@@ -93,7 +94,7 @@ pub(super) struct Demand {
 impl Answer {
     /// Reads a request. What it demands of KMS is left open.
     pub(super) fn to(payload: &[u8], client_version: &str) -> Result<Self, ChannelError> {
-        let request: HandshakeRequest = serde_json::from_slice(payload)
+        let request = HandshakeRequest::read(payload)
             .map_err(|error| ChannelError::HandshakeUnreadable(error.to_string()))?;
         let response = HandshakeResponse {
             client_version: client_version.to_owned(),
@@ -246,6 +247,7 @@ mod tests {
         assert_eq!(ready.session_type, SessionType::Port);
         assert_eq!(ready.property("portNumber").as_deref(), Some("22"));
         assert_eq!(ready.property("n").as_deref(), Some("7"));
+        assert_eq!(ready.property("portnumber").as_deref(), Some("22"));
         assert_eq!(ready.property("none"), None);
         assert_eq!(ready.version(), Some(Version::new(3, 3, 0, 0)));
         assert_eq!(response.processed_client_actions[0].action_status, 1);

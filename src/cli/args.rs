@@ -6,7 +6,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     endpoints::EndpointArgs,
-    limits::{DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, SendOrder, duration, payload_size},
+    limits::{
+        ANSWER_WITHIN, DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, SendOrder, duration,
+        payload_size,
+    },
     login::LoginArgs,
     mfa::MfaOptions,
     proxy_command::Form,
@@ -31,7 +34,7 @@ pub(super) struct Cli {
 }
 
 /// Options of all commands.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Global {
     /// Say nothing but errors.
     #[arg(short, long, global = true)]
@@ -61,6 +64,11 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "TIME", env = RESUME_FOR, hide_env_values = true)]
     #[arg(value_parser = duration, help_heading = "Connection")]
     pub(super) resume_for: Option<Duration>,
+    /// Cut a program off that has sent its whole request and waits, when nothing of the answer has come
+    /// for this long; four times that for the first of it [default: 30s].
+    #[arg(long, global = true, value_name = "TIME", env = ANSWER_WITHIN, hide_env_values = true)]
+    #[arg(value_parser = duration, help_heading = "Connection")]
+    pub(super) answer_within: Option<Duration>,
 
     /// In which order messages leave [default: guarded].
     #[arg(long, global = true, value_name = "ORDER", env = SEND_ORDER, hide_env_values = true)]
@@ -71,6 +79,20 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "BYTES", env = PAYLOAD_SIZE, hide_env_values = true)]
     #[arg(value_parser = payload_size, help_heading = "Connection")]
     pub(super) payload_size: Option<usize>,
+}
+
+impl Global {
+    /// A target without its region, and these options with it.
+    pub(super) fn in_region_of(&self, target: Target) -> (Target, Self) {
+        let mut options = self.clone();
+        match target {
+            Target::InRegion(target, region) => {
+                options.region = Some(region);
+                (*target, options)
+            }
+            target => (target, options),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -127,6 +149,12 @@ pub(super) struct ExecArgs {
     /// Run the command on a terminal, with what is typed here as its input.
     #[arg(short, long)]
     pub(super) tty: bool,
+    /// Do not read standard input, which may be somebody else's: a loop's, for one.
+    #[arg(short = 'n', long, conflicts_with = "tty")]
+    pub(super) no_input: bool,
+    /// End the command when it is not over after this long (90s, 5m, or seconds), with exit code 124.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) timeout: Option<Duration>,
     /// Session document to start instead of the one of AWS for such commands.
     #[arg(long, value_name = "NAME")]
     pub(super) document: Option<String>,
@@ -214,9 +242,10 @@ pub(super) struct DoctorArgs {
 #[cfg(feature = "aws")]
 #[derive(Debug, Args)]
 pub(super) struct LsArgs {
-    /// Only those of this name, or of tag:KEY=VALUE.
-    #[arg(value_name = "NAME")]
-    pub(super) filter: Option<Target>,
+    /// Only those of this name, or with this tag; of several tags, those with all of them. In names and
+    /// values * stands for anything, ? for one character.
+    #[arg(value_name = "NAME or tag:KEY=VALUE[,tag:...]")]
+    pub(super) filters: Vec<super::node_filter::NodeFilters>,
     /// Only those that are connected.
     #[arg(long)]
     pub(super) online: bool,
@@ -352,22 +381,28 @@ At the beginning of a line, ~. ends the session, ~- turns these sequences off, ~
 a terminal, standard input is typed at the shell, and its end ends the shell.";
 
 const EXEC_HELP: &str = "\
-Exit code: the command's own; 255 when a signal ended it, 130 when that was your Ctrl-C. With -t it is \
-printed by the node's shell and read from the output, which needs a POSIX shell there. Without -t the \
-command has no standard input.
+Exit code: the command's own; 127 when there is no such program, 255 when a signal ended it, 130 when that \
+was your Ctrl-C, 124 after --timeout. With -t it is printed by the node's shell and read from the output, \
+which needs a POSIX shell there.
+
+Standard input goes to the command, unless it is a terminal or empty, or with -n. Input and output are \
+binary safe: Session Manager carries UTF-8 text, so the node's sh, dd, grep and base64 see to all else. On \
+a node without them, output that is no text is an error. With --document the command runs as it is.
 
 The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.";
 
 const PROXY_HELP: &str = "\
-Ends when the server hangs up, when standard output is closed, or 10 s after the end of standard input \
-if the server has said nothing since: the protocol cannot tell it that the input is over.";
+Ends when the server hangs up, or when standard output is closed. The protocol cannot tell the server \
+that the input is over: after the end of standard input the answer is waited for as --answer-within says, \
+and what is cut off then is an error (exit code 6).";
 
 const EXIT_CODES: &str = "\
 Exit codes: the command's own for `exec`, ssh's for `ssh`; else 0 done; 1 a check failed; 2 wrong \
 usage; 3 AWS refused, or no credentials; 4 target not found or not connected; 5 local port or file; \
-6 the session was lost and could not be had again; 128 and the signal's number when a signal ended it (130 for Ctrl-C).
+6 the session was lost and could not be had again; 124 after --timeout of `exec`; 128 and the signal's number when a signal ended it (130 for Ctrl-C).
 
-Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY are obeyed by calls and data channels.";
+Proxies: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY (http, https, socks5) and NO_PROXY are obeyed by calls and \
+data channels.";
 
 const SSH_NOTES: &str = "\
 Everything behind TARGET goes to ssh as it is. The exit code is ssh's. -q and -v before TARGET are \
@@ -375,8 +410,9 @@ ssmport's own; behind it they are ssh's.";
 
 const SSH_CONFIG_NOTES: &str = "\
 Options about AWS and the connection (--profile, --region, endpoints, --mfa-serial, --dead-after, \
---resume-for) are written into the block. A block that is there already is \
-replaced as a whole: give all aliases each time.";
+--resume-for, --answer-within) are written into the block, and so are the aliases of the configuration \
+file. A block of the same --profile that is there already is replaced as a whole: give all other aliases \
+each time. Blocks of several profiles stand side by side; node ids go to the first one.";
 
 #[cfg(test)]
 mod tests {

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{
     failure::{Code, Failure},
-    signals::{self, INTERRUPT, Signals},
+    signals::{self, Heeded, INTERRUPT, Signals},
 };
 use crate::streams::Stop;
 
@@ -23,6 +23,8 @@ pub(super) struct Attended(Arc<Inner>);
 
 struct Inner {
     ending: watch::Sender<Option<Ending>>,
+    /// A signal came behind the one that ends the session.
+    is_insisted: watch::Sender<bool>,
     keys: mpsc::Sender<u8>,
     keys_for_session: Mutex<Option<mpsc::Receiver<u8>>>,
     /// How many signals may still become bytes.
@@ -36,6 +38,8 @@ pub(super) enum Ending {
     Signal(u8),
     /// The user typed `~.`.
     Escape,
+    /// It took longer than the user wanted.
+    Timeout,
 }
 
 /// Which signals become bytes once the session stands.
@@ -52,6 +56,7 @@ impl Attended {
         let (keys, for_session) = mpsc::channel(KEYS);
         Self(Arc::new(Inner {
             ending: watch::Sender::new(None),
+            is_insisted: watch::Sender::new(false),
             keys,
             keys_for_session: Mutex::new(Some(for_session)),
             passes: AtomicU8::new(0),
@@ -63,7 +68,15 @@ impl Attended {
     /// # Errors
     /// When the system lets no signal be watched.
     pub(super) fn route(&self) -> Result<impl Future<Output = Infallible> + use<>, Failure> {
-        let mut signals = Signals::of_terminal()
+        self.route_heeding(Heeded::AsInherited)
+    }
+
+    /// As [`route`](Self::route), of signals that may have been ignored from the start.
+    pub(super) fn route_heeding(
+        &self,
+        heeded: Heeded,
+    ) -> Result<impl Future<Output = Infallible> + use<>, Failure> {
+        let mut signals = Signals::of_terminal(heeded)
             .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
         let this = self.clone();
         Ok(async move {
@@ -109,11 +122,22 @@ impl Attended {
 
     /// Ends the session; the first reason counts.
     pub(super) fn end(&self, ending: Ending) {
-        self.0.ending.send_if_modified(|first| {
+        let is_first = self.0.ending.send_if_modified(|first| {
             let is_first = first.is_none();
             first.get_or_insert(ending);
             is_first
         });
+        if !is_first && matches!(ending, Ending::Signal(_)) {
+            self.0.is_insisted.send_replace(true);
+        }
+    }
+
+    /// Resolves when somebody does not want to wait for the end that is under way.
+    pub(super) async fn insisted(&self) {
+        let mut is_insisted = self.0.is_insisted.subscribe();
+        if is_insisted.wait_for(|is_insisted| *is_insisted).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// Why it was ended from this side, if it was.
@@ -139,6 +163,9 @@ impl Attended {
     pub(super) fn interrupted(&self) -> Failure {
         match self.ending() {
             Some(Ending::Signal(number)) => Failure::new(Code::Signal(number), "interrupted"),
+            Some(Ending::Timeout) => {
+                Failure::new(Code::TimedOut, "the command was not over within --timeout")
+            }
             Some(Ending::Escape) | None => Failure::new(Code::Lost, "ended"),
         }
     }

@@ -86,7 +86,10 @@ impl ConfigFile {
         for (alias, target) in &file.targets {
             let wrong = |why| format!("targets.{alias}: {why}");
             let parsed: Target = target.parse().map_err(wrong)?;
-            if matches!(alias.parse(), Ok(Target::Local | Target::Id(_)) | Err(_)) {
+            if matches!(
+                alias.parse(),
+                Ok(Target::Local | Target::Id(_) | Target::InRegion(..)) | Err(_)
+            ) {
                 return Err(wrong("this name means something else already".to_owned()));
             }
             if matches!(&parsed, Target::Lookup(Lookup::Name(name)) if file.targets.contains_key(name))
@@ -106,14 +109,29 @@ impl ConfigFile {
             })?,
             (None, None) => Target::Lookup(Lookup::Any),
         };
-        match &target {
-            Target::Lookup(Lookup::Name(name)) => match self.targets.get(name) {
+        Ok(self.without_aliases(target))
+    }
+
+    fn without_aliases(&self, target: Target) -> Target {
+        match target {
+            Target::Lookup(Lookup::Name(ref name)) => match self.targets.get(name) {
                 // It was checked as the file was read.
-                Some(meant) => Ok(meant.parse().unwrap_or(target)),
-                None => Ok(target),
+                Some(meant) => meant.parse().unwrap_or(target),
+                None => target,
             },
-            _ => Ok(target),
+            Target::InRegion(target, region) => match self.without_aliases(*target) {
+                Target::Local => Target::Local,
+                // What is typed goes before the file.
+                Target::InRegion(target, _) => Target::InRegion(target, region),
+                target => Target::InRegion(Box::new(target), region),
+            },
+            target => target,
         }
+    }
+
+    /// The aliases that there are, with what they stand for.
+    pub(super) fn load_aliases() -> Result<BTreeMap<String, String>, Failure> {
+        Ok(Self::load()?.targets)
     }
 }
 
@@ -148,6 +166,7 @@ mod tests {
         assert_eq!(target(Some("web")), "i-0123456789abcdef0");
         assert_eq!(target(Some("other")), "other");
         assert_eq!(target(Some("local")), "local");
+        assert_eq!(target(Some("web--eu-west-1")), "i-0123456789abcdef0--eu-west-1");
         let nothing = ConfigFile::default().target(None).unwrap();
         assert_eq!(nothing, Target::Lookup(Lookup::Any));
     }

@@ -165,10 +165,13 @@ mod with_aws {
         fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
             Box::pin(async move {
                 match self.account().await {
-                    Ok(account) => Ok(account.authorities().clone()),
+                    Ok(account) => Ok(account.authorities().clone().beside_system()),
                     Err(AwsError::Tls(error)) => Err(error),
                     // Without a region or a profile the channel is dialled all the same, unsigned.
-                    Err(_) => Ok(Authorities::of_environment()?.unwrap_or_default()),
+                    Err(_) => {
+                        let bundle = Authorities::of_environment()?;
+                        Ok(bundle.unwrap_or_default().beside_system())
+                    }
                 }
             })
         }
@@ -242,7 +245,9 @@ mod with_aws {
                 | AwsError::Answer { .. }
         ) || error.heals_with_login();
         let message = match (&error, error.next_step()) {
-            (AwsError::Sso { .. } | AwsError::Mfa(_), Some(next)) => format!("{error}; {next}"),
+            (AwsError::Sso { .. } | AwsError::Console { .. } | AwsError::Mfa(_), Some(next)) => {
+                format!("{error}; {next}")
+            }
             _ => error.to_string(),
         };
         Refusal { message, is_temporary }

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::session::Endpoint;
 
 /// Addresses that were typed.
-#[derive(Debug, Default, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "AWS")]
 pub(super) struct EndpointArgs {
     /// Address of every service that is not given one of its own: that of `ssmport local`, say.

@@ -1,6 +1,8 @@
 //! `ssmport exec TARGET -- COMMAND`.
 
-use std::collections::BTreeMap;
+mod without_terminal;
+
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use super::{
     args::{ExecArgs, Global},
@@ -11,8 +13,14 @@ use super::{
     service::{Request, Service},
     shell::{Attach, Ended, cannot_write, lost},
     signals::INTERRUPT,
+    standard_streams,
 };
-use crate::{session::SessionEnd, streams::ExitMarker, wire::ExitCode};
+use crate::{
+    session::SessionEnd,
+    streams::{ExitMarker, Way},
+    wire::ExitCode,
+};
+use without_terminal::without_terminal;
 
 pub(super) async fn run(
     arguments: ExecArgs,
@@ -21,50 +29,98 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let attended = Attended::new();
     let target = ConfigFile::load_target(Some(arguments.target.clone()))?;
-    let marker = arguments.tty.then(ExitMarker::random);
-    let request = request(&arguments, marker.as_ref())?;
     let work = async {
         let service = tokio::select! {
             service = Service::of(&target, global, output) => service?,
             () = attended.stop() => return Err(attended.interrupted()),
         };
-        let limits = global.limits();
-        let attach = Attach { attended: &attended, output, service, request, limits };
-        let ended = match marker {
-            Some(marker) => attach.terminal(Some(marker)).await?,
-            None => attach.output_only().await?,
+        let attach = |request| Attach {
+            attended: &attended,
+            output,
+            service: service.clone(),
+            request,
+            limits: global.limits(),
+        };
+        if arguments.tty {
+            let marker = ExitMarker::random();
+            let request = request_on_terminal(&arguments, &marker)?;
+            let ended = attach(request).terminal(Some(marker)).await?;
+            return end(ended, &attended, &arguments, output);
+        }
+        let mut way = way_of(&arguments);
+        let ended = loop {
+            let (ended, told) = without_terminal(attach(request(&arguments, way)?), way).await?;
+            let could_not_start = ended.exit_code.is_some() && !told.has_begun;
+            if !(could_not_start && matches!(way, Way::Whole(_)) && attended.ending().is_none()) {
+                told.check(way, &ended)?;
+                break ended;
+            }
+            // There is no shell that could have run anything, and so nothing has run.
+            tracing::info!("the node has no POSIX shell: the command runs without one");
+            way = Way::Plain;
         };
         end(ended, &attended, &arguments, output)
     };
     tokio::select! {
         done = work => done,
         never = attended.route()? => match never {},
+        never = time_limit(&attended, arguments.timeout) => match never {},
     }
 }
 
-/// What StartSession is asked for. On a terminal the node's shell reads the command, else the agent
-/// itself, by nearly the same rules: each argument is quoted, so that it arrives as it was typed.
-fn request(arguments: &ExecArgs, marker: Option<&ExitMarker>) -> Result<Request, Failure> {
-    let words = arguments.command.iter().map(String::as_str);
-    let command = shlex::try_join(words).map_err(|error| {
-        Failure::new(Code::Usage, "the command cannot be put into words").because(error)
-    })?;
-    let one = |text: &str| vec![text.to_owned()];
-    let (document, parameters) = match marker {
-        Some(marker) => {
-            let command = marker.wrap(&command);
-            ("AWS-StartInteractiveCommand", BTreeMap::from([("command".to_owned(), vec![command])]))
+/// Ends the session at the time limit, if there is one; its end is somebody else's to await.
+async fn time_limit(attended: &Attended, timeout: Option<Duration>) -> Infallible {
+    if let Some(timeout) = timeout {
+        tokio::time::sleep(timeout).await;
+        attended.end(Ending::Timeout);
+    }
+    std::future::pending().await
+}
+
+/// A document that the user names gets the command as it was given: it may be particular.
+fn way_of(arguments: &ExecArgs) -> Way {
+    let name = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+    match () {
+        () if arguments.document.is_some() => Way::Plain,
+        () if !arguments.no_input && standard_streams::has_input() => Way::WithInput(name),
+        () => Way::Whole(name),
+    }
+}
+
+/// What StartSession is asked for. Each argument is quoted, so that it arrives as it was typed,
+/// whether the agent itself splits the line or a shell does.
+fn request(arguments: &ExecArgs, way: Way) -> Result<Request, Failure> {
+    let command = vec![line_of(&way.words(&arguments.command))?];
+    let command = ("command".to_owned(), command);
+    let (document, parameters) = match way {
+        Way::WithInput(_) => ("AWS-StartInteractiveCommand", BTreeMap::from([command])),
+        Way::Plain | Way::AsOne | Way::Whole(_) => {
+            let separate = ("separateOutputStream".to_owned(), vec!["true".to_owned()]);
+            ("AWS-StartNonInteractiveCommand", BTreeMap::from([command, separate]))
         }
-        None => (
-            "AWS-StartNonInteractiveCommand",
-            BTreeMap::from([
-                ("command".to_owned(), vec![command]),
-                ("separateOutputStream".to_owned(), one("true")),
-            ]),
-        ),
     };
+    Ok(of_document(document, parameters, arguments))
+}
+
+fn request_on_terminal(arguments: &ExecArgs, marker: &ExitMarker) -> Result<Request, Failure> {
+    let command = vec![marker.wrap(&line_of(&arguments.command)?)];
+    let parameters = BTreeMap::from([("command".to_owned(), command)]);
+    Ok(of_document("AWS-StartInteractiveCommand", parameters, arguments))
+}
+
+fn of_document(
+    document: &'static str,
+    parameters: BTreeMap<String, Vec<String>>,
+    arguments: &ExecArgs,
+) -> Request {
     let document = arguments.document.clone().map_or(document.into(), Into::into);
-    Ok(Request { document: Some(document), parameters, reason: arguments.reason.clone() })
+    Request { document: Some(document), parameters, reason: arguments.reason.clone() }
+}
+
+fn line_of(words: &[String]) -> Result<String, Failure> {
+    shlex::try_join(words.iter().map(String::as_str)).map_err(|error| {
+        Failure::new(Code::Usage, "the command cannot be put into words").because(error)
+    })
 }
 
 /// What a command's end means for the program's: its exit code is ours.
@@ -102,7 +158,9 @@ fn end(
             })
         }
         None => match (&ended.end, attended.ending()) {
-            (end, Some(Ending::Signal(_))) if *end == SessionEnd::Done || !ended.is_complete => {
+            (end, Some(Ending::Signal(_) | Ending::Timeout))
+                if *end == SessionEnd::Done || !ended.is_complete =>
+            {
                 Err(attended.interrupted())
             }
             (end, _) => {

@@ -28,6 +28,8 @@ pub(super) enum Code {
     Local,
     /// The session could not be had, or not again.
     Lost,
+    /// It took longer than the user wanted.
+    TimedOut,
     /// The remote command's own.
     Command(u8),
     /// A signal ended the program; nothing is to be said about it.
@@ -43,6 +45,8 @@ impl From<Code> for ExitCode {
             Code::Target => 4,
             Code::Local => 5,
             Code::Lost => 6,
+            // As of timeout(1).
+            Code::TimedOut => 124,
             Code::Command(code) => code,
             Code::Signal(number) => 128u8.saturating_add(number),
         })

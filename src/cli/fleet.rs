@@ -20,6 +20,9 @@ pub(super) struct Node {
     pub(super) last_ping: Option<i64>,
     pub(super) address: Option<String>,
     pub(super) computer_name: Option<String>,
+    /// As far as EC2 tells them.
+    #[serde(skip)]
+    pub(super) tags: Vec<(String, String)>,
 }
 
 impl Node {
@@ -34,6 +37,7 @@ impl Node {
             last_ping: node.last_ping,
             address: node.address,
             computer_name: node.computer_name,
+            tags: instance.map(|instance| instance.tags.clone()).unwrap_or_default(),
         }
     }
 

@@ -1,9 +1,12 @@
 //! `ssmport forward SPEC...`.
 
-use std::time::{Duration, Instant};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use super::{
     args::{ForwardArgs, Global},
@@ -12,7 +15,7 @@ use super::{
     failure::{Code, Failure},
     output::Output,
     service::Service,
-    signals,
+    signals::Signals,
     spec::Spec,
     target::Target,
     tunnel::{self, Tunnel, TunnelEvent, words},
@@ -20,7 +23,7 @@ use super::{
 use crate::{
     net::now,
     session::SessionEnd,
-    streams::{ForwardEvent, Listener, Listeners},
+    streams::{Closer, ForwardEvent, Listener, Listeners},
 };
 
 pub(super) async fn run(
@@ -28,9 +31,8 @@ pub(super) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<(), Failure> {
-    let signal = signals::termination()
+    let mut signals = Signals::ending()
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
-    tokio::pin!(signal);
 
     let target = ConfigFile::load_target(arguments.target)?;
     // Ports first: a session that nobody can reach should not be started.
@@ -42,16 +44,18 @@ pub(super) async fn run(
     }
     let service = tokio::select! {
         service = Service::of(&target, global, output) => service?,
-        number = &mut signal => return Err(interrupted(number)),
+        number = signals.next() => return Err(interrupted(number)),
     };
 
     let (stop, stopped) = watch::channel(false);
+    let mut closers = Vec::new();
     let mut tunnels = JoinSet::new();
     for (spec, listeners) in bound {
         let mut report = Report::new(&spec, &listeners, &target, *output);
         let request = tunnel::request(&spec, report.local_port, arguments.reason.clone());
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);
+        closers.push(listeners.closer());
         let tunnel = Tunnel { service, request, listeners, limits: global.limits(), stop };
         tunnels.spawn(async move {
             let ended = tunnel.run(|event| report.event(event)).await;
@@ -59,24 +63,46 @@ pub(super) async fn run(
         });
     }
 
+    let end = || {
+        // The ports first: who ends a forward wants them, and the service may be away.
+        closers.iter().for_each(Closer::close);
+        stop.send_replace(true);
+    };
     let mut failure = None;
+    let mut say_so = pin!(sleep(FAR));
     loop {
         tokio::select! {
-            number = &mut signal, if failure.is_none() => {
+            number = signals.next() => {
+                // Whoever says it twice does not want to wait.
+                if let Some(Failure { code: Code::Signal(_), .. }) = failure {
+                    break;
+                }
                 failure = Some(interrupted(number));
-                stop.send_replace(true);
+                end();
+                say_so.as_mut().reset((now() + MOMENT).into());
+            }
+            unwritten = output.unwritten(), if failure.is_none() => {
+                failure = Some(unwritten);
+                end();
+            }
+            () = &mut say_so => {
+                say_so.as_mut().reset((now() + FAR).into());
+                output.note(&format!(
+                    "The local ports are free. Waiting for the service to hear that the session to \
+                     {target} is over, for a few seconds; Ctrl-C does without"
+                ));
             }
             ended = tunnels.join_next() => match ended {
                 None => break,
                 Some(Ok((report, ended))) => {
                     let lost = report.end(ended);
                     failure = failure.or(lost);
-                    stop.send_replace(true);
+                    end();
                 }
                 Some(Err(error)) => {
                     let what = Failure::new(Code::Lost, "a forward stopped by a mistake in ssmport");
                     failure = Some(what.because(error).next("please report this"));
-                    stop.send_replace(true);
+                    end();
                 }
             }
         }
@@ -107,6 +133,8 @@ struct Report {
     refusals: Rationed,
     not_accepted: Rationed,
     slow: Rationed,
+    unanswered: Rationed,
+    full: Rationed,
     is_told_slow: bool,
     /// Connections that the last session's end has cut off.
     cut_off: usize,
@@ -148,6 +176,8 @@ impl Report {
             refusals: Rationed::default(),
             not_accepted: Rationed::default(),
             slow: Rationed::default(),
+            unanswered: Rationed::default(),
+            full: Rationed::default(),
             is_told_slow: false,
             cut_off: 0,
         }
@@ -227,6 +257,22 @@ impl Report {
                 self.output
                     .warn(&format!("a connection to {destination} was not taken{times}: {why}"));
             }
+            ForwardEvent::Unanswered(peer) => {
+                let Some(times) = self.unanswered.tell(now()) else { return };
+                self.output.warn(&format!(
+                    "{peer} had sent its request and waited, and the answer from {} did not come in \
+                     time{times}; its connection was reset, --answer-within sets how long it may take",
+                    self.destination
+                ));
+            }
+            ForwardEvent::Full { connections } => {
+                let Some(times) = self.full.tell(now()) else { return };
+                self.output.warn(&format!(
+                    "{connections} connections to {} are open{times}, as many as one session carries \
+                     without harm to the node; further ones wait until one of them ends",
+                    self.destination
+                ));
+            }
             ForwardEvent::CutOff { connections } => self.cut_off = connections,
         }
     }
@@ -259,6 +305,9 @@ impl Report {
     }
 }
 
+/// What the end of a session takes whose service is there.
+const MOMENT: Duration = Duration::from_millis(500);
+const FAR: Duration = Duration::from_secs(1 << 30);
 const TELL_INTERVAL: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

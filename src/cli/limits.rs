@@ -35,6 +35,7 @@ impl Global {
         Limits {
             silence: self.dead_after.unwrap_or(defaults.silence),
             resumption: self.resume_for.unwrap_or(defaults.resumption),
+            answer: self.answer_within.unwrap_or(defaults.answer),
             sending: Sending {
                 order: self.send_order.map_or(defaults.sending.order, Order::from),
                 payload_len: self.payload_size.unwrap_or(defaults.sending.payload_len),
@@ -53,6 +54,7 @@ pub(super) fn from_environment() -> Result<Limits, String> {
     Ok(Limits {
         silence: variable(DEAD_AFTER, duration)?.unwrap_or(defaults.silence),
         resumption: variable(RESUME_FOR, duration)?.unwrap_or(defaults.resumption),
+        answer: variable(ANSWER_WITHIN, duration)?.unwrap_or(defaults.answer),
         sending: Sending {
             order: variable(SEND_ORDER, order)?.unwrap_or(defaults.sending.order),
             payload_len: variable(PAYLOAD_SIZE, payload_size)?
@@ -99,6 +101,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 pub(super) const DEAD_AFTER: &str = "SSMPORT_DEAD_AFTER";
 pub(super) const RESUME_FOR: &str = "SSMPORT_RESUME_FOR";
+pub(super) const ANSWER_WITHIN: &str = "SSMPORT_ANSWER_WITHIN";
 pub(super) const SEND_ORDER: &str = "SSMPORT_SEND_ORDER";
 pub(super) const PAYLOAD_SIZE: &str = "SSMPORT_PAYLOAD_SIZE";
 

@@ -81,6 +81,7 @@ pub(super) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
         ready["faults_seed"] = json!(faults.seed());
     }
     output.report(&ready);
+    output.written()?;
     let number = signal.await;
     drop(endpoint);
     Err(Failure::new(Code::Signal(number), "interrupted"))

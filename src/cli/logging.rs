@@ -11,7 +11,7 @@ use tracing_subscriber::{
 };
 
 use super::args::Global;
-use crate::term;
+use crate::{session::WAITING, term};
 
 /// For `ssmport`: warnings by default, more with `-v`, or what SSMPORT_LOG says.
 pub(super) fn for_people(global: &Global) {
@@ -25,9 +25,10 @@ pub(super) fn for_people(global: &Global) {
     init(filter);
 }
 
-/// For the drop-in: nothing unless SSMPORT_LOG says so, since callers read its output.
+/// For the drop-in: nothing unless SSMPORT_LOG says so, since callers read its output; but that a node
+/// keeps its user waiting.
 pub(super) fn for_programs() {
-    init("off");
+    init(&format!("off,{WAITING}=warn"));
 }
 
 fn init(default: &str) {
@@ -51,7 +52,10 @@ impl Write for Lines {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
         if term::is_raw() && self.0.is_terminal() {
             let text = String::from_utf8_lossy(lines).replace('\n', "\r\n");
-            self.0.write_all(format!("\r{text}").as_bytes())?;
+            let text = format!("\r{text}");
+            if !term::hold_back(&text) {
+                self.0.write_all(text.as_bytes())?;
+            }
         } else {
             self.0.write_all(lines)?;
         }

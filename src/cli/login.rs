@@ -30,7 +30,8 @@ const LONGEST: Duration = Duration::from_secs(36 * 3600);
 const NOTES: &str = "\
 Asks for an MFA code, whatever is cached, and keeps what AWS gives for it in ~/.aws/cli/cache: for a \
 role what the AWS CLI keeps there too, for keys of an IAM user a session that all later commands with \
-the same access key use. A profile with SSO whose session has expired is logged in by the AWS CLI.";
+the same access key use. A profile with SSO or with `aws login` whose session has expired is logged in by \
+the AWS CLI.";
 
 #[cfg(not(feature = "aws"))]
 pub(super) async fn run(_: LoginArgs, _: &Global, _: &Output) -> Result<(), Failure> {
@@ -75,7 +76,12 @@ mod with_aws {
         let login = match Login::new(global.settings(), request).await {
             Err(AwsError::Sso { profile, why }) => {
                 tracing::debug!("{why}");
-                sso_login(&profile).await?;
+                login_by_aws(&["sso", "login"], &profile).await?;
+                Login::new(global.settings(), request).await?
+            }
+            Err(AwsError::Console { profile, why }) => {
+                tracing::debug!("{why}");
+                login_by_aws(&["login"], &profile).await?;
                 Login::new(global.settings(), request).await?
             }
             login => login?,
@@ -95,11 +101,11 @@ mod with_aws {
     }
 
     /// Has the AWS CLI log in: it is where the user's browser has been before.
-    async fn sso_login(profile: &str) -> Result<(), Failure> {
+    async fn login_by_aws(words: &[&str], profile: &str) -> Result<(), Failure> {
         let mut aws = Command::new("aws");
-        aws.args(["sso", "login", "--profile", profile]).kill_on_drop(true);
+        aws.args(words).args(["--profile", profile]).kill_on_drop(true);
         // Its words are none of ours; on standard output there may be a report.
-        let command = format!("aws sso login --profile {profile}");
+        let command = format!("aws {} --profile {profile}", words.join(" "));
         let failed = || Failure::new(Code::Refused, format!("`{command}` failed"));
         let spoken = aws.stdout(Stdio::from(std::io::stderr())).status().await;
         match spoken {

@@ -8,12 +8,11 @@ use serde_json::json;
 
 use super::{
     args::{Global, LsArgs},
-    failure::{Code, Failure},
+    failure::Failure,
     fleet::{self, Node},
     output::{GOOD, Output, WARNING},
     service,
     signals::until_ended,
-    target::{Lookup, Target},
 };
 
 pub(super) async fn run(
@@ -27,25 +26,20 @@ pub(super) async fn run(
 async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(), Failure> {
     let control = service::account_of(global);
     let account = control.account().await?;
-    let tag = match &arguments.filter {
-        None => None,
-        Some(Target::Lookup(Lookup::Tag(key, value))) => Some((format!("tag:{key}"), &**value)),
-        Some(Target::Lookup(Lookup::Name(name))) => Some(("tag:Name".to_owned(), &**name)),
-        Some(other) => {
-            let what = format!("`{other}` is no filter");
-            return Err(Failure::new(Code::Usage, what).next("give a name, or tag:KEY=VALUE"));
-        }
-    };
-    let values = tag.as_ref().map(|(_, value)| [*value]);
-    let mut filters: Vec<(&str, &[&str])> = Vec::new();
-    if let (Some((key, _)), Some(values)) = (&tag, &values) {
-        filters.push((key, values));
-    }
+    let asked: Vec<_> = arguments.filters.iter().flat_map(|filters| &filters.0).collect();
+    let of_ssm: Vec<_> = asked.iter().filter_map(|filter| filter.of_ssm()).collect();
+    let of_ssm: Vec<_> = of_ssm.iter().map(|(key, value)| (&**key, [*value])).collect();
+    let mut filters: Vec<(&str, &[&str])> =
+        of_ssm.iter().map(|(key, values)| (*key, &values[..])).collect();
     // Tags and other filters do not go together.
     if arguments.online && filters.is_empty() {
         filters.push(("PingStatus", &["Online"]));
     }
     let mut nodes = fleet::nodes(account, &filters, output).await?;
+    // The rest are patterns.
+    nodes.retain(|node| {
+        asked.iter().all(|filter| filter.of_ssm().is_some() || filter.matches(node))
+    });
     if arguments.online {
         nodes.retain(Node::is_online);
     }
@@ -128,6 +122,7 @@ mod tests {
             last_ping: None,
             address: Some("10.0.0.5".to_owned()),
             computer_name: None,
+            tags: Vec::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use clap::Args;
 
 /// How a second factor is had.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "AWS")]
 pub(super) struct MfaOptions {
     /// MFA device to use: its ARN or number, instead of the profile's mfa_serial.

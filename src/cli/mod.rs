@@ -26,6 +26,7 @@ mod counter;
 mod demo;
 #[cfg(feature = "aws")]
 mod doctor;
+mod empty_variables;
 mod endpoints;
 #[cfg(feature = "aws")]
 mod ephemeral_key;
@@ -36,6 +37,9 @@ mod fleet;
 mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+#[cfg(unix)]
+mod ignored;
+mod kept_failure;
 mod limits;
 mod local;
 mod logging;
@@ -43,7 +47,10 @@ mod login;
 #[cfg(feature = "aws")]
 mod ls;
 mod mfa;
+#[cfg(feature = "aws")]
+mod node_filter;
 mod output;
+mod panics;
 #[cfg(feature = "aws")]
 mod picker;
 mod plugin;
@@ -68,14 +75,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+pub use empty_variables::empty_variables;
 pub use plugin::run as plugin;
 pub use response_variable::{is_response_variable, response_variables};
 
 #[cfg(unix)]
 use crate::reaper;
-use crate::term::{restore, restore_on_panic};
+use crate::term::restore;
 use args::{Cli, Command};
-use failure::Failure;
+use failure::{Code, Failure};
 use output::Output;
 
 /// Ends this process if it was started as the reaper of another; to be asked before anything else.
@@ -99,14 +107,17 @@ pub fn ssmport() -> ExitCode {
     let cli = Cli::parse();
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
-    restore_on_panic();
-    let done = run(cli, &output);
+    panics::tell_in_a_line("ssmport");
+    let is_proxy = matches!(cli.command, Command::Proxy(_));
+    let work = || run(cli, &output).and_then(|()| output.written());
+    let done = panics::caught(work).unwrap_or_else(panicked);
     // Whoever is being asked for something while the program ends gets the terminal back.
     restore();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             output.failure(&failure);
+            kept_failure::keep(&failure, is_proxy);
             failure.code.into()
         }
     }
@@ -114,8 +125,11 @@ pub fn ssmport() -> ExitCode {
 
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match &cli.command {
-        Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) => standard_streams::keep_input(),
         Command::Completions(arguments) => return completions::print(arguments),
+        _ => process_limits::check()?,
+    }
+    match &cli.command {
+        Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) => standard_streams::keep_input(),
         Command::Ssh(arguments) => return ssh::run(arguments, &cli.global, output),
         Command::SshConfig(arguments) => return ssh_config::run(arguments, &cli.global, output),
         _ => {}
@@ -124,7 +138,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::local("cannot start").because(error))?;
-    let done = runtime.block_on(async {
+    let work = async {
         match cli.command {
             Command::Shell(arguments) => shell::run(arguments, &cli.global, output).await,
             Command::Exec(arguments) => exec::run(arguments, &cli.global, output).await,
@@ -139,8 +153,14 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Demo(arguments) => demo::run(arguments, output).await,
             Command::Completions(_) | Command::Ssh(_) | Command::SshConfig(_) => Ok(()),
         }
-    });
+    };
+    let done = panics::caught(|| runtime.block_on(work));
     // A name being looked up by a resolver that does not answer must not hold up the end.
     runtime.shutdown_background();
-    done
+    done.unwrap_or_else(panicked)
+}
+
+/// The failure of what panicked, which has been told by then.
+fn panicked() -> Result<(), Failure> {
+    Err(Failure::new(Code::Lost, ""))
 }

@@ -1,9 +1,13 @@
 //! What the user sees: progress and errors on stderr, reports as JSON on stdout.
 
-use std::io::Write;
+use std::{
+    io::{self, Write},
+    sync::OnceLock,
+};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use tokio::sync::Notify;
 
 #[cfg(feature = "aws")]
 use super::counter::Counter;
@@ -51,16 +55,34 @@ impl Output {
     /// A line of what was asked for, on stdout; what others have said in it is [`harmless`].
     #[cfg(feature = "aws")]
     pub(super) fn line(&self, text: &str) {
-        let _ = writeln!(anstream::stdout(), "{text}");
+        note(writeln!(anstream::stdout(), "{text}"));
     }
 
     /// One object of a report; only when JSON was asked for.
     pub(super) fn report(&self, object: &impl Serialize) {
         if self.is_json {
             let json = serde_json::to_string(object).unwrap_or_default();
-            // A reader that has gone away needs no report.
             let mut stdout = std::io::stdout().lock();
-            let _ = writeln!(stdout, "{json}").and_then(|()| stdout.flush());
+            note(writeln!(stdout, "{json}").and_then(|()| stdout.flush()));
+        }
+    }
+
+    /// Fails if something on standard output could not be written, a full disk's for one.
+    pub(super) fn written(&self) -> Result<(), Failure> {
+        match UNWRITTEN.get() {
+            Some(why) => Err(Failure::local("cannot write to standard output").because(why)),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for that. Whoever is to read a report would wait for ever.
+    pub(super) async fn unwritten(&self) -> Failure {
+        loop {
+            let told = TOLD.notified();
+            if let Err(failure) = self.written() {
+                return failure;
+            }
+            told.await;
         }
     }
 
@@ -78,6 +100,21 @@ impl Output {
         }
     }
 }
+
+/// Keeps why something was not written. A reader that has gone away needs no report.
+fn note(written: io::Result<()>) {
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        // The first one is enough.
+        let _ = UNWRITTEN.set(error.to_string());
+        TOLD.notify_waiters();
+    }
+}
+
+/// Of the whole process, as standard output is.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+static TOLD: Notify = Notify::const_new();
 
 /// Text that may come from a node or a service, without what a terminal would obey.
 pub(super) fn harmless(text: &str) -> String {

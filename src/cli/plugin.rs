@@ -4,14 +4,14 @@
 //! text here is the reference plugin's, byte for byte.
 
 mod attach;
+mod caller;
 mod invocation;
 mod port;
 mod words;
 
 use std::process::ExitCode;
 
-use super::{attachment::CLIENT_VERSION, logging, process_limits, standard_streams};
-use crate::term::restore_on_panic;
+use super::{attachment::CLIENT_VERSION, logging, panics, process_limits, standard_streams};
 use invocation::Invocation;
 use words::Words;
 
@@ -20,7 +20,7 @@ use words::Words;
 pub fn run(arguments: &[String], handed_over: Option<String>) -> ExitCode {
     process_limits::set();
     logging::for_programs();
-    restore_on_panic();
+    panics::tell_in_a_line("session-manager-plugin");
     let words = Words::from_environment();
     match arguments {
         [] => words.answer(INSTALLED),
@@ -42,15 +42,18 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
         words.say("Invalid Operation");
         return ExitCode::SUCCESS;
     }
+    let allowed = process_limits::check().map_err(|failure| failure.what);
     standard_streams::keep_input();
-    let attached = Invocation::parse(response, region, rest).and_then(|invocation| {
+    let invocation = allowed.and_then(|()| Invocation::parse(response, region, rest));
+    let attached = invocation.and_then(|invocation| {
         // One session in one task needs no second thread.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
-        let attached = runtime.block_on(attach::attach(invocation, words));
+        let attached = panics::caught(|| runtime.block_on(attach::attach(invocation, words)));
         // A name being looked up by a resolver that does not answer must not hold up the end.
         runtime.shutdown_background();
-        attached
+        // A panic has been told by then.
+        attached.unwrap_or(Ok(Some(LOST)))
     });
     let exit_code = attached.unwrap_or_else(|why| {
         words.say(&format!("Cannot perform start session: {why}\n"));

@@ -1,5 +1,7 @@
 //! What the system allows this process, and the programs that it starts.
 
+use super::failure::Failure;
+
 /// No core file, in which keys and tokens would be found; and a descriptor for each connection, where
 /// the system's usual limit is 1024 or, on macOS, 256. What cannot be had is done without.
 #[cfg(unix)]
@@ -19,6 +21,28 @@ pub(super) fn set() {
 #[cfg(not(unix))]
 pub(super) fn set() {}
 
+/// Fails where the system allows too few descriptors for a session: whatever came later would name
+/// what happened to need one more.
+pub(super) fn check() -> Result<(), Failure> {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit};
+
+        let allowed = getrlimit(Resource::Nofile).current;
+        if let Some(allowed) = allowed.filter(|allowed| *allowed < LEAST) {
+            let what = format!(
+                "{allowed} open files are too few, which is the limit here (ulimit -n): {LEAST} are \
+                 needed at least"
+            );
+            return Err(Failure::local(what));
+        }
+    }
+    Ok(())
+}
+
+/// What a session with its embedded endpoint takes, and some connections.
+#[cfg(unix)]
+const LEAST: u64 = 64;
 /// Four forwards full of connections. More than 10,240 macOS refuses.
 #[cfg(unix)]
 const DESCRIPTORS: u64 = 8192;

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use super::{
@@ -42,6 +43,8 @@ pub(super) async fn run(
 struct Told {
     has_answered: bool,
     output_failed: Option<io::Error>,
+    /// Silence after the end of the input, after which the answer was not waited for.
+    unanswered: Option<Duration>,
 }
 
 async fn attach(
@@ -71,10 +74,12 @@ async fn attach(
             match event {
                 PipeEvent::Answered => told.has_answered = true,
                 PipeEvent::OutputFailed(error) => told.output_failed = Some(error),
+                PipeEvent::Unanswered(after) => told.unanswered = Some(after),
                 PipeEvent::InputFailed(error) => tracing::warn!("standard input: {error}"),
             }
         }
     };
+    let limits = global.limits();
     let choose = |ready: &Ready| {
         if PortKind::of(ready) != Some(PortKind::Stream) {
             return Err("the agent does not offer a single stream".to_owned());
@@ -84,7 +89,8 @@ async fn attach(
         }
         let (input, output) = (standard_streams::input(), standard_streams::output());
         let abandoned = Box::pin(stdout_abandoned());
-        Ok(Box::new(Pipe::new(input, output, attended.stop(), abandoned, observer)) as _)
+        let pipe = Pipe::new(input, output, attended.stop(), abandoned, observer);
+        Ok(Box::new(pipe.with_answer_patience(limits.answer)) as _)
     };
     let control_plane = service.control_plane();
     let mut streams = Chosen::new(attended.stop(), Box::new(choose));
@@ -92,7 +98,7 @@ async fn attach(
         ticket,
         control_plane: &*control_plane,
         is_patient: false,
-        limits: global.limits(),
+        limits,
         stop: attended.stop(),
     };
     let end = attachment.run(&mut streams).await;
@@ -109,13 +115,17 @@ async fn attach(
     match (&told.output_failed, end) {
         (Some(error), _) => Err(cannot_write(error)),
         (None, SessionEnd::Done) if attended.ending().is_some() => Err(attended.interrupted()),
-        (None, SessionEnd::Done) => {
-            if !told.has_answered {
-                output
-                    .warn(&format!("port {port} of {target} said nothing, and was not waited for"));
+        (None, SessionEnd::Done) => match told.unanswered {
+            None => Ok(()),
+            Some(after) => {
+                let what =
+                    format!("the answer of port {port} of {target} did not come, or not whole");
+                let after = after.as_secs();
+                let why = format!("standard input had ended, and then nothing came for {after} s");
+                let next = "if the answer takes that long, give --answer-within a longer time";
+                Err(Failure::new(Code::Lost, what).because(why).next(next))
             }
-            Ok(())
-        }
+        },
         // A server that hangs up ends the session without a word; whoever else ends it says why.
         (None, SessionEnd::Closed { reason })
             if told.has_answered && reason.is_empty() && is_complete =>

@@ -84,7 +84,11 @@ pub(super) fn passed_on(global: &Global) -> Vec<String> {
             options.extend([name.to_owned(), value.clone()]);
         }
     }
-    let times = [("--dead-after", global.dead_after), ("--resume-for", global.resume_for)];
+    let times = [
+        ("--dead-after", global.dead_after),
+        ("--resume-for", global.resume_for),
+        ("--answer-within", global.answer_within),
+    ];
     for (name, time) in times.into_iter().filter_map(|(name, time)| Some((name, time?))) {
         let time = humantime::format_duration(time).to_string().replace(' ', "");
         options.extend([name.to_owned(), time]);

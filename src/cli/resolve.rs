@@ -65,8 +65,32 @@ async fn named(name: &str, account: &Account, output: &Output) -> Result<Vec<Nod
         [&node.name, &node.computer_name].into_iter().flatten().any(|known| known == name)
     };
     let nodes = fleet::nodes(account, &[], output).await?;
-    let nodes: Vec<Node> = nodes.into_iter().filter(calls_itself).collect();
-    if nodes.is_empty() { Err(missing) } else { Ok(nodes) }
+    let (found, others): (Vec<Node>, Vec<Node>) = nodes.into_iter().partition(calls_itself);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let names = others.iter().flat_map(|node| [&node.name, &node.computer_name]).flatten();
+    Err(match (near(name, names.map(String::as_str)), &missing.next) {
+        (Some(meant), Some(next)) => {
+            let next = format!("did you mean {meant}? {next}");
+            missing.next(next)
+        }
+        _ => missing,
+    })
+}
+
+/// The name that was meant, if one is near to what was typed: another case, a part of it, a slip or two.
+fn near<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let typed = typed.to_lowercase();
+    let distance = |name: &str| {
+        let name = name.to_lowercase();
+        let slips = strsim::damerau_levenshtein(&typed, &name);
+        let is_part = typed.chars().count() >= 3 && name.contains(&typed);
+        let most = (typed.chars().count() / 3).min(2);
+        (is_part || slips <= most).then_some(slips)
+    };
+    let near = names.filter_map(|name| Some((distance(name)?, name)));
+    near.min().map(|(_, name)| name)
 }
 
 async fn tagged(
@@ -271,3 +295,26 @@ async fn container(path: &TaskPath, account: &Account) -> Result<Container, Fail
 
 /// So that the list fits a screen.
 const SHOWN: usize = 15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_found_and_a_far_one_is_not() {
+        let names = ["web-1", "web-2", "database", "x"];
+        let near = |typed| near(typed, names.into_iter());
+        for (typed, meant) in [
+            ("web", Some("web-1")),
+            ("wbe-2", Some("web-2")),
+            ("WEB-2", Some("web-2")),
+            ("databse", Some("database")),
+            ("base", Some("database")),
+            ("mail", None),
+            ("y", None),
+            ("", None),
+        ] {
+            assert_eq!(near(typed), meant, "{typed}");
+        }
+    }
+}

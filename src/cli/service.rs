@@ -98,6 +98,10 @@ impl Service {
                 let config = EndpointConfig { faults: faults()?, ..EndpointConfig::default() };
                 Self::embedded(config).await
             }
+            Target::InRegion(..) => {
+                let (target, global) = global.in_region_of(target.clone());
+                Self::aws(&target, &global, output).await
+            }
             target => Self::aws(target, global, output).await,
         }
     }

@@ -73,9 +73,9 @@ pub(super) struct Ended {
 
 /// What a stream has told, until the session is over.
 #[derive(Default)]
-struct Told {
-    exit_code: Option<i64>,
-    output_failed: Option<io::Error>,
+pub(super) struct Told {
+    pub(super) exit_code: Option<i64>,
+    pub(super) output_failed: Option<io::Error>,
 }
 
 impl Attach<'_> {
@@ -85,42 +85,27 @@ impl Attach<'_> {
         marker: Option<crate::streams::ExitMarker>,
     ) -> Result<Ended, Failure> {
         let attended = self.attended.clone();
-        self.shell(true, move |told| {
+        let told = Arc::new(Mutex::new(Told::default()));
+        self.carry(true, Arc::clone(&told), move || {
             let console = console::terminal(&attended, Escapes::from_start())
                 .map_err(|error| format!("the terminal: {error}"))?;
-            Ok(Box::new(Shell::new(console, marker, attended.stop(), told)))
+            let observer = move |event| note(&told, event);
+            Ok(Box::new(Shell::new(console, marker, attended.stop(), observer)))
         })
         .await
     }
 
-    /// Runs a command that takes no input.
-    pub(super) async fn output_only(self) -> Result<Ended, Failure> {
-        let attended = self.attended.clone();
-        self.shell(false, move |told| {
-            let console = console::output_only(&attended);
-            Ok(Box::new(Shell::new(console, None, attended.stop(), told)))
-        })
-        .await
-    }
-
-    async fn shell<'b>(
+    /// Runs what `open` gives until the session is over. `told` is what that tells.
+    pub(super) async fn carry<'b>(
         self,
         is_patient: bool,
-        open: impl FnOnce(
-            Box<dyn FnMut(ShellEvent) + Send>,
-        ) -> Result<Box<dyn Application + Send + 'b>, String>
-        + Send
-        + 'b,
+        told: Arc<Mutex<Told>>,
+        open: impl FnOnce() -> Result<Box<dyn Application + Send + 'b>, String> + Send + 'b,
     ) -> Result<Ended, Failure> {
         let Self { attended, output, service, request, limits } = self;
         let started = attachment::start(&service, &request, attended.stop()).await?;
         let Some(ticket) = started else { return Err(attended.interrupted()) };
         tracing::info!("session {}", ticket.session_id);
-        let told = Arc::new(Mutex::new(Told::default()));
-        let observer = {
-            let told = Arc::clone(&told);
-            move |event| note(&told, event)
-        };
         let output = *output;
         let choose = move |ready: &Ready| {
             if PortKind::of(ready).is_some() {
@@ -129,7 +114,7 @@ impl Attach<'_> {
             if !ready.customer_message.is_empty() {
                 output.note(&ready.customer_message);
             }
-            open(Box::new(observer))
+            open()
         };
         let control_plane = service.control_plane();
         let mut streams = Chosen::new(attended.stop(), Box::new(choose));
@@ -156,7 +141,10 @@ impl Attach<'_> {
                 SessionEnd::TimedOut
             }
             // The user has not waited for the rest of its output.
-            Err(_) if !is_complete && matches!(attended.ending(), Some(Ending::Signal(_))) => {
+            Err(_)
+                if !is_complete
+                    && matches!(attended.ending(), Some(Ending::Signal(_) | Ending::Timeout)) =>
+            {
                 return Err(attended.interrupted());
             }
             end => end?,
@@ -176,6 +164,11 @@ fn note(told: &Mutex<Told>, event: ShellEvent) {
 }
 
 impl Ended {
+    /// Whether the session has ended by itself.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self.end, SessionEnd::Closed { .. })
+    }
+
     /// What a shell's end means for the program's.
     fn of_shell(self, attended: &Attended, target: &str, output: &Output) -> Result<(), Failure> {
         if let Some(error) = self.output_failed {
@@ -185,7 +178,7 @@ impl Ended {
         let is_cut_short = !self.is_complete && attended.ending().is_some();
         match self.end {
             end if end == SessionEnd::Done || is_cut_short => match attended.ending() {
-                Some(Ending::Signal(_)) => Err(attended.interrupted()),
+                Some(Ending::Signal(_) | Ending::Timeout) => Err(attended.interrupted()),
                 Some(Ending::Escape) | None => {
                     // The line that the escape was typed at is not over.
                     output.note(&format!("\nConnection to {target} closed."));

@@ -4,30 +4,43 @@ use std::io;
 
 #[cfg(feature = "aws")]
 use super::failure::{Code, Failure};
+#[cfg(unix)]
+use super::ignored::is_ignored;
 
 /// The signals of a terminal's user and of a parent.
 ///
-/// Handlers are installed explicitly: the AWS CLI ignores SIGINT while it runs the plugin, and a
-/// child inherits that.
+/// What the parent has had ignored stays so, as far as [`Heeded`] says.
 #[cfg(unix)]
 pub(super) struct Signals(Vec<(u8, tokio::signal::unix::Signal)>);
+
+/// Which signals are heeded although they were ignored when the process started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Heeded {
+    /// None but SIGTERM: whoever started the program by `nohup`, or a script by `&`, wants it to go on
+    /// when the terminal goes, or its user presses Ctrl-C for another program.
+    AsInherited,
+    /// Those of the terminal's keys too: the AWS CLI ignores them itself while it runs the drop-in,
+    /// which inherits that and is the one they are meant for.
+    Keys,
+}
 
 #[cfg(unix)]
 impl Signals {
     /// Those that end a program: SIGINT, SIGQUIT, SIGTERM and SIGHUP.
     pub(super) fn ending() -> io::Result<Self> {
-        Self::watch(&[INTERRUPT, QUIT, TERMINATE, HANGUP])
+        Self::watch(&[INTERRUPT, QUIT, TERMINATE, HANGUP], Heeded::AsInherited)
     }
 
     /// Those and SIGTSTP, which a remote terminal wants too.
-    pub(super) fn of_terminal() -> io::Result<Self> {
-        Self::watch(&[INTERRUPT, QUIT, TERMINATE, HANGUP, SUSPEND])
+    pub(super) fn of_terminal(heeded: Heeded) -> io::Result<Self> {
+        Self::watch(&[INTERRUPT, QUIT, TERMINATE, HANGUP, SUSPEND], heeded)
     }
 
-    fn watch(numbers: &[u8]) -> io::Result<Self> {
+    fn watch(numbers: &[u8], heeded: Heeded) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let watched = numbers
             .iter()
+            .filter(|number| heeded.includes(**number) || !is_ignored(**number))
             .map(|&number| Ok((number, signal(SignalKind::from_raw(number.into()))?)));
         watched.collect::<io::Result<_>>().map(Self)
     }
@@ -46,6 +59,17 @@ impl Signals {
     }
 }
 
+#[cfg(unix)]
+impl Heeded {
+    fn includes(self, number: u8) -> bool {
+        match number {
+            TERMINATE => true,
+            HANGUP => false,
+            _ => self == Self::Keys,
+        }
+    }
+}
+
 /// Ctrl-C, which counts as SIGINT.
 #[cfg(not(unix))]
 pub(super) struct Signals;
@@ -56,7 +80,7 @@ impl Signals {
         Ok(Self)
     }
 
-    pub(super) fn of_terminal() -> io::Result<Self> {
+    pub(super) fn of_terminal(_heeded: Heeded) -> io::Result<Self> {
         Ok(Self)
     }
 
@@ -82,8 +106,11 @@ pub(super) async fn until_ended<T>(
     let signal =
         termination().map_err(|error| Failure::local("cannot watch for signals").because(error))?;
     tokio::select! {
-        done = work => done,
+        // A signal that has come together with the work's end is looked at first: nobody would hear of
+        // it any more.
+        biased;
         number = signal => Err(Failure::new(Code::Signal(number), "interrupted")),
+        done = work => done,
     }
 }
 
@@ -103,9 +130,34 @@ const HANGUP: u8 = 1;
 pub(super) const INTERRUPT: u8 = 2;
 const QUIT: u8 = 3;
 pub(super) const PIPE: u8 = 13;
-#[cfg(unix)]
-const TERMINATE: u8 = 15;
+pub(super) const TERMINATE: u8 = 15;
 #[cfg(any(not(unix), target_os = "linux"))]
 const SUSPEND: u8 = 20;
 #[cfg(all(unix, not(target_os = "linux")))]
 const SUSPEND: u8 = 18;
+/// Those that a terminal makes of keys.
+#[cfg(unix)]
+pub(super) const KEYS: [u8; 3] = [INTERRUPT, QUIT, SUSPEND];
+
+#[cfg(all(test, unix, feature = "aws"))]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+    use tokio::signal::unix::{SignalKind, signal};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_that_comes_together_with_the_works_end_counts() {
+        for _ in 0..20 {
+            let mut heard = signal(SignalKind::hangup()).unwrap();
+            // Both hear of it in the same moment.
+            let work = async {
+                kill_process(getpid(), Signal::HUP).unwrap();
+                heard.recv().await;
+                Ok(())
+            };
+            let ended = until_ended(work).await.unwrap_err();
+            assert_eq!(ended.code, Code::Signal(HANGUP));
+        }
+    }
+}

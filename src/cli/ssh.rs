@@ -19,10 +19,11 @@ use super::{
 /// Becomes ssh, or runs it with a key that was made for it.
 pub(super) fn run(arguments: &SshArgs, global: &Global, output: &Output) -> Result<(), Failure> {
     let target = ConfigFile::load_target(Some(target(&arguments.words)?))?;
+    let (target, global) = &global.in_region_of(target);
     if arguments.push_key {
-        return with_pushed_key(arguments, &target, global, output);
+        return with_pushed_key(arguments, target, global, output);
     }
-    let ssh = ssh(&found(&target, global, output)?, &[], arguments, global)?;
+    let ssh = ssh(&found(target, global, output)?, &[], arguments, global)?;
     Err(cannot_run(&become_process(ssh)))
 }
 
@@ -40,8 +41,12 @@ fn ssh(
     let proxy = Form::HERE.proxy_command(&this_program()?, &passed, destination)?;
 
     let mut ssh = Command::new("ssh");
-    // What stands first wins; host keys are known by the name of the target.
+    // What stands first wins.
     ssh.arg("-o").arg(format!("ProxyCommand={proxy}"));
+    // A name may be another node's tomorrow; a node's key stays its own.
+    if is_node_id(target) && !names_host_key(&arguments.words) {
+        ssh.arg("-o").arg(format!("HostKeyAlias={target}"));
+    }
     options.iter().for_each(|option| {
         ssh.arg("-o").arg(option);
     });
@@ -50,6 +55,15 @@ fn ssh(
     ssh.envs(global.mfa.code.as_ref().map(|code| (MFA_CODE, code)));
     tracing::debug!("{:?} {:?}", ssh.get_program(), ssh.get_args());
     Ok(ssh)
+}
+
+fn is_node_id(target: &str) -> bool {
+    target.starts_with("i-") || target.starts_with("mi-")
+}
+
+/// Whether ssh is told under which name to look for the node's key.
+fn names_host_key(words: &[OsString]) -> bool {
+    words.iter().any(|word| word.to_string_lossy().to_ascii_lowercase().contains("hostkeyalias"))
 }
 
 /// The target as its proxy is to be given it. What has to be looked up is looked up here, where

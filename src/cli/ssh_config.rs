@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::{
     args::{Global, SshConfigArgs},
+    config_file::ConfigFile as Settings,
     failure::Failure,
     output::Output,
     proxy_command::{lasting_program, passed_on},
@@ -27,7 +28,14 @@ pub(super) fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     let program = lasting_program()?;
-    let block = block(&program, &passed_on(global), &arguments.aliases, arguments.form)?;
+    let mut aliases = arguments.aliases.clone();
+    for (name, target) in Settings::load_aliases()? {
+        if aliases.iter().all(|alias| !alias.is_called(&name)) {
+            aliases.extend(Alias::of_settings(&name, &target));
+        }
+    }
+    let profile = global.profile.as_deref();
+    let block = block(profile, &program, &passed_on(global), &aliases, arguments.form)?;
     if !arguments.install {
         return print(&block, output);
     }

@@ -6,9 +6,11 @@
 #[cfg(unix)]
 use std::{
     fs::File,
-    io::IsTerminal,
+    io::{self, IsTerminal, Write},
     os::fd::{AsFd, OwnedFd},
+    pin::Pin,
     sync::OnceLock,
+    task::{Context, Poll},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -54,19 +56,115 @@ pub(super) fn input() -> Input {
     }
 }
 
+/// Whether there is anything to be read that a command could want: neither a terminal, whose user
+/// may type for the next program, nor what has nothing in it.
 #[cfg(unix)]
-pub(super) fn output() -> Output {
-    match file(std::io::stdout()) {
-        Ok(file) => Box::new(file),
-        Err(_) => Box::new(tokio::io::stdout()),
+pub(super) fn has_input() -> bool {
+    match KEPT_INPUT.get() {
+        Some(kept) => may_give(kept),
+        None => may_give(std::io::stdin()),
     }
 }
 
 #[cfg(unix)]
+fn may_give(stream: impl AsFd) -> bool {
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        fs::{FileType, SeekFrom, fstat, seek, stat},
+    };
+
+    let Ok(about) = fstat(&stream) else { return false };
+    match FileType::from_raw_mode(about.st_mode) {
+        FileType::RegularFile => {
+            let position = seek(&stream, SeekFrom::Current(0)).unwrap_or(0);
+            i64::try_from(position).is_ok_and(|position| position < about.st_size)
+        }
+        FileType::CharacterDevice => {
+            let is_nothing = stat("/dev/null").is_ok_and(|null| null.st_rdev == about.st_rdev);
+            !is_nothing && !rustix::termios::isatty(&stream)
+        }
+        FileType::Directory => false,
+        _ => {
+            let mut look = [PollFd::new(&stream, PollFlags::IN)];
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let is_over = poll(&mut look, Some(&now)).is_ok_and(|ready| ready > 0)
+                && !look[0].revents().contains(PollFlags::IN);
+            !is_over
+        }
+    }
+}
+
+#[cfg(unix)]
+pub(super) fn output() -> Output {
+    written(&std::io::stdout()).unwrap_or_else(|_| Box::new(tokio::io::stdout()))
+}
+
+#[cfg(unix)]
 pub(super) fn error() -> Output {
-    match file(std::io::stderr()) {
-        Ok(file) => Box::new(file),
-        Err(_) => Box::new(tokio::io::stderr()),
+    written(&std::io::stderr()).unwrap_or_else(|_| Box::new(tokio::io::stderr()))
+}
+
+/// A stream that is written without a thread in between where that can be had: what arrives by the
+/// KiB would have two threads wake each other for each.
+#[cfg(unix)]
+fn written(stream: impl AsFd + Copy) -> std::io::Result<Output> {
+    use rustix::fs::{FileType, fstat};
+
+    let kind = FileType::from_raw_mode(fstat(stream)?.st_mode);
+    if kind == FileType::RegularFile {
+        let file = File::from(stream.as_fd().try_clone_to_owned()?);
+        return Ok(Box::new(AtOnce(file)));
+    }
+    #[cfg(target_os = "linux")]
+    if (kind == FileType::Fifo || rustix::termios::isatty(stream))
+        && let Ok(ours) = opened_again(stream)
+    {
+        return Ok(Box::new(ours));
+    }
+    Ok(Box::new(file(stream)?))
+}
+
+/// The same pipe or terminal, as one of our own that does not block. The one that was handed down
+/// is shared with others, who would notice.
+#[cfg(target_os = "linux")]
+fn opened_again(stream: impl AsFd) -> std::io::Result<tokio::net::unix::pipe::Sender> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{Mode, OFlags, open};
+
+    let path = format!("/proc/self/fd/{}", stream.as_fd().as_raw_fd());
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let ours = open(path, flags, Mode::empty())?;
+    // It need not be a pipe.
+    let _ = rustix::pipe::fcntl_setpipe_size(&ours, PIPE_LEN);
+    tokio::net::unix::pipe::Sender::from_owned_fd_unchecked(ours)
+}
+
+/// A file takes what is written into memory, at once.
+#[cfg(unix)]
+struct AtOnce(File);
+
+#[cfg(unix)]
+impl AsyncWrite for AtOnce {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.0.write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -97,6 +195,12 @@ const PIPE_LEN: usize = 1 << 20;
 #[cfg(not(unix))]
 pub(super) fn input() -> Input {
     Box::new(tokio::io::stdin())
+}
+
+#[cfg(not(unix))]
+pub(super) fn has_input() -> bool {
+    use std::io::IsTerminal;
+    !std::io::stdin().is_terminal()
 }
 
 #[cfg(not(unix))]

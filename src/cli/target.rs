@@ -11,6 +11,8 @@ pub(super) enum Target {
     Id(String),
     /// One that has to be looked up.
     Lookup(Lookup),
+    /// One of them in a region that is named with it.
+    InRegion(Box<Target>, String),
 }
 
 /// What is known of a target whose id is not.
@@ -40,9 +42,9 @@ pub(super) struct TaskPath {
 
 /// The forms, for the help.
 pub(super) const FORMS: &str = "\
-A TARGET is a node's id (i-..., mi-...), its name (the tag Name, or an alias of the configuration file), \
+A TARGET is a node's id (i-..., mi-..., or another KIND:ID that Session Manager knows), its name (the tag Name, or an alias of the configuration file), \
 tag:KEY=VALUE, a private address or private DNS name, a container (ecs/CLUSTER/SERVICE-or-TASK[/CONTAINER] \
-or ecs:CLUSTER_TASK_RUNTIME), or `local`, the embedded endpoint.";
+or ecs:CLUSTER_TASK_RUNTIME), or `local`, the embedded endpoint. TARGET--REGION is one in another region.";
 
 impl FromStr for Target {
     type Err = String;
@@ -53,6 +55,19 @@ impl FromStr for Target {
         }
         if text == "local" {
             return Ok(Self::Local);
+        }
+        if let Some((target, region)) = in_region(text) {
+            return match target.parse()? {
+                Self::Local => Err("the embedded endpoint is in no region".to_owned()),
+                target => Ok(Self::InRegion(Box::new(target), region.to_owned())),
+            };
+        }
+        // Habit of ssh: here the session's document says who one is.
+        if let Some((_, host)) = text.rsplit_once('@')
+            && starts_like_an_id(host)
+            && !text.starts_with("tag:")
+        {
+            return host.parse();
         }
         if let Some(id) = ["i-", "mi-"].iter().find_map(|prefix| text.strip_prefix(prefix)) {
             return match id.len() >= 8 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -70,8 +85,40 @@ impl FromStr for Target {
                 false => Err("a container's id is ecs:CLUSTER_TASK_RUNTIME".to_owned()),
             };
         }
-        Lookup::parse(text).map(Self::Lookup)
+        match Lookup::parse(text)? {
+            Lookup::Name(name) if is_of_another_kind(&name) => Ok(Self::Id(name)),
+            lookup => Ok(Self::Lookup(lookup)),
+        }
     }
+}
+
+/// `TARGET--REGION`, or `ID.REGION`.
+fn in_region(text: &str) -> Option<(&str, &str)> {
+    let dotted = || text.split_once('.').filter(|(id, _)| starts_like_an_id(id));
+    let (target, region) = text.rsplit_once("--").or_else(dotted)?;
+    (!target.is_empty() && is_region(region)).then_some((target, region))
+}
+
+/// Whether it has the form of a region: `eu-west-1`, `us-gov-east-1`.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let Some((number, words)) = parts.split_last() else { return false };
+    let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    let is_word = |word: &&str| word.len() >= 2 && word.bytes().all(|b| b.is_ascii_lowercase());
+    is_number && (2..=3).contains(&words.len()) && words.iter().all(is_word)
+}
+
+fn starts_like_an_id(text: &str) -> bool {
+    text.starts_with("i-") || text.starts_with("mi-")
+}
+
+/// Targets of which AWS alone knows the form, such as `sagemaker-cluster:ID_GROUP-NODE`. A name with a
+/// colon is written `tag:Name=...`.
+fn is_of_another_kind(text: &str) -> bool {
+    let Some((kind, id)) = text.split_once(':') else { return false };
+    let is_kind = kind.starts_with(|c: char| c.is_ascii_lowercase())
+        && kind.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    is_kind && !id.is_empty() && !id.contains(char::is_whitespace)
 }
 
 impl Lookup {
@@ -119,6 +166,7 @@ impl fmt::Display for Target {
             Self::Local => f.write_str("local"),
             Self::Id(id) => f.write_str(id),
             Self::Lookup(lookup) => lookup.fmt(f),
+            Self::InRegion(target, region) => write!(f, "{target}--{region}"),
         }
     }
 }
@@ -181,6 +229,45 @@ mod tests {
             assert_eq!(target, Target::Lookup(lookup));
             assert_eq!(target.to_string(), text);
         }
+    }
+
+    #[test]
+    fn what_aws_alone_knows_is_handed_on_as_it_is() {
+        for text in [
+            "sagemaker-cluster:aa11bbbbb222_group1-i-111222333444555aa",
+            "sagemaker-training-job:my-job_algo-1",
+            "codebuild:4d5c5c6e-0000-0000-0000-000000000000",
+        ] {
+            assert_eq!(text.parse(), Ok(Target::Id(text.to_owned())));
+        }
+        for name in ["Web:1", "web: one", "web:", ":1", "tag:web:x=1"] {
+            assert!(matches!(name.parse(), Ok(Target::Lookup(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_region_may_stand_behind_a_target_and_a_user_before_an_id() {
+        let id = || Target::Id("i-0123456789abcdef0".to_owned());
+        let name = |name: &str| Target::Lookup(Lookup::Name(name.to_owned()));
+        let within = |target, region: &str| Target::InRegion(Box::new(target), region.to_owned());
+        for (text, target) in [
+            ("i-0123456789abcdef0--eu-west-1", within(id(), "eu-west-1")),
+            ("i-0123456789abcdef0.us-gov-east-1", within(id(), "us-gov-east-1")),
+            ("root@i-0123456789abcdef0", id()),
+            ("root@i-0123456789abcdef0--ap-southeast-2", within(id(), "ap-southeast-2")),
+            ("web--eu-west-1", within(name("web"), "eu-west-1")),
+            ("web--1--eu-west-1", within(name("web--1"), "eu-west-1")),
+            ("web--1", name("web--1")),
+            ("web--eu-west", name("web--eu-west")),
+            ("--eu-west-1", name("--eu-west-1")),
+            ("web.eu-west-1", name("web.eu-west-1")),
+            ("jane@web", name("jane@web")),
+        ] {
+            assert_eq!(text.parse(), Ok(target), "{text}");
+        }
+        assert_eq!(within(name("web"), "eu-west-1").to_string(), "web--eu-west-1");
+        assert!("local--eu-west-1".parse::<Target>().is_err());
+        assert!("root@i-nowhere".parse::<Target>().is_err());
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl Tunnel {
     /// comes: a tunnel that nobody uses starts no sessions.
     ///
     /// # Errors
-    /// When the first session cannot be had or does not last. What keeps a later one from being had
+    /// When the first session cannot be had. What keeps a later one from being had
     /// may be over when the next connection comes: an expired login, a service that restarts.
     pub(super) async fn run(
         mut self,
@@ -67,7 +67,7 @@ impl Tunnel {
             match ended {
                 Ok(SessionEnd::Done) => return ended,
                 // Something is wrong with it that another one would have, too.
-                ended if !has_stood && !lasted => return ended,
+                ended if !has_stood && life.since.is_none() => return ended,
                 ended => observer(told(ended, life.since.is_some())),
             }
             has_stood = true;
@@ -132,8 +132,14 @@ impl Tunnel {
                 observer(TunnelEvent::Forward(event));
             };
             Ok(match kind {
-                PortKind::Basic => Box::new(Basic::new(listeners, stop_forward, observer)) as _,
-                _ => Box::new(Forward::new(listeners, ready, stop_forward, observer)) as _,
+                PortKind::Basic => {
+                    let basic = Basic::new(listeners, stop_forward, observer);
+                    Box::new(basic.with_answer_patience(limits.answer)) as _
+                }
+                _ => {
+                    let forward = Forward::new(listeners, ready, stop_forward, observer);
+                    Box::new(forward.with_answer_patience(limits.answer)) as _
+                }
             })
         };
         let control_plane = service.control_plane();

@@ -35,7 +35,8 @@
 //! when it sees a FIN (measured), so a FIN sent at the local end of file loses the reply.
 //! [`Mux::finish`] therefore holds the FIN back until the peer's FIN or a time of silence, which
 //! counts from when the peer has had everything and can be heard: the owner tells it
-//! ([`Mux::handle_delivered`], [`Mux::handle_reconnected`]).
+//! ([`Mux::handle_delivered`], [`Mux::handle_reconnected`]). Of an owner that knows better, a
+//! program that surely waits ([`Mux::await_answer`]) or has gone ([`Mux::reset`]), it takes that.
 //!
 //! # Bounds
 //!
@@ -47,7 +48,7 @@
 //!   arrives, then it is copied out, so it pins nothing but the latest input. Copied bytes lie in
 //!   chunks that allocate at most twice their length.
 //! - Streams: `S`, those included that are over on the wire but not drained by the owner.
-//! - Events: three per stream, each at most once.
+//! - Events: four per stream, each at most once.
 //! - Control frames: see [`Config::max_streams`].
 //! - The parser: eight bytes.
 
@@ -73,7 +74,7 @@ pub use error::MuxError;
 pub use header::{HEADER_LEN, HeaderError, MAX_FRAME};
 pub use multiplexer::{Event, Mux};
 pub use queue::SLICE_OVERHEAD;
-pub use stream::StreamId;
+pub use stream::{FIRST_ANSWER, StreamId};
 
 /// A frame that means nothing and may come any number of times: the keepalive, a NOP.
 pub const NOP: [u8; HEADER_LEN] = [1, 3, 0, 0, 0, 0, 0, 0];

@@ -1,3 +1,5 @@
+mod ending;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
@@ -35,7 +37,7 @@ pub struct Mux {
 }
 
 /// What the owner has to know. Of one stream `Opened` comes before `Readable` before `Finished`.
-/// An event that is not polled yet is not repeated, so there are at most three per stream.
+/// An event that is not polled yet is not repeated, so there are at most four per stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Event {
     /// The peer opened this stream. Only a server sees this.
@@ -44,6 +46,9 @@ pub enum Event {
     Readable(StreamId),
     /// The peer's FIN arrived: once the queue is drained, the inbound side is at its end.
     Finished(StreamId),
+    /// The answer that [`await_answer`](Mux::await_answer) is about did not come in time. The stream
+    /// stays as it is until its owner ends it.
+    Unanswered(StreamId),
 }
 
 /// Opening and receiving.
@@ -269,92 +274,6 @@ impl Mux {
     }
 }
 
-/// Ending.
-impl Mux {
-    /// The local side has nothing more to send. The stream goes on receiving.
-    ///
-    /// The FIN is queued at once if the peer's has come or [`Config::half_close_linger`] is zero.
-    /// Else it is held back, until the peer's comes or until nothing has arrived on the stream
-    /// for that long, because the real agent closes both directions when it sees it. The time
-    /// counts from [`handle_delivered`](Mux::handle_delivered). While the receive budget is spent
-    /// the silence is our own, and the time begins anew.
-    pub fn finish(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(&id) else {
-            return;
-        };
-        if stream.outbound != Outbound::Open {
-            return;
-        }
-        if std::mem::take(&mut stream.ready) {
-            self.turns.withdraw(id);
-        }
-        if stream.peer_finished || self.config.half_close_linger.is_zero() {
-            self.close_outbound(id);
-        } else {
-            stream.outbound = Outbound::Held { quiet_since: None, wake: None };
-        }
-    }
-
-    /// All that was sent on a finished stream has reached the peer: from now on silence is the
-    /// peer's. A peer that still waits for the request cannot have answered it. Of no effect on a
-    /// stream whose FIN is not held, or that has been delivered before.
-    pub fn handle_delivered(&mut self, id: StreamId, now: Instant) {
-        if let Some(stream) = self.streams.get(&id)
-            && matches!(stream.outbound, Outbound::Held { quiet_since: None, .. })
-        {
-            self.hold_fin(id, now);
-        }
-    }
-
-    /// The carrier was replaced: the peer could not be heard for a while, and is given the whole
-    /// time anew.
-    pub fn handle_reconnected(&mut self, now: Instant) {
-        self.streams.values_mut().for_each(|stream| stream.heard(now));
-    }
-
-    /// Abandons a stream. What is queued is thrown away and later frames are skipped; the peer
-    /// gets a FIN if it has not had one. If the SYN still waits the peer never hears of the stream.
-    pub fn reset(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get(&id) else {
-            return;
-        };
-        if stream.syn_waits {
-            self.control.withdraw(id);
-        } else if stream.outbound != Outbound::Closed {
-            self.control.push_fin(id);
-        }
-        self.forget(id);
-    }
-
-    /// When [`handle_timeout`](Mux::handle_timeout) wants to be called. It may find nothing to
-    /// do, since payload that arrives meanwhile does not move this time.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.wakes.first().map(|(wake, _)| *wake)
-    }
-
-    /// Queues the held FINs that have become due.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(&(wake, id)) = self.wakes.first()
-            && wake <= now
-        {
-            self.wakes.pop_first();
-            let Some(stream) = self.streams.get(&id) else {
-                continue;
-            };
-            let Outbound::Held { quiet_since: Some(quiet_since), .. } = stream.outbound else {
-                continue;
-            };
-            if !self.has_room() {
-                self.hold_fin(id, now);
-            } else if now.saturating_duration_since(quiet_since) < self.config.half_close_linger {
-                self.hold_fin(id, quiet_since);
-            } else {
-                self.close_outbound(id);
-            }
-        }
-    }
-}
-
 /// Details.
 impl Mux {
     fn take_pieces(&mut self, bytes: &mut Bytes, now: Instant) -> Result<(), MuxError> {
@@ -413,6 +332,7 @@ impl Mux {
             return;
         }
         stream.heard(now);
+        let begins = stream.begin_answer();
         if stream.queue.is_empty() {
             if stream.news.is_empty() {
                 self.with_news.push_back(id);
@@ -424,26 +344,10 @@ impl Mux {
         if stream.queue.is_loose() && !was_loose {
             self.loose.push(id);
         }
-    }
-
-    fn hold_fin(&mut self, id: StreamId, quiet_since: Instant) {
-        let wake = quiet_since.checked_add(self.config.half_close_linger);
-        if let Some(stream) = self.streams.get_mut(&id) {
-            stream.outbound = Outbound::Held { quiet_since: Some(quiet_since), wake };
-            self.wakes.extend(wake.map(|wake| (wake, id)));
+        if begins {
+            // From now on the patience is shorter.
+            self.hold_fin(id, now);
         }
-    }
-
-    fn close_outbound(&mut self, id: StreamId) {
-        let Some(stream) = self.streams.get_mut(&id) else {
-            return;
-        };
-        let before = std::mem::replace(&mut stream.outbound, Outbound::Closed);
-        if let Outbound::Held { wake: Some(wake), .. } = before {
-            self.wakes.remove(&(wake, id));
-        }
-        self.control.push_fin(id);
-        self.forget_if_over(id);
     }
 
     fn forget_if_over(&mut self, id: StreamId) {

@@ -304,6 +304,7 @@ impl End {
                     assert!(!self.socket(id).ended, "was told already");
                     self.socket(id).ended = true;
                 }
+                Event::Unanswered(id) => panic!("nobody awaits an answer on {id}"),
             }
         }
     }
@@ -397,7 +398,10 @@ proptest! {
                 _ => mux.mark_ready(id),
             }
             while let Some(event) = mux.poll_event() {
-                let (Event::Opened(id) | Event::Readable(id) | Event::Finished(id)) = event;
+                let (Event::Opened(id)
+                | Event::Readable(id)
+                | Event::Finished(id)
+                | Event::Unanswered(id)) = event;
                 prop_assert!(mux.contains(id) || mux.is_finished(id));
             }
             if let Some(turn) = mux.next_turn() {

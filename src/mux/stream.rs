@@ -1,5 +1,5 @@
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Event;
 use super::queue::ReceiveQueue;
@@ -37,9 +37,27 @@ pub(super) enum Outbound {
         /// do not move it, so that a frame costs no timer: it is looked at too early, and set
         /// anew.
         wake: Option<Instant>,
+        /// Who has finished and is still there to be answered; none when nobody knows.
+        waiting: Option<Waiting>,
     },
     /// Our FIN has been sent or waits among the control frames.
     Closed,
+}
+
+/// A local side that waits for its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Waiting {
+    /// How long it is kept waiting while nothing comes.
+    pub(super) patience: Duration,
+    /// Something has come since it finished.
+    pub(super) has_begun: bool,
+}
+
+impl Waiting {
+    /// A destination may think about the request for longer than it may pause in the answer.
+    pub(super) fn limit(self) -> Duration {
+        if self.has_begun { self.patience } else { self.patience.saturating_mul(FIRST_ANSWER) }
+    }
 }
 
 /// Events of one stream that wait for the owner, each at most once.
@@ -48,6 +66,7 @@ pub(super) struct News {
     pub(super) opened: bool,
     pub(super) readable: bool,
     pub(super) finished: bool,
+    pub(super) unanswered: bool,
 }
 
 impl Stream {
@@ -75,6 +94,16 @@ impl Stream {
         }
     }
 
+    /// Something of the answer has come; whether it is the first of it, and silence counted before.
+    pub(super) fn begin_answer(&mut self) -> bool {
+        match &mut self.outbound {
+            Outbound::Held { quiet_since, waiting: Some(waiting), .. } => {
+                !std::mem::replace(&mut waiting.has_begun, true) && quiet_since.is_some()
+            }
+            _ => false,
+        }
+    }
+
     /// The next event for the owner, in the order in which a stream lives.
     pub(super) fn next_event(&mut self, id: StreamId) -> Option<Event> {
         if std::mem::take(&mut self.news.opened) {
@@ -84,7 +113,13 @@ impl Stream {
         if std::mem::take(&mut self.news.readable) && !self.queue.is_empty() {
             return Some(Event::Readable(id));
         }
-        std::mem::take(&mut self.news.finished).then_some(Event::Finished(id))
+        if std::mem::take(&mut self.news.finished) {
+            return Some(Event::Finished(id));
+        }
+        // What came at the last moment is an answer.
+        std::mem::take(&mut self.news.unanswered)
+            .then_some(Event::Unanswered(id))
+            .filter(|_| !self.peer_finished)
     }
 
     /// Whether nothing can happen on this stream any more and the owner knows everything.
@@ -107,3 +142,6 @@ impl fmt::Display for StreamId {
         self.0.fmt(f)
     }
 }
+
+/// So many times as long as for more of an answer its first byte is waited for.
+pub const FIRST_ANSWER: u32 = 4;

@@ -1,6 +1,8 @@
 //! What a [`Mux`] does, one behaviour a test. Bytes in hexadecimal are what the real agent and
 //! the reference client were seen to send.
 
+mod answer_tests;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;

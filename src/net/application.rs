@@ -18,6 +18,12 @@ pub trait Application {
         false
     }
 
+    /// Whether the session's last message has come, as far as the application can tell: behind it
+    /// nothing is waited for.
+    fn has_last_word(&self) -> bool {
+        false
+    }
+
     /// Takes one event of the channel.
     ///
     /// # Errors
@@ -63,6 +69,10 @@ impl<A: Application + ?Sized> Application for Box<A> {
 
     fn is_patient(&self) -> bool {
         (**self).is_patient()
+    }
+
+    fn has_last_word(&self) -> bool {
+        (**self).has_last_word()
     }
 
     fn handle_event(

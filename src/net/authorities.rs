@@ -1,4 +1,4 @@
-//! Whom TLS connections trust: the system's authorities, or those of a file instead.
+//! Whom TLS connections trust: the system's authorities, those of a file instead, or both.
 
 use std::{
     env, fmt, fs,
@@ -14,9 +14,12 @@ use tokio_rustls::rustls::{
 use super::tls::TlsError;
 
 /// Certificate authorities. Those of the system, unless read from a bundle: then those alone, as
-/// the AWS CLI has it.
+/// the AWS CLI has it for its calls, or both, as the reference plugin has it for data channels.
 #[derive(Clone, Default)]
-pub struct Authorities(Option<Arc<Bundle>>);
+pub struct Authorities {
+    bundle: Option<Arc<Bundle>>,
+    is_beside_system: bool,
+}
 
 struct Bundle {
     path: PathBuf,
@@ -52,22 +55,30 @@ impl Authorities {
         if roots.is_empty() {
             return Err(failed("it has no certificates (PEM)".to_owned()));
         }
-        Ok(Self(Some(Arc::new(Bundle { path: path.to_owned(), pem, roots }))))
+        let bundle = Arc::new(Bundle { path: path.to_owned(), pem, roots });
+        Ok(Self { bundle: Some(bundle), is_beside_system: false })
+    }
+
+    /// The same, with those of the system beside a bundle: many a bundle knows the proxy on the way to
+    /// AWS's calls alone.
+    pub fn beside_system(self) -> Self {
+        Self { is_beside_system: true, ..self }
     }
 
     /// The bundle's PEM text, every certificate of which can be used; `None` for the system's.
     pub fn pem(&self) -> Option<&[u8]> {
-        self.0.as_deref().map(|bundle| &*bundle.pem)
+        self.bundle.as_deref().map(|bundle| &*bundle.pem)
     }
 
     pub(super) fn roots(&self) -> Result<RootCertStore, TlsError> {
-        if let Some(bundle) = &self.0 {
-            return Ok(bundle.roots.clone());
-        }
+        let mut roots = match &self.bundle {
+            Some(bundle) if !self.is_beside_system => return Ok(bundle.roots.clone()),
+            Some(bundle) => bundle.roots.clone(),
+            None => RootCertStore::empty(),
+        };
         let found = rustls_native_certs::load_native_certs();
-        let mut roots = RootCertStore::empty();
-        let (added, _unusable) = roots.add_parsable_certificates(found.certs);
-        if added == 0 {
+        roots.add_parsable_certificates(found.certs);
+        if roots.is_empty() {
             let first = found.errors.first().map(|error| format!(" ({error})"));
             return Err(TlsError::NoRoots(first.unwrap_or_default()));
         }
@@ -77,7 +88,10 @@ impl Authorities {
 
 impl fmt::Debug for Authorities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.bundle {
+            Some(bundle) if self.is_beside_system => {
+                write!(f, "Authorities({} and system)", bundle.path.display())
+            }
             Some(bundle) => write!(f, "Authorities({})", bundle.path.display()),
             None => f.write_str("Authorities(system)"),
         }

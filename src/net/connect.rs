@@ -22,8 +22,8 @@ use super::{
     authorities::Authorities,
     dial::DialError,
     happy_eyeballs, now,
-    proxy::{Proxies, Proxy, ProxyError, without_brackets},
-    tls, tunnel,
+    proxy::{Kind, Proxies, Proxy, ProxyError, without_brackets},
+    socks, tls, tunnel,
 };
 use crate::wire::stream_url::without_query;
 
@@ -56,7 +56,7 @@ impl Connector {
     }
 
     /// Connects to the server of an `http`, `https`, `ws` or `wss` URL within `limit`. To an `http`
-    /// URL that a proxy leads to the connection is one with the proxy, which is to be asked for the
+    /// URL that an HTTP proxy leads to the connection is one with the proxy, which is to be asked for the
     /// whole URL; to all others it is one through the proxy.
     ///
     /// # Errors
@@ -95,15 +95,18 @@ impl Connector {
             let connect_error = |source| ProxyError::Connect { proxy: proxy.address(), source };
             let tcp = happy_eyeballs::connect(without_brackets(&proxy.host), proxy.port).await;
             let tcp = tcp.map_err(connect_error)?;
-            let carrier = match proxy.has_tls {
+            let carrier = match proxy.has_tls() {
                 false => MaybeTlsStream::Plain(tcp),
                 true => {
                     self.secure(&proxy.host, tcp).await.map_err(|error| error.of_proxy(proxy))?
                 }
             };
-            match server.is_asked_through_proxy {
-                true => Ok(carrier),
-                false => Ok(tunnel::open(carrier, proxy, &server.shown).await?),
+            match &proxy.kind {
+                Kind::Socks(login) => {
+                    Ok(socks::open(carrier, proxy, login.as_ref(), server.name_and_port()).await?)
+                }
+                Kind::Http { .. } if server.is_asked_through_proxy => Ok(carrier),
+                Kind::Http { .. } => Ok(tunnel::open(carrier, proxy, &server.shown).await?),
             }
         });
         opened.await.unwrap_or_else(|| {
@@ -146,7 +149,7 @@ struct Server {
     host: String,
     port: u16,
     has_tls: bool,
-    /// A proxy is asked for the URL itself, not for a tunnel.
+    /// An HTTP proxy is asked for the URL itself, not for a tunnel.
     is_asked_through_proxy: bool,
     /// Host and port, as messages name it.
     shown: String,
@@ -165,6 +168,10 @@ impl Server {
         let port = url.port_u16().unwrap_or(default_port);
         let shown = format!("{host}:{port}");
         Ok(Self { host, port, has_tls, is_asked_through_proxy: scheme == "http", shown })
+    }
+
+    fn name_and_port(&self) -> (&str, u16) {
+        (without_brackets(&self.host), self.port)
     }
 
     fn unreachable(&self, source: io::Error) -> DialError {

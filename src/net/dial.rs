@@ -2,18 +2,16 @@
 
 use std::{io, time::Duration};
 
-use http::{HeaderMap, Request, Uri};
+use http::{HeaderMap, Uri};
 use tokio::time::timeout_at;
-use tokio_tungstenite::{
-    WebSocketStream, client_async_with_config,
-    tungstenite::{self, client::IntoClientRequest, protocol::WebSocketConfig},
-};
+use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::WebSocketConfig};
 
 use super::{
     connect::{Connection, Connector, tcp_of},
     now,
     proxy::ProxyError,
     tls::TlsError,
+    upgrade::{self, Answer, UpgradeError},
 };
 use crate::wire::stream_url::without_query;
 
@@ -66,12 +64,14 @@ pub enum DialError {
         source: io::Error,
     },
     /// The server does not take the upgrade.
-    #[error("{host} refused the data channel: HTTP {status}")]
+    #[error("{host} refused the data channel: HTTP {status}{}", behind_colon(.said))]
     Refused {
         /// Host and port.
         host: String,
         /// The HTTP status.
         status: http::StatusCode,
+        /// What the server says of it, in one line; may be empty.
+        said: String,
     },
     /// The WebSocket handshake failed otherwise.
     #[error("no WebSocket with {host}: {source}")]
@@ -79,7 +79,7 @@ pub enum DialError {
         /// Host and port.
         host: String,
         /// What failed.
-        source: Box<tungstenite::Error>,
+        source: UpgradeError,
     },
 }
 
@@ -87,6 +87,17 @@ impl DialError {
     /// Whether the server may take the upgrade a little later: it is overloaded, or not up yet.
     pub fn is_temporary(&self) -> bool {
         matches!(self, Self::Refused { status, .. } if matches!(status.as_u16(), 429 | 502..=504))
+    }
+
+    /// Whether another attempt with the same token may succeed: the network, a proxy or the gateway
+    /// had a moment. Whom nobody should trust, and what leads elsewhere, stays so.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Handshake { .. } | Self::Upgrade { .. } => true,
+            Self::Refused { status, .. } => status.is_client_error() || status.is_server_error(),
+            Self::Proxy(error) => error.may_pass(),
+            Self::Url(_) | Self::Timeout { .. } | Self::Tls(_) | Self::Certificate { .. } => false,
+        }
     }
 
     /// What to do about it, as a short sentence without capital or full stop; `None` when it may be
@@ -115,17 +126,17 @@ pub async fn dial(
     headers: HeaderMap,
     connector: &Connector,
 ) -> Result<WebSocket, DialError> {
+    if !matches!(url.scheme_str(), Some("ws" | "wss")) {
+        return Err(DialError::Url(without_query(&url.to_string())));
+    }
     let until = now() + CONNECT_TIMEOUT;
-    let request = request(url, headers)?;
     let connection = connector.connect(url, CONNECT_TIMEOUT).await?;
     let host = shown(url);
-    let upgrade = client_async_with_config(request, connection, Some(websocket_config()));
-    match timeout_at(until.into(), upgrade).await {
-        Ok(Ok((websocket, _response))) => Ok(websocket),
-        Ok(Err(tungstenite::Error::Http(response))) => {
-            Err(DialError::Refused { host, status: response.status() })
-        }
-        Ok(Err(source)) => Err(DialError::Upgrade { host, source: Box::new(source) }),
+    let asked = upgrade::ask(url, headers, connection, websocket_config());
+    match timeout_at(until.into(), asked).await {
+        Ok(Ok(Answer::Upgraded(websocket))) => Ok(*websocket),
+        Ok(Ok(Answer::Refused { status, said })) => Err(DialError::Refused { host, status, said }),
+        Ok(Err(source)) => Err(DialError::Upgrade { host, source }),
         Err(_) => Err(DialError::Timeout { host, after: CONNECT_TIMEOUT }),
     }
 }
@@ -148,17 +159,8 @@ fn shown(url: &Uri) -> String {
     format!("{}:{port}", url.host().unwrap_or_default())
 }
 
-fn request(url: &Uri, headers: HeaderMap) -> Result<Request<()>, DialError> {
-    let form = || DialError::Url(without_query(&url.to_string()));
-    if !matches!(url.scheme_str(), Some("ws" | "wss")) {
-        return Err(form());
-    }
-    let mut request = url.clone().into_client_request().map_err(|_| form())?;
-    // A signed `Host` replaces the one that tungstenite has set.
-    for (name, value) in &headers {
-        request.headers_mut().insert(name, value.clone());
-    }
-    Ok(request)
+fn behind_colon(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(": {said}") }
 }
 
 /// How both ends of a data channel set up their WebSocket.

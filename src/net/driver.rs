@@ -213,6 +213,7 @@ where
             self.poll_last_words(matches!(reading, Reading::Held), now)?;
             let turn = self.poll_application(cx, now)?;
             self.poll_write(cx, now);
+            self.tell_of_silence(now);
 
             if let Some(outcome) = self.ended(now) {
                 return Poll::Ready(Ok(outcome));
@@ -336,6 +337,7 @@ where
         let limit = match self.channel.has_hole() {
             _ if self.is_gone => Duration::ZERO,
             true => ENDING_TIMEOUT,
+            false if self.application.has_last_word() => Duration::ZERO,
             false => LAST_WORDS,
         };
         Some(*since + limit)
@@ -375,7 +377,7 @@ where
         while let Poll::Ready(ready) = Pin::new(&mut self.websocket).poll_ready(cx) {
             ready?;
             let message = if self.liveness.wants_ping(now) {
-                self.liveness.handle_ping_sent();
+                self.liveness.handle_ping_sent(now);
                 Message::Ping(Bytes::from_static(PING))
             } else if let Some(frame) = self.channel.poll_transmit(now) {
                 Message::Binary(frame)
@@ -413,6 +415,18 @@ where
 
     fn is_closed(&self) -> bool {
         matches!(self.ending, Ending::Closing(..) | Ending::Closed(..))
+    }
+
+    fn tell_of_silence(&mut self, now: Instant) {
+        // A client's silence is its own affair.
+        if self.is_gone || self.channel.is_agent() {
+            return;
+        }
+        let owes_for = self.channel.unacknowledged_for(now);
+        if let Some(silent) = self.liveness.wants_word(now, owes_for) {
+            let silent = silent.as_secs();
+            tracing::warn!("nothing has come from the service for {silent} s; waiting for it");
+        }
     }
 
     fn silence(&self, now: Instant) -> Option<Disconnect> {
@@ -477,7 +491,8 @@ pub const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 /// As long as the real agent waits at the end of a session.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long what has been overtaken by the service's last word is waited for when nothing is known
-/// to be missing. As a rule the service hangs up long before.
+/// to be missing, unless the application has heard the last word. As a rule the service hangs up long
+/// before.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 /// A connection that cannot be written to is soon at its end for reading, too.
 const LAST_READING: Duration = Duration::from_secs(1);

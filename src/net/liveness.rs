@@ -12,6 +12,10 @@ pub(super) struct Liveness {
     ping_due: bool,
     /// Silence counts against a peer only once it has answered a ping.
     answers_pings: bool,
+    /// When the first ping was sent behind which nothing has been heard.
+    asked: Option<Instant>,
+    /// That it is not answered has been said.
+    is_told: bool,
     /// The machine has slept: something must be heard until then.
     proof: Option<Instant>,
     /// When it was last looked at, by the clock that stands still while the machine sleeps and by
@@ -30,6 +34,8 @@ impl Liveness {
             next_ping: now + FIRST_PING.min(limit / 3),
             ping_due: false,
             answers_pings: false,
+            asked: None,
+            is_told: false,
             proof: None,
             looked: (now, wall),
         }
@@ -38,7 +44,27 @@ impl Liveness {
     /// Something has come, or nothing can be said since nobody listens.
     pub(super) fn heard(&mut self, now: Instant) {
         self.last_heard = now;
+        self.asked = None;
         self.proof = None;
+        if std::mem::take(&mut self.is_told) {
+            tracing::warn!("the service answers again");
+        }
+    }
+
+    /// How long nothing has come, once that is worth a word: when a ping, or a message that has not been
+    /// acknowledged for all of `owes_for`, has had no answer for so long as a person looks at a tunnel
+    /// that hangs.
+    pub(super) fn wants_word(&mut self, now: Instant, owes_for: Duration) -> Option<Duration> {
+        let silent = now.saturating_duration_since(self.last_heard);
+        let owes = !self.is_told && silent.min(owes_for) >= WORD_AFTER;
+        let is_late = owes || self.word_at().is_some_and(|at| now >= at);
+        self.is_told |= is_late;
+        is_late.then_some(silent)
+    }
+
+    fn word_at(&self) -> Option<Instant> {
+        let asked = self.asked.filter(|_| self.answers_pings && !self.is_told);
+        asked.map(|asked| asked + WORD_AFTER)
     }
 
     /// A ping was answered.
@@ -81,8 +107,9 @@ impl Liveness {
     }
 
     /// The ping was sent.
-    pub(super) fn handle_ping_sent(&mut self) {
+    pub(super) fn handle_ping_sent(&mut self, now: Instant) {
         self.ping_due = false;
+        self.asked.get_or_insert(now);
     }
 
     /// How long there was silence, once that is too long. A peer that has never answered a ping must
@@ -100,7 +127,7 @@ impl Liveness {
     /// When to look again.
     pub(super) fn poll_timeout(&self) -> Instant {
         let silence = self.answers_pings.then(|| self.last_heard + self.limit);
-        let all = [Some(self.next_ping), silence, self.proof];
+        let all = [Some(self.next_ping), silence, self.proof, self.word_at()];
         all.into_iter().flatten().min().unwrap_or(self.next_ping)
     }
 
@@ -116,6 +143,7 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// More than clocks are ever set by while a machine runs.
 const SLEEP: Duration = Duration::from_secs(10);
+const WORD_AFTER: Duration = Duration::from_secs(10);
 const PROOF_LIMIT: Duration = Duration::from_secs(5);
 /// As long as the reference client tries one message.
 const DEBT_LIMIT: Duration = Duration::from_secs(300);
@@ -138,11 +166,30 @@ mod tests {
         for at in [1, 5, 9] {
             assert!(liveness.wants_ping(start + s(at)), "{at}");
             assert!(liveness.wants_ping(start + s(at)), "until it is sent");
-            liveness.handle_ping_sent();
+            liveness.handle_ping_sent(start + s(at));
             assert!(!liveness.wants_ping(start + s(at + 3)), "{at}");
         }
         let patient = Liveness::new(s(600), start, SystemTime::UNIX_EPOCH);
         assert_eq!(patient.interval(), s(20));
+    }
+
+    #[test]
+    fn that_nobody_answers_is_said_once_and_before_it_is_the_end() {
+        let start = Instant::now();
+        let mut liveness = Liveness::new(s(60), start, SystemTime::UNIX_EPOCH);
+        liveness.handle_pong();
+        liveness.handle_ping_sent(start + s(20));
+        liveness.handle_ping_sent(start + s(29));
+        assert_eq!(liveness.wants_word(start + s(29), NO_DEBT), None);
+        assert_eq!(liveness.wants_word(start + s(30), NO_DEBT), Some(s(30)));
+        assert_eq!(liveness.wants_word(start + s(31), NO_DEBT), None);
+        liveness.heard(start + s(32));
+        assert_eq!(liveness.wants_word(start + s(59), NO_DEBT), None, "nobody was asked");
+        liveness.handle_ping_sent(start + s(60));
+        assert!(liveness.wants_word(start + s(70), NO_DEBT).is_some());
+        liveness.heard(start + s(71));
+        assert_eq!(liveness.wants_word(start + s(81), s(9)), None);
+        assert_eq!(liveness.wants_word(start + s(81), s(20)), Some(s(10)), "it is used, and hangs");
     }
 
     #[test]
@@ -172,7 +219,7 @@ mod tests {
         let start = Instant::now();
         let mut liveness = Liveness::new(s(60), start, SystemTime::UNIX_EPOCH);
         assert!(liveness.wants_ping(start + s(1)));
-        liveness.handle_ping_sent();
+        liveness.handle_ping_sent(start + s(1));
         liveness.handle_pong();
         liveness.heard(start + s(1));
         // Two seconds awake, an hour by the wall clock.

@@ -1,7 +1,7 @@
 //! Sockets: the only folder that has them.
 //!
 //! ```text
-//!   Proxies, Authorities ---> Connector: TCP, CONNECT, TLS ---> calls of AWS
+//!   Proxies, Authorities ---> Connector: TCP, CONNECT or SOCKS5, TLS ---> calls of AWS
 //!                               |
 //!                             dial() ---> WebSocket
 //!                               .-------------'
@@ -23,23 +23,29 @@ mod dial;
 mod driver;
 mod happy_eyeballs;
 mod liveness;
+mod parting;
 mod proxy;
 mod ready_list;
+mod refusal_text;
 mod relay;
 mod socket;
+mod socks;
 mod tls;
 mod tunnel;
+mod upgrade;
 
 pub use application::{Application, Turn};
 pub use authorities::Authorities;
 pub use connect::{Carrier, Connection, Connector};
 pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};
 pub use driver::{Disconnect, DriveError, Driver, Outcome, SILENCE_LIMIT};
+pub use parting::Parting;
 pub use proxy::{Proxies, Proxy, ProxyError};
 pub use ready_list::ReadyList;
-pub use relay::{Notice, Pace, Relay, RelayConfig, Traffic};
+pub use relay::{ANSWER_PATIENCE, Notice, Pace, Relay, RelayConfig, Traffic};
 pub use socket::Socket;
 pub use tls::TlsError;
+pub use upgrade::UpgradeError;
 
 /// The clock that drivers hand to the state machines. Under a paused tokio clock, it is that.
 pub fn now() -> std::time::Instant {

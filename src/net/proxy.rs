@@ -34,19 +34,44 @@ pub struct Proxy {
     /// A name or an address, in brackets if it is one of IPv6.
     pub(super) host: String,
     pub(super) port: u16,
-    /// It is spoken to over TLS.
-    pub(super) has_tls: bool,
-    /// The value of `Proxy-Authorization`; never shown.
-    authorization: Option<HeaderValue>,
+    pub(super) kind: Kind,
     /// Where it was named.
     pub(super) variable: &'static str,
+}
+
+/// What a proxy speaks, and who it is told that we are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// HTTP.
+    Http {
+        /// It is spoken to over TLS.
+        has_tls: bool,
+        /// The value of `Proxy-Authorization`; never shown.
+        authorization: Option<HeaderValue>,
+    },
+    /// SOCKS5. It looks names up, whatever the scheme says: names of private networks mean nothing
+    /// here.
+    Socks(Option<Login>),
+}
+
+/// A user and a password.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Login {
+    pub(super) user: String,
+    pub(super) password: String,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(hidden)")
+    }
 }
 
 /// Why a proxy does not lead where it should. Its user and password are in no message.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
     /// The environment names something else.
-    #[error("{variable} does not name a proxy (http:// or https://, a host and a port)")]
+    #[error("{variable} does not name a proxy (http://, https:// or socks5://, a host and a port)")]
     Address {
         /// The environment's variable.
         variable: &'static str,
@@ -89,8 +114,10 @@ pub enum ProxyError {
         proxy: String,
         /// Host and port that it was to connect to.
         host: String,
-        /// The HTTP status, and its reason in the proxy's words.
+        /// The HTTP status, and its reason in the proxy's words; or what a SOCKS5 proxy's code means.
         said: String,
+        /// The proxy or what is behind it had a moment.
+        is_temporary: bool,
     },
     /// What it says is not what a proxy says.
     #[error("{proxy} does not answer as a proxy does: {why}")]
@@ -99,12 +126,19 @@ pub enum ProxyError {
         proxy: String,
         /// The environment's variable that names it.
         variable: &'static str,
+        /// What it should be.
+        kind: &'static str,
         /// What is wrong.
         why: String,
     },
 }
 
 impl ProxyError {
+    /// Whether another attempt may succeed: the proxy or the network behind it had a moment.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::Refused { is_temporary: true, .. })
+    }
+
     /// What to do about it, as a short sentence without capital or full stop.
     pub fn next_step(&self) -> String {
         match self {
@@ -127,7 +161,9 @@ impl ProxyError {
             Self::Connect { .. } => {
                 "check the proxy's address and the network on the way to it".to_owned()
             }
-            Self::Answer { variable, .. } => format!("check that {variable} names an HTTP proxy"),
+            Self::Answer { variable, kind, .. } => {
+                format!("check that {variable} names {kind} proxy")
+            }
         }
     }
 }
@@ -203,11 +239,21 @@ impl fmt::Debug for Proxies {
 
 impl Setting {
     fn proxy(&self) -> Option<Proxy> {
-        let found = intercepted(&self.url, "", "host.test")?;
+        // What desktops write for it.
+        let socks = self.url.strip_prefix("socks://").map(|rest| format!("socks5://{rest}"));
+        let found = intercepted(socks.as_ref().unwrap_or(&self.url), "", "host.test")?;
         let uri = found.uri();
-        let has_tls = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
+        let authorization = found.basic_auth().cloned();
+        let (kind, default_port) = match uri.scheme_str() {
+            Some("http") => (Kind::Http { has_tls: false, authorization }, 80),
+            Some("https") => (Kind::Http { has_tls: true, authorization }, 443),
+            Some("socks5" | "socks5h") => {
+                let login = found.raw_auth().map(|(user, password)| Login {
+                    user: user.to_owned(),
+                    password: password.to_owned(),
+                });
+                (Kind::Socks(login), 1080)
+            }
             _ => return None,
         };
         // A password with an `@` of its own would be cut there, and be sent to a wrong host.
@@ -215,9 +261,8 @@ impl Setting {
             return None;
         }
         let host = uri.host().filter(|host| !host.is_empty())?.to_owned();
-        let port = uri.port_u16().unwrap_or(if has_tls { 443 } else { 80 });
-        let authorization = found.basic_auth().cloned();
-        Some(Proxy { host, port, has_tls, authorization, variable: self.variable })
+        let port = uri.port_u16().unwrap_or(default_port);
+        Some(Proxy { host, port, kind, variable: self.variable })
     }
 }
 
@@ -229,25 +274,39 @@ impl Proxy {
 
     /// Whether it is spoken to over TLS.
     pub fn has_tls(&self) -> bool {
-        self.has_tls
+        matches!(self.kind, Kind::Http { has_tls: true, .. })
+    }
+
+    /// Whether it is asked for plain `http` URLs themselves, instead of for a way through.
+    pub fn takes_requests(&self) -> bool {
+        matches!(self.kind, Kind::Http { .. })
     }
 
     /// The value of `Proxy-Authorization`, marked as sensitive.
     pub fn authorization(&self) -> Option<&HeaderValue> {
-        self.authorization.as_ref()
-    }
-
-    /// What its status 407 means.
-    pub fn wants_authentication(&self) -> ProxyError {
-        ProxyError::Authentication {
-            proxy: self.address(),
-            variable: self.variable,
-            was_given: self.authorization.is_some(),
+        match &self.kind {
+            Kind::Http { authorization, .. } => authorization.as_ref(),
+            Kind::Socks(_) => None,
         }
     }
 
+    /// It refuses us: in HTTP with the status 407.
+    pub fn wants_authentication(&self) -> ProxyError {
+        let was_given = match &self.kind {
+            Kind::Http { authorization, .. } => authorization.is_some(),
+            Kind::Socks(login) => login.is_some(),
+        };
+        ProxyError::Authentication { proxy: self.address(), variable: self.variable, was_given }
+    }
+
+    /// It does not connect to `host`, with its port.
+    pub(super) fn refusal(&self, host: &str, said: String, is_temporary: bool) -> ProxyError {
+        ProxyError::Refused { proxy: self.address(), host: host.to_owned(), said, is_temporary }
+    }
+
     pub(super) fn answer(&self, why: String) -> ProxyError {
-        ProxyError::Answer { proxy: self.address(), variable: self.variable, why }
+        let kind = if self.takes_requests() { "an HTTP" } else { "a SOCKS5" };
+        ProxyError::Answer { proxy: self.address(), variable: self.variable, kind, why }
     }
 }
 
@@ -426,9 +485,27 @@ mod tests {
     }
 
     #[test]
+    fn socks_is_known_by_each_of_its_schemes_and_hides_its_user() {
+        for (url, address) in [
+            ("socks5://jane:s%40cret@p.test", "p.test:1080"),
+            ("socks5h://jane:s%40cret@p.test:9050", "p.test:9050"),
+            ("socks://jane:s%40cret@p.test:1/", "p.test:1"),
+        ] {
+            let proxy = proxies(&[("all_proxy", url)]).way_to(&Uri::from_static("ws://a.test"));
+            let proxy = proxy.unwrap().unwrap();
+            assert_eq!(proxy.address(), address);
+            let login = Login { user: "jane".to_owned(), password: "s@cret".to_owned() };
+            assert_eq!(proxy.kind, Kind::Socks(Some(login)));
+            assert!(!proxy.takes_requests() && !proxy.has_tls());
+            assert!(!format!("{proxy:?}").contains("cret"), "{proxy:?}");
+        }
+    }
+
+    #[test]
     fn what_names_no_proxy_is_an_error_when_it_is_needed() {
         for value in [
-            "socks5://p.test:1080",
+            "socks4://p.test:1080",
+            "ftp://p.test:21",
             "http://",
             "http://jane:s@cret@p.test:1",
             "a b",
@@ -438,7 +515,7 @@ mod tests {
             let error = bad.way_to(&Uri::from_static("wss://a.test")).unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "ALL_PROXY does not name a proxy (http:// or https://, a host and a port)"
+                "ALL_PROXY does not name a proxy (http://, https:// or socks5://, a host and a port)"
             );
             assert!(!error.next_step().contains("cret"));
             for url in ["https://direct.test", "https://127.0.0.1"] {

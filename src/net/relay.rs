@@ -5,6 +5,7 @@
 //! the WebSocket messages wait in the stream's queue and are written from there.
 
 mod crowd;
+mod half_closed;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,6 +18,7 @@ use bytes::{Bytes, BytesMut};
 use tokio_util::io::poll_read_buf;
 
 use crowd::{Crowd, Verdict};
+use half_closed::Looks;
 
 use super::{ReadyList, Socket, Turn};
 use crate::{
@@ -39,6 +41,9 @@ pub struct RelayConfig {
     /// Whether the end of either direction of a stream closes the whole stream, as in the real
     /// agent: what the other direction still has to say is lost.
     pub fin_closes_stream: bool,
+    /// How long a local program that has finished its request is kept waiting while nothing of the
+    /// answer comes; four times that for the first of it.
+    pub answer_patience: Duration,
 }
 
 /// The real agent's pacing: payloads of a fixed size, with a pause behind each.
@@ -59,6 +64,7 @@ impl RelayConfig {
             stall_limit: STALL_LIMIT,
             keepalive: None,
             fin_closes_stream: false,
+            answer_patience: ANSWER_PATIENCE,
         }
     }
 }
@@ -77,6 +83,9 @@ pub enum Notice {
         /// Received bytes that were thrown away with it.
         discarded: usize,
     },
+    /// The answer for this stream's program, which had finished its request, did not come in time; its
+    /// socket was reset.
+    Unanswered(StreamId),
     /// This stream's socket is read so slowly that all the others wait behind it.
     Slow(StreamId),
     /// That is over.
@@ -102,6 +111,7 @@ pub struct Relay<S: Socket> {
     /// Streams whose local side has ended, and the number below which the channel's messages must
     /// be acknowledged before the peer has had everything of them; lowest first.
     undelivered: VecDeque<(i64, StreamId)>,
+    looks: Looks,
 }
 
 /// Payload that a relay has moved, in bytes.
@@ -149,6 +159,7 @@ impl<S: Socket> Relay<S> {
             crowd: Crowd::new(config.mux.receive_budget, config.stall_limit),
             traffic: Traffic::default(),
             undelivered: VecDeque::new(),
+            looks: Looks::default(),
             config,
         }
     }
@@ -203,6 +214,11 @@ impl<S: Socket> Relay<S> {
         self.mux.buffered() == 0
     }
 
+    /// See [`RelayConfig::answer_patience`]; of programs that finish from now on.
+    pub fn set_answer_patience(&mut self, patience: Duration) {
+        self.config.answer_patience = patience;
+    }
+
     /// Streams that are open.
     pub fn stream_count(&self) -> usize {
         self.connections.len()
@@ -221,7 +237,8 @@ impl<S: Socket> Relay<S> {
     /// When [`poll`](Self::poll) has something to do even if no socket wakes it.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let crowd = self.crowd.poll_timeout();
-        let deadlines = [self.mux.poll_timeout(), self.next_payload, self.next_keepalive, crowd];
+        let (mux, looks) = (self.mux.poll_timeout(), self.looks.next());
+        let deadlines = [mux, self.next_payload, self.next_keepalive, crowd, looks];
         deadlines.into_iter().flatten().min()
     }
 
@@ -252,6 +269,7 @@ impl<S: Socket> Relay<S> {
                 self.mux.mark_woken(id);
             }
         }
+        self.look_for_gone(now);
         self.look_for_crowd(now);
     }
 
@@ -270,6 +288,7 @@ impl<S: Socket> Relay<S> {
             match event {
                 Event::Opened(id) => self.notices.push_back(Notice::Opened(id)),
                 Event::Readable(id) | Event::Finished(id) => self.download(id),
+                Event::Unanswered(id) => self.give_up(id),
             }
         }
     }
@@ -384,9 +403,7 @@ impl<S: Socket> Relay<S> {
                 if connection.writing == Writing::Ended {
                     return self.close(id);
                 }
-                self.mux.finish(id);
-                self.undelivered.push_back((channel.next_sequence_number(), id));
-                self.note_delivered(channel, now);
+                self.finish(id, channel, now);
             }
             Poll::Ready(Ok(len)) => {
                 // The agent closes both directions at once: after its FIN nobody would ever read
@@ -409,16 +426,6 @@ impl<S: Socket> Relay<S> {
                 self.mux.mark_ready(id);
                 self.next_payload = self.config.pace.map(|pace| now + pace.pause);
             }
-        }
-    }
-
-    /// Not `channel.is_drained()`: with others sending it hardly ever is.
-    fn note_delivered(&mut self, channel: &Channel, now: Instant) {
-        while let Some(&(below, id)) = self.undelivered.front()
-            && below <= channel.first_unacknowledged()
-        {
-            self.undelivered.pop_front();
-            self.mux.handle_delivered(id, now);
         }
     }
 
@@ -483,6 +490,8 @@ const CHUNK_LEN: usize = 256 * 1024;
 const UPLOAD_BATCH: usize = 8;
 /// Bytes of SYNs and FINs in one payload.
 const CONTROL_LEN: usize = 128 * mux::HEADER_LEN;
+/// Longer than most destinations pause in the midst of an answer.
+pub const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
 const STALL_LIMIT: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

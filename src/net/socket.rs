@@ -5,14 +5,25 @@ use tokio::{
     net::TcpStream,
 };
 
+use super::Parting;
+
 /// A stream socket.
 pub trait Socket: AsyncRead + AsyncWrite + Unpin + Send {
     /// Makes the coming close abrupt (a TCP reset), so that the other side can tell it from a
     /// clean end of file.
     fn reset_on_close(&self) {}
+
+    /// What the other side has done whose end of file has been read.
+    fn parting(&self) -> Parting {
+        Parting::Unknown
+    }
 }
 
 impl Socket for TcpStream {
+    fn parting(&self) -> Parting {
+        Parting::of_tcp(self)
+    }
+
     fn reset_on_close(&self) {
         // When the socket is gone already there is nothing left to reset.
         let _ = self.set_zero_linger();
@@ -24,11 +35,19 @@ impl Socket for tokio::io::DuplexStream {}
 /// A Unix socket has no reset: its program reads what was delivered, and then an end of file.
 /// Linux alone makes that ECONNRESET, if something that the program has written is still unread.
 #[cfg(unix)]
-impl Socket for tokio::net::UnixStream {}
+impl Socket for tokio::net::UnixStream {
+    fn parting(&self) -> Parting {
+        Parting::of_unix(self)
+    }
+}
 
 impl Socket for Box<dyn Socket> {
     fn reset_on_close(&self) {
         (**self).reset_on_close();
+    }
+
+    fn parting(&self) -> Parting {
+        (**self).parting()
     }
 }
 

@@ -44,6 +44,7 @@ pub(super) fn certificate_fault(error: &(dyn Error + 'static)) -> Option<String>
     use CertificateError::{
         BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext,
         NotValidYet, NotValidYetContext, UnknownIssuer,
+        UnsupportedSignatureAlgorithmForPublicKeyContext,
     };
     let rustls::Error::InvalidCertificate(fault) = error.downcast_ref()? else { return None };
     Some(match fault {
@@ -53,7 +54,9 @@ pub(super) fn certificate_fault(error: &(dyn Error + 'static)) -> Option<String>
         }
         NotValidForName | NotValidForNameContext { .. } => "it is for another name".to_owned(),
         // Two authorities may have the same name, and only one of them is trusted.
-        UnknownIssuer | BadSignature => "no authority that is trusted has signed it".to_owned(),
+        UnknownIssuer | BadSignature | UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "no authority that is trusted has signed it".to_owned()
+        }
         fault => fault.to_string(),
     })
 }

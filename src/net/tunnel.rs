@@ -25,10 +25,9 @@ where
     C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let not_a_proxy = |error: hyper::Error| proxy.answer(told(&error));
-    let request = request(proxy, host).ok_or_else(|| ProxyError::Refused {
-        proxy: proxy.address(),
-        host: host.to_owned(),
-        said: "that is no name of a host".to_owned(),
+    let request = request(proxy, host).ok_or_else(|| {
+        let said = "that is no name of a host".to_owned();
+        proxy.refusal(host, said, false)
     })?;
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(LONGEST_HEAD)
@@ -43,11 +42,7 @@ where
             StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::UNAUTHORIZED => {
                 Err(proxy.wants_authentication())
             }
-            _ => Err(ProxyError::Refused {
-                proxy: proxy.address(),
-                host: host.to_owned(),
-                said: said(&response),
-            }),
+            status => Err(proxy.refusal(host, said(&response), status.is_server_error())),
         }
     };
     let (mut exchange, mut connection) = (pin!(exchange), pin!(connection.with_upgrades()));

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     env,
     io::{self, ErrorKind, Write},
+    os::unix::ffi::OsStrExt,
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -51,10 +52,24 @@ impl Drop for Entrusted {
 /// Lets this process have a reaper. Only for programs that ask
 /// [`is_reaper`](super::is_reaper) before anything else: the reaper is the same executable.
 pub fn enable() {
-    match env::current_exe() {
+    match env::current_exe().or_else(|error| as_called().ok_or(error)) {
         Ok(executable) => estate().executable = Some(executable),
         Err(error) => tracing::debug!("no reaper, as this program's file is not known: {error}"),
     }
+}
+
+/// This program's file by the name that it was called by, where the system does not tell: on a Linux
+/// without `/proc`.
+fn as_called() -> Option<PathBuf> {
+    let name = PathBuf::from(env::args_os().next()?);
+    let is_path = name.as_os_str().as_bytes().contains(&b'/');
+    let file = if is_path {
+        name
+    } else {
+        let path = env::var_os("PATH")?;
+        env::split_paths(&path).map(|folder| folder.join(&name)).find(|file| file.is_file())?
+    };
+    std::path::absolute(file).ok().filter(|file| file.is_file())
 }
 
 /// Of the whole process: it is as a whole that it is killed, and one reaper is enough.

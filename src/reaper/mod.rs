@@ -1,7 +1,7 @@
 //! What a kill would leave behind, and the process that removes it then.
 //!
 //! Nobody is asked at a SIGKILL: the files of listening sockets stay, and so do the programs that
-//! were started. So, before the first of them comes to be, the program starts itself once more, as
+//! were started, and raw mode. So, before the first of them comes to be, the program starts itself once more, as
 //! its reaper, and tells it by a pipe what there is. When the pipe ends, the parent is dead, however
 //! it died; the reaper removes what is left, and ends.
 //!
@@ -21,6 +21,7 @@
 mod entrusted;
 mod folder;
 mod leader;
+mod line_mode;
 mod patience;
 mod process;
 mod reaping;
@@ -29,6 +30,7 @@ mod socket;
 
 pub use entrusted::{Entrusted, enable};
 pub use leader::{Kind, Leader};
+pub use line_mode::LineMode;
 pub use process::Mark;
 pub use reaping::{is_reaper, reap};
 pub use remnant::Remnant;

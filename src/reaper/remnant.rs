@@ -11,6 +11,7 @@ use rustix::process::Pid;
 use super::{
     folder,
     leader::{Kind, Leader},
+    line_mode::{LineMode, Modes},
     process::Mark,
     socket::{FileId, remove_abandoned},
 };
@@ -31,6 +32,8 @@ pub enum Remnant {
     /// A folder of ours alone, of a random name that nothing else ever has, with no folders in it; it
     /// may yet have to be made.
     Folder(PathBuf),
+    /// A terminal that is in raw mode, or is about to be.
+    LineMode(LineMode),
     /// A program that is about to be started, with a mark in its environment.
     Starting(Mark),
     /// A program that runs, and what it leads.
@@ -44,6 +47,7 @@ impl Remnant {
             Self::Binding(path) => remove_abandoned(&path, |_| true),
             Self::Socket { file, path } => remove_abandoned(&path, |found| found == file),
             Self::Folder(path) => folder::remove(&path),
+            Self::LineMode(mode) => mode.restore(),
             Self::Starting(mark) => mark.kill(),
             Self::Leader(leader) => leader.kill(),
         }
@@ -70,6 +74,11 @@ impl Entry {
                     (id, format!("socket {device} {inode}"), Some(path))
                 }
                 Remnant::Folder(path) => (id, "folder".to_owned(), Some(path)),
+                Remnant::LineMode(LineMode { path, device, modes }) => {
+                    let modes = modes.iter().flat_map(|modes| modes.0);
+                    let words: Vec<String> = modes.map(|number| number.to_string()).collect();
+                    (id, format!("lines {device} {}", words.join(" ")), Some(path))
+                }
                 Remnant::Starting(mark) => (id, format!("start {mark}"), None),
                 Remnant::Leader(Leader { pid, kind, start_time }) => {
                     let word = kind.word();
@@ -99,6 +108,14 @@ impl Entry {
                 Remnant::Socket { file, path: words.path()? }
             }
             b"folder" => Remnant::Folder(words.path()?),
+            b"lines" => {
+                let device = words.number()?;
+                let mut modes = [Modes([0; 5]); 2];
+                for number in modes.iter_mut().flat_map(|modes| &mut modes.0) {
+                    *number = words.number()?;
+                }
+                Remnant::LineMode(LineMode { device, modes, path: words.path()? })
+            }
             b"start" => Remnant::Starting(words.text()?.parse().ok()?),
             kind => {
                 let kind = Kind::ALL.into_iter().find(|known| known.word().as_bytes() == kind)?;
@@ -166,6 +183,10 @@ mod tests {
         let remnant = prop_oneof![
             path().prop_map(Remnant::Binding),
             path().prop_map(Remnant::Folder),
+            any::<(u64, [u64; 5], [u64; 5])>().prop_flat_map(|(device, before, raw)| {
+                let modes = [Modes(before), Modes(raw)];
+                path().prop_map(move |path| Remnant::LineMode(LineMode { path, device, modes }))
+            }),
             (file, path()).prop_map(|(file, path)| Remnant::Socket { file, path }),
             any::<u128>().prop_map(|number| Remnant::Starting(Mark(number))),
             leader.prop_map(|(pid, kind, start_time)| {
@@ -214,6 +235,7 @@ mod tests {
             "1 folder\0",
             "1 folder f\0",
             "1 socket 1 /s\0",
+            "1 lines 5 1 2 3 4 5 1 2 3 4 /dev/pts/1\0",
             "1 group 0 5\0",
             "1 group -1 5\0",
             "1 group 1 5\0",

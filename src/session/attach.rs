@@ -4,13 +4,13 @@ use std::{fmt::Display, time::Duration};
 
 use futures_util::SinkExt;
 use http::Uri;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
 use super::{
     ControlPlane, Limits, Refusal, SessionEnd, SessionError, Ticket,
-    attempts::{Attempts, LAST_PAUSE},
+    attempts::{Attempts, pause_between_dials},
     encryption::WithDataKey,
     gap, stream_address,
 };
@@ -42,7 +42,8 @@ impl<'a> Session<'a> {
         client_version: &str,
         control_plane: &'a dyn ControlPlane,
     ) -> Self {
-        let config = Config::new(Role::Client, client_version, epoch_ms(), rand::random());
+        let mut config = Config::new(Role::Client, client_version, epoch_ms(), rand::random());
+        config.opening_timeout = Some(OPENING_PATIENCE);
         Self {
             id: session_id.to_owned(),
             client_id: random_uuid(),
@@ -124,21 +125,24 @@ impl<'a> Session<'a> {
                 Ok(Outcome::Disconnected(lost)) => lost,
                 Err(source) => return Err(self.failed(source).await),
             };
-            // A service that closes it soon has its reasons; one that breaks it may come to them the
-            // next time.
-            let is_silent = channel.frames_received() == 0 && now() < opened + SHORT;
-            silent += u32::from(is_silent);
-            let is_closed = matches!(lost, Disconnect::Closed(_));
-            if is_silent && (is_closed || silent >= MAX_SILENT) {
-                return Err(SessionError::Refused { session_id: self.id.clone(), why: lost });
-            }
+            let was_heard = channel.frames_received() > 0;
             if !can_resume {
                 let why = "a presigned stream URL can be used only once".to_owned();
-                return Err(SessionError::Lost { session_id: self.id.clone(), lost, why });
+                return Err(self.lost(was_heard, lost, why));
+            }
+            // A service that is being deployed does this some times; one that has its reasons does it
+            // every time.
+            if !was_heard && now() < opened + SHORT {
+                silent += 1;
+                if silent >= MAX_SILENT {
+                    let why = format!("as it did {silent} times in a row");
+                    return Err(self.lost(was_heard, lost, why));
+                }
+                attempts.hold_back();
             }
             // A connection that broke before it was of any use is no better than none. That the
             // service greeted us on it is of no use yet.
-            if channel.messages_done() > done_before || now() >= opened + LAST_PAUSE {
+            if channel.messages_done() > done_before || now() >= opened + OF_USE {
                 attempts = Attempts::within(self.limits.resumption);
             }
             // The service does this every hour: it is nothing to speak of while it heals.
@@ -155,11 +159,15 @@ impl<'a> Session<'a> {
             };
             websocket = match resumed {
                 Ok(websocket) => websocket,
-                Err(NotResumed::Over) => return Ok(SessionEnd::TimedOut),
-                Err(NotResumed::Because(why)) => {
-                    let session_id = self.id.clone();
-                    return Err(SessionError::Lost { session_id, lost, why });
+                Err(NotResumed::Over) if was_heard => return Ok(SessionEnd::TimedOut),
+                Err(NotResumed::Over) => {
+                    let why = "it says that the session is over".to_owned();
+                    return Err(self.lost(was_heard, lost, why));
                 }
+                Err(NotResumed::Because(why) | NotResumed::ForNow(why)) => {
+                    return Err(self.lost(was_heard, lost, why));
+                }
+                Err(NotResumed::Because(why)) => return Err(self.lost(was_heard, lost, why)),
                 Err(NotResumed::Failed(error)) => return Err(error),
             };
             channel.handle_reconnected(now());
@@ -181,25 +189,38 @@ impl<'a> Session<'a> {
         checked.map_err(|source| SessionError::Address { session_id: self.id.clone(), source })
     }
 
-    /// The first data channel. A gateway that refuses it for now is asked again, with another token:
-    /// nobody knows whether the first one is used up.
+    /// The first data channel. Whatever may have been the moment's fault is tried again with the same
+    /// token, which needs no permission of anybody; a gateway that still refuses it for now is asked
+    /// with another one.
     async fn open_first(
         &self,
         ticket: Ticket,
         can_resume: bool,
     ) -> Result<WebSocket, SessionError> {
         let url = self.address(&ticket.stream_url)?;
-        let refused = match self.open(&url, ticket.token).await {
-            Err(refused) if can_resume && refused.is_temporary() => refused,
-            opened => return Ok(opened?),
-        };
-        tracing::info!(session = self.id, "{refused}; trying again");
         let limit = FIRST_CHANNEL_TIMEOUT.min(self.limits.resumption);
+        let until = now() + limit;
+        let mut attempt = 1;
+        let refused = loop {
+            let refused = match self.open(&url, ticket.token.clone()).await {
+                Ok(websocket) => return Ok(websocket),
+                Err(refused) => refused,
+            };
+            if attempt >= FIRST_ATTEMPTS || !refused.may_pass() || now() >= until {
+                break refused;
+            }
+            tracing::info!(session = self.id, "{refused}; trying again");
+            pause_between_dials().await;
+            attempt += 1;
+        };
+        if !can_resume || !refused.is_temporary() {
+            return Err(refused.into());
+        }
         let mut attempts = Attempts::within(limit).after_refusal();
         match self.resume(&ticket.stream_url, &refused, &mut attempts).await {
             Ok(websocket) => Ok(websocket),
-            Err(NotResumed::Over | NotResumed::Because(_)) => Err(refused.into()),
             Err(NotResumed::Failed(error)) => Err(error),
+            Err(_) => Err(refused.into()),
         }
     }
 
@@ -219,7 +240,7 @@ impl<'a> Session<'a> {
         let text = serde_json::to_string(&open).unwrap_or_default();
         let host = url.host().unwrap_or_default().to_owned();
         let sent = websocket.send(Message::text(text)).await;
-        sent.map_err(|error| DialError::Upgrade { host, source: Box::new(error) })?;
+        sent.map_err(|error| DialError::Upgrade { host, source: error.into() })?;
         Ok(websocket)
     }
 
@@ -233,24 +254,27 @@ impl<'a> Session<'a> {
         attempts: &mut Attempts,
     ) -> Result<WebSocket, NotResumed> {
         let mut why = "no new connection lasted".to_owned();
+        let word_at = now() + WORD_AFTER;
         while attempts.may_go_on() {
             attempts.pause().await;
-            why = match self.control_plane.resume(&self.id).await {
-                Ok(None) => return Err(NotResumed::Over),
-                Ok(Some(mut ticket)) => {
-                    if ticket.stream_url.is_empty() {
-                        stream_url.clone_into(&mut ticket.stream_url);
+            let attempt = self.attempt(stream_url);
+            tokio::pin!(attempt);
+            let tried = match timeout_at(word_at.into(), &mut attempt).await {
+                Ok(tried) => tried,
+                Err(_) => {
+                    if !std::mem::replace(&mut attempts.have_failed, true) {
+                        tracing::warn!(
+                            session = self.id,
+                            "{lost}; waiting for the service's answer"
+                        );
                     }
-                    let url = self.address(&ticket.stream_url).map_err(NotResumed::Failed)?;
-                    match self.open(&url, ticket.token).await {
-                        Ok(websocket) => return Ok(websocket),
-                        Err(error) => error.to_string(),
-                    }
+                    attempt.await
                 }
-                Err(Refusal { message, is_temporary: false }) => {
-                    return Err(NotResumed::Because(message));
-                }
-                Err(Refusal { message, .. }) => message,
+            };
+            why = match tried {
+                Ok(websocket) => return Ok(websocket),
+                Err(NotResumed::ForNow(why)) => why,
+                Err(final_word) => return Err(final_word),
             };
             if std::mem::replace(&mut attempts.have_failed, true) {
                 tracing::debug!(session = self.id, "not resumed yet: {why}");
@@ -259,6 +283,33 @@ impl<'a> Session<'a> {
             }
         }
         Err(NotResumed::Because(why))
+    }
+
+    /// Asks once whether the session may be resumed, and opens its data channel.
+    async fn attempt(&self, stream_url: &str) -> Result<WebSocket, NotResumed> {
+        let mut ticket = match self.control_plane.resume(&self.id).await {
+            Ok(None) => return Err(NotResumed::Over),
+            Ok(Some(ticket)) => ticket,
+            Err(Refusal { message, is_temporary: false }) => {
+                return Err(NotResumed::Because(message));
+            }
+            Err(Refusal { message, .. }) => return Err(NotResumed::ForNow(message)),
+        };
+        if ticket.stream_url.is_empty() {
+            stream_url.clone_into(&mut ticket.stream_url);
+        }
+        let url = self.address(&ticket.stream_url).map_err(NotResumed::Failed)?;
+        let opened = self.open(&url, ticket.token).await;
+        opened.map_err(|error| NotResumed::ForNow(error.to_string()))
+    }
+
+    /// There is no other connection, because of `why`.
+    fn lost(&self, was_heard: bool, lost: Disconnect, why: String) -> SessionError {
+        let session_id = self.id.clone();
+        match was_heard {
+            true => SessionError::Lost { session_id, lost, why },
+            false => SessionError::Refused { session_id, lost, why },
+        }
     }
 
     async fn failed(&self, source: DriveError) -> SessionError {
@@ -281,6 +332,8 @@ enum NotResumed {
     Over,
     /// It cannot be had, or not in time.
     Because(String),
+    /// It may be had a little later.
+    ForNow(String),
     /// Its address leads nowhere that a token may be sent to.
     Failed(SessionError),
 }
@@ -294,8 +347,17 @@ const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the first data channel may be refused for now. A session that has just been started has
 /// its user in front of it.
 const FIRST_CHANNEL_TIMEOUT: Duration = Duration::from_secs(20);
+/// As many as the reference client's.
+const FIRST_ATTEMPTS: u32 = 5;
 /// Connections in a row from which nothing came, of a session that was never heard of.
-const MAX_SILENT: u32 = 3;
+const MAX_SILENT: u32 = 5;
+/// So long a person looks at a tunnel that hangs.
+const WORD_AFTER: Duration = Duration::from_secs(10);
+/// A connection that has lasted for so long was of use.
+const OF_USE: Duration = Duration::from_secs(10);
+/// How long a node may take to begin its handshake, when the session begins with one: the first session
+/// after a boot, or on a small Windows instance, takes minutes.
+const OPENING_PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// Less than any time after which the service closes connections that it has taken.
 const SHORT: Duration = Duration::from_secs(60);
 

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{Answer, ControlPlane, Refusal};
 use crate::{
     channel::{Channel, Event},
-    net::{Application, Turn},
+    net::{Application, Turn, now},
     wire::encryption::DataKey,
 };
 
@@ -33,6 +33,8 @@ pub(super) struct WithDataKey<'a, 'b, A> {
     session_id: String,
     pending: Option<Answer<'a, Result<DataKey, Refusal>>>,
     refusal: Option<Refusal>,
+    /// When the user is told that the node has not begun; `None` once it has, or that was said.
+    notice: Option<Instant>,
 }
 
 impl<'a, 'b, A> WithDataKey<'a, 'b, A> {
@@ -42,7 +44,8 @@ impl<'a, 'b, A> WithDataKey<'a, 'b, A> {
         session_id: &str,
     ) -> Self {
         let session_id = session_id.to_owned();
-        Self { application, control_plane, session_id, pending: None, refusal: None }
+        let notice = Some(now() + NOTICE);
+        Self { application, control_plane, session_id, pending: None, refusal: None, notice }
     }
 
     /// Why there is no data key, if the session was to have one.
@@ -58,6 +61,17 @@ impl<'a, 'b, A> WithDataKey<'a, 'b, A> {
             let key = timeout(DATA_KEY_TIMEOUT, control_plane.data_key(&request)).await;
             key.unwrap_or_else(|_| Err(too_late(&request.key_id)))
         }));
+    }
+
+    fn say_that_nothing_came(&mut self, now: Instant) {
+        if self.notice.take_if(|when| now >= *when).is_some() {
+            let (session, seconds) = (&self.session_id, NOTICE.as_secs());
+            tracing::warn!(
+                target: WAITING,
+                session,
+                "the node has not begun the session for {seconds} s; still waiting"
+            );
+        }
     }
 
     fn poll_key(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) {
@@ -82,12 +96,17 @@ impl<A: Application> Application for WithDataKey<'_, '_, A> {
         self.application.is_patient()
     }
 
+    fn has_last_word(&self) -> bool {
+        self.application.has_last_word()
+    }
+
     fn handle_event(
         &mut self,
         event: Event,
         channel: &mut Channel,
         now: Instant,
     ) -> Result<(), String> {
+        self.notice = None;
         match event {
             Event::GenerateDataKey { key_id, challenge } => {
                 self.ask(key_id, challenge);
@@ -114,6 +133,7 @@ impl<A: Application> Application for WithDataKey<'_, '_, A> {
         channel: &mut Channel,
         now: Instant,
     ) -> Result<Turn, String> {
+        self.say_that_nothing_came(now);
         self.poll_key(cx, channel, now);
         let turn = self.application.poll(cx, channel, now)?;
         // What the agent is told has yet to be sent.
@@ -121,7 +141,7 @@ impl<A: Application> Application for WithDataKey<'_, '_, A> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.application.poll_timeout()
+        self.notice.into_iter().chain(self.application.poll_timeout()).min()
     }
 }
 
@@ -131,6 +151,9 @@ fn too_late(key_id: &str) -> Refusal {
     Refusal { message, is_temporary: true }
 }
 
+/// Where the line goes that a node keeps its user waiting: programs that show no others show this one.
+pub const WAITING: &str = "ssmport::waiting";
+const NOTICE: Duration = Duration::from_secs(10);
 /// The real agent gives up 15 s after its request, which may have been under way for a while.
 const DATA_KEY_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -31,13 +31,15 @@ pub enum SessionError {
     /// No WebSocket.
     #[error(transparent)]
     Dial(#[from] DialError),
-    /// The service closed the data channel before anything came through it.
-    #[error("the service refused the data channel of session {session_id}: {why}")]
+    /// The service closed the data channel before anything came through it, and gave no other.
+    #[error("the service refused the data channel of session {session_id}: {lost}; {why}")]
     Refused {
         /// The session.
         session_id: String,
         /// What the service said.
-        why: Disconnect,
+        lost: Disconnect,
+        /// Why there is no other.
+        why: String,
     },
     /// The agent wants the session encrypted, and there is no data key.
     #[error("session {session_id} cannot be encrypted: {refusal}")]

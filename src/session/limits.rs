@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{channel::Sending, net::SILENCE_LIMIT};
+use crate::{
+    channel::Sending,
+    net::{ANSWER_PATIENCE, SILENCE_LIMIT},
+};
 
 /// What a user may set of a session: its patience, and how it sends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -11,6 +14,9 @@ pub struct Limits {
     pub silence: Duration,
     /// How long a lost session is tried to be resumed.
     pub resumption: Duration,
+    /// How long a program that has finished its request is kept waiting while nothing of the answer
+    /// comes; four times that for the first of it.
+    pub answer: Duration,
     /// How messages leave.
     pub sending: Sending,
 }
@@ -22,6 +28,7 @@ impl Default for Limits {
         Self {
             silence: SILENCE_LIMIT,
             resumption: Duration::from_secs(20 * 60),
+            answer: ANSWER_PATIENCE,
             sending: Sending::default(),
         }
     }

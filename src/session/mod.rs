@@ -25,7 +25,7 @@ mod stream_address;
 
 pub use attach::Session;
 pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal, Ticket};
-pub use encryption::DataKeyRequest;
+pub use encryption::{DataKeyRequest, WAITING};
 pub use end::{SessionEnd, SessionError};
 pub use limits::Limits;
 #[cfg(fuzzing)]

@@ -15,7 +15,8 @@ use tokio_util::io::poll_read_buf;
 use super::{ForwardEvent, Listeners, Peer, Stop, outbox::Outbox};
 use crate::{
     channel::{Channel, Event},
-    net::{Application, Socket, Turn},
+    mux::FIRST_ANSWER,
+    net::{ANSWER_PATIENCE, Application, Parting, Socket, Turn},
     wire::{PacketPool, PayloadType, control::Flag},
 };
 
@@ -36,6 +37,7 @@ pub struct Basic<L, F: FnMut(ForwardEvent)> {
     stop: Stop,
     observer: F,
     is_over: bool,
+    answer_patience: Duration,
 }
 
 enum State {
@@ -48,10 +50,66 @@ enum State {
 
 struct Connection {
     socket: Outbox<Box<dyn Socket>>,
-    /// Whether the local side may still send.
-    is_open: bool,
-    /// The local side has finished: when it has waited long enough for the rest of the reply.
+    peer: Peer,
+    /// What the local side has done that has finished; none while it may still send.
+    parting: Option<Parting>,
+    /// It has finished: when it has waited long enough for the rest of the reply.
     quiet_until: Option<Instant>,
+    /// Something of that has come.
+    has_begun: bool,
+    /// It waits, as far as is known: when to look again whether it is still there.
+    look_at: Option<Instant>,
+}
+
+/// What becomes of a connection.
+enum Fate {
+    GoesOn,
+    /// It has come to its end.
+    Over,
+    /// Its program waits for an answer of which nothing has come in time.
+    Unanswered,
+}
+
+impl Connection {
+    fn new(socket: Outbox<Box<dyn Socket>>, peer: Peer) -> Self {
+        let (parting, quiet_until, has_begun, look_at) = (None, None, false, None);
+        Self { socket, peer, parting, quiet_until, has_begun, look_at }
+    }
+
+    /// How long the silence may be. Of an answer's end this agent says nothing: silence is all that
+    /// there is to tell it by.
+    fn patience(&self, first: Duration) -> Duration {
+        match self.parting {
+            Some(Parting::HalfClosed) if self.has_begun => PAUSE_IN_ANSWER,
+            Some(Parting::HalfClosed) => first,
+            _ => LINGER,
+        }
+    }
+
+    /// The silence counts from now.
+    fn begin_silence(&mut self, first: Duration, now: Instant) {
+        let until = now.checked_add(self.patience(first));
+        self.quiet_until = self.quiet_until.and(until);
+    }
+
+    /// Looks whether the program that waits is still there.
+    fn look(&mut self, now: Instant) {
+        if self.look_at.is_some_and(|at| at <= now) {
+            self.parting = Some(self.socket.writer().parting());
+            self.look_at = Some(now + LOOK_INTERVAL);
+        }
+    }
+
+    fn fate(&self, now: Instant) -> Fate {
+        match (self.parting, self.quiet_until) {
+            (Some(Parting::Closed), _) => Fate::Over,
+            (Some(Parting::HalfClosed), Some(until)) if now >= until && !self.has_begun => {
+                Fate::Unanswered
+            }
+            (_, Some(until)) if now >= until => Fate::Over,
+            _ => Fate::GoesOn,
+        }
+    }
 }
 
 impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Basic<L, F> {
@@ -66,7 +124,15 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Basic<L, F> {
             stop,
             observer,
             is_over: false,
+            answer_patience: ANSWER_PATIENCE,
         }
+    }
+
+    /// Keeps a program that has finished its request waiting for four times as long for the first of
+    /// the answer.
+    pub fn with_answer_patience(mut self, patience: Duration) -> Self {
+        self.answer_patience = patience;
+        self
     }
 
     fn accept(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
@@ -90,22 +156,22 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Basic<L, F> {
         for payload in self.early.drain(..) {
             socket.push(&payload);
         }
-        self.state = State::Connected(Connection { socket, is_open: true, quiet_until: None });
+        self.state = State::Connected(Connection::new(socket, peer.clone()));
         (self.observer)(ForwardEvent::Accepted(peer));
     }
 
-    /// Whether the connection goes on.
     fn relay(
         connection: &mut Connection,
         pool: &mut PacketPool,
+        first: Duration,
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> bool {
+    ) -> Fate {
         if connection.socket.poll(cx).is_err() {
-            return false;
+            return Fate::Over;
         }
-        while connection.is_open && channel.can_send() {
+        while connection.parting.is_none() && channel.can_send() {
             let payload_len = channel.payload_len().min(PAYLOAD_LEN);
             let mut slot = pool.slot(payload_len);
             let socket = Pin::new(connection.socket.writer());
@@ -122,19 +188,24 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Basic<L, F> {
                 }
                 Poll::Ready(Ok(_)) => {
                     channel.seal();
-                    connection.is_open = false;
-                    connection.quiet_until = Some(now + LINGER);
+                    connection.parting = Some(connection.socket.writer().parting());
+                    connection.look_at = Some(now + FIRST_LOOK)
+                        .filter(|_| connection.parting == Some(Parting::HalfClosed));
+                    connection.quiet_until = now.checked_add(connection.patience(first));
                 }
-                Poll::Ready(Err(_)) => return false,
+                Poll::Ready(Err(_)) => return Fate::Over,
             }
         }
         // The silence counts from when both sides have had everything.
-        if connection.quiet_until.is_some()
-            && !(channel.is_drained() && connection.socket.is_drained())
-        {
-            connection.quiet_until = Some(now + LINGER);
+        if !(channel.is_drained() && connection.socket.is_drained()) {
+            connection.begin_silence(first, now);
         }
-        connection.quiet_until.is_none_or(|until| now < until)
+        connection.look(now);
+        connection.fate(now)
+    }
+
+    fn first_patience(&self) -> Duration {
+        self.answer_patience.saturating_mul(FIRST_ANSWER)
     }
 
     fn disconnect(&mut self, channel: &mut Channel, now: Instant) {
@@ -167,11 +238,13 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
         channel: &mut Channel,
         now: Instant,
     ) -> Result<(), String> {
+        let first = self.first_patience();
         match event {
             Event::Data { payload_type: PayloadType::Output, payload } => match &mut self.state {
                 State::Connected(connection) => {
                     connection.socket.push(&payload);
-                    connection.quiet_until = connection.quiet_until.map(|_| now + LINGER);
+                    connection.has_begun = connection.parting.is_some();
+                    connection.begin_silence(first, now);
                 }
                 State::Idle(_) if self.is_first => {
                     self.early.push_back(Bytes::copy_from_slice(&payload))
@@ -190,8 +263,9 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
     }
 
     fn handle_reconnected(&mut self, now: Instant) {
+        let first = self.first_patience();
         if let State::Connected(connection) = &mut self.state {
-            connection.quiet_until = connection.quiet_until.map(|_| now + LINGER);
+            connection.begin_silence(first, now);
         }
     }
 
@@ -212,6 +286,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
             return Ok(Turn::Done);
         }
         channel.guard(&[]);
+        let first = self.first_patience();
         match &mut self.state {
             State::Idle(not_before) => {
                 *not_before = not_before.filter(|at| now < *at);
@@ -220,10 +295,16 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
                 }
             }
             State::Connected(connection) => {
-                if !Self::relay(connection, &mut self.pool, cx, channel, now) {
-                    self.disconnect(channel, now);
-                    return Ok(Turn::More);
+                match Self::relay(connection, &mut self.pool, first, cx, channel, now) {
+                    Fate::GoesOn => return Ok(Turn::Idle),
+                    Fate::Over => {}
+                    Fate::Unanswered => {
+                        connection.socket.writer().reset_on_close();
+                        (self.observer)(ForwardEvent::Unanswered(connection.peer.clone()));
+                    }
                 }
+                self.disconnect(channel, now);
+                return Ok(Turn::More);
             }
             State::Disconnecting => {
                 if channel.is_drained() {
@@ -237,7 +318,9 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Idle(not_before) => *not_before,
-            State::Connected(connection) => connection.quiet_until,
+            State::Connected(connection) => {
+                [connection.quiet_until, connection.look_at].into_iter().flatten().min()
+            }
             State::Disconnecting => None,
         }
     }
@@ -260,8 +343,14 @@ impl<L, F: FnMut(ForwardEvent)> Drop for Basic<L, F> {
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// Behind an accept that failed for want of resources.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a connection stays after the local end of file while no more of the reply comes.
+/// How long a connection stays after the local end of file while no more of the reply comes, if its
+/// program may have gone.
 const LINGER: Duration = Duration::from_secs(1);
+/// The same if the program is there to be answered, and that has begun.
+const PAUSE_IN_ANSWER: Duration = Duration::from_secs(10);
+/// A socket that is being closed has its owner for a moment longer.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// Bytes kept for a connection that is yet to come.
 const EARLY: usize = 1 << 20;
 /// What a small payload costs on top.

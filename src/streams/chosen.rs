@@ -72,6 +72,10 @@ impl Application for Chosen<'_> {
         self.application.as_ref().is_some_and(|application| application.is_patient())
     }
 
+    fn has_last_word(&self) -> bool {
+        self.application.as_ref().is_some_and(|application| application.has_last_word())
+    }
+
     fn handle_event(
         &mut self,
         event: Event,

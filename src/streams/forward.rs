@@ -28,6 +28,9 @@ pub struct Forward<L, F: FnMut(ForwardEvent)> {
     is_over: bool,
     /// After an accept that failed for want of resources, not before then.
     accept_again: Option<Instant>,
+    max_connections: usize,
+    /// That there are as many has been told, and not been over for good.
+    is_full: bool,
 }
 
 /// What a forward tells its observer.
@@ -49,8 +52,16 @@ pub enum ForwardEvent {
         /// How long the others had to wait.
         after: Duration,
     },
+    /// This program had finished its request; the answer did not come in time, and its connection was
+    /// reset.
+    Unanswered(Peer),
     /// A connection could not be taken.
     NotAccepted(String),
+    /// No more connections are taken before one of these has ended.
+    Full {
+        /// How many are open.
+        connections: usize,
+    },
     /// The session is gone, and with it connections that were open; never none.
     CutOff {
         /// How many.
@@ -72,14 +83,23 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
             stop,
             is_over: false,
             accept_again: None,
+            max_connections: MAX_CONNECTIONS,
+            is_full: false,
         }
+    }
+
+    /// Keeps a program that has finished its request waiting for so long while nothing of the answer
+    /// comes; four times that for the first of it.
+    pub fn with_answer_patience(mut self, patience: Duration) -> Self {
+        self.relay.set_answer_patience(patience);
+        self
     }
 
     fn accept(&mut self, cx: &mut Context<'_>, now: Instant) {
         if self.accept_again.is_some() {
             return;
         }
-        while self.relay.stream_count() < MAX_CONNECTIONS {
+        while self.has_room() {
             match self.listeners.borrow_mut().poll_accept(cx) {
                 Poll::Pending => return,
                 Poll::Ready(Ok((socket, peer))) => self.take(socket, peer),
@@ -90,6 +110,13 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
                 }
             }
         }
+        if !std::mem::replace(&mut self.is_full, true) {
+            (self.observer)(ForwardEvent::Full { connections: self.relay.stream_count() });
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.relay.stream_count() < self.max_connections
     }
 
     fn take(&mut self, socket: Box<dyn Socket>, peer: Peer) {
@@ -155,6 +182,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
         if channel.can_send_control() {
             self.accept(cx, now);
         }
+        let had_room = self.has_room();
         let turn = self.relay.poll(cx, channel, now);
         while let Some(notice) = self.relay.poll_notice() {
             match notice {
@@ -166,6 +194,11 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
                         (self.observer)(ForwardEvent::Slow(peer.clone()));
                     }
                 }
+                Notice::Unanswered(id) => {
+                    if let Some(peer) = self.peers.get(&id) {
+                        (self.observer)(ForwardEvent::Unanswered(peer.clone()));
+                    }
+                }
                 Notice::Flowing { after } => (self.observer)(ForwardEvent::Flowing { after }),
                 Notice::Closed(id) => {
                     self.peers.remove(&id);
@@ -174,7 +207,10 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
                 Notice::Opened(_) => {}
             }
         }
-        Ok(turn)
+        // Not at each that ends while as many wait.
+        self.is_full &= 2 * self.relay.stream_count() >= self.max_connections;
+        // Nothing else tells of those who have waited for it.
+        Ok(if !had_room && self.has_room() { Turn::More } else { turn })
     }
 
     fn poll_timeout(&self) -> Option<Instant> {

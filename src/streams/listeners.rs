@@ -4,6 +4,7 @@ use std::{
     fmt,
     future::poll_fn,
     io,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
 };
 
@@ -13,7 +14,7 @@ use crate::net::Socket;
 /// One or more listeners for the same destination, and a connection that came while there was no
 /// session to take it.
 pub struct Listeners {
-    all: Vec<Listener>,
+    all: Arc<Mutex<Vec<Listener>>>,
     /// Where the last connection came in: the others have their turn first.
     last: usize,
     waiting: Option<(Box<dyn Socket>, Peer)>,
@@ -22,7 +23,12 @@ pub struct Listeners {
 impl Listeners {
     /// All the listeners of one destination.
     pub fn new(all: Vec<Listener>) -> Self {
-        Self { all, last: 0, waiting: None }
+        Self { all: Arc::new(Mutex::new(all)), last: 0, waiting: None }
+    }
+
+    /// What closes them while somebody else has them.
+    pub fn closer(&self) -> Closer {
+        Closer(Arc::clone(&self.all))
     }
 
     /// The next connection: one that waits already, else of each listener in turn.
@@ -36,9 +42,10 @@ impl Listeners {
         if let Some(waiting) = self.waiting.take() {
             return Poll::Ready(Ok(waiting));
         }
-        for turn in 1..=self.all.len() {
-            let index = (self.last + turn) % self.all.len();
-            if let Poll::Ready(accepted) = self.all[index].poll_accept(cx) {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        for turn in 1..=all.len() {
+            let index = (self.last + turn) % all.len();
+            if let Poll::Ready(accepted) = all[index].poll_accept(cx) {
                 self.last = index;
                 return Poll::Ready(accepted);
             }
@@ -60,6 +67,17 @@ impl Listeners {
         if let Some((socket, _)) = self.waiting.take() {
             socket.reset_on_close();
         }
+    }
+}
+
+/// Closes the listeners of a forward that is to end, whatever holds it up.
+#[derive(Clone, Debug)]
+pub struct Closer(Arc<Mutex<Vec<Listener>>>);
+
+impl Closer {
+    /// Frees their ports and paths. No further connection comes in.
+    pub fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 }
 
@@ -117,5 +135,18 @@ mod tests {
             let error = client.read(&mut [0]).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         }
+    }
+
+    #[tokio::test]
+    async fn a_port_is_free_as_soon_as_it_is_closed_whoever_waits_there() {
+        let (mut listeners, ports) = two().await;
+        let closer = listeners.closer();
+        let waiting = tokio::spawn(async move { listeners.connection().await.map(drop) });
+        tokio::task::yield_now().await;
+        closer.close();
+        for port in ports {
+            TcpListener::bind(("127.0.0.1", port)).await.expect("it is free");
+        }
+        waiting.abort();
     }
 }

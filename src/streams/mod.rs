@@ -6,7 +6,8 @@
 //!     Chosen ----> Forward   many connections of local ports, multiplexed
 //!             +--> Basic     one connection at a time, for old agents
 //!             +--> Pipe      standard input and output: ssh's ProxyCommand
-//!             +--> Shell     a terminal, or a command's input and output
+//!             +--> Shell     a terminal
+//!             +--> Command   a command's outputs, its exit code and its input
 //! ```
 //!
 //! Each is an [`Application`](crate::net::Application): polled by the session's one task, it reads
@@ -14,6 +15,7 @@
 
 mod basic;
 mod chosen;
+mod command;
 mod exit_marker;
 mod forward;
 mod listener;
@@ -32,10 +34,11 @@ use std::pin::Pin;
 
 pub use basic::Basic;
 pub use chosen::{Choose, Chosen};
+pub use command::{Command, CommandEvent, Way};
 pub use exit_marker::ExitMarker;
 pub use forward::{Forward, ForwardEvent};
 pub use listener::{Listener, Peer};
-pub use listeners::Listeners;
+pub use listeners::{Closer, Listeners};
 pub use pipe::{Pipe, PipeEvent};
 pub use port::PortKind;
 pub use shell::{Console, Shell, ShellEvent};

@@ -15,7 +15,8 @@ use tokio_util::io::poll_read_buf;
 use super::{Stop, outbox::Outbox};
 use crate::{
     channel::{Channel, Event},
-    net::{Application, Turn},
+    mux::FIRST_ANSWER,
+    net::{ANSWER_PATIENCE, Application, Turn},
     wire::{PacketPool, PayloadType, control::Flag},
 };
 
@@ -23,7 +24,8 @@ use crate::{
 ///
 /// The protocol has no half-close: what ends the agent's side is the destination's end of file,
 /// and what ends ours is the end of the session. So after the end of the input the session goes
-/// on until the destination is done too, or has been silent for ten seconds.
+/// on until the destination is done too, or the output has no reader any more, or the answer has not
+/// come in time. Then it is cut off, and that is told.
 pub struct Pipe<R, W, F> {
     input: Option<R>,
     output: Outbox<W>,
@@ -34,7 +36,11 @@ pub struct Pipe<R, W, F> {
     observer: F,
     /// The input has ended: when the silence of the destination has lasted long enough.
     quiet_until: Option<Instant>,
+    /// How long that silence may be in the midst of an answer.
+    patience: Duration,
     has_answered: bool,
+    /// Something has come since the input ended.
+    has_begun: bool,
     is_over: bool,
 }
 
@@ -47,6 +53,9 @@ pub enum PipeEvent {
     OutputFailed(io::Error),
     /// The input could not be read.
     InputFailed(io::Error),
+    /// The input has ended, and then nothing has come for so long that the rest of the answer, if there
+    /// was to be one, is cut off.
+    Unanswered(Duration),
 }
 
 impl<R, W, F> Pipe<R, W, F>
@@ -67,9 +76,28 @@ where
             reader_gone,
             observer,
             quiet_until: None,
+            patience: ANSWER_PATIENCE,
             has_answered: false,
+            has_begun: false,
             is_over: false,
         }
+    }
+
+    /// After the end of the input, waits so long for more of the answer while nothing comes; four times
+    /// that for the first of it.
+    pub fn with_answer_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    fn patience(&self) -> Duration {
+        let times = if self.has_begun { 1 } else { FIRST_ANSWER };
+        self.patience.saturating_mul(times)
+    }
+
+    /// The destination's silence counts from now.
+    fn begin_silence(&mut self, now: Instant) {
+        let until = now.checked_add(self.patience());
+        self.quiet_until = self.quiet_until.and(until);
     }
 
     fn end(&mut self, channel: &mut Channel, now: Instant) -> Turn {
@@ -82,7 +110,14 @@ where
     /// Whether the end of the input has been followed by all that is to be waited for.
     fn is_finished(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let Some(quiet_until) = self.quiet_until else { return false };
-        now >= quiet_until || self.reader_gone.as_mut().poll(cx).is_ready()
+        if self.reader_gone.as_mut().poll(cx).is_ready() {
+            return true;
+        }
+        let (is_late, patience) = (now >= quiet_until, self.patience());
+        if is_late {
+            (self.observer)(PipeEvent::Unanswered(patience));
+        }
+        is_late
     }
 
     fn read(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> Turn {
@@ -112,7 +147,7 @@ where
                     }
                     channel.seal();
                     self.input = None;
-                    self.quiet_until = Some(now + LINGER);
+                    self.quiet_until = now.checked_add(self.patience());
                 }
             }
         }
@@ -147,7 +182,8 @@ where
                 if !std::mem::replace(&mut self.has_answered, true) {
                     (self.observer)(PipeEvent::Answered);
                 }
-                self.quiet_until = self.quiet_until.map(|_| now + LINGER);
+                self.has_begun = self.quiet_until.is_some();
+                self.begin_silence(now);
             }
             Event::Closed { .. } => {
                 self.input = None;
@@ -159,7 +195,7 @@ where
     }
 
     fn handle_reconnected(&mut self, now: Instant) {
-        self.quiet_until = self.quiet_until.map(|_| now + LINGER);
+        self.begin_silence(now);
     }
 
     fn poll(
@@ -182,8 +218,8 @@ where
         channel.guard(&[]);
         let turn = self.read(cx, channel, now);
         // The destination's silence counts from when it has had everything, and can be heard.
-        if self.quiet_until.is_some() && !(channel.is_drained() && self.output.is_drained()) {
-            self.quiet_until = Some(now + LINGER);
+        if !(channel.is_drained() && self.output.is_drained()) {
+            self.begin_silence(now);
         }
         if self.is_finished(cx, now) {
             return Ok(self.end(channel, now));
@@ -196,8 +232,6 @@ where
     }
 }
 
-/// How long a destination that is silent after the end of the input is waited for.
-const LINGER: Duration = Duration::from_secs(10);
 const CHUNK_LEN: usize = 256 * 1024;
 /// Reads before the wire has its turn.
 const BATCH: usize = 8;

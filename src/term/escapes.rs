@@ -4,6 +4,32 @@
 #[derive(Clone, Debug)]
 pub struct Escapes {
     state: State,
+    paste: Paste,
+}
+
+/// What a terminal puts around a paste for programs that ask for it: nothing in there was typed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Paste {
+    is_inside: bool,
+    /// So much of the next mark has come.
+    matched: usize,
+}
+
+impl Paste {
+    /// Whether the next byte of the input is pasted.
+    fn takes(&mut self, byte: u8) -> bool {
+        let was_inside = self.is_inside;
+        let mark = if was_inside { PASTE_END } else { PASTE_START };
+        self.matched = match mark[self.matched] == byte {
+            true => self.matched + 1,
+            // The marks' first byte is in them but once.
+            false => usize::from(mark[0] == byte),
+        };
+        if self.matched == mark.len() {
+            *self = Self { is_inside: !was_inside, matched: 0 };
+        }
+        was_inside
+    }
 }
 
 /// What the user asks of the program, not of the session.
@@ -28,23 +54,27 @@ enum State {
 impl Escapes {
     /// Looks for escapes from the first byte on, as `ssh` does.
     pub fn from_start() -> Self {
-        Self { state: State::LineStart }
+        Self { state: State::LineStart, paste: Paste::default() }
     }
 
     /// Looks for escapes behind the first line break, as the reference plugin does.
     pub fn from_second_line() -> Self {
-        Self { state: State::InLine }
+        Self { state: State::InLine, paste: Paste::default() }
     }
 
     /// Looks for none.
     pub fn off() -> Self {
-        Self { state: State::Off }
+        Self { state: State::Off, paste: Paste::default() }
     }
 
     /// Adds to `passed` what of `input` is for the session, up to the first command; gives that
     /// and how much of `input` has been dealt with.
     pub fn filter(&mut self, input: &[u8], passed: &mut Vec<u8>) -> (usize, Option<Command>) {
         for (index, &byte) in input.iter().enumerate() {
+            if self.paste.takes(byte) {
+                passed.push(byte);
+                continue;
+            }
             let command = match (self.state, byte) {
                 (State::Off, _) => {
                     passed.extend_from_slice(&input[index..]);
@@ -80,6 +110,9 @@ impl Escapes {
         (input.len(), None)
     }
 }
+
+const PASTE_START: &[u8] = b"\x1b[200~";
+const PASTE_END: &[u8] = b"\x1b[201~";
 
 /// For a terminal in raw mode.
 pub const ESCAPES_HELP: &str = "\r\n\
@@ -123,6 +156,14 @@ mod tests {
             let found = filtered(&mut Escapes::from_start(), input);
             assert_eq!(found, (passed.to_vec(), commands.to_vec()), "{input:?}");
         }
+    }
+
+    #[test]
+    fn what_is_pasted_holds_no_escapes() {
+        let pasted = b"\r\x1b[200~\n~.\n~?\x1b[201~x\r";
+        let mut escapes = Escapes::from_start();
+        assert_eq!(filtered(&mut escapes, pasted), (pasted.to_vec(), vec![]));
+        assert_eq!(filtered(&mut escapes, b"~."), (b"".to_vec(), vec![Command::Disconnect]));
     }
 
     #[test]

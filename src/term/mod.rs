@@ -5,6 +5,7 @@
 //!                             |
 //!                             +-----> commands for us: ~.  ~?  ~-
 //!   window   -> sizes() ------------> the session's terminal size
+//!   screen   <- watch() <------------ the session's output: what is to be undone at its end
 //!   device  <-> ask_secret()          a question before the session, whatever stdin is
 //! ```
 //!
@@ -13,9 +14,11 @@
 mod escapes;
 mod prompt;
 mod raw_mode;
+mod screen;
 mod size;
 
 pub use escapes::{Command, ESCAPES_HELP, Escapes};
 pub use prompt::ask_secret;
 pub use raw_mode::{RawMode, is_raw, restore, restore_on_panic};
-pub use size::{Size, size_of_stdout, sizes};
+pub use screen::{hold_back, watch};
+pub use size::{Size, size_of_stdout, size_of_terminal, sizes};

@@ -7,7 +7,7 @@ use std::{
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode, is_raw_mode_enabled};
 
-use super::prompt;
+use super::{prompt, screen};
 
 /// The terminal on standard input in raw mode: every key is a byte, nothing is echoed. Dropping
 /// it restores the terminal.
@@ -44,8 +44,10 @@ pub fn is_raw() -> bool {
 /// Restores the terminal ahead of its [`RawMode`]'s end, for words that cannot wait for that. Does
 /// nothing when there is nothing to restore.
 pub fn restore() {
+    screen::restore();
     // A terminal that has vanished needs no restoring.
     let _ = disable_raw_mode();
+    screen::show_held();
     prompt::restore();
 }
 

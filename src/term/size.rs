@@ -14,7 +14,22 @@ pub struct Size {
 /// The size of the terminal on standard output; `None` when there is none there.
 #[cfg(unix)]
 pub fn size_of_stdout() -> Option<Size> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    size_of(std::io::stdout())
+}
+
+/// The size of the terminal on standard output, or on another of the standard streams, as in a
+/// pipeline, or of the one that the process belongs to; `None` when there is none.
+#[cfg(unix)]
+pub fn size_of_terminal() -> Option<Size> {
+    size_of_stdout()
+        .or_else(|| size_of(std::io::stderr()))
+        .or_else(|| size_of(std::io::stdin()))
+        .or_else(|| size_of(std::fs::File::open("/dev/tty").ok()?))
+}
+
+#[cfg(unix)]
+fn size_of(stream: impl std::os::fd::AsFd) -> Option<Size> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
     // A terminal that was never told its size says 0.
     let is_known = size.ws_col > 0 && size.ws_row > 0;
     is_known.then_some(Size { cols: size.ws_col, rows: size.ws_row })
@@ -24,9 +39,12 @@ pub fn size_of_stdout() -> Option<Size> {
 #[cfg(not(unix))]
 pub fn size_of_stdout() -> Option<Size> {
     use std::io::IsTerminal;
-    if !std::io::stdout().is_terminal() {
-        return None;
-    }
+    if std::io::stdout().is_terminal() { size_of_terminal() } else { None }
+}
+
+/// The size of the console, whatever standard output is; `None` when there is none.
+#[cfg(not(unix))]
+pub fn size_of_terminal() -> Option<Size> {
     let (cols, rows) = crossterm::terminal::size().ok()?;
     Some(Size { cols, rows })
 }
@@ -37,11 +55,11 @@ pub fn size_of_stdout() -> Option<Size> {
 /// When the system does not tell of changes.
 pub fn sizes() -> std::io::Result<impl Stream<Item = Option<Size>> + Send> {
     let changes = Changes::watch()?;
-    let first = size_of_stdout();
+    let first = size_of_terminal();
     let later = stream::unfold((changes, first), |(mut changes, before)| async move {
         loop {
             changes.next().await?;
-            let size = size_of_stdout();
+            let size = size_of_terminal();
             if size != before {
                 return Some((size, (changes, size)));
             }

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 
 use bytes::BufMut;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::{Frame, MessageType};
+use super::{Frame, MessageType, lenient};
 
 /// One data message that has arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,7 +54,8 @@ impl Acknowledgement {
         out.put_slice(b",\"IsSequentialMessage\":true}");
     }
 
-    /// Reads an acknowledgement; fields that it does not know are skipped.
+    /// Reads an acknowledgement; fields that it does not know are skipped. Names in another case, and a
+    /// number that is text, cost a second look.
     ///
     /// # Errors
     /// When the payload is not JSON or a field is missing. An id that is no UUID is taken as nil:
@@ -68,12 +70,27 @@ impl Acknowledgement {
             acknowledged_message_id: Cow<'a, str>,
             acknowledged_message_sequence_number: i64,
         }
-        let json: Json<'_> = serde_json::from_slice(payload)?;
+        let json: Json<'_> = match serde_json::from_slice(payload) {
+            Ok(json) => json,
+            Err(error) => return Self::read_leniently(payload).ok_or(error.into()),
+        };
         Ok(Self {
             message_type: MessageType::from_name(&json.acknowledged_message_type)
                 .unwrap_or(MessageType::Unknown([b'?'; 32])),
             message_id: Uuid::try_parse(&json.acknowledged_message_id).unwrap_or_default(),
             sequence_number: json.acknowledged_message_sequence_number,
+        })
+    }
+
+    fn read_leniently(payload: &[u8]) -> Option<Self> {
+        let fields: Map<String, Value> = serde_json::from_slice(payload).ok()?;
+        let text = |name| lenient::field(&fields, name).and_then(lenient::text_of);
+        let kind = text("AcknowledgedMessageType").and_then(|name| MessageType::from_name(&name));
+        let id = text("AcknowledgedMessageId").and_then(|id| Uuid::try_parse(&id).ok());
+        Some(Self {
+            message_type: kind.unwrap_or(MessageType::Unknown([b'?'; 32])),
+            message_id: id.unwrap_or_default(),
+            sequence_number: text("AcknowledgedMessageSequenceNumber")?.trim().parse().ok()?,
         })
     }
 }
@@ -134,6 +151,12 @@ mod tests {
             assert!(out.len() <= Acknowledgement::MAX_LEN);
             assert_eq!(Acknowledgement::read(&out).unwrap(), one);
         }
+    }
+
+    #[test]
+    fn names_in_another_case_and_numbers_as_text_are_understood() {
+        let lower = CAPTURED.replace("Acknowledged", "acknowledged").replace(":0,", ":\"0\",");
+        assert_eq!(Acknowledgement::read(lower.as_bytes()).unwrap(), captured());
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::lenient;
+
 /// A secret that opens a data channel. Never shown, not even by `{:?}`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -93,19 +95,42 @@ impl Flag {
 #[serde(rename_all = "PascalCase", default)]
 pub struct ServiceMessage {
     /// Milliseconds since 1970, as text.
+    #[serde(deserialize_with = "lenient::text")]
     pub created_date: String,
     /// The node.
+    #[serde(deserialize_with = "lenient::text")]
     pub destination_id: String,
     /// An id in hexadecimal without hyphens.
+    #[serde(deserialize_with = "lenient::text")]
     pub message_id: String,
     /// The name of the message's type.
+    #[serde(deserialize_with = "lenient::text")]
     pub message_type: String,
     /// Of `channel_closed`: why, in words for the user; empty for an ordinary end.
+    #[serde(deserialize_with = "lenient::text")]
     pub output: String,
     /// 1.
+    #[serde(deserialize_with = "lenient::number")]
     pub schema_version: u32,
     /// The session.
+    #[serde(deserialize_with = "lenient::text")]
     pub session_id: String,
+}
+
+impl ServiceMessage {
+    /// Reads a document; what cannot be read says nothing.
+    pub fn read(json: &[u8]) -> Self {
+        let names = [
+            "CreatedDate",
+            "DestinationId",
+            "MessageId",
+            "MessageType",
+            "Output",
+            "SchemaVersion",
+            "SessionId",
+        ];
+        lenient::from_slice(json, &names).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -142,5 +167,21 @@ mod tests {
             serde_json::from_str(r#"{"SessionId":"s","Output":"why","New":1}"#).unwrap();
         assert_eq!((closed.session_id.as_str(), closed.output.as_str()), ("s", "why"));
         assert!(serde_json::from_str::<ServiceMessage>("7").is_err());
+    }
+
+    #[test]
+    fn the_reason_of_an_end_is_found_in_whatever_shape_it_comes() {
+        for (json, expected) in [
+            (r#"{"Output":"why","SchemaVersion":"1","CreatedDate":1764300000000}"#, "why"),
+            (r#"{"Output":"why","SchemaVersion":-1,"SessionId":null}"#, "why"),
+            (r#"{"sessionId":"s-1","output":"why","schemaVersion":1.0}"#, "why"),
+            ("\u{feff}{\"Output\":\"why\"}", "why"),
+            (r#"{"Output":{"reason":"why"}}"#, r#"{"reason":"why"}"#),
+            (r#"{"Output":null}"#, ""),
+            ("", ""),
+            ("7", ""),
+        ] {
+            assert_eq!(ServiceMessage::read(json.as_bytes()).output, expected, "{json}");
+        }
     }
 }

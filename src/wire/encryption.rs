@@ -58,6 +58,16 @@ pub struct DataKey {
     ciphertext: Vec<u8>,
 }
 
+impl EncryptionChallenge {
+    /// Reads the document.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
+        super::lenient::from_slice(json, &["Challenge"])
+    }
+}
+
 impl DataKey {
     /// A key as KMS gives it, in the clear and encrypted.
     ///

@@ -32,22 +32,15 @@ pub enum FrameError {
         /// Bytes in the message.
         length: usize,
     },
-    /// PayloadLength is not the number of bytes that follow the header.
-    #[error("payload length is {declared} in the header, but {actual} bytes follow")]
-    PayloadLength {
-        /// What the header says.
-        declared: u32,
-        /// Bytes that follow the header.
-        actual: usize,
-    },
 }
 
 impl Frame {
-    /// Reads the frame in `message`, without checking the digest.
+    /// Reads the frame in `message`, without checking the digest. PayloadLength is not looked at, as
+    /// neither the agent nor the reference client does: what follows the header is the payload.
     ///
     /// # Errors
-    /// When the lengths in the header and the message's own do not agree. Unknown message and
-    /// payload types are values.
+    /// When the message does not hold the header that it declares. Unknown message and payload
+    /// types are values.
     #[inline]
     pub fn decode(mut message: Bytes) -> Result<Self, FrameError> {
         let length = message.len();
@@ -58,11 +51,6 @@ impl Frame {
         let payload_start = (declared as usize).saturating_add(4);
         if declared < HEADER_LENGTH_FIELD || payload_start > length {
             return Err(FrameError::HeaderLength { declared, length });
-        }
-        let payload_len = u32::from_be_bytes(field(raw, 116));
-        let actual = length - payload_start;
-        if payload_len as usize != actual {
-            return Err(FrameError::PayloadLength { declared: payload_len, actual });
         }
         let (header, digest) = (Header::read(raw), field(raw, 80));
         message.advance(payload_start);
@@ -118,18 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn lengths_that_do_not_agree_are_errors() {
+    fn a_header_that_the_message_does_not_hold_is_an_error() {
         let whole = encoded(b"12345");
         let with = |offset: usize, value: u32| {
             let mut message = whole.clone();
             message[offset..offset + 4].copy_from_slice(&value.to_be_bytes());
             Frame::decode(message.into()).unwrap_err()
         };
-        assert_eq!(with(116, 4), FrameError::PayloadLength { declared: 4, actual: 5 });
-        assert_eq!(
-            with(116, u32::MAX),
-            FrameError::PayloadLength { declared: u32::MAX, actual: 5 }
-        );
         assert_eq!(with(0, 115), FrameError::HeaderLength { declared: 115, length: 125 });
         assert_eq!(with(0, u32::MAX), FrameError::HeaderLength { declared: u32::MAX, length: 125 });
         let short = Frame::decode(whole[..119].to_vec().into());
@@ -139,10 +122,24 @@ mod tests {
 
     #[test]
     fn a_longer_header_moves_the_payload() {
-        let mut message = encoded(b"data");
-        message[0..4].copy_from_slice(&120u32.to_be_bytes());
-        message.splice(HEADER_LEN..HEADER_LEN, [9, 9, 9, 9]);
-        assert_eq!(Frame::decode(message.into()).unwrap().payload, "data");
+        // PayloadLength is the last of a header, so the new field may stand on either side of it.
+        for place in [116, HEADER_LEN] {
+            let mut message = encoded(b"data");
+            message[0..4].copy_from_slice(&120u32.to_be_bytes());
+            message.splice(place..place, [9, 9, 9, 9]);
+            assert_eq!(Frame::decode(message.into()).unwrap().payload, "data");
+        }
+    }
+
+    #[test]
+    fn a_wrong_payload_length_is_no_matter() {
+        for wrong in [0, 4, u32::MAX] {
+            let mut message = encoded(b"12345");
+            message[116..120].copy_from_slice(&wrong.to_be_bytes());
+            let frame = Frame::decode(message.into()).unwrap();
+            assert_eq!(frame.payload, "12345");
+            assert!(frame.digest_matches());
+        }
     }
 
     #[test]

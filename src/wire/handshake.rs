@@ -10,6 +10,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::lenient;
+
 /// What the session carries, as the agent names it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum SessionType {
@@ -54,18 +56,39 @@ impl SessionType {
 #[serde(rename_all = "PascalCase")]
 pub struct HandshakeRequest {
     /// Four-part version of the agent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub agent_version: String,
     /// What the client is asked to do; absent and `null` mean nothing.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub requested_client_actions: Vec<RequestedAction>,
 }
 
+impl HandshakeRequest {
+    /// Reads a request as the reference client does: [`lenient`].
+    ///
+    /// # Errors
+    /// When it is no such document.
+    pub fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
+        let names = [
+            "AgentVersion",
+            "RequestedClientActions",
+            "ActionType",
+            "ActionParameters",
+            "SessionType",
+            "Properties",
+            "KMSKeyId",
+            "Challenge",
+        ];
+        lenient::from_slice(json, &names)
+    }
+}
+
 /// One thing that the client is asked to do.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RequestedAction {
-    /// [`SESSION_TYPE`], [`KMS_ENCRYPTION`], or a name that later agents bring.
+    /// [`SESSION_TYPE`], [`KMS_ENCRYPTION`], or a name that later agents bring; may be empty.
+    #[serde(default, deserialize_with = "lenient::text")]
     pub action_type: String,
     /// Its parameters, of a shape that follows from the type.
     #[serde(default)]
@@ -82,6 +105,7 @@ pub const KMS_ENCRYPTION: &str = "KMSEncryption";
 #[serde(rename_all = "PascalCase")]
 pub struct SessionTypeParameters {
     /// Name of the [`SessionType`].
+    #[serde(deserialize_with = "lenient::text")]
     pub session_type: String,
     /// The document's parameters as the agent saw them; `null` for some types.
     #[serde(default)]
@@ -93,7 +117,7 @@ pub struct SessionTypeParameters {
 #[serde(rename_all = "PascalCase")]
 pub struct HandshakeResponse {
     /// Four-part version of the client, by which the agent decides what the client understands.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub client_version: String,
     /// One entry for each requested action.
     #[serde(default, deserialize_with = "null_is_empty")]
@@ -147,11 +171,19 @@ impl ProcessedAction {
 #[serde(rename_all = "PascalCase")]
 pub struct HandshakeComplete {
     /// How long the handshake took, in nanoseconds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::number")]
     pub handshake_time_to_complete: i64,
     /// Text of the account's owner to be shown to the user; often empty.
-    #[serde(default, deserialize_with = "null_is_empty")]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub customer_message: String,
+}
+
+impl HandshakeComplete {
+    /// Reads the agent's last word; what cannot be read says nothing.
+    pub fn read(json: &[u8]) -> Self {
+        lenient::from_slice(json, &["HandshakeTimeToComplete", "CustomerMessage"])
+            .unwrap_or_default()
+    }
 }
 
 /// Go writes an empty list as `null`.
@@ -222,6 +254,28 @@ mod tests {
             serde_json::from_str(r#"{"SessionType":"NonInteractiveCommands","Properties":null}"#)
                 .unwrap();
         assert_eq!(parameters.properties, Value::Null);
+    }
+
+    #[test]
+    fn documents_are_read_whatever_the_case_of_their_names() {
+        let lower = REQUEST
+            .replace("AgentVersion", "agentVersion")
+            .replace("RequestedClientActions", "requestedclientactions")
+            .replace("ActionType", "actionType")
+            .replace("ActionParameters", "actionParameters")
+            .replace("\"SessionType\":\"Port", "\"sessionType\":\"Port")
+            .replace("Properties", "properties");
+        let expected: HandshakeRequest = serde_json::from_str(REQUEST).unwrap();
+        assert_eq!(HandshakeRequest::read(lower.as_bytes()).unwrap(), expected);
+        let odd =
+            br#"{"AgentVersion":null,"RequestedClientActions":[null,{"ActionType":null},{}]}"#;
+        let odd = HandshakeRequest::read(odd).unwrap();
+        assert_eq!((&*odd.agent_version, odd.requested_client_actions.len()), ("", 2));
+
+        let complete = br#"{"handshakeTimeToComplete":"7","customermessage":"hi"}"#;
+        let complete = HandshakeComplete::read(complete);
+        assert_eq!((complete.handshake_time_to_complete, &*complete.customer_message), (7, "hi"));
+        assert_eq!(HandshakeComplete::read(b"no JSON"), HandshakeComplete::default());
     }
 
     #[test]

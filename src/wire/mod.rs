@@ -27,6 +27,7 @@ mod exit_code;
 mod frame;
 mod header;
 mod kind;
+pub(crate) mod lenient;
 mod message_id;
 mod packet;
 mod terminal_size;

@@ -150,7 +150,7 @@ fn arguments_arrive_as_they_are_typed() {
 #[test]
 fn a_command_that_cannot_start_says_why() {
     let ended = exec(&[], &["no-such-command-anywhere"]);
-    assert_eq!(ended.code(), 1, "{ended:?}");
+    assert_eq!(ended.code(), 127, "{ended:?}");
     assert!(ended.stderr.contains("\"no-such-command-anywhere\""), "{ended:?}");
     assert!(ended.stderr.contains("not found"), "{ended:?}");
 

@@ -2,9 +2,12 @@
 //! still be ended.
 #![cfg(feature = "aws")]
 
-use std::net::TcpListener;
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
 
-use crate::support::{Endpoint, Forward, NODE, Plugin, Signal};
+use crate::support::{Endpoint, Forward, NODE, Plugin, Signal, await_that};
 
 #[test]
 fn ctrl_c_ends_a_plugin_that_is_between_two_connections() {
@@ -22,6 +25,39 @@ fn ctrl_c_ends_a_plugin_that_is_between_two_connections() {
     assert!(ended.stdout.ends_with(&closing), "{ended:#?}");
     assert_eq!(ended.code(), 0, "{ended:#?}");
     TcpListener::bind(plugin.address).expect("the port is free again");
+}
+
+#[test]
+fn ctrl_c_frees_a_forwards_port_at_once_and_a_second_one_ends_it() {
+    let endpoint = Endpoint::start();
+    let forward = Forward::start(&["0:9"], NODE, &["--endpoint-url", &endpoint.url]);
+    let address = forward.address();
+    // It listens on, and answers nothing: whoever ends a session there has to wait.
+    endpoint.program.signal(Signal::STOP);
+
+    forward.program.signal(Signal::INT);
+    let line = forward.program.wait_for_stderr(|line| line.contains("are free"));
+    assert!(line.contains("Ctrl-C"), "{line}");
+    TcpListener::bind(address).expect("the port is free, and the forward still there");
+    let before = Instant::now();
+    forward.program.signal(Signal::INT);
+    let ended = forward.program.finish();
+    assert_eq!(ended.code(), 130, "{ended:#?}");
+    assert!(before.elapsed() < Duration::from_millis(2500), "{:?}", before.elapsed());
+}
+
+#[test]
+fn so_does_the_drop_in() {
+    let endpoint = Endpoint::start();
+    let plugin = Plugin::attach(&endpoint, 9);
+    endpoint.program.signal(Signal::STOP);
+    plugin.program.signal(Signal::INT);
+    plugin.program.wait_for_stdout(|line| line.starts_with("Terminate signal"));
+    await_that("the port is free", || TcpListener::bind(plugin.address).is_ok());
+    let before = Instant::now();
+    plugin.program.signal(Signal::INT);
+    assert_eq!(plugin.program.finish().code(), 0);
+    assert!(before.elapsed() < Duration::from_millis(2000), "{:?}", before.elapsed());
 }
 
 #[test]

@@ -109,6 +109,42 @@ fn a_session_with_mfa_assumes_roles_without_another_code() {
     assert_eq!(account.hello("operator", OTHER_NODE).success(), "hello\n");
 }
 
+#[test]
+fn the_mfa_of_the_source_serves_the_role() {
+    let account = Account::start();
+    let oathtool = format!("mfa_process = oathtool --totp --base32 {SEED}\n");
+    let write = |of_source: &str| {
+        let device = "mfa_serial = arn:aws:iam::123456789012:mfa/alice\n";
+        let profiles = PROFILES.replace(device, "");
+        let profiles =
+            profiles.replace("[profile operator]", &format!("{of_source}[profile operator]"));
+        fs::write(account.home.path().join(".aws/config"), profiles).expect("a file");
+    };
+    let device = "mfa_serial = arn:aws:iam::123456789012:mfa/alice\n";
+    write(device);
+    let refused = account.hello("operator", OTHER_NODE);
+    assert_eq!(refused.code(), 3, "{refused:#?}");
+    assert!(refused.stderr.contains("AssumeRole on arn:"), "{refused:#?}");
+    assert!(refused.stderr.contains("ssmport login"), "{refused:#?}");
+
+    let code = code("now");
+    let exec = ["exec", OTHER_NODE, "--", "echo", "hello"];
+    let with_code = [&["--profile", "operator", "--mfa-code", &code][..], &exec].concat();
+    assert_eq!(account.run(&with_code).success(), "hello\n");
+    // The session holds: the code that comes along is not needed, which is not passed over.
+    let unused = account.run(&with_code);
+    assert_eq!((unused.code(), &*unused.stdout), (0, "hello\n"), "{unused:#?}");
+    assert!(unused.stderr.contains("the MFA code is not used: "), "{unused:#?}");
+
+    let other = Account::start();
+    fs::write(
+        other.home.path().join(".aws/config"),
+        PROFILES.replace("[profile operator]", &format!("{oathtool}[profile operator]")),
+    )
+    .expect("a file");
+    assert_eq!(other.hello("operator", OTHER_NODE).success(), "hello\n");
+}
+
 const OWN_NODE: &str = "i-0a11ce00000000001";
 const OTHER_NODE: &str = "i-0b0b0000000000001";
 const SEED: &str = "JBSWY3DPEHPK3PXP";

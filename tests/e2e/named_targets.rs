@@ -6,7 +6,7 @@ use std::{fs, process::Command};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Account, Finished, Program, REGION, Sshd, Terminal, command};
+use crate::support::{Account, Finished, HttpServer, Program, REGION, Sshd, Terminal, command};
 
 /// An account with some nodes, and somebody who may see them all.
 struct Fleet {
@@ -97,6 +97,8 @@ fn a_target_that_is_not_clear_is_an_error_with_what_there_is() {
         ("twin", &["2 nodes are called twin", "i-00000000000000005", "give one of their ids"][..]),
         ("lost", &["lost is i-00000000000000007, which is not connected", "ConnectionLost"]),
         ("nobody", &["there is no node nobody", "ssmport ls"]),
+        ("wbe", &["there is no node wbe", "did you mean web? "]),
+        ("WEB", &["did you mean web? "]),
         ("tag:Role=none", &["there is no node tag:Role=none"]),
         ("10.9.9.9", &["there is no node 10.9.9.9"]),
         ("ecs/prod/none", &["prod has no running service or task none"]),
@@ -153,6 +155,77 @@ fn ls_shows_every_node_page_by_page() {
     let nameless = fleet.run("sam", &["ls", "--online", "batch"]);
     assert!(nameless.stderr.starts_with("Names of instances are not shown: "), "{nameless:#?}");
     assert!(nameless.stdout.contains("i-00000000000000003"), "{nameless:#?}");
+}
+
+#[test]
+fn ls_takes_several_tags_and_patterns() {
+    let fleet = Fleet::with(
+        "[nodes.i-00000000000000008]\nname = \"web-2\"\ntags = { Role = \"front\", Env = \"prod\" }\n",
+    );
+    for (filters, expected) in [
+        (&["tag:Role=front,tag:Env=prod"][..], &["web-2"][..]),
+        (&["tag:Role=front", "tag:Env=prod"], &["web-2"]),
+        (&["web*"], &["web", "web-2"]),
+        (&["web*", "tag:Env=p*"], &["web-2"]),
+        (&["tag:Role=f?ont"], &["web", "web-2"]),
+        (&["w?"], &[]),
+    ] {
+        let mut words = vec!["ls", "--json"];
+        words.extend(filters);
+        let listed = fleet.run("jane", &words).success();
+        let names: Vec<Value> =
+            listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let names: Vec<_> = names.iter().map(|node| node["name"].as_str().unwrap()).collect();
+        assert_eq!(names, expected, "{filters:?}");
+    }
+    let wrong = fleet.run("jane", &["ls", "tag:Role"]);
+    assert!(wrong.code() == 2 && wrong.stderr.contains("tag:KEY=VALUE"), "{wrong:#?}");
+}
+
+#[test]
+fn a_region_stands_behind_the_target_or_is_the_instances_own() {
+    let fleet = Fleet::start();
+    let exec = |target: &str| {
+        let mut exec = fleet.ssmport("jane", &["exec", target, "--", "echo", "hello"]);
+        exec.env_remove("AWS_REGION").env("AWS_CONFIG_FILE", "/nonexistent");
+        exec
+    };
+    for target in [format!("{WEB}--eu-west-1"), format!("{WEB}.eu-west-1"), "web--eu-west-1".into()]
+    {
+        assert_eq!(Program::run(exec(&target)).success(), "hello\n", "{target}");
+    }
+    let nowhere = Program::run(exec(WEB));
+    assert!(nowhere.code() == 2 && nowhere.stderr.contains("no AWS region"), "{nowhere:#?}");
+
+    // As EC2 answers, to those with a token.
+    let metadata = HttpServer::start(|request| {
+        let text = match request.uri().path() {
+            "/latest/api/token" if request.method() == "PUT" => "a token",
+            "/latest/meta-data/placement/region"
+                if request.headers().contains_key("x-aws-ec2-metadata-token") =>
+            {
+                "eu-west-1"
+            }
+            path => panic!("asked for {path}"),
+        };
+        let answer = http::Response::builder().header("x-aws-ec2-metadata-token-ttl-seconds", "60");
+        answer.body(text.into()).expect("an answer")
+    });
+    let mut on_instance = exec(WEB);
+    on_instance.env_remove("AWS_EC2_METADATA_DISABLED");
+    on_instance.env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &metadata.url);
+    assert_eq!(Program::run(on_instance).success(), "hello\n");
+}
+
+/// Whatever kinds of targets AWS may have: it knows them.
+#[test]
+fn a_target_of_another_kind_is_handed_on() {
+    let fleet = Fleet::start();
+    for target in ["sagemaker-cluster:aa11_group1-i-111222333444555aa", "codebuild:4d5c-0000"] {
+        let ended = fleet.run("jane", &["exec", target, "--", "true"]);
+        let asked = format!("StartSession on {target}: ");
+        assert!(ended.code() == 4 && ended.stderr.contains(&asked), "{ended:#?}");
+    }
 }
 
 #[test]

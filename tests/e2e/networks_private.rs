@@ -107,15 +107,15 @@ fn a_proxy_may_have_an_address_of_ipv6() {
 }
 
 /// The network with everything but the proxy.
-struct Site {
-    network: Network,
+pub struct Site {
+    pub network: Network,
     front: TlsProxy,
     _endpoint: Endpoint,
     _web: Program,
 }
 
 impl Site {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let names = format!("{INNER} ssm.corp.test gateway.corp.test\n");
         let network = Network::start("", &names);
         let gateway = &network.gateway;
@@ -133,7 +133,7 @@ impl Site {
     }
 
     /// ssmport on the lone host; the endpoints are names that it cannot look up.
-    fn ssmport(&self, proxy: &str, arguments: &[&str]) -> Command {
+    pub fn ssmport(&self, proxy: &str, arguments: &[&str]) -> Command {
         let mut ssmport = self.network.lone.command(env!("CARGO_BIN_EXE_ssmport"));
         ssmport.args(arguments);
         ssmport.env("AWS_ENDPOINT_URL_SSM", "https://ssm.corp.test");

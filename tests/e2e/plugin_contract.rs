@@ -1,12 +1,7 @@
 //! What callers of `session-manager-plugin` rely on: arguments, words on stdout, exit status,
 //! signals.
 
-use std::{
-    fs::read_to_string,
-    net::TcpListener,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs::read_to_string, net::TcpListener};
 
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -170,29 +165,6 @@ async fn a_whole_session_is_told_byte_for_byte() {
 }
 
 #[test]
-fn signals_end_it_even_when_its_parent_ignores_them() {
-    let endpoint = Endpoint::start();
-    for signal in [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP] {
-        let port = closed_port();
-        let plugin = plugin_command(&endpoint, port);
-        // As the AWS CLI starts it, and nohup.
-        let mut shell = command("sh");
-        shell.args(["-c", "trap '' INT QUIT TSTP HUP; exec \"$@\"", "sh"]);
-        shell.arg(plugin.get_program()).args(plugin.get_args());
-        let program = Program::start(shell);
-        let local = opened_port(&program);
-        let before = Instant::now();
-        program.signal(signal);
-        let ended = program.finish();
-        assert_eq!(ended.code(), 0);
-        assert!(before.elapsed() < Duration::from_secs(3), "{:?}", before.elapsed());
-        assert!(ended.stdout.contains("Terminate signal received, exiting.\n"), "{ended:?}");
-        TcpListener::bind(("127.0.0.1", local)).expect("the port is free again");
-        await_active_sessions(&endpoint, 0);
-    }
-}
-
-#[test]
 fn a_taken_local_port_is_told_of_and_the_session_is_ended() {
     let endpoint = Endpoint::start();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -282,13 +254,6 @@ fn run(arguments: &[&str]) -> Finished {
     let mut plugin = command(env!("CARGO_BIN_EXE_session-manager-plugin"));
     plugin.args(arguments);
     Program::run(plugin)
-}
-
-/// The drop-in with the response as an argument, so that a shell can pass it on.
-fn plugin_command(endpoint: &Endpoint, port: u16) -> Command {
-    let mut plugin = command(env!("CARGO_BIN_EXE_session-manager-plugin"));
-    plugin.args([&endpoint.start_port_session(port).to_string(), REGION, "StartSession"]);
-    plugin
 }
 
 #[track_caller]

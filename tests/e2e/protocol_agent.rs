@@ -148,16 +148,41 @@ async fn a_gateway_that_closes_at_once_is_told_of() {
     close(&mut agent).await;
     fails_with(&plugin.finish(), "refused the data channel");
 
+    // The first data channel is tried five times.
     let gateway = RawGateway::start().await;
     let plugin = gateway.plugin();
-    drop(gateway.listener.accept().await.unwrap());
+    for _ in 0..5 {
+        drop(gateway.listener.accept().await.unwrap());
+    }
     fails_with(&plugin.finish(), &gateway.listener.local_addr().unwrap().to_string());
 
     let gateway = RawGateway::start().await;
     let plugin = gateway.plugin();
-    let (mut tcp, _) = gateway.listener.accept().await.unwrap();
-    tcp.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-    fails_with(&plugin.finish(), "HTTP 403");
+    for _ in 0..5 {
+        let (mut tcp, _) = gateway.listener.accept().await.unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            asked.push(tcp.read_u8().await.unwrap());
+        }
+        let refusal = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 27\r\n\r\n\
+                        {\"message\":\"expired\\u0007\"}";
+        tcp.write_all(refusal).await.unwrap();
+    }
+    fails_with(&plugin.finish(), "HTTP 403 Forbidden: expired");
+}
+
+/// The first session after a boot. Nothing else is said on stderr.
+#[tokio::test]
+async fn a_user_who_is_kept_waiting_by_the_node_is_told_so() {
+    let gateway = RawGateway::start().await;
+    let plugin = gateway.plugin();
+    let mut agent = gateway.accept().await;
+    plugin.wait_for_stderr(|line| line.contains("still waiting"));
+    agent.send(HANDSHAKE_REQUEST, handshake_request(0).as_bytes()).await;
+    agent.data_of(HANDSHAKE_RESPONSE).await;
+    agent.send(HANDSHAKE_COMPLETE, HANDSHAKE_COMPLETE_TEXT.as_bytes()).await;
+    opened_port(&plugin);
+    assert_eq!(plugin.stderr().lines().count(), 1, "{}", plugin.stderr());
 }
 
 #[tokio::test]

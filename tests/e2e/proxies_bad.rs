@@ -62,7 +62,9 @@ fn the_drop_in_says_what_is_wrong_with_a_proxy() {
         assert!(told.starts_with(&expected), "{expected}: {told}");
         assert!(told.contains(&named(step, &proxy, AWS)), "{step}: {told}");
         assert_eq!(ended.code(), 0);
-        assert_eq!(proxy.hosts(), [format!("{AWS}:443")]);
+        // What may be the moment's is tried as often as a gateway that refuses.
+        let dials = if what.contains("HTTP 50") { 5 } else { 1 };
+        assert_eq!(proxy.hosts(), vec![format!("{AWS}:443"); dials]);
     }
 }
 
@@ -87,7 +89,7 @@ fn a_proxy_that_is_not_there_or_says_nothing_is_given_up() {
 #[test]
 fn what_names_no_proxy_is_said_by_its_variable_alone() {
     let site = Site::start();
-    for url in ["socks5://jane:s3cret@127.0.0.1:1080", "http://jane:s3c@ret@proxy.test", "s3cret"] {
+    for url in ["socks4://jane:s3cret@127.0.0.1:1080", "http://jane:s3c@ret@proxy.test", "s3cret"] {
         let mut plugin = site.plugin(9, AWS);
         plugin.env("ALL_PROXY", url).env("SSMPORT_LOG", "trace");
         let ended = within(Duration::from_secs(5), plugin);
@@ -96,7 +98,7 @@ fn what_names_no_proxy_is_said_by_its_variable_alone() {
             // It may be the name of one.
             true => "cannot connect to the proxy s3cret:80: ",
             false => {
-                "ALL_PROXY does not name a proxy (http:// or https://, a host and a port); set "
+                "ALL_PROXY does not name a proxy (http://, https:// or socks5://, a host and a port)"
             }
         };
         assert!(ended.stdout.contains(expected), "{ended:#?}");

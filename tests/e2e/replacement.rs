@@ -46,14 +46,16 @@ async fn a_session_that_is_ended_elsewhere_is_replaced_for_the_next_connection()
 }
 
 #[tokio::test]
-async fn a_session_without_a_connection_that_ends_at_once_is_a_failure() {
+async fn a_forward_that_has_stood_stays_though_nobody_used_its_session() {
+    let target = TcpTarget::echo().await;
     let endpoint = Endpoint::start();
-    let forward = forward(&endpoint, 9, &[]);
-    let request = json!({ "SessionId": only_session(&endpoint) });
-    assert_eq!(endpoint.call("TerminateSession", &request).0, 200);
-    let ended = forward.program.finish();
-    assert_eq!(ended.code(), 6, "{ended:#?}");
-    assert!(ended.stderr.contains("has ended"), "{ended:#?}");
+    let forward = forward(&endpoint, target.port, &[]);
+    let session = only_session(&endpoint);
+    assert_eq!(endpoint.call("TerminateSession", &json!({ "SessionId": session })).0, 200);
+    let line = forward.program.wait_for_stderr(|line| line.contains("has ended"));
+    assert!(line.ends_with("the next connection starts another session"), "{line}");
+    connected(&forward).await;
+    assert_ne!(only_session(&endpoint), session);
 }
 
 #[tokio::test]
@@ -89,6 +91,7 @@ async fn a_frozen_service_is_noticed_and_its_streams_go_on_when_it_thaws() {
     stream.write_all(b"into the ice").await.unwrap();
     forward.program.wait_for_stderr(|line| line.contains("nothing came from the service for 1 s"));
     assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());
+    forward.program.wait_for_stderr(|line| line.contains("waiting for the service's answer"));
     endpoint.program.signal(Signal::CONT);
 
     let mut echo = [0; 12];

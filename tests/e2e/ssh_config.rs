@@ -125,11 +125,12 @@ fn the_block_holds_whatever_else_stands_in_the_file() {
         assert!(again.stderr.contains("nothing is changed"), "{again:#?}");
         assert_eq!(fs::read_to_string(&path).expect("the file"), after);
 
-        // Another block, in the place of the first one.
+        // Another block of the profile's, in the place of the first one.
         fs::write(&path, format!("{before}\n{after}\nHost below\n")).expect("a file");
-        install(&program, &path, &[]).success();
+        install(&program, &path, &["--profile", "my dev"]).success();
         let changed = fs::read_to_string(&path).expect("the file");
-        assert!(changed.starts_with(&format!("{before}\n# >>> ssmport >>>\n")), "file {index}");
+        let block = format!("{before}\n# >>> ssmport my dev >>>\n");
+        assert!(changed.starts_with(&block), "file {index}");
         assert!(changed.ends_with(&format!("{before}\nHost below\n")), "file {index}");
         assert!(!changed.contains("HostName i-0fedcba9876543210"), "file {index}");
     }
@@ -173,6 +174,80 @@ fn what_cannot_be_edited_is_left_as_it_is() {
     }
     let entries = fs::read_dir(folder.path()).expect("the folder");
     assert_eq!(entries.count(), 1, "nothing but the file itself");
+}
+
+/// Hosts of several accounts in one file.
+#[test]
+fn blocks_of_several_profiles_stand_side_by_side_and_hold_the_settings_aliases() {
+    let folder = TempDir::new().expect("a directory");
+    let (path, config) = (folder.path().join("config"), folder.path().join("ssmport.toml"));
+    fs::write(&path, "User me\n").expect("a file");
+    let aliases = "[targets]\ndb = \"tag:Role=db\"\nweb = \"i-0fedcba9876543210\"\n";
+    fs::write(&config, aliases).expect("the aliases");
+    for (profile, alias) in [("prod", "prod-web=i-0123456789abcdef0"), ("dev", "web=local")] {
+        let mut ssmport = ssmport();
+        ssmport.args(["--profile", profile, "ssh-config", "--install", "--alias", alias, "--file"]);
+        ssmport.arg(&path).env("SSMPORT_CONFIG", &config);
+        Program::run(ssmport).success();
+    }
+    for (host, expected) in [
+        ("prod-web", "--profile prod proxy i-0123456789abcdef0 %p"),
+        ("web", "--profile dev proxy local %p"),
+        ("db", "--profile dev proxy db %p"),
+    ] {
+        let settings = Settings::of(&path, host);
+        let command = settings.get("proxycommand").expect("a command");
+        assert!(command.ends_with(expected), "{host}: {command}");
+    }
+    let first = fs::read_to_string(folder.path().join("config.before-ssmport"));
+    assert_eq!(first.expect("the first backup"), "User me\n");
+}
+
+/// ssh with ControlPersist gives its ProxyCommand no standard error.
+#[test]
+#[cfg(feature = "aws")]
+fn why_a_connection_failed_is_kept_where_nobody_sees_it() {
+    let folder = TempDir::new().expect("a directory");
+    let log = folder.path().join("state/ssmport/failures.log");
+    let proxy = |redirection: &str, variable: &str, value: &Path| {
+        let mut shell = command("sh");
+        let script = format!("exec \"$1\" proxy i-0123456789abcdef0 {redirection}");
+        shell.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_ssmport")]);
+        shell.env("AWS_CONFIG_FILE", "/nonexistent").env("AWS_PROFILE", "nobody");
+        shell.env("AWS_REGION", "eu-west-1").env(variable, value);
+        Program::run(shell)
+    };
+    let state = folder.path().join("state");
+    assert_ne!(proxy("", "XDG_STATE_HOME", &state).code(), 0);
+    assert!(!log.exists(), "it was shown");
+    assert_ne!(proxy("2>/dev/null", "XDG_STATE_HOME", &state).code(), 0);
+    let kept = fs::read_to_string(&log).expect("the log");
+    assert!(kept.contains("there is no profile `nobody`"), "{kept}");
+    assert_eq!(fs::metadata(&log).expect("it").permissions().mode() & 0o777, 0o600);
+
+    let named = folder.path().join("mine.log");
+    assert_ne!(proxy("", "SSMPORT_FAILURE_LOG", &named).code(), 0);
+    assert!(fs::read_to_string(&named).expect("the log").contains("nobody"));
+}
+
+#[test]
+#[cfg(feature = "aws")]
+fn host_keys_are_known_by_the_nodes_id() {
+    for (words, alias) in [
+        (&[NODE][..], Some(NODE)),
+        (&["root@i-0123456789abcdef0--eu-west-1"], Some(NODE)),
+        (&["-o", "HostKeyAlias=mine", NODE], Some("mine")),
+        (&["local"], None),
+    ] {
+        let mut ssmport = ssmport();
+        ssmport.args(["ssh", "-F", "none", "-G"]).args(words);
+        let settings = Settings::parse(&Program::run(ssmport).success());
+        assert_eq!(settings.get("hostkeyalias"), alias, "{words:?}");
+        if words[0].contains("--") {
+            let command = settings.get("proxycommand").expect("a command");
+            assert!(command.ends_with(&format!("--region eu-west-1 proxy {NODE} %p")), "{command}");
+        }
+    }
 }
 
 fn ssmport() -> Command {

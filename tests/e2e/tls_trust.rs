@@ -36,16 +36,18 @@ fn a_server_that_is_not_what_it_says_is_refused_with_the_reason() {
 }
 
 #[test]
-fn the_bundle_of_the_environment_is_trusted_instead_of_the_system() {
+fn data_channels_trust_the_bundle_of_the_environment_and_the_system() {
     let endpoint = Endpoint::start();
-    let (proxy, other) = (TlsProxy::start(&endpoint), TlsProxy::start(&endpoint));
-
-    let mut plugin = through(&endpoint, &proxy, 9);
-    plugin.env("AWS_CA_BUNDLE", proxy.authority()).env("SSL_CERT_FILE", other.authority());
-    opened_port(&Program::start(plugin));
-
-    let mut plugin = through(&endpoint, &proxy, 9);
-    plugin.env("AWS_CA_BUNDLE", other.authority()).env("SSL_CERT_FILE", proxy.authority());
+    let proxies = [(); 3].map(|()| TlsProxy::start(&endpoint));
+    let [proxy, other, third] = &proxies;
+    // Many a bundle knows the proxy on the way to AWS's calls alone.
+    for (bundle, system) in [(proxy, other), (other, proxy)] {
+        let mut plugin = through(&endpoint, proxy, 9);
+        plugin.env("AWS_CA_BUNDLE", bundle.authority()).env("SSL_CERT_FILE", system.authority());
+        opened_port(&Program::start(plugin));
+    }
+    let mut plugin = through(&endpoint, proxy, 9);
+    plugin.env("AWS_CA_BUNDLE", other.authority()).env("SSL_CERT_FILE", third.authority());
     let ended = Program::run(plugin);
     assert!(ended.stdout.contains("is not to be trusted: "), "{ended:#?}");
 }
@@ -96,6 +98,11 @@ mod calls {
         let ended = Program::run(exec(&proxy, &wrong));
         assert_eq!(ended.code(), 6, "{ended:#?}");
         assert!(ended.stderr.contains("no authority that is trusted has signed it"), "{ended:#?}");
+
+        // What the AWS CLI's library for HTTP goes by counts where nothing else is said.
+        let library = [("REQUESTS_CA_BUNDLE", proxy.authority())];
+        let ended = Program::run(exec(&proxy, &library));
+        assert_eq!((ended.code(), &*ended.stdout), (0, "hello\n"), "{ended:#?}");
 
         let missing = [("AWS_CA_BUNDLE", "/nowhere/bundle.pem".to_owned())];
         let ended = Program::run(exec(&proxy, &missing));

@@ -34,6 +34,7 @@ fn account(endpoint: &str, credentials: impl ProvideCredentials + 'static) -> Ac
         .build();
     Account::new(Configuration {
         region: "eu-west-1".to_owned(),
+        profile: "default".to_owned(),
         endpoints: Endpoints { all: Some(endpoint.to_owned()), ..Endpoints::default() },
         http,
         signs: true,

@@ -87,22 +87,6 @@ fn an_entry_is_json_as_botocore_writes_it() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), expected);
 }
 
-#[test]
-fn dates_are_read_in_every_form_that_is_about() {
-    for text in [
-        "2026-11-21T18:30:05UTC",
-        "2026-11-21T18:30:05Z",
-        "2026-11-21T18:30:05+00:00",
-        "2026-11-21T19:30:05+01:00",
-        "2026-11-21T18:30:05.250Z",
-    ] {
-        assert_eq!(parse_time(text), Some(expiration()), "{text}");
-    }
-    for text in ["", "UTC", "tomorrow", "2026-11-21", "1969-01-01T00:00:00Z"] {
-        assert_eq!(parse_time(text), None, "{text}");
-    }
-}
-
 #[cfg(unix)]
 #[test]
 fn entries_are_for_their_owner_alone() {

@@ -9,7 +9,7 @@ use crate::aws::{
     credential_cache::{CredentialCache, Key},
     error::AwsError,
     mfa::{Codes, Device, MfaError},
-    sts::{Caller, Code, Issued, RoleRequest, Sts},
+    sts::{Caller, Code, Issued, RoleRequest, Sts, WebIdentity},
 };
 
 /// Whether an entry of the cache will do.
@@ -44,6 +44,25 @@ impl Issuing {
     /// The device that was asked for.
     pub(super) fn serial(&self) -> Option<&str> {
         self.codes.serial()
+    }
+
+    /// Whether there is a code that was not used yet.
+    pub(super) fn has_code(&self) -> bool {
+        self.codes.has_code()
+    }
+
+    /// Whether sources may speak to the user.
+    pub(super) fn is_heard(&self) -> bool {
+        self.codes.is_heard()
+    }
+
+    /// A role for a token.
+    pub(super) async fn web_identity(
+        &self,
+        identity: &WebIdentity,
+    ) -> Result<Credentials, AwsError> {
+        let issued = self.sts.assume_role_with_web_identity(identity, now()).await?;
+        Ok(issued.credentials())
     }
 
     pub(super) async fn caller(&self, credentials: &Credentials) -> Result<Caller, AwsError> {

@@ -57,8 +57,8 @@ impl Sources {
     async fn login(&self, request: LoginRequest, iam: &Caller) -> Result<Credentials, AwsError> {
         let lost = |error| AwsError::no_credentials(&error);
         let mut plan = self.plan().await?;
-        let has_device =
-            plan.device.is_some() || plan.roles.iter().any(|role| role.device.is_some());
+        plan.use_spare();
+        let has_device = plan.has_device();
         if request.with_mfa || !has_device && plan.roles.is_empty() {
             let keys = self.keys(&plan).await.map_err(lost)?;
             match is_temporary(&keys) {

@@ -4,7 +4,7 @@
 //! ```text
 //!   profile ---- Plan: a source, and the roles to assume from there on
 //!      |
-//!   Sources ---- environment, profile, web identity, ECS, EC2: of the SDK
+//!   Sources ---- environment, keys, programs, web identity, containers; SSO, EC2: of the SDK
 //!      |
 //!   Issuing ---- sessions with MFA, roles: of STS, or of the cache shared with the AWS CLI
 //!      |
@@ -13,9 +13,13 @@
 //!
 //! The SDK knows roles too, but neither `mfa_serial` nor `duration_seconds` nor the cache.
 
+mod console;
+mod container;
 mod issuing;
 mod login;
+mod process;
 mod profile;
+mod profile_source;
 mod sources;
 mod store;
 

@@ -2,10 +2,15 @@
 
 use std::time::Duration;
 
-use aws_config::profile::{Profile, ProfileSet};
 use aws_credential_types::Credentials;
 
-use crate::aws::{error::AwsError, mfa::Device, sts::RoleRequest};
+use super::profile_source::{has_keys, source_of};
+use crate::aws::{
+    error::AwsError,
+    files::{Profile, Profiles},
+    mfa::Device,
+    sts::{RoleRequest, WebIdentity},
+};
 
 /// From a source to the credentials of a profile.
 #[derive(Debug)]
@@ -13,6 +18,9 @@ pub(super) struct Plan {
     pub(super) source: Source,
     /// The device of the profile in use, for long-term keys.
     pub(super) device: Option<Device>,
+    /// The device of the source of a role that names none. The AWS CLI never asks for its code: it is
+    /// of use when the role is refused without.
+    pub(super) spare: Option<Device>,
     /// How long a session of such keys is to hold, if the profile says so.
     pub(super) duration: Option<Duration>,
     /// In the order in which they are assumed.
@@ -22,16 +30,41 @@ pub(super) struct Plan {
 /// Where credentials come from.
 #[derive(Debug, Clone)]
 pub(super) enum Source {
-    /// Keys that stand in a profile beside a role.
+    /// Keys that stand in a profile.
     Keys(Credentials),
-    /// What the SDK makes of a profile: keys, a process, SSO, web identity.
-    Profile {
-        name: String,
-        uses_sso: bool,
+    /// What a program prints, on behalf of a profile.
+    Process {
+        profile: String,
+        command: String,
+    },
+    Sso {
+        profile: String,
+        login: SsoLogin,
+    },
+    WebIdentity(WebIdentity),
+    /// `aws login`: a session of the console, of a profile.
+    Console {
+        profile: String,
+        session: String,
     },
     Environment,
     InstanceMetadata,
     Container,
+    /// The profile says nothing of credentials.
+    Machine {
+        profile: String,
+    },
+}
+
+/// What SSO gives credentials for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SsoLogin {
+    /// The session's name, unless the profile itself says where SSO is.
+    pub(super) session: Option<String>,
+    pub(super) start_url: String,
+    pub(super) region: String,
+    pub(super) account: String,
+    pub(super) role: String,
 }
 
 /// A role, and the device that its assumption needs.
@@ -47,21 +80,21 @@ impl Plan {
     ///
     /// The rules are botocore's: keys beside a role win in a source profile, and lose in the
     /// profile in use; a role with a `web_identity_token_file` is a source.
-    pub(super) fn of(profiles: &ProfileSet, serial: Option<&str>) -> Result<Self, AwsError> {
-        let selected = profiles.selected_profile();
+    pub(super) fn of(profiles: &Profiles, serial: Option<&str>) -> Result<Self, AwsError> {
+        let selected = profiles.selected();
         let mut visited = vec![selected];
         let mut roles = Vec::new();
         let (source, profile) = loop {
             let name = visited.last().copied().unwrap_or(selected);
-            let Some(profile) = profiles.get_profile(name) else {
-                break (Source::Profile { name: name.to_owned(), uses_sso: false }, None);
+            let Some(profile) = profiles.get(name) else {
+                break (Source::Machine { profile: name.to_owned() }, None);
             };
             let is_in_use = visited.len() == 1;
             let Some(role) = role(profile).filter(|_| is_in_use || !has_keys(profile)) else {
-                break (source_of(profile)?, Some(profile));
+                break (source_of(profiles, profile)?, Some(profile));
             };
             roles.push(role);
-            match (given(profile, "source_profile"), given(profile, "credential_source")) {
+            match (profile.option("source_profile"), profile.option("credential_source")) {
                 (Some(_), Some(_)) => {
                     return Err(broken(name, "it has both source_profile and credential_source"));
                 }
@@ -74,13 +107,13 @@ impl Plan {
                 (None, Some(source)) => break (named(name, source)?, None),
                 // The role stands beside the keys that it is assumed with.
                 (Some(source), None) if source == name && has_keys(profile) => {
-                    break (source_of(profile)?, Some(profile));
+                    break (source_of(profiles, profile)?, Some(profile));
                 }
                 (Some(source), None) if visited.contains(&source) => {
                     let chain = [&visited[..], &[source]].concat().join(" -> ");
                     return Err(broken(selected, &format!("source_profile goes round: {chain}")));
                 }
-                (Some(source), None) if profiles.get_profile(source).is_none() => {
+                (Some(source), None) if profiles.get(source).is_none() => {
                     return Err(broken(name, &format!("its source_profile `{source}` is missing")));
                 }
                 (Some(source), None) => visited.push(source),
@@ -90,21 +123,23 @@ impl Plan {
         let mut plan = Self {
             source,
             device: profile.filter(|_| roles.is_empty()).and_then(device),
+            spare: profile.filter(|_| is_without_device(&roles)).and_then(device),
             duration: profile.filter(|_| roles.is_empty()).and_then(duration),
             roles,
         };
-        plan.complete(profiles.get_profile(selected), serial);
+        // From the profile in use to the source.
+        let mut chain = visited.iter().filter_map(|name| profiles.get(name));
+        plan.complete(chain.find_map(|profile| profile.option("mfa_process")), serial);
         Ok(plan)
     }
 
     /// The keys in the environment, which no profile says anything of.
     pub(super) fn of_environment(serial: Option<&str>) -> Self {
         let device = serial.map(|serial| Device { serial: serial.to_owned(), process: None });
-        Self { source: Source::Environment, device, duration: None, roles: Vec::new() }
+        Self { source: Source::Environment, device, spare: None, duration: None, roles: Vec::new() }
     }
 
-    fn complete(&mut self, in_use: Option<&Profile>, serial: Option<&str>) {
-        let process = in_use.and_then(|profile| given(profile, "mfa_process"));
+    fn complete(&mut self, process: Option<&str>, serial: Option<&str>) {
         let process = process.map(str::to_owned);
         if let Some(serial) = serial {
             let last = self.roles.iter_mut().rev().find_map(|role| role.device.as_mut());
@@ -112,21 +147,36 @@ impl Plan {
                 Some(device) => serial.clone_into(&mut device.serial),
                 None => {
                     self.device = Some(Device { serial: serial.to_owned(), process: None });
+                    self.spare = None;
                 }
             }
         }
         let devices = self.roles.iter_mut().filter_map(|role| role.device.as_mut());
-        for device in devices.chain(&mut self.device) {
+        for device in devices.chain(&mut self.device).chain(&mut self.spare) {
             device.process = device.process.take().or_else(|| process.clone());
         }
     }
+
+    /// Whether codes are of use at all.
+    pub(super) fn has_device(&self) -> bool {
+        self.device.is_some() || self.roles.iter().any(|role| role.device.is_some())
+    }
+
+    /// Takes the device of the source for the user's wish to use one.
+    pub(super) fn use_spare(&mut self) {
+        self.device = self.device.take().or_else(|| self.spare.take());
+    }
+}
+
+fn is_without_device(roles: &[Role]) -> bool {
+    !roles.is_empty() && roles.iter().all(|role| role.device.is_none())
 }
 
 fn role(profile: &Profile) -> Option<Role> {
-    if given(profile, "web_identity_token_file").is_some() {
+    if profile.option("web_identity_token_file").is_some() {
         return None;
     }
-    let own = |name| given(profile, name).map(str::to_owned);
+    let own = |name| profile.option(name).map(str::to_owned);
     let request = RoleRequest {
         arn: own("role_arn")?,
         session_name: own("role_session_name"),
@@ -137,13 +187,13 @@ fn role(profile: &Profile) -> Option<Role> {
 }
 
 fn device(profile: &Profile) -> Option<Device> {
-    let process = given(profile, "mfa_process").map(str::to_owned);
-    given(profile, "mfa_serial").map(|serial| Device { serial: serial.to_owned(), process })
+    let process = profile.option("mfa_process").map(str::to_owned);
+    profile.option("mfa_serial").map(|serial| Device { serial: serial.to_owned(), process })
 }
 
 /// botocore takes no notice of what is no number.
 fn duration(profile: &Profile) -> Option<Duration> {
-    let text = given(profile, "duration_seconds")?;
+    let text = profile.option("duration_seconds")?;
     match text.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => {
@@ -152,26 +202,6 @@ fn duration(profile: &Profile) -> Option<Duration> {
             None
         }
     }
-}
-
-fn has_keys(profile: &Profile) -> bool {
-    ["aws_access_key_id", "aws_secret_access_key"].iter().any(|key| given(profile, key).is_some())
-}
-
-fn source_of(profile: &Profile) -> Result<Source, AwsError> {
-    // For the SDK the role beside them would win.
-    if given(profile, "role_arn").is_some() && has_keys(profile) {
-        let own = |name| given(profile, name);
-        let (Some(id), Some(secret)) = (own("aws_access_key_id"), own("aws_secret_access_key"))
-        else {
-            return Err(broken(profile.name(), "half of its key is missing"));
-        };
-        let token = own("aws_session_token").map(str::to_owned);
-        return Ok(Source::Keys(Credentials::new(id, secret, token, None, "profile")));
-    }
-    let uses_sso = ["sso_session", "sso_start_url"];
-    let uses_sso = uses_sso.iter().any(|name| given(profile, name).is_some());
-    Ok(Source::Profile { name: profile.name().to_owned(), uses_sso })
 }
 
 fn named(profile: &str, source: &str) -> Result<Source, AwsError> {
@@ -189,11 +219,7 @@ fn named(profile: &str, source: &str) -> Result<Source, AwsError> {
     }
 }
 
-fn given<'a>(profile: &'a Profile, name: &str) -> Option<&'a str> {
-    profile.get(name).filter(|value| !value.is_empty())
-}
-
-fn broken(profile: &str, why: &str) -> AwsError {
+pub(super) fn broken(profile: &str, why: &str) -> AwsError {
     AwsError::Configuration { why: format!("profile `{profile}`: {why}") }
 }
 

@@ -9,82 +9,99 @@ use std::{
 };
 
 use aws_config::{
-    Region,
-    ecs::EcsCredentialsProvider,
-    environment::EnvironmentVariableCredentialsProvider,
-    imds::{self, credentials::ImdsCredentialsProvider},
-    meta::credentials::CredentialsProviderChain,
-    profile::ProfileFileCredentialsProvider,
-    provider_config::ProviderConfig,
-    web_identity_token::WebIdentityTokenCredentialsProvider,
+    Region, SdkConfig, imds::credentials::ImdsCredentialsProvider, provider_config::ProviderConfig,
+    sso::SsoCredentialsProvider,
 };
 use aws_credential_types::{
     Credentials,
     provider::{self, ProvideCredentials, error::CredentialsError, future},
 };
-use aws_sdk_ssm::{config::SharedHttpClient, error::ConnectorError};
+use aws_sdk_ssm::error::ConnectorError;
 use tokio::time::timeout;
 
 use super::{
-    issuing::{Freshness, Issuing},
-    profile::{Plan, Source},
+    console, container,
+    issuing::{Freshness, Issuing, is_temporary},
+    process,
+    profile::{Plan, Source, SsoLogin},
+    profile_source::web_identity_of_environment,
 };
 use crate::aws::{
-    configuration::{ConfigFiles, read_profile},
     credential_cache::CredentialCache,
+    environment::variable,
     error::AwsError,
+    expiration,
+    files::Profiles,
+    http_client::HttpWay,
+    instance::metadata_client,
     mfa::{Codes, Mfa, MfaError},
     sts::Sts,
 };
 
-/// Where credentials come from. The places are set up anew each time, because the SDK's own read
-/// the profile's files once and would never see the keys of a new login.
+/// Where credentials come from. The files are read anew each time: there may be keys of a new login.
 #[derive(Debug)]
 pub(in crate::aws) struct Sources {
     profile: Option<String>,
-    region: String,
-    http: SharedHttpClient,
-    fips: Option<bool>,
+    sdk: SdkConfig,
+    http: HttpWay,
     pub(super) issuing: Issuing,
     /// A session of the keys was found once: without one they are not what they were.
     had_session: AtomicBool,
+    /// That a code was given for nothing is said once.
+    said_unused: AtomicBool,
 }
 
 impl Sources {
     pub(in crate::aws) fn new(
         profile: Option<String>,
-        region: &str,
-        http: SharedHttpClient,
-        fips: Option<bool>,
+        sdk: &SdkConfig,
+        http: &HttpWay,
         sts: Sts,
         mfa: Mfa,
     ) -> Self {
         let issuing = Issuing::new(sts, CredentialCache::of_home(), Codes::new(mfa));
         Self {
             profile,
-            region: region.to_owned(),
-            http,
-            fips,
+            sdk: sdk.clone(),
+            http: http.clone(),
             issuing,
-            had_session: AtomicBool::new(false),
+            had_session: AtomicBool::default(),
+            said_unused: AtomicBool::default(),
         }
     }
 
     async fn ask(&self) -> Result<Credentials, CredentialsError> {
-        let plan = self.plan().await.map_err(told)?;
-        self.follow(&plan, Freshness::Cached, None).await
+        let mut plan = self.plan().await.map_err(told)?;
+        if self.issuing.has_code() {
+            plan.use_spare();
+        }
+        let found = self.follow(&plan, Freshness::Cached, None).await?;
+        if self.issuing.has_code() && !self.said_unused.swap(true, Ordering::Relaxed) {
+            let why = match plan.has_device() {
+                true => "the session of before holds",
+                false => "no device is known for it: give --mfa-serial",
+            };
+            tracing::warn!("the MFA code is not used: {why}");
+        }
+        Ok(found)
     }
 
     /// Which way leads to credentials. A profile that is asked for by name goes before keys in the
     /// environment, any other one behind.
     pub(super) async fn plan(&self) -> Result<Plan, AwsError> {
-        let is_set = |name| std::env::var(name).is_ok_and(|value| !value.is_empty());
         let serial = self.issuing.serial();
-        if self.profile.is_none() && KEYS.into_iter().all(is_set) {
+        if self.profile.is_none() && KEYS.into_iter().all(|name| variable(name).is_some()) {
             return Ok(Plan::of_environment(serial));
         }
-        let profiles = read_profile(self.profile.as_deref(), &ConfigFiles::default()).await?;
-        Plan::of(&profiles, serial)
+        let profiles = Profiles::load(self.profile.as_deref())?;
+        let mut plan = Plan::of(&profiles, serial)?;
+        if self.profile.is_none()
+            && plan.roles.is_empty()
+            && let Some(identity) = web_identity_of_environment(profiles.get(profiles.selected()))
+        {
+            plan.source = Source::WebIdentity(identity);
+        }
+        Ok(plan)
     }
 
     /// Goes the way of `plan`, from the last role on that the cache has. What is begun anew is to
@@ -107,6 +124,21 @@ impl Sources {
             // A role assumed by a role holds for an hour at most.
             let lifetime = lifetime.map(|asked| if at == 0 { asked } else { asked.min(HOUR) });
             let assumed = self.issuing.role(&credentials, role, lifetime, freshness).await;
+            let assumed = match (assumed, &plan.spare) {
+                (Err(refused @ AwsError::Refused { .. }), Some(device))
+                    if at == 0 && !is_temporary(&credentials) =>
+                {
+                    match self.issuing.session(&credentials, device, None, freshness).await {
+                        Ok(session) => self.issuing.role(&session, role, lifetime, freshness).await,
+                        // Its next step is a login.
+                        Err(AwsError::Mfa(MfaError::NoTerminal { .. } | MfaError::Expired)) => {
+                            Err(refused.signed_with(&credentials))
+                        }
+                        Err(error) => Err(error),
+                    }
+                }
+                (assumed, _) => assumed,
+            };
             credentials = assumed.map_err(told)?;
         }
         Ok(credentials)
@@ -142,70 +174,83 @@ impl Sources {
         }
     }
 
-    /// What the source has, before any call of STS.
+    /// What the source has, before any call of STS with it.
     pub(super) async fn keys(&self, plan: &Plan) -> Result<Credentials, CredentialsError> {
-        match &plan.source {
+        let found = match &plan.source {
             Source::Keys(keys) => Ok(keys.clone()),
-            Source::Environment => {
-                let environment = EnvironmentVariableCredentialsProvider::new();
-                environment.provide_credentials().await
+            Source::Environment => of_environment(),
+            Source::Process { profile, command } => {
+                let printed = process::run(profile, command, self.issuing.is_heard());
+                within(&format!("profile `{profile}`"), printed).await
             }
-            Source::Container => {
-                let container = EcsCredentialsProvider::builder().configure(&self.config()).build();
-                within("the container", container.provide_credentials()).await
-            }
-            Source::InstanceMetadata => {
-                within("the instance", self.metadata().provide_credentials()).await
-            }
-            Source::Profile { name, uses_sso } => {
-                let profile = ProfileFileCredentialsProvider::builder().configure(&self.config());
-                let profile = profile.profile_name(name).build();
-                let what = format!("profile `{name}`");
-                match within(&what, profile.provide_credentials()).await {
-                    Err(CredentialsError::CredentialsNotLoaded(_)) if plan.roles.is_empty() => {
-                        within("this machine", self.machine().provide_credentials()).await
-                    }
-                    Err(CredentialsError::CredentialsNotLoaded(error)) => {
-                        tracing::debug!("{error:?}");
-                        let why = format!("{what}: it has no credentials to assume a role with");
-                        Err(told(AwsError::Configuration { why }))
-                    }
-                    Err(error) if *uses_sso && !is_of_network(&error) => {
-                        Err(told(AwsError::sso(name, &error)))
+            Source::Sso { profile, login } => {
+                let sso = self.sso(login);
+                match within(&format!("profile `{profile}`"), sso.provide_credentials()).await {
+                    Err(error) if !is_of_network(&error) => {
+                        Err(told(AwsError::sso(profile, &error)))
                     }
                     answer => answer,
                 }
             }
-        }
+            Source::WebIdentity(identity) => {
+                self.issuing.web_identity(identity).await.map_err(told)
+            }
+            Source::Console { profile, session } => {
+                let asked = console::credentials(profile, session);
+                within(&format!("profile `{profile}`"), asked).await
+            }
+            Source::Container => within("the container", self.container()).await,
+            Source::InstanceMetadata => {
+                within("the instance", self.metadata().provide_credentials()).await
+            }
+            Source::Machine { .. } if plan.roles.is_empty() => {
+                within("this machine", self.machine()).await
+            }
+            Source::Machine { profile } => {
+                let why =
+                    format!("profile `{profile}`: it has no credentials to assume a role with");
+                Err(told(AwsError::Configuration { why }))
+            }
+        };
+        found.map(without_empty_token)
+    }
+
+    fn sso(&self, login: &SsoLogin) -> SsoCredentialsProvider {
+        let mut sso = SsoCredentialsProvider::builder()
+            .configure(&self.config())
+            .account_id(&login.account)
+            .role_name(&login.role)
+            .start_url(&login.start_url)
+            .region(Region::new(login.region.clone()));
+        sso.set_session_name(login.session.clone());
+        sso.build()
     }
 
     /// What there is without a profile.
-    fn machine(&self) -> CredentialsProviderChain {
-        let config = self.config();
-        let web_identity =
-            WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
-        let ecs = EcsCredentialsProvider::builder().configure(&config).build();
-        CredentialsProviderChain::first_try("web identity", web_identity)
-            .or_else("ECS", ecs)
-            .or_else("EC2", self.metadata())
+    async fn machine(&self) -> provider::Result {
+        match self.container().await {
+            Err(CredentialsError::CredentialsNotLoaded(_)) => {
+                self.metadata().provide_credentials().await
+            }
+            found => found,
+        }
+    }
+
+    async fn container(&self) -> provider::Result {
+        container::credentials(&self.http.connector()).await
     }
 
     fn metadata(&self) -> ImdsCredentialsProvider {
         let config = self.config();
-        let client = imds::Client::builder()
-            .configure(&config)
-            .connect_timeout(METADATA_CONNECT)
-            .operation_timeout(METADATA_ANSWER)
-            .max_attempts(METADATA_ATTEMPTS)
-            .build();
+        let client = metadata_client(&config);
         ImdsCredentialsProvider::builder().configure(&config).imds_client(client).build()
     }
 
     fn config(&self) -> ProviderConfig {
         ProviderConfig::without_region()
-            .with_region(Some(Region::new(self.region.clone())))
-            .with_http_client(self.http.clone())
-            .with_use_fips(self.fips)
+            .with_region(self.sdk.region().cloned())
+            .with_http_client(self.http.client())
+            .with_use_fips(self.sdk.use_fips())
     }
 }
 
@@ -216,6 +261,25 @@ impl ProvideCredentials for Sources {
     {
         future::ProvideCredentials::new(self.ask())
     }
+}
+
+/// The keys in the environment. The token's older name goes first, as for botocore.
+fn of_environment() -> provider::Result {
+    let [Some(id), Some(secret)] = KEYS.map(variable) else {
+        return Err(CredentialsError::not_loaded("not in the environment"));
+    };
+    let token = ["AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN"].into_iter().find_map(variable);
+    let expiry = variable("AWS_CREDENTIAL_EXPIRATION").and_then(|date| expiration::parse(&date));
+    Ok(Credentials::new(id, secret, token, expiry, "environment"))
+}
+
+/// A token that is there and empty is none.
+fn without_empty_token(found: Credentials) -> Credentials {
+    if found.session_token() != Some("") {
+        return found;
+    }
+    let (id, secret) = (found.access_key_id(), found.secret_access_key());
+    Credentials::new(id, secret, None, found.expiry(), "source")
 }
 
 /// Gives a source time: it may be a program that talks to its user.
@@ -248,7 +312,3 @@ const KEYS: [&str; 2] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
 /// When it is said who is waited for.
 const NOTICE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Within EC2 it answers in a millisecond, elsewhere never.
-const METADATA_CONNECT: Duration = Duration::from_millis(500);
-const METADATA_ANSWER: Duration = Duration::from_secs(2);
-const METADATA_ATTEMPTS: u32 = 2;

@@ -195,6 +195,6 @@ fn challenge(cipher: &mut Cipher, proof: &[u8]) -> EncryptionChallenge {
 }
 
 fn read(payload: &[u8]) -> Result<EncryptionChallenge, ChannelError> {
-    serde_json::from_slice(payload)
+    EncryptionChallenge::read(payload)
         .map_err(|error| ChannelError::HandshakeUnreadable(error.to_string()))
 }

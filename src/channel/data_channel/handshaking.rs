@@ -100,7 +100,7 @@ impl Channel {
     pub(super) fn finish_handshake(&mut self, payload: &[u8], now: Instant) {
         // Not while an encrypted session's challenge is open: nobody has shown the key yet.
         let Progress::AwaitingComplete(ready) = &self.progress else { return };
-        let complete: HandshakeComplete = serde_json::from_slice(payload).unwrap_or_default();
+        let complete = HandshakeComplete::read(payload);
         let ready = Ready { customer_message: complete.customer_message, ..ready.clone() };
         // The real agent acknowledges data that comes right behind the handshake and throws 1.7 %
         // of it away; after 5 ms it never did.

@@ -5,16 +5,14 @@ use std::time::{Duration, SystemTime};
 use super::report::{Check, Report};
 use crate::{
     aws::{Account, AwsError, Keys, Service},
-    cli::{args::Global, failure::Failure},
+    cli::failure::Failure,
 };
 
 /// What the configuration came to.
-pub(super) fn configuration(global: &Global, account: &Account) -> String {
-    let profile = global.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok());
-    let profile = profile.filter(|name| !name.is_empty());
-    match profile {
-        Some(profile) => format!("profile {profile}, region {}", account.region()),
-        None => format!("region {}", account.region()),
+pub(super) fn configuration(account: &Account) -> String {
+    match account.profile() {
+        "default" => format!("region {}", account.region()),
+        profile => format!("profile {profile}, region {}", account.region()),
     }
 }
 

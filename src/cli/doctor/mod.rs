@@ -44,6 +44,14 @@ async fn look(typed: Option<Target>, global: &Global, output: &Output, report: &
         Ok(target) => target,
         Err(failure) => return report.add(Check::failure("configuration", &failure)),
     };
+    let (target, global) = match target {
+        Some(target) => {
+            let (target, global) = global.in_region_of(target);
+            (Some(target), global)
+        }
+        None => (None, global.clone()),
+    };
+    let global = &global;
     if target == Some(Target::Local) {
         return target::look_at_local(global, output, report).await;
     }
@@ -52,7 +60,7 @@ async fn look(typed: Option<Target>, global: &Global, output: &Output, report: &
         Ok(account) => account,
         Err(error) => return report.add(Check::failure("configuration", &error.into())),
     };
-    report.add(Check::ok("configuration", account::configuration(global, account)));
+    report.add(Check::ok("configuration", account::configuration(account)));
     let is_reached = network::look(account, report).await;
     if !account::look(account, is_reached, report).await {
         return;

@@ -1,15 +1,21 @@
 //! Attaching to a session, whatever it turns out to carry.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use super::{
     super::{
         attachment::Attachment,
         attended::{Attended, Ending},
         console::{self, stdout_abandoned},
-        limits, standard_streams,
+        limits,
+        signals::Heeded,
+        standard_streams,
     },
     LOST,
+    caller::Caller,
     invocation::Invocation,
     port,
     words::Words,
@@ -19,7 +25,8 @@ use crate::{
     net::Application,
     session::{ControlPlane, SessionEnd, SessionError},
     streams::{
-        Basic, Chosen, Forward, Listeners, Pipe, PipeEvent, PortKind, Shell, ShellEvent, Stop,
+        Basic, Chosen, Closer, Command, CommandEvent, Forward, Listeners, Pipe, PipeEvent, PortKind,
+        Shell, ShellEvent, Stop, Way,
     },
     term::{Escapes, restore},
     wire::handshake::SessionType,
@@ -29,30 +36,34 @@ use crate::{
 /// a session that was lost.
 pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Option<i64>, String> {
     let session_id = invocation.ticket.session_id.clone();
+    let caller = Caller::of_this_process();
     words.starting(&session_id);
     let attended = Attended::new();
-    let route = attended.route().map_err(|failure| failure.what)?;
+    let route = attended.route_heeding(Heeded::Keys).map_err(|failure| failure.what)?;
     let told = Arc::new(Mutex::new(Told::default()));
+    let limits = limits::from_environment()?;
     let choose = {
         let (attended, told, id) = (attended.clone(), Arc::clone(&told), session_id.clone());
         move |ready: &Ready| {
             words.customer_message(&ready.customer_message);
-            choose(ready, &id, &attended, words, told)
+            choose(ready, &id, &attended, words, limits.answer, told)
         }
     };
     let control_plane = control_plane(&invocation)?;
     let mut streams = Chosen::new(attended.stop(), Box::new(choose));
     let attachment = Attachment {
         is_patient: invocation.may_be_silent(),
-        limits: limits::from_environment()?,
+        limits,
         ticket: invocation.ticket,
         control_plane: &*control_plane,
         stop: attended.stop(),
     };
     let end = tokio::select! {
         end = attachment.run(&mut streams) => end,
+        () = attended.insisted() => Ok(SessionEnd::Done),
         never = route => match never {},
-        never = announce(&attended, attended.stop(), &session_id, words) => match never {},
+        never = caller.follow(attended.clone()) => match never {},
+        never = announce(&attended, &told, &session_id, words) => match never {},
     };
     let failure = streams.failure().map(str::to_owned);
     let is_complete = streams.is_drained();
@@ -62,7 +73,7 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
         return Err(why);
     }
     // An exit code says nothing of output that was not written.
-    let exit_code = told.lock().unwrap_or_else(PoisonError::into_inner).exit_code;
+    let Told { exit_code, is_cut_off, .. } = std::mem::take(&mut *lock(&told));
     let exit_code = exit_code.filter(|_| is_complete);
     let end = match end {
         Ok(end) => end,
@@ -85,7 +96,7 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
     }
     words.ended(&session_id, &end);
     let is_lost = match &end {
-        SessionEnd::Done => false,
+        SessionEnd::Done => is_cut_off,
         SessionEnd::Closed { reason } => !reason.is_empty() || !is_complete,
         SessionEnd::TimedOut => true,
     };
@@ -96,6 +107,10 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
 #[derive(Default)]
 struct Told {
     exit_code: Option<i64>,
+    /// An answer was not waited for.
+    is_cut_off: bool,
+    /// Where connections come in.
+    listeners: Option<Closer>,
 }
 
 /// The application for what the session carries.
@@ -104,6 +119,7 @@ fn choose(
     session_id: &str,
     attended: &Attended,
     words: Words,
+    patience: Duration,
     told: Arc<Mutex<Told>>,
 ) -> Result<Box<dyn Application + Send>, String> {
     let stop = attended.stop();
@@ -111,11 +127,14 @@ fn choose(
         if let SessionType::Unknown(name) = &ready.session_type {
             return Err(format!("the session type {name} is not known"));
         }
+        if ready.session_type == SessionType::NonInteractiveCommands {
+            return Ok(command(attended, words, told));
+        }
         let console = console::terminal(attended, Escapes::from_second_line())
             .map_err(|error| format!("the terminal: {error}"))?;
         let observer = move |event| match event {
             ShellEvent::Exited(code) => {
-                told.lock().unwrap_or_else(PoisonError::into_inner).exit_code = Some(code.0);
+                lock(&told).exit_code = Some(code.0);
             }
             ShellEvent::OutputFailed(error) => tracing::warn!("standard output: {error}"),
             ShellEvent::InputFailed(error) => tracing::warn!("standard input: {error}"),
@@ -124,35 +143,80 @@ fn choose(
     };
     let observer = port::observer(kind, session_id.to_owned(), words);
     Ok(match kind {
-        PortKind::Stream => pipe(stop),
+        PortKind::Stream => pipe(stop, patience, words, told),
         PortKind::Basic => {
             let listeners = Listeners::new(port::open(ready, kind, session_id, words)?);
-            Box::new(Basic::new(listeners, stop, observer))
+            lock(&told).listeners = Some(listeners.closer());
+            Box::new(Basic::new(listeners, stop, observer).with_answer_patience(patience))
         }
         PortKind::Multiplexed => {
             let listeners = Listeners::new(port::open(ready, kind, session_id, words)?);
-            Box::new(Forward::new(listeners, ready, stop, observer))
+            lock(&told).listeners = Some(listeners.closer());
+            Box::new(Forward::new(listeners, ready, stop, observer).with_answer_patience(patience))
         }
     })
 }
 
-fn pipe(stop: Stop) -> Box<dyn Application + Send> {
-    let observer = |event| match event {
+/// A command takes no input, and a loop's standard input is left to the loop. Our terminal stays in
+/// its line mode: there is none at the other end to see to the ends of lines.
+fn command(
+    attended: &Attended,
+    words: Words,
+    told: Arc<Mutex<Told>>,
+) -> Box<dyn Application + Send> {
+    let console = console::without_terminal(attended, false);
+    let observer = move |event| match event {
+        CommandEvent::Exited { code, .. } => lock(&told).exit_code = Some(code.0),
+        CommandEvent::OutputFailed(_) | CommandEvent::Silent(_) => tracing::warn!("{event:?}"),
+        CommandEvent::Begun
+        | CommandEvent::LacksTools
+        | CommandEvent::NotStarted(_)
+        | CommandEvent::InputFailed(_) => {}
+    };
+    // Whoever wants an stdout that holds nothing but the session wants to have it to itself.
+    let way = if words.are_elsewhere() { Way::Plain } else { Way::AsOne };
+    Box::new(Command::new(console, way, attended.stop(), observer))
+}
+
+fn pipe(
+    stop: Stop,
+    patience: Duration,
+    words: Words,
+    told: Arc<Mutex<Told>>,
+) -> Box<dyn Application + Send> {
+    let observer = move |event| match event {
         PipeEvent::Answered => {}
+        PipeEvent::Unanswered(after) => {
+            lock(&told).is_cut_off = true;
+            words.warn(&format!(
+                "standard input has ended, and nothing came from the server for {} s; it was not \
+                 waited for any longer, SSMPORT_ANSWER_WITHIN sets how long it is",
+                after.as_secs()
+            ));
+        }
         PipeEvent::OutputFailed(_) | PipeEvent::InputFailed(_) => tracing::warn!("{event:?}"),
     };
     let (input, output) = (standard_streams::input(), standard_streams::output());
-    Box::new(Pipe::new(input, output, stop, Box::pin(stdout_abandoned()), observer))
+    let pipe = Pipe::new(input, output, stop, Box::pin(stdout_abandoned()), observer);
+    Box::new(pipe.with_answer_patience(patience))
+}
+
+fn lock(told: &Mutex<Told>) -> std::sync::MutexGuard<'_, Told> {
+    told.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says that a signal ends the session, when it comes.
 async fn announce(
     attended: &Attended,
-    stop: Stop,
+    told: &Mutex<Told>,
     session_id: &str,
     words: Words,
 ) -> std::convert::Infallible {
-    stop.await;
+    attended.stop().await;
+    // The service may be away, and the port is wanted.
+    if let Some(listeners) = lock(told).listeners.take() {
+        listeners.close();
+    }
     if let Some(Ending::Signal(_)) = attended.ending() {
         // These words come before the session's end, and thus before the terminal's own.
         restore();
@@ -179,6 +243,7 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
 fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, String> {
     let authorities = crate::net::Authorities::of_environment();
     let authorities = authorities.map_err(|error| error.to_string())?.unwrap_or_default();
+    let authorities = authorities.beside_system();
     let endpoints = super::super::endpoints::configured(invocation.ssm_endpoint.as_deref());
     let gateway = super::super::endpoints::gateway(None);
     Ok(Box::new(crate::session::NoControlPlane { endpoints, gateway, authorities }))

@@ -1,6 +1,7 @@
 //! What the caller passes: the response of StartSession, its request, where the service is.
 
 use http::Uri;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::{
@@ -30,12 +31,12 @@ impl Invocation {
             let value = text(&response, name).filter(|value| !value.is_empty());
             value.ok_or_else(|| format!("the response has no {name}"))
         };
-        let ticket = Ticket {
-            session_id: required("SessionId")?,
-            stream_url: required("StreamUrl")?,
-            token: Token(required("TokenValue")?),
-        };
-        let request = rest.get(1).filter(|request| !request.is_empty());
+        let given = required("SessionId")?;
+        let stream_url = required("StreamUrl")?.trim().to_owned();
+        let token = required("TokenValue")?;
+        let session_id = session_id(given, &stream_url, &token)?;
+        let ticket = Ticket { session_id, stream_url, token: Token(token) };
+        let request = rest.get(1).filter(|request| !matches!(request.trim(), "" | "null"));
         let request = request.map(|request| object(request, "request")).transpose()?;
         Ok(Self {
             ticket,
@@ -55,7 +56,24 @@ impl Invocation {
     }
 }
 
+/// The session's id. Some caller hands over a token in its place, which is to be printed nowhere and
+/// resumes nothing: the real one stands in the stream URL's path.
+fn session_id(given: String, stream_url: &str, token: &str) -> Result<String, String> {
+    if given.trim() != token.trim() && given.len() <= LONGEST_ID {
+        return Ok(given);
+    }
+    let path = stream_url.split(['?', '#']).next().unwrap_or_default();
+    let id = path.split_once("/data-channel/").map_or("", |(_, id)| id);
+    let id = percent_decode_str(id.split('/').next().unwrap_or_default()).decode_utf8_lossy();
+    match (id.is_empty(), given.trim() == token.trim()) {
+        (false, _) => Ok(id.into_owned()),
+        (true, false) => Ok(given),
+        (true, true) => Err("the response has the token in the place of its SessionId".to_owned()),
+    }
+}
+
 fn object(json: &str, what: &str) -> Result<Map<String, Value>, String> {
+    let json = json.trim_start_matches(BYTE_ORDER_MARK);
     // serde_json's own message may quote the document, which holds the token.
     serde_json::from_str(json).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -78,6 +96,9 @@ fn ssm_endpoint(text: &str) -> Option<String> {
     (is_http && (is_of_ssm || !is_of_aws(host))).then(|| text.to_owned())
 }
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+/// The API's own bound; tokens are longer.
+const LONGEST_ID: usize = 96;
 /// Documents of AWS whose sessions always begin with a handshake.
 const WITH_HANDSHAKE: [&str; 3] =
     ["AWS-StartPortForwardingSession", "AWS-StartSSHSession", "AWS-StartNonInteractiveCommand"];
@@ -98,7 +119,34 @@ mod tests {
         let lower = r#"{"sessionId":"s-1","streamUrl":"wss://h/p","tokenValue":"secret"}"#;
         let lower = Invocation::parse(lower, "eu-west-1", &[]).unwrap();
         assert_eq!(lower, parsed(&[]));
+        // Of files and of shells' words.
+        let marked = format!("\u{feff}{}", RESPONSE.replace("wss://h/p", "wss://h/p\\n"));
+        assert_eq!(Invocation::parse(&marked, "eu-west-1", &[]).unwrap(), lower);
+        assert_eq!(parsed(&["", "null"]), lower);
         assert_eq!(lower.ticket.session_id, "s-1");
+    }
+
+    #[test]
+    fn a_token_in_the_place_of_the_id_gives_way_to_the_urls() {
+        let long = "t".repeat(300);
+        let url =
+            "wss://h/v1/data-channel/jane%40corp-0abc?role=publish_subscribe&x=/data-channel/y";
+        for (id, token, url, expected) in [
+            ("s-1", "secret", url, Ok("s-1")),
+            ("secret", "secret", url, Ok("jane@corp-0abc")),
+            (&*long, "secret", url, Ok("jane@corp-0abc")),
+            (&*long, "secret", "wss://h/p", Ok(&*long)),
+            ("secret", "secret", "wss://h/p", Err(())),
+        ] {
+            let response =
+                serde_json::json!({"SessionId": id, "TokenValue": token, "StreamUrl": url});
+            let parsed = Invocation::parse(&response.to_string(), "eu-west-1", &[]);
+            if let Err(error) = &parsed {
+                assert!(!error.contains("secret"), "{error}");
+            }
+            let id = parsed.map(|parsed| parsed.ticket.session_id);
+            assert_eq!(id.as_deref().map_err(|_| ()), expected);
+        }
     }
 
     #[test]

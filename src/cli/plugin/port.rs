@@ -77,7 +77,8 @@ pub(super) fn observer(
     words: Words,
 ) -> impl FnMut(ForwardEvent) + Send {
     let mut has_connection = false;
-    move |event| match event {
+    move |event| {
+        match event {
         ForwardEvent::Accepted(_) => {
             if std::mem::replace(&mut has_connection, true) {
                 return;
@@ -94,11 +95,20 @@ pub(super) fn observer(
             "a connection was hardly read for a minute and held up the others; it was reset, with \
              {discarded} bytes not delivered"
         )),
+        ForwardEvent::Unanswered(peer) => words.warn(&format!(
+            "{peer} had sent its request and waited, and the answer did not come in time; its \
+             connection was reset, SSMPORT_ANSWER_WITHIN sets how long it may take"
+        )),
+        ForwardEvent::Full { connections } => words.warn(&format!(
+            "{connections} connections are open, as many as one session carries without harm to the \
+             node; further ones wait until one of them ends"
+        )),
         ForwardEvent::Slow(_)
         | ForwardEvent::Flowing { .. }
         | ForwardEvent::NotAccepted(_)
         | ForwardEvent::CutOff { .. } => {
             tracing::warn!("{event:?}");
         }
+    }
     }
 }

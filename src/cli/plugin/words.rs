@@ -16,6 +16,11 @@ impl Words {
         Self { to_stderr: std::env::var("SSMPORT_QUIET").is_ok_and(|value| value == "1") }
     }
 
+    /// Whether they leave stdout to the session.
+    pub(super) fn are_elsewhere(self) -> bool {
+        self.to_stderr
+    }
+
     /// Says something at once. A caller that does not listen any more misses nothing.
     pub(super) fn say(self, text: &str) {
         if self.to_stderr {

@@ -32,14 +32,32 @@ impl FromStr for Alias {
     }
 }
 
-/// The block, markers included.
+impl Alias {
+    /// One of the configuration file, if ssh takes its name. What has to be looked up is looked up there
+    /// each time.
+    pub(super) fn of_settings(name: &str, target: &str) -> Option<Self> {
+        let is_id = matches!(target.parse(), Ok(Target::Id(_) | Target::InRegion(..)));
+        let same = || format!("{name}={name}").parse().ok();
+        let found: Option<Self> = is_id.then(|| format!("{name}={target}").parse().ok()).flatten();
+        found.or_else(same)
+    }
+
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.name == name
+    }
+}
+
+/// The block, markers included. Each profile has its own.
 pub(super) fn block(
+    profile: Option<&str>,
     program: &Path,
     options: &[String],
     aliases: &[Alias],
     form: Form,
 ) -> Result<String, Failure> {
-    let mut lines = vec![BEGIN.to_owned(), WRITTEN_BY.to_owned()];
+    // A line break in it is refused with the options.
+    let name = profile.map(|profile| format!(" {profile}")).unwrap_or_default();
+    let mut lines = vec![format!("# >>> ssmport{name} >>>"), WRITTEN_BY.to_owned()];
     // ssh takes the first value that it finds: an alias goes before the patterns it may match.
     for (index, Alias { name, target }) in aliases.iter().enumerate() {
         if aliases.iter().take(index).any(|other| other.name == *name) {
@@ -53,16 +71,18 @@ pub(super) fn block(
     let command = form.proxy_command(program, options, Destination::HostOfSsh)?;
     lines.push(format!("Host {NODES}"));
     lines.push(format!("    ProxyCommand {command}"));
-    lines.extend([TO_ALL_HOSTS, END].map(str::to_owned));
+    lines.extend([TO_ALL_HOSTS.to_owned(), format!("# <<< ssmport{name} <<<")]);
     Ok(lines.join("\n") + "\n")
 }
 
-/// A file's text with `block` in it: in the place of an older one, else at the top. There it wins
+/// A file's text with `block` in it: in the place of an older one of the same profile, else at the top. There it wins
 /// over a `ProxyCommand` or `ProxyJump` for all hosts, whatever section that stands in; and since
 /// the block ends with `Host *`, what stood at the top of the file, outside of any section, still
 /// holds for all hosts. An error says what is wrong with an older block.
 pub(super) fn installed(before: &str, block: &str) -> Result<String, String> {
-    let Some((start, end)) = older_block(before)? else {
+    let (first, last) = (block.lines().next(), block.lines().last());
+    let marks = (first.unwrap_or_default(), last.unwrap_or_default());
+    let Some((start, end)) = older_block(before, marks)? else {
         let (mark, rest) = match before.strip_prefix(BYTE_ORDER_MARK) {
             Some(rest) => (BYTE_ORDER_MARK, rest),
             None => ("", before),
@@ -76,17 +96,17 @@ pub(super) fn installed(before: &str, block: &str) -> Result<String, String> {
 }
 
 /// Where the older block is, in bytes, its last line feed included.
-fn older_block(text: &str) -> Result<Option<(usize, usize)>, String> {
+fn older_block(text: &str, (begin, end): (&str, &str)) -> Result<Option<(usize, usize)>, String> {
     let mut begins = Vec::new();
     let mut ends = Vec::new();
     let mut at = 0;
     for (index, line) in text.split_inclusive('\n').enumerate() {
         let bare = if at == 0 { line.trim_start_matches(BYTE_ORDER_MARK) } else { line };
         let number = index + 1;
-        match bare.trim() {
-            BEGIN => begins.push((at + line.len() - bare.len(), number)),
-            END => ends.push((at + line.len(), number)),
-            _ => {}
+        if bare.trim() == begin {
+            begins.push((at + line.len() - bare.len(), number));
+        } else if bare.trim() == end {
+            ends.push((at + line.len(), number));
         }
         at += line.len();
     }
@@ -106,10 +126,8 @@ fn older_block(text: &str) -> Result<Option<(usize, usize)>, String> {
 
 /// What instances and managed nodes are called.
 const NODES: &str = "i-* mi-*";
-const BEGIN: &str = "# >>> ssmport >>>";
 const WRITTEN_BY: &str = "# Written by `ssmport ssh-config --install`, which replaces all of it.";
 const TO_ALL_HOSTS: &str = "# What follows holds for all hosts again.\nHost *";
-const END: &str = "# <<< ssmport <<<";
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 #[cfg(test)]
@@ -117,14 +135,18 @@ mod tests {
     use super::*;
 
     fn sample(program: &str) -> String {
-        block(Path::new(program), &[], &[], Form::Unix).unwrap()
+        block(None, Path::new(program), &[], &[], Form::Unix).unwrap()
     }
+
+    const BEGIN: &str = "# >>> ssmport >>>";
+    const END: &str = "# <<< ssmport <<<";
 
     #[test]
     fn the_block_reads_as_documented() {
         let options = ["--region", "eu-west-1"].map(str::to_owned);
         let aliases = ["web=i-0123456789abcdef0".parse().unwrap()];
-        let written = block(Path::new("/opt/my tools/ssmport"), &options, &aliases, Form::Unix);
+        let written =
+            block(None, Path::new("/opt/my tools/ssmport"), &options, &aliases, Form::Unix);
         let expected = "\
 # >>> ssmport >>>
 # Written by `ssmport ssh-config --install`, which replaces all of it.
@@ -138,7 +160,8 @@ Host *
 # <<< ssmport <<<
 ";
         assert_eq!(written.unwrap(), expected);
-        let windows = block(Path::new(r"C:\Program Files\x.exe"), &[], &[], Form::Windows).unwrap();
+        let windows =
+            block(None, Path::new(r"C:\Program Files\x.exe"), &[], &[], Form::Windows).unwrap();
         assert!(windows.contains("    ProxyCommand \"C:\\Program Files\\x.exe\" proxy %h %p\n"));
     }
 
@@ -170,6 +193,33 @@ Host *
         }
         let cut = old.trim_end();
         assert_eq!(installed(cut, &new).unwrap(), new);
+    }
+
+    #[test]
+    fn blocks_of_several_profiles_stand_side_by_side() {
+        let of = |profile, program: &str| {
+            block(Some(profile), Path::new(program), &[], &[], Form::Unix).unwrap()
+        };
+        let (plain, prod, dev) = (sample("/x"), of("prod", "/x"), of("dev", "/x"));
+        let both = installed(&installed(&installed("", &plain).unwrap(), &prod).unwrap(), &dev);
+        assert_eq!(both.as_deref(), Ok(&*format!("{dev}\n{prod}\n{plain}")));
+        let newer = of("prod", "/newer");
+        let replaced = installed(&both.unwrap(), &newer);
+        assert_eq!(replaced, Ok(format!("{dev}\n{newer}\n{plain}")));
+    }
+
+    #[test]
+    fn aliases_of_the_settings_lead_where_these_say_when_ssh_is_run() {
+        for (name, target, expected) in [
+            ("db", "i-0123456789abcdef0", Some("i-0123456789abcdef0")),
+            ("db", "i-0123456789abcdef0--eu-west-1", Some("i-0123456789abcdef0--eu-west-1")),
+            ("db", "tag:Role=db", Some("db")),
+            ("db", "web", Some("db")),
+            ("a b", "web", None),
+        ] {
+            let alias = Alias::of_settings(name, target);
+            assert_eq!(alias.as_ref().map(|alias| &*alias.target), expected, "{name}={target}");
+        }
     }
 
     #[test]
@@ -205,7 +255,7 @@ Host *
         }
         assert!("a=ecs:my cluster_t_r".parse::<Alias>().unwrap_err().contains("no host name"));
         let twice = ["a=local", "a=local"].map(|text| text.parse().unwrap());
-        let failure = block(Path::new("/x"), &[], &twice, Form::Unix).unwrap_err();
+        let failure = block(None, Path::new("/x"), &[], &twice, Form::Unix).unwrap_err();
         assert_eq!(failure.code, Code::Usage);
     }
 }

@@ -56,7 +56,8 @@ impl ConfigFile {
 
     /// Gives the file the text `after`, at once for whoever reads it, with the permissions and the
     /// owner that it had; without a file so far, creates it for the user alone, and its folder too.
-    /// What was there before is kept beside it, in the file whose path this returns.
+    /// What was there before is kept beside it, in the file whose path this returns: the very first time
+    /// in one that is never written again, later in another.
     pub(super) fn replace(&self, after: &str) -> Result<Option<PathBuf>, Failure> {
         let failed = |path: &Path| {
             let what = format!("cannot write {}", path.display());
@@ -67,9 +68,14 @@ impl ConfigFile {
             put(&self.path, after, None).map_err(failed(&self.path))?;
             return Ok(None);
         };
-        let mut backup = OsString::from(&self.path);
-        backup.push(BACKUP);
-        let backup = PathBuf::from(backup);
+        let beside = |suffix: &str| {
+            let mut backup = OsString::from(&self.path);
+            backup.push(suffix);
+            PathBuf::from(backup)
+        };
+        let first = beside(BACKUP);
+        let is_first = fs::symlink_metadata(&first).is_err();
+        let backup = if is_first { first } else { beside(LATER_BACKUP) };
         put(&backup, before, Some(metadata)).map_err(failed(&backup))?;
         put(&self.path, after, Some(metadata)).map_err(failed(&self.path))?;
         Ok(Some(backup))
@@ -134,6 +140,7 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 const BACKUP: &str = ".before-ssmport";
+const LATER_BACKUP: &str = ".before-ssmport.last";
 /// As many as Linux follows.
 const MAX_LINKS: usize = 40;
 
@@ -190,6 +197,14 @@ mod tests {
         assert_eq!(fs::read(&backup).unwrap(), b"before");
         assert_eq!((mode(&path), mode(&backup)), (0o640, 0o640));
         assert_eq!(names(folder.path()), ["config", "config.before-ssmport"]);
+
+        // The first one stays.
+        for (before, after) in [("after", "third"), ("third", "fourth")] {
+            let later = ConfigFile::read(&path).unwrap().replace(after).unwrap().unwrap();
+            assert_eq!(later, folder.path().join("config.before-ssmport.last"));
+            assert_eq!(fs::read_to_string(&later).unwrap(), before);
+        }
+        assert_eq!(fs::read(&backup).unwrap(), b"before");
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub(super) struct CommandAgent {
     processes: Processes,
     pace: Option<Pace>,
     late_reason: bool,
+    /// With the quirk: whether output that comes now is the last that is read.
+    pause: Pause,
     phase: Phase,
     /// The program was told to go; until then it may do so by itself.
     hung_up: Option<Instant>,
@@ -57,6 +59,18 @@ enum Phase {
     Over,
 }
 
+/// How the real agent's reading of the pipes fares: it looks whether its channel is up between two
+/// reads, and is done with them if not.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pause {
+    /// Without the quirk.
+    Harmless,
+    No,
+    Lasting,
+    /// The client was away.
+    Over,
+}
+
 impl CommandAgent {
     pub(super) fn new(command: NonInteractiveCommand, agents: &Agents, ending: Ending) -> Self {
         Self {
@@ -64,6 +78,7 @@ impl CommandAgent {
             processes: agents.processes.clone(),
             pace: agents.pace,
             late_reason: agents.quirks.late_reason,
+            pause: if agents.quirks.pause_ends_output { Pause::No } else { Pause::Harmless },
             phase: Phase::Waiting,
             hung_up: None,
             ending,
@@ -126,9 +141,17 @@ impl Application for CommandAgent {
                 self.hang_up(now);
                 self.ending.begin(now);
             }
+            Event::Paused if self.pause != Pause::Harmless => self.pause = Pause::Lasting,
+            Event::Resumed if self.pause == Pause::Lasting => self.pause = Pause::No,
             _ => {}
         }
         Ok(())
+    }
+
+    fn handle_reconnected(&mut self, _: Instant) {
+        if self.pause != Pause::Harmless {
+            self.pause = Pause::Over;
+        }
     }
 
     fn poll(
@@ -151,7 +174,7 @@ impl Application for CommandAgent {
         }
         let turn = match &mut self.phase {
             Phase::Waiting | Phase::Over => return Ok(Turn::Idle),
-            Phase::Running(running) => running.poll(cx, channel, now),
+            Phase::Running(running) => running.poll(cx, channel, &mut self.pause, now),
             Phase::Explaining(_, at) if at.is_some_and(|at| now < at) => return Ok(Turn::Idle),
             Phase::Explaining(reason, _) if channel.can_send() => {
                 channel.send(PayloadType::StdErr, Packet::copy_from(reason.as_bytes()), now);
@@ -253,10 +276,20 @@ impl Running {
     }
 
     /// [`Turn::Done`] when everything that the client is to get has been sent.
-    fn poll(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> Turn {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        channel: &mut Channel,
+        pause: &mut Pause,
+        now: Instant,
+    ) -> Turn {
         match &mut self.output {
             Output::Separate(pipes) => {
-                let turns = pipes.each_mut().map(|pipe| pipe.poll(cx, channel, now));
+                let is_paused = matches!(pause, Pause::Lasting | Pause::Over);
+                let turns = pipes.each_mut().map(|pipe| pipe.poll(cx, channel, is_paused, now));
+                if *pause == Pause::Over {
+                    *pause = Pause::No;
+                }
                 if turns.contains(&Turn::More) {
                     return Turn::More;
                 }
@@ -294,6 +327,8 @@ struct Pipe {
     source: Option<Box<dyn AsyncRead + Send + Unpin>>,
     payload_type: PayloadType,
     prefix: String,
+    /// It is read no more, and not closed.
+    is_left: bool,
     /// The next bytes begin a line, as far as the ends of reads tell.
     at_line_start: bool,
     runes: Runes,
@@ -312,6 +347,7 @@ impl Pipe {
             source: source.map(|source| Box::new(source) as _),
             payload_type,
             prefix,
+            is_left: false,
             at_line_start: true,
             runes: Runes::default(),
             buffer: vec![0; len],
@@ -319,10 +355,16 @@ impl Pipe {
     }
 
     /// Sends what is there; [`Turn::Done`] at the pipe's end.
-    fn poll(&mut self, cx: &mut Context<'_>, channel: &mut Channel, now: Instant) -> Turn {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        channel: &mut Channel,
+        is_paused: bool,
+        now: Instant,
+    ) -> Turn {
         for _ in 0..BATCH {
             let Some(source) = &mut self.source else { return Turn::Done };
-            if !channel.can_send() {
+            if self.is_left || !(is_paused || channel.can_send()) {
                 return Turn::Idle;
             }
             let most = channel.payload_len().min(self.buffer.len());
@@ -332,6 +374,7 @@ impl Pipe {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     let len = buffer.filled().len();
                     self.send(len, channel, now);
+                    self.is_left = is_paused;
                 }
                 Poll::Ready(_) => self.source = None,
             }

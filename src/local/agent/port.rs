@@ -138,7 +138,10 @@ impl Application for PortAgent {
                         "{stream} reset: its target does not read, {discarded} bytes lost"
                     );
                 }
-                Notice::Closed(_) | Notice::Slow(_) | Notice::Flowing { .. } => {}
+                Notice::Closed(_)
+                | Notice::Slow(_)
+                | Notice::Flowing { .. }
+                | Notice::Unanswered(_) => {}
             }
         }
         Ok(if self.poll_dials(cx, channel, now) { Turn::More } else { turn })

@@ -23,6 +23,9 @@ pub struct Quirks {
     /// A message that comes in its turn counts when its acknowledgement is written. Where the
     /// agent's own connection breaks in between, its repeat is delivered, too.
     pub count_after_ack: bool,
+    /// A command's output is read no more, for good, once there was some while publication was
+    /// paused or the client away.
+    pub pause_ends_output: bool,
     /// At most 1024 bytes a millisecond toward the client, save from a command's pipes.
     pub pace: bool,
     /// The end of one direction of a multiplexed stream ends the other one too.
@@ -48,6 +51,7 @@ impl Quirks {
             drain_limit: false,
             created_date: false,
             count_after_ack: false,
+            pause_ends_output: false,
             pace: false,
             fin_closes_stream: false,
             deaf_reconnect: false,
@@ -66,6 +70,7 @@ impl Quirks {
             drain_limit: true,
             created_date: true,
             count_after_ack: true,
+            pause_ends_output: true,
             pace: true,
             fin_closes_stream: true,
             deaf_reconnect: true,
@@ -136,7 +141,7 @@ struct Entry {
     field: fn(&mut Quirks) -> &mut bool,
 }
 
-const TABLE: [Entry; 12] = [
+const TABLE: [Entry; 13] = [
     Entry {
         name: "early-data-loss",
         about: "the first data after the handshake may be lost when it comes at once",
@@ -166,6 +171,11 @@ const TABLE: [Entry; 12] = [
         name: "count-after-ack",
         about: "an upload's message comes twice when the agent's connection breaks behind it",
         field: |quirks| &mut quirks.count_after_ack,
+    },
+    Entry {
+        name: "pause-ends-output",
+        about: "a command's output is read no more after some in a pause, or without a client",
+        field: |quirks| &mut quirks.pause_ends_output,
     },
     Entry {
         name: "pace",

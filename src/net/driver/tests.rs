@@ -16,11 +16,14 @@ struct Slow {
     rest: Pin<Box<Sleep>>,
     is_drained: bool,
     is_patient: bool,
+    has_last_word: bool,
 }
 
 impl Slow {
     fn drained_after(rest: Duration, is_patient: bool) -> Self {
-        Self { rest: Box::pin(tokio::time::sleep(rest)), is_drained: rest.is_zero(), is_patient }
+        let is_drained = rest.is_zero();
+        let rest = Box::pin(tokio::time::sleep(rest));
+        Self { rest, is_drained, is_patient, has_last_word: false }
     }
 }
 
@@ -35,6 +38,10 @@ impl Application for Slow {
 
     fn is_patient(&self) -> bool {
         self.is_patient
+    }
+
+    fn has_last_word(&self) -> bool {
+        self.has_last_word
     }
 
     fn handle_event(&mut self, _: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
@@ -157,6 +164,21 @@ async fn the_end_waits_for_what_it_has_overtaken() {
         let took = now() - began;
         assert!(took <= most + CLOSE_TIMEOUT + Duration::from_millis(5), "{order:?}: {took:?}");
         drop(kept_open);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_the_last_word_nothing_is_waited_for() {
+    for (has_last_word, expected) in [(true, Duration::ZERO), (false, LAST_WORDS)] {
+        let (ours, mut theirs) = connected().await;
+        say_closed(&mut theirs, 1).await;
+        let mut slow = Slow::drained_after(Duration::ZERO, true);
+        slow.has_last_word = has_last_word;
+        let began = now();
+        let outcome = Driver::new(ours, &mut client(), &mut slow).drive().await.unwrap();
+        assert!(matches!(outcome, Outcome::Closed { .. }), "{outcome:?}");
+        let took = now() - began;
+        assert!((expected..=expected + Duration::from_millis(5)).contains(&took), "{took:?}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Two relays with their channels, joined in memory; sockets are in-memory pipes.
 
+mod half_close_tests;
 mod recorded;
 mod stuck_tests;
 
@@ -305,10 +306,10 @@ fn what_is_written_behind_the_destinations_end_is_answered_with_a_reset() {
     drop(target);
     tunnel.turns(4);
     assert!(is_at_end(&mut program));
-    assert!(!is_reset.get(), "the destination's end is an orderly one");
+    assert!(!is_reset.is_reset(), "the destination's end is an orderly one");
     write(&mut program, b"still here");
     tunnel.turns(4);
-    assert!(is_reset.get());
+    assert!(is_reset.is_reset());
     assert!(tunnel.client.notices.contains(&Notice::Closed(id)));
     assert_eq!(tunnel.client.relay.traffic().sent, 0);
 }

@@ -306,13 +306,15 @@ async fn a_first_connection_that_is_refused_for_now_is_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_connection_that_stays_refused_is_told_of() {
-    for (status, most) in [(403, 0), (404, 0), (500, 0), (503, 35)] {
+    // Five attempts with the first token; what is refused for now alone gets others.
+    for (status, most) in [(403, 3), (404, 3), (500, 3), (503, 35), (302, 0)] {
         let service = Service::new(std::iter::repeat_with(|| Ok(true)).take(1000)).await;
         let mut reader = Reader::resting(Duration::ZERO);
-        let began = now();
+        let (began, mut dials) = (now(), 0);
         let refusing = async {
             loop {
                 service.refuse(status).await;
+                dials += 1;
             }
         };
         let end = tokio::select! {
@@ -324,8 +326,92 @@ async fn a_first_connection_that_stays_refused_is_told_of() {
         };
         assert_eq!(told.as_u16(), status);
         let took = (now() - began).as_secs();
-        assert!((most / 2..=most).contains(&took), "{status}: {took} s");
+        assert!((most / 3..=most).contains(&took), "{status}: {took} s");
+        match status {
+            302 => assert_eq!(dials, 1),
+            503 => assert!(dials > 5, "{dials}"),
+            _ => assert_eq!(dials, 5),
+        }
     }
+}
+
+/// Nobody has to be allowed to resume sessions for that.
+#[tokio::test(start_paused = true)]
+async fn a_first_connection_that_fails_is_tried_again_with_the_same_token() {
+    for how in ["reset", "400", "403", "500", "503"] {
+        let service = Service::new([Err(refusal(false))]).await;
+        let mut reader = Reader::resting(Duration::ZERO);
+        let agent = async {
+            for _ in 0..2 {
+                match how.parse() {
+                    Ok(status) => service.refuse(status).await,
+                    Err(_) => drop(service.gateway.accept().await.unwrap()),
+                }
+            }
+            let (mut agent, mut socket) = (Agent::new(), service.accept().await);
+            agent.say(b"here", &mut socket).await;
+            agent.drain(&mut socket).await;
+        };
+        let (end, ()) = tokio::join!(service.run(&mut reader), agent);
+        assert!(matches!(end, Err(SessionError::Lost { .. })), "{how}: {end:?}");
+        assert_eq!(reader.passed_on, b"here", "{how}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_closed_before_the_agents_first_word_is_resumed() {
+    let service = Service::new(std::iter::repeat_with(|| Ok(true)).take(4)).await;
+    let mut reader = Reader::resting(Duration::ZERO);
+    let agent = async {
+        for _ in 0..3 {
+            service.accept().await.close(None).await.unwrap();
+        }
+        let (mut agent, mut socket) = (Agent::new(), service.accept().await);
+        agent.say(b"here", &mut socket).await;
+        agent.drain(&mut socket).await;
+        drop(socket);
+        drop(service.accept().await);
+    };
+    let (end, ()) = tokio::join!(service.run(&mut reader), agent);
+    assert!(matches!(end, Ok(SessionEnd::TimedOut)), "{end:?}");
+    assert_eq!(reader.passed_on, b"here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_closes_every_connection_at_once_has_its_reasons() {
+    for (answers, dials, why) in [(100, 5, "5 times in a row"), (0, 1, "the session is over")] {
+        let service = Service::new(std::iter::repeat_with(|| Ok(true)).take(answers)).await;
+        let mut reader = Reader::resting(Duration::ZERO);
+        let closing = async {
+            for _ in 0..dials {
+                service.accept().await.close(None).await.unwrap();
+            }
+        };
+        let (end, ()) = tokio::join!(service.run(&mut reader), closing);
+        let Err(error @ SessionError::Refused { .. }) = end else { panic!("{end:?}") };
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}
+
+/// The first session after a boot.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_takes_minutes_is_waited_for() {
+    let service = Service::new([]).await;
+    let mut reader = Reader::resting(Duration::ZERO);
+    let agent = async {
+        let mut socket = service.accept().await;
+        let late = now() + Duration::from_secs(240);
+        // It is alive, and answers pings.
+        while timeout(late - now(), socket.next()).await.is_ok() {
+            socket.flush().await.unwrap();
+        }
+        let mut agent = Agent::new();
+        agent.say(b"here", &mut socket).await;
+        agent.drain(&mut socket).await;
+    };
+    let (end, ()) = tokio::join!(service.run(&mut reader), agent);
+    assert!(matches!(end, Ok(SessionEnd::TimedOut)), "{end:?}");
+    assert_eq!(reader.passed_on, b"here");
 }
 
 /// What heals is waited for.

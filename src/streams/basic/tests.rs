@@ -81,10 +81,6 @@ async fn connections_have_the_session_one_after_the_other() {
     fixture.run_until(&mut basic, |fixture| fixture.pair.output() == b"one").await;
     assert_eq!(fixture.accepted(), 1);
     drop(first);
-    // The local side has finished: the reply may still come, until there is silence.
-    fixture.run_until_both(&mut basic, |_, basic| basic.poll_timeout().is_some()).await;
-    assert_eq!(fixture.pair.flags, []);
-    fixture.pair.advance(LINGER, &mut basic);
     fixture.run_until(&mut basic, |fixture| !fixture.pair.flags.is_empty()).await;
     assert_eq!(fixture.pair.flags, [Flag::DisconnectToPort]);
     assert_eq!(fixture.accepted(), 1, "not so soon");
@@ -154,7 +150,7 @@ async fn a_reader_that_is_slow_after_its_own_end_of_file_gets_the_whole_reply() 
     }
     assert!(!basic.is_drained(), "more than the sockets hold");
     assert!(!basic.can_receive(), "the rest waits with the agent");
-    fixture.pair.advance(LINGER * 3, &mut basic);
+    fixture.pair.advance(PAUSE_IN_ANSWER * 3, &mut basic);
     assert_eq!(fixture.pair.flags, []);
     let reading = tokio::spawn(async move {
         let mut part = vec![0; 256 * (64 << 10)];
@@ -163,4 +159,54 @@ async fn a_reader_that_is_slow_after_its_own_end_of_file_gets_the_whole_reply() 
     });
     fixture.run_until(&mut basic, |_| reading.is_finished()).await;
     assert!(reading.await.unwrap().iter().all(|byte| *byte == 7));
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_that_has_finished_is_answered_late_or_told() {
+    for is_answered in [true, false] {
+        let (mut fixture, mut basic) = fixture().await;
+        let mut local = fixture.connect().await;
+        local.write_all(b"question").await.unwrap();
+        local.shutdown().await.unwrap();
+        fixture.run_until_both(&mut basic, |_, basic| basic.poll_timeout().is_some()).await;
+        let first = ANSWER_PATIENCE * FIRST_ANSWER;
+        fixture.pair.advance(first - Duration::from_secs(1), &mut basic);
+        assert_eq!(fixture.pair.flags, []);
+        if is_answered {
+            fixture.pair.send(PayloadType::Output, b"answer");
+            fixture.pair.run(&mut basic);
+            // Of the answer's end this agent says nothing.
+            fixture.pair.advance(PAUSE_IN_ANSWER, &mut basic);
+        } else {
+            fixture.pair.advance(Duration::from_secs(1), &mut basic);
+        }
+        assert_eq!(fixture.pair.flags, [Flag::DisconnectToPort]);
+        let mut answer = Vec::new();
+        let end = local.read_to_end(&mut answer).await.map_err(|error| error.kind());
+        let told = fixture.told.lock().unwrap().clone();
+        if is_answered {
+            assert_eq!(
+                (end, &answer[..], told),
+                (Ok(6), &b"answer"[..], vec!["Accepted".to_owned()])
+            );
+        } else {
+            assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
+            assert_eq!(told, ["Accepted", "Unanswered"]);
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_that_goes_while_it_waits_is_noticed() {
+    let (mut fixture, mut basic) = fixture().await;
+    let mut local = fixture.connect().await;
+    local.shutdown().await.unwrap();
+    fixture.run_until_both(&mut basic, |_, basic| basic.poll_timeout().is_some()).await;
+    fixture.pair.advance(Duration::from_secs(20), &mut basic);
+    assert_eq!(fixture.pair.flags, []);
+    drop(local);
+    fixture.pair.advance(LOOK_INTERVAL, &mut basic);
+    assert_eq!(fixture.pair.flags, [Flag::DisconnectToPort]);
 }

@@ -22,6 +22,10 @@ struct Fixture {
 }
 
 async fn fixture() -> (Fixture, Chosen<'static>) {
+    limited(MAX_CONNECTIONS).await
+}
+
+async fn limited(max_connections: usize) -> (Fixture, Chosen<'static>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -30,8 +34,10 @@ async fn fixture() -> (Fixture, Chosen<'static>) {
         move |event: ForwardEvent| told.lock().unwrap().push(format!("{event:?}"))
     };
     let listeners = Listeners::new(vec![Listener::Tcp(listener)]);
-    let choose = |peer: &Ready| -> Result<Box<dyn Application + Send>, String> {
-        Ok(Box::new(Forward::new(listeners, peer, Box::pin(pending()), observer)))
+    let choose = move |peer: &Ready| -> Result<Box<dyn Application + Send>, String> {
+        let mut forward = Forward::new(listeners, peer, Box::pin(pending()), observer);
+        forward.max_connections = max_connections;
+        Ok(Box::new(forward))
     };
     let mut forward = Chosen::new(Box::pin(pending()), Box::new(choose));
     let mut pair = Pair::port();
@@ -83,10 +89,10 @@ async fn the_time_without_a_connection_is_no_silence_of_the_destination() {
     fixture.run_until(&mut forward, |_, forward| forward.poll_timeout().is_some()).await;
     let request = [frame(SYN, b""), frame(PSH, b"request")].concat();
     assert_eq!(fixture.pair.output(), request);
-    fixture.pair.now += Duration::from_secs(3);
+    fixture.pair.now += Duration::from_secs(300);
     fixture.pair.client.handle_reconnected(fixture.pair.now);
     forward.handle_reconnected(fixture.pair.now);
-    fixture.pair.advance(Duration::from_millis(999), &mut forward);
+    fixture.pair.advance(WAITS, &mut forward);
     assert_eq!(fixture.pair.output(), request, "no FIN, at which the agent would close");
     fixture.pair.send(PayloadType::Output, &[frame(PSH, b"reply"), frame(FIN, b"")].concat());
     fixture.pair.run(&mut forward);
@@ -97,3 +103,26 @@ async fn the_time_without_a_connection_is_no_silence_of_the_destination() {
     assert_eq!(fixture.pair.output(), [request, frame(FIN, b"")].concat());
     assert!(fixture.told.lock().unwrap()[0].starts_with("Accepted"));
 }
+
+#[tokio::test]
+async fn one_connection_more_than_there_is_room_for_is_told_of_and_has_its_turn() {
+    let (mut fixture, mut forward) = limited(2).await;
+    let mut programs = Vec::new();
+    for _ in 0..3 {
+        programs.push(fixture.connect().await);
+    }
+    let told = |fixture: &Fixture| fixture.told.lock().unwrap().clone();
+    let count = |fixture: &Fixture, what: &str| {
+        told(fixture).iter().filter(|event| event.starts_with(what)).count()
+    };
+    fixture.run_until(&mut forward, |fixture, _| count(fixture, "Full") == 1).await;
+    assert_eq!(told(&fixture).last().unwrap(), "Full { connections: 2 }");
+    assert_eq!(count(&fixture, "Accepted"), 2);
+    drop(programs.remove(0));
+    fixture.run_until(&mut forward, |fixture, _| count(fixture, "Accepted") == 3).await;
+    fixture.pair.run(&mut forward);
+    assert_eq!(count(&fixture, "Full"), 1, "it is as full as before");
+}
+
+/// Less than a program is kept waiting for the first byte.
+const WAITS: Duration = Duration::from_secs(119);

@@ -5,7 +5,7 @@ use std::{
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-use super::*;
+use super::{ANSWER_PATIENCE as PATIENCE, *};
 use crate::streams::harness::Pair;
 
 type Told = Arc<Mutex<Vec<String>>>;
@@ -55,18 +55,22 @@ async fn bytes_go_both_ways_as_they_are() {
 #[tokio::test]
 async fn after_the_end_of_the_input_the_rest_of_the_reply_still_arrives() {
     let (fixture, mut pipe) = fixture(never(), never());
-    let Fixture { mut pair, mut typed, mut shown, .. } = fixture;
+    let Fixture { mut pair, mut typed, mut shown, told } = fixture;
     typed.write_all(b"question").await.unwrap();
     drop(typed);
     pair.run(&mut pipe);
+    // A destination may think for longer than it may pause.
+    pair.advance(FIRST - Duration::from_millis(1), &mut pipe);
     for _ in 0..5 {
-        pair.advance(LINGER - Duration::from_millis(1), &mut pipe);
         assert_eq!(pair.turn, Turn::Idle);
         pair.send(PayloadType::Output, b"part");
         pair.run(&mut pipe);
+        pair.advance(PATIENCE - Duration::from_millis(1), &mut pipe);
     }
-    pair.advance(LINGER, &mut pipe);
+    assert_eq!(*told.lock().unwrap(), ["Answered"]);
+    pair.advance(Duration::from_millis(1), &mut pipe);
     assert_eq!(pair.turn, Turn::Done);
+    assert_eq!(*told.lock().unwrap(), ["Answered", "Unanswered(30s)"], "it was cut off");
     assert_eq!(pair.flags, [Flag::TerminateSession]);
     assert_eq!(pair.output(), b"question");
     drop(pipe);
@@ -78,29 +82,31 @@ async fn after_the_end_of_the_input_the_rest_of_the_reply_still_arrives() {
 #[tokio::test]
 async fn the_destinations_silence_counts_from_when_it_has_had_everything() {
     let (fixture, mut pipe) = fixture(never(), never());
-    let Fixture { mut pair, mut typed, .. } = fixture;
+    let Fixture { mut pair, mut typed, told, .. } = fixture;
     pair.is_agent_deaf = true;
     typed.write_all(b"question").await.unwrap();
     drop(typed);
     pair.run(&mut pipe);
-    pair.advance(LINGER * 3, &mut pipe);
+    pair.advance(FIRST * 3, &mut pipe);
     assert_eq!(pair.turn, Turn::Idle);
     pair.is_agent_deaf = false;
     pair.run(&mut pipe);
     assert_eq!((pair.turn, pair.output()), (Turn::Idle, b"question".to_vec()));
-    pair.advance(LINGER, &mut pipe);
+    pair.advance(FIRST, &mut pipe);
     assert_eq!(pair.turn, Turn::Done);
+    assert_eq!(*told.lock().unwrap(), ["Unanswered(120s)"]);
 }
 
 #[tokio::test]
 async fn without_input_and_without_a_reader_it_ends_at_once() {
     let (fixture, mut pipe) = fixture(never(), Box::pin(async {}));
-    let Fixture { mut pair, typed, .. } = fixture;
+    let Fixture { mut pair, typed, told, .. } = fixture;
     pair.run(&mut pipe);
     assert_eq!(pair.turn, Turn::Idle, "input may still come");
     drop(typed);
     pair.run(&mut pipe);
     assert_eq!((pair.turn, &pair.flags[..]), (Turn::Done, &[Flag::TerminateSession][..]));
+    assert!(told.lock().unwrap().is_empty(), "nobody is there who misses anything");
 }
 
 #[tokio::test]
@@ -161,7 +167,7 @@ async fn a_reader_that_pauses_loses_nothing_after_the_end_of_the_input() {
             let closed = Event::Closed { reason: String::new() };
             pipe.handle_event(closed, &mut pair.client, pair.now).unwrap();
         }
-        pair.advance(LINGER * 100, &mut pipe);
+        pair.advance(FIRST * 100, &mut pipe);
         assert_eq!(pair.turn, Turn::Idle);
         assert!(!pipe.is_drained());
         let mut received = vec![0; reply.len()];
@@ -183,7 +189,7 @@ async fn the_time_without_a_connection_is_no_silence_of_the_destination() {
     typed.write_all(b"question").await.unwrap();
     drop(typed);
     pair.run(&mut pipe);
-    pair.now += LINGER * 2;
+    pair.now += FIRST * 2;
     pair.client.handle_reconnected(pair.now);
     pipe.handle_reconnected(pair.now);
     pair.run(&mut pipe);
@@ -194,3 +200,6 @@ async fn the_time_without_a_connection_is_no_silence_of_the_destination() {
     shown.read_exact(&mut reply).await.unwrap();
     assert_eq!(&reply, b"reply");
 }
+
+/// What the first byte of an answer is waited for.
+const FIRST: Duration = Duration::from_secs(120);

@@ -14,7 +14,8 @@
 //!   Sts, Home        codes of MFA, and the settings of AWS that several programs share
 //!   Relay            a way to an endpoint that can be listened in on, and cut
 //!   Reserved         a port for several endpoints, one after the other
-//!   ConnectProxy     an HTTP proxy in a few lines, which may misbehave; Tinyproxy is a real one
+//!   ConnectProxy     an HTTP proxy in a few lines, which may misbehave; Tinyproxy is a real one,
+//!                    Microsocks one that speaks SOCKS5
 //!   Network, Host    network namespaces with a cable between them
 //!   Line             the same with a slow line; Server, Typist: what is sent over it
 //! ```
@@ -26,11 +27,14 @@ mod connect_proxy;
 mod digest;
 mod endpoint;
 mod forward;
+mod heeded;
 #[cfg(feature = "aws")]
 pub mod home;
 mod http_server;
 #[cfg(feature = "aws")]
 mod line;
+#[cfg(feature = "aws")]
+mod microsocks;
 #[cfg(feature = "aws")]
 mod network;
 mod nginx;
@@ -65,6 +69,8 @@ pub use forward::Forward;
 pub use http_server::HttpServer;
 #[cfg(feature = "aws")]
 pub use line::{FAR, Line, Passed, Quality};
+#[cfg(feature = "aws")]
+pub use microsocks::Microsocks;
 #[cfg(feature = "aws")]
 pub use network::{BLACK_HOLE, GATEWAY, GATEWAY_V6, Host, INNER, Network};
 #[cfg(feature = "aws")]

@@ -13,7 +13,7 @@ use std::{
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tempfile::TempDir;
 
-use super::transcript::Transcript;
+use super::{heeded::heed_signals, transcript::Transcript};
 
 /// A running child in a process group of its own, with an empty home directory. Dropping it kills
 /// the group.
@@ -191,6 +191,7 @@ impl Finished {
 
 /// A command that sees nothing of the machine's AWS settings, of its proxies and of its locale.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
+    heed_signals();
     let mut command = Command::new(program);
     for (variable, _) in std::env::vars_os().filter(|(name, _)| is_of_the_machine(name)) {
         command.env_remove(variable);

@@ -166,6 +166,16 @@ impl Tmux {
         code
     }
 
+    /// Which of its modes the terminal has on: the alternate screen, the mouse's, the cursor's.
+    pub fn modes(&self) -> String {
+        let mut client = self.client(&["display-message", "-p"]);
+        client.arg(
+            "screen #{alternate_on} mouse #{mouse_any_flag}#{mouse_sgr_flag} cursor #{cursor_flag} \
+             keys #{keypad_cursor_flag}#{keypad_flag}",
+        );
+        Program::run(client).success().trim().to_owned()
+    }
+
     /// Takes the terminal away, as a closed window does.
     pub fn vanish(&mut self) {
         if let Some(server) = self.server.take() {

@@ -1,46 +1,51 @@
-//! A socket whose reset can be seen.
+//! A socket whose reset can be seen, and whose program goes when it is told to.
 
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     task::{Context, Poll},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
-use crate::net::Socket;
+use crate::net::{Parting, Socket};
+
+/// What there is to know of a socket from outside.
+#[derive(Clone)]
+pub(super) struct Recorded(Arc<Mutex<(bool, Parting)>>);
 
 /// A socket that notes that it was to be reset.
-pub(super) struct Recorded(DuplexStream, IsReset);
-
-/// Whether a socket was to be reset.
-#[derive(Clone, Default)]
-pub(super) struct IsReset(Arc<AtomicBool>);
+pub(super) struct RecordedSocket(DuplexStream, Recorded);
 
 impl Recorded {
-    pub(super) fn new(socket: DuplexStream) -> (Self, IsReset) {
-        let is_reset = IsReset::default();
-        (Self(socket, is_reset.clone()), is_reset)
+    pub(super) fn new(socket: DuplexStream) -> (RecordedSocket, Self) {
+        let record = Self(Arc::new(Mutex::new((false, Parting::Unknown))));
+        (RecordedSocket(socket, record.clone()), record)
+    }
+
+    /// Whether it was to be reset.
+    pub(super) fn is_reset(&self) -> bool {
+        self.0.lock().unwrap().0
+    }
+
+    /// What its program has done.
+    pub(super) fn set_parting(&self, parting: Parting) {
+        self.0.lock().unwrap().1 = parting;
     }
 }
 
-impl IsReset {
-    pub(super) fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Socket for Recorded {
+impl Socket for RecordedSocket {
     fn reset_on_close(&self) {
-        self.1.0.store(true, Ordering::Relaxed);
+        self.1.0.lock().unwrap().0 = true;
+    }
+
+    fn parting(&self) -> Parting {
+        self.1.0.lock().unwrap().1
     }
 }
 
-impl AsyncRead for Recorded {
+impl AsyncRead for RecordedSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -50,7 +55,7 @@ impl AsyncRead for Recorded {
     }
 }
 
-impl AsyncWrite for Recorded {
+impl AsyncWrite for RecordedSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
