@@ -167,7 +167,6 @@ impl<'a> Session<'a> {
                 Err(NotResumed::Because(why) | NotResumed::ForNow(why)) => {
                     return Err(self.lost(was_heard, lost, why));
                 }
-                Err(NotResumed::Because(why)) => return Err(self.lost(was_heard, lost, why)),
                 Err(NotResumed::Failed(error)) => return Err(error),
             };
             channel.handle_reconnected(now());
