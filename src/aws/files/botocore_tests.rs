@@ -53,17 +53,16 @@ fn found(config: &str, credentials: &str) -> Json {
     let (Ok(config), Ok(credentials)) = (parse(config), parse(credentials)) else {
         return Json::Null;
     };
-    let profiles = Profiles::of(config, credentials);
-    let (profiles, sso_sessions, services) = profiles.parts();
+    let Profiles { profiles, sso_sessions, services, .. } = Profiles::of(config, credentials);
     let profiles: Map<_, _> =
-        profiles.iter().map(|(name, profile)| (name.clone(), options(profile.options()))).collect();
+        profiles.iter().map(|(name, profile)| (name.clone(), options(&profile.options))).collect();
     let sections = |sections: &BTreeMap<String, Options>| -> Json {
         sections.iter().map(|(name, section)| (name.clone(), options(section))).collect()
     };
     json!({
         "profiles": profiles,
-        "sso_sessions": sections(sso_sessions),
-        "services": sections(services),
+        "sso_sessions": sections(&sso_sessions),
+        "services": sections(&services),
     })
 }
 

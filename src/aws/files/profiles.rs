@@ -18,9 +18,9 @@ use crate::aws::{environment::variable, error::AwsError};
 #[derive(Clone, Debug, Default)]
 pub(in crate::aws) struct Profiles {
     selected: String,
-    profiles: BTreeMap<String, Profile>,
-    sso_sessions: BTreeMap<String, Options>,
-    services: BTreeMap<String, Options>,
+    pub(super) profiles: BTreeMap<String, Profile>,
+    pub(super) sso_sessions: BTreeMap<String, Options>,
+    pub(super) services: BTreeMap<String, Options>,
 }
 
 /// What the two files say of a profile.
@@ -28,7 +28,7 @@ pub(in crate::aws) struct Profiles {
 pub(in crate::aws) struct Profile {
     name: String,
     /// Of both files; the credentials file's go first.
-    options: Options,
+    pub(super) options: Options,
     /// Of the credentials file alone.
     credentials: Options,
 }
@@ -128,13 +128,6 @@ impl Profiles {
         }
         .map(String::as_str)
     }
-
-    #[cfg(test)]
-    pub(super) fn parts(
-        &self,
-    ) -> (&BTreeMap<String, Profile>, &BTreeMap<String, Options>, &BTreeMap<String, Options>) {
-        (&self.profiles, &self.sso_sessions, &self.services)
-    }
 }
 
 impl Profile {
@@ -150,11 +143,6 @@ impl Profile {
     /// The same, of the credentials file alone.
     pub(in crate::aws) fn of_credentials_file(&self, name: &str) -> Option<&str> {
         text(&self.credentials, name)
-    }
-
-    #[cfg(test)]
-    pub(super) fn options(&self) -> &Options {
-        &self.options
     }
 }
 

@@ -2,8 +2,9 @@
 //! `credential_process` are cut so.
 
 /// Whether any part of a word was quoted or escaped.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(in crate::aws) enum Quoting {
+    #[default]
     Bare,
     Quoted,
 }
@@ -40,12 +41,6 @@ pub(in crate::aws) fn words_of(line: &str) -> Option<Vec<(String, Quoting)>> {
     }
     words.extend(word);
     Some(words)
-}
-
-impl Default for Quoting {
-    fn default() -> Self {
-        Self::Bare
-    }
 }
 
 #[cfg(test)]
