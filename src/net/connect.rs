@@ -22,7 +22,8 @@ use super::{
     authorities::Authorities,
     dial::DialError,
     happy_eyeballs, now,
-    proxy::{Kind, Proxies, Proxy, ProxyError, without_brackets},
+    proxy::{Kind, Proxies, Proxy, without_brackets},
+    proxy_error::ProxyError,
     socks, tls, tunnel,
 };
 use crate::wire::stream_url::without_query;

@@ -9,7 +9,7 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::WebSocketConfig}
 use super::{
     connect::{Connection, Connector, tcp_of},
     now,
-    proxy::ProxyError,
+    proxy_error::ProxyError,
     tls::TlsError,
     upgrade::{self, Answer, UpgradeError},
 };

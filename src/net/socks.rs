@@ -4,7 +4,10 @@ use std::{io, net::IpAddr};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::proxy::{Login, Proxy, ProxyError};
+use super::{
+    proxy::{Login, Proxy},
+    proxy_error::ProxyError,
+};
 
 /// Has `proxy`, whom `carrier` is connected to, connect it to `server`, a name or an address and a
 /// port, instead. Names are looked up by the proxy.

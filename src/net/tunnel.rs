@@ -12,7 +12,7 @@ use hyper::{body::Incoming, client::conn::http1, ext::ReasonPhrase};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::proxy::{Proxy, ProxyError};
+use super::{proxy::Proxy, proxy_error::ProxyError};
 
 /// Has `proxy`, whom `carrier` is connected to, connect it to `host`, with its port, instead.
 ///

@@ -63,6 +63,8 @@ fn a_refused_token_is_not_shown() {
     let endpoint = Endpoint::start();
     let mut response = endpoint.start_port_session(9);
     response["TokenValue"] = json!(OTHER_TOKEN);
+    // Or the session would be resumed, with a token that is good.
+    endpoint.call("TerminateSession", &json!({ "SessionId": response["SessionId"] }));
     let ended = shows_no_secret(Program::run(plugin(&endpoint, &response)));
     assert!(ended.stdout.contains("Cannot perform start session: "), "{ended:?}");
     assert!(!pieces(OTHER_TOKEN).any(|piece| shown(&ended).contains(piece)), "{ended:?}");
