@@ -386,7 +386,7 @@ was your Ctrl-C, 124 after --timeout. With -t it is printed by the node's shell 
 which needs a POSIX shell there.
 
 Standard input goes to the command, unless it is a terminal or empty, or with -n. Input and output are \
-binary safe: Session Manager carries UTF-8 text, so the node's sh, dd, grep and base64 see to all else. On \
+binary safe: Session Manager carries UTF-8 text, so the node's sh, dd and base64 see to all else. On \
 a node without them, output that is no text is an error. With --document the command runs as it is.
 
 The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.";

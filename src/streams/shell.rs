@@ -66,6 +66,7 @@ pub struct Shell<F> {
     /// The node has said something: what it runs is there.
     has_begun: bool,
     end_of_input: EndOfInput,
+    has_exited: bool,
     is_over: bool,
 }
 
@@ -105,6 +106,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
             has_sent_size: false,
             has_begun: false,
             end_of_input,
+            has_exited: false,
             is_over: false,
         }
     }
@@ -119,6 +121,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
                     let exited = marker.filter(payload, &mut shown);
                     self.output.push(&shown);
                     if let Some(code) = exited {
+                        self.has_exited = true;
                         (self.observer)(ShellEvent::Exited(code));
                     }
                 }
@@ -126,6 +129,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
             PayloadType::StdErr | PayloadType::Error => self.error.push(payload),
             PayloadType::ExitCode => {
                 if let Some(code) = ExitCode::read(payload) {
+                    self.has_exited = true;
                     (self.observer)(ShellEvent::Exited(code));
                 }
             }
@@ -237,6 +241,10 @@ impl<F: FnMut(ShellEvent)> Application for Shell<F> {
 
     fn is_patient(&self) -> bool {
         true
+    }
+
+    fn has_last_word(&self) -> bool {
+        self.has_exited
     }
 
     fn handle_event(&mut self, event: Event, _: &mut Channel, now: Instant) -> Result<(), String> {

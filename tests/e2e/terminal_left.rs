@@ -79,7 +79,7 @@ fn what_is_said_waits_for_a_program_that_has_the_whole_screen() {
     assert_eq!(shown, ["FULL", "LEAVING"]);
     terminal.press("Enter");
     terminal.type_line(r"printf '\033[?1049l'");
-    terminal.wait_for(|screen| screen.contains("resuming"));
+    terminal.wait_for(|screen| screen.contains("resumed"));
     terminal.type_line("exit");
     terminal.finish_restored();
 }

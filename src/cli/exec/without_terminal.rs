@@ -98,7 +98,7 @@ impl Account {
                     .because("it is not UTF-8 text, and the agent cuts off what is none")
                     .next("have the node encode it: -- sh -c 'COMMAND | base64'"),
                 false => lost
-                    .because("the node did not send its end, or it is not UTF-8 text and the node lacks dd, grep, base64, mktemp or mkfifo")
+                    .because("the node did not send its end, or it is not UTF-8 text and the node lacks dd, base64, tr or cksum")
                     .next("start it again; -v shows more"),
             });
         }

@@ -37,7 +37,7 @@ pub(super) struct Exit {
 enum Form {
     Plain(Text),
     AsOne,
-    Whole { output: Sheltered, error: Sheltered },
+    Whole { output: Box<Sheltered>, error: Box<Sheltered> },
     WithInput(Mingled),
 }
 
@@ -47,7 +47,8 @@ impl Decoder {
             Way::Plain => Form::Plain(Text::default()),
             Way::AsOne => Form::AsOne,
             Way::Whole(name) => {
-                Form::Whole { output: Sheltered::new(name), error: Sheltered::new(name) }
+                let sheltered = || Box::new(Sheltered::new(name));
+                Form::Whole { output: sheltered(), error: sheltered() }
             }
             Way::WithInput(name) => Form::WithInput(Mingled::new(name)),
         };

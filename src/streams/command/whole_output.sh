@@ -1,38 +1,36 @@
 m=MARK
 w() { printf "\033_$m%s\033\\\\" "$1"; }
 exec 7>&1 6>&2 >/dev/null 2>&1
-p=$(printf "\357\277\275\n\357\$\n\357\277\$")
+c() { dd bs=65536 count=1 | base64; }
 e() {
 trap "" HUP
-dd bs=65536 count=1 of=$1
-if [ -s $1 ] && [ "$k" ] && [ "$(tr -d "\11\12\14\15\33\40-\176\200-\356\360-\377" <$1 | wc -c)" -eq 0 ]
+x=$(c)
+if [ -z "$x" ]; then w e
+elif [ "$(printf %s "$x" | base64 -d | tr -d "\11\12\14\15\33\40-\176\200-\356\360-\377" | wc -c)" -eq 0 ]
 then
 w t
-{ s=$({ cat $1; cat; } | tee /dev/fd/5 | cksum); } 5>&1
+{ s=$({ printf %s "$x" | base64 -d; cat; } | tee /dev/fd/5 | cksum); } 5>&1
 w "s$s"
-exit
-fi
-while [ -s $1 ]; do
-if LC_ALL=C grep -qe "$p" $1; then printf "\033_${m}b"; base64 <$1; printf "\033\\\\"; else cat $1; fi || exit
-dd bs=65536 count=1 of=$1
-done
+else
+while [ -n "$x" ]; do printf "\033_${m}b%s\033\\\\" "$x" || exit; x=$(c); done
 w e
+fi
 }
-if d=$(mktemp -d) && mkfifo "$d/o" "$d/e" && exec 8<>"$d/8" 9<>"$d/9" &&
-printf "\000a\357\277\275" | dd of=/dev/fd/9 && LC_ALL=C grep -qe "$p" /dev/fd/9 && [ "$(base64 </dev/fd/9)" = AGHvv70= ]
+h() {
+exec 4>&1 >/dev/null
+sh -c "echo \$\$ >&4; exec sleep 60 4>&-" 6>&- 7>&- | (exec >&$1 4>&-; e) &
+}
+if : | { : >/proc/self/fd/0; } && sleep 0 && [ "$(printf a | dd bs=1 count=1 | base64 | base64 -d | tr -d b | tee /dev/null | cksum)" = "1220704766 1" ]
 then
-k=$(tr -d b </dev/fd/9 | tee /dev/null | cksum)
-[ "$k" = "3001061895 5" ] || k=
 w h >&7
 w h >&6
-(e /dev/fd/9 <"$d/o" >&7 &)
-(e /dev/fd/8 <"$d/e" >&6 &)
-exec >"$d/o" 2>"$d/e" 6>&- 7>&- 8>&- 9>&-
-rm -rf "$d"
+o=$(h 7)
+r=$(h 6)
+exec >/proc/$o/fd/1 2>/proc/$r/fd/1 6>&- 7>&-
+kill $o $r
 else
-rm -rf "$d"
 w p >&7
-exec >&7 2>&6 6>&- 7>&- 8>&- 9>&-
+exec >&7 2>&6 6>&- 7>&-
 fi
 command -v "$1" >/dev/null || { echo "exec: \"$1\": not found on the node" >&2; exit 127; }
 exec "$@"

@@ -148,8 +148,11 @@ async fn standard_error_and_the_exit_code_come_apart_from_the_output() {
     let (mut fixture, mut shell) = begun();
     fixture.pair.send(PayloadType::Output, b"out");
     fixture.pair.send(PayloadType::StdErr, b"err");
+    fixture.pair.run(&mut shell);
+    assert!(!shell.has_last_word());
     fixture.pair.send(PayloadType::ExitCode, b"EXIT_CODE: 5");
     fixture.pair.run(&mut shell);
+    assert!(shell.has_last_word());
     drop(shell);
     let (mut output, mut error) = (String::new(), String::new());
     fixture.output.read_to_string(&mut output).await.unwrap();
