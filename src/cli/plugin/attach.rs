@@ -25,8 +25,8 @@ use crate::{
     net::Application,
     session::{ControlPlane, SessionEnd, SessionError},
     streams::{
-        Basic, Chosen, Closer, Command, CommandEvent, Forward, Listeners, Pipe, PipeEvent, PortKind,
-        Shell, ShellEvent, Stop, Way,
+        Basic, Chosen, Closer, Command, CommandEvent, Forward, Listeners, Pipe, PipeEvent,
+        PortKind, Shell, ShellEvent, Stop, Way,
     },
     term::{Escapes, restore},
     wire::handshake::SessionType,
