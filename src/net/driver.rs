@@ -6,6 +6,8 @@
 //! Nothing is read while the application or the channel cannot take more, so that a slow consumer
 //! is felt by the sender through TCP.
 
+mod ending;
+
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
@@ -24,6 +26,7 @@ use tokio_tungstenite::{
     tungstenite::{Error as WebSocketError, Message},
 };
 
+use self::ending::{ENDING_TIMEOUT, Ending};
 use super::{Application, Turn, liveness::Liveness, now};
 use crate::{
     channel::{Channel, ChannelError, Event},
@@ -91,20 +94,6 @@ pub struct Driver<'a, S, A> {
     /// Nothing can be written any more, and until when the reading side may take to find out. What
     /// the other side has sent before may still be read, and may be the end of the session.
     broken: Option<(Disconnect, Instant)>,
-}
-
-/// How far the end has come.
-enum Ending {
-    /// The session runs.
-    No,
-    /// The application is done; until then its last words may be acknowledged.
-    Done(Instant),
-    /// The service has closed the session; what was sent before may still be on its way. Since
-    /// when, and why.
-    Closing(Instant, String),
-    /// Nothing more is waited for; until then, if there is a limit, what was received may be
-    /// passed on.
-    Closed(Option<Instant>, String),
 }
 
 /// What reading came to.
@@ -316,33 +305,6 @@ where
         told.map_err(DriveError::Application)
     }
 
-    /// Looks whether all has come that comes behind the service's word that the session is over.
-    fn poll_last_words(&mut self, is_held: bool, now: Instant) -> Result<(), DriveError> {
-        let (is_patient, until) = (self.application.is_patient(), self.last_words_until());
-        let Ending::Closing(since, reason) = &mut self.ending else { return Ok(()) };
-        if is_held && is_patient && !self.is_gone {
-            // It may be there and unread.
-            *since = now;
-        } else if until.is_some_and(|until| now >= until) {
-            let reason = std::mem::take(reason);
-            let limit = (!is_patient).then(|| now + ENDING_TIMEOUT);
-            self.ending = Ending::Closed(limit, reason.clone());
-            self.tell(Event::Closed { reason }, now)?;
-        }
-        Ok(())
-    }
-
-    fn last_words_until(&self) -> Option<Instant> {
-        let Ending::Closing(since, _) = &self.ending else { return None };
-        let limit = match self.channel.has_hole() {
-            _ if self.is_gone => Duration::ZERO,
-            true => ENDING_TIMEOUT,
-            false if self.application.has_last_word() => Duration::ZERO,
-            false => LAST_WORDS,
-        };
-        Some(*since + limit)
-    }
-
     fn poll_application(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Turn, DriveError> {
         let turn = self.application.poll(cx, self.channel, now);
         let turn = turn.map_err(DriveError::Application)?;
@@ -393,30 +355,6 @@ where
         }
     }
 
-    fn ended(&mut self, now: Instant) -> Option<Outcome> {
-        match &mut self.ending {
-            Ending::No => None,
-            Ending::Done(deadline) => {
-                (self.channel.is_drained() || now >= *deadline).then_some(Outcome::Done)
-            }
-            Ending::Closing(..) => None,
-            Ending::Closed(limit, reason) => {
-                if limit.is_some_and(|limit| now >= limit) {
-                    return Some(Outcome::Closed { reason: std::mem::take(reason) });
-                }
-                let is_drained = self.application.is_drained();
-                is_drained.then(|| match (std::mem::take(reason), self.channel.has_hole()) {
-                    (reason, true) => Outcome::Truncated { reason },
-                    (reason, false) => Outcome::Closed { reason },
-                })
-            }
-        }
-    }
-
-    fn is_closed(&self) -> bool {
-        matches!(self.ending, Ending::Closing(..) | Ending::Closed(..))
-    }
-
     fn tell_of_silence(&mut self, now: Instant) {
         // A client's silence is its own affair.
         if self.is_gone || self.channel.is_agent() {
@@ -435,29 +373,9 @@ where
         silence.map(Disconnect::Idle)
     }
 
-    /// What a lost connection means at this point. The service leaves right behind its word that
-    /// the session is over, which is no reason to hurry.
-    fn after(&mut self, disconnect: Disconnect) -> Option<Outcome> {
-        match self.ending {
-            // It does not wait for an answer, and does not come back.
-            Ending::No if self.is_told_to_end => Some(Outcome::Done),
-            Ending::No => Some(Outcome::Disconnected(disconnect)),
-            Ending::Done(_) => Some(Outcome::Done),
-            Ending::Closing(..) | Ending::Closed(..) => {
-                self.is_gone = true;
-                None
-            }
-        }
-    }
-
     /// Sleeps until the next deadline; `true` when that has come.
     fn poll_sleep(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let ending = match self.ending {
-            Ending::No => None,
-            Ending::Done(deadline) => Some(deadline),
-            Ending::Closing(..) => self.last_words_until(),
-            Ending::Closed(limit, _) => limit,
-        };
+        let ending = self.ending_timeout();
         // Of a WebSocket that is over nothing is due any more.
         let wire = (!self.is_gone).then(|| {
             let channel = self.channel.poll_timeout().filter(|_| !self.is_closed());
@@ -488,12 +406,6 @@ const READ_BATCH: usize = 64;
 const PING: &[u8] = b"keepalive";
 /// How long a connection may be silent unless its driver is told otherwise.
 pub const SILENCE_LIMIT: Duration = Duration::from_secs(60);
-/// As long as the real agent waits at the end of a session.
-const ENDING_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long what has been overtaken by the service's last word is waited for when nothing is known
-/// to be missing, unless the application has heard the last word. As a rule the service hangs up long
-/// before.
-const LAST_WORDS: Duration = Duration::from_millis(200);
 /// A connection that cannot be written to is soon at its end for reading, too.
 const LAST_READING: Duration = Duration::from_secs(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(200);

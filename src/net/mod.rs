@@ -29,6 +29,7 @@ mod proxy_error;
 mod ready_list;
 mod refusal_text;
 mod relay;
+mod request_first;
 mod socket;
 mod socks;
 mod tls;

@@ -26,7 +26,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{connect::Connection, refusal_text};
+use super::{connect::Connection, refusal_text, request_first::RequestFirst};
 
 /// What came of asking for a WebSocket.
 pub(super) enum Answer {
@@ -80,7 +80,7 @@ pub(super) async fn ask(
         .title_case_headers(true)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LONGEST_HEAD)
-        .handshake(TokioIo::new(connection))
+        .handshake(TokioIo::new(RequestFirst::new(connection)))
         .await?;
     let exchange = async {
         let response = sender.send_request(request).await?;
@@ -101,11 +101,11 @@ pub(super) async fn ask(
         Ok(upgraded) => upgraded,
         Err(refusal) => return Ok(refusal),
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<Connection>>() else {
+    let Ok(parts) = upgraded.downcast::<TokioIo<RequestFirst>>() else {
         return Err(UpgradeError::Agreement(UPGRADE));
     };
     // The service may have gone on talking.
-    let (io, early) = (parts.io.into_inner(), parts.read_buf.to_vec());
+    let (io, early) = (parts.io.into_inner().into_inner(), parts.read_buf.to_vec());
     let websocket =
         WebSocketStream::from_partially_read(io, early, Role::Client, Some(config)).await;
     Ok(Answer::Upgraded(Box::new(websocket)))

@@ -5,7 +5,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::protocol::Role as Side;
 
-use super::*;
+use super::{ending::LAST_WORDS, *};
 use crate::{
     channel::{Config, Role},
     wire::{MessageType, Packet, PayloadType},
