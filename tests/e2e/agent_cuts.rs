@@ -8,7 +8,7 @@
 use std::{
     fs,
     io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::mpsc::{self, Receiver},
     thread,
     time::Duration,
@@ -89,13 +89,14 @@ fn cuts(log: &str) -> usize {
     log.matches("the agent's own connection lost").count()
 }
 
-/// Sends its part of the bytes, and waits until the other end has had them all.
+/// Sends its part of the bytes, and waits until the other end has had them all: it closes behind
+/// [`END`], as an end of file would be kept back for its answer's sake.
 fn upload(address: SocketAddr, stream: u64) -> io::Result<()> {
     let mut socket = TcpStream::connect(address)?;
     socket.set_write_timeout(Some(DEADLINE))?;
     socket.set_read_timeout(Some(DEADLINE))?;
     socket.write_all(&words(stream, LEN / CONNECTIONS))?;
-    socket.shutdown(Shutdown::Write)?;
+    socket.write_all(&END)?;
     io::copy(&mut socket, &mut io::sink()).map(drop)
 }
 

@@ -307,6 +307,8 @@ fn a_refusal_leaves_a_sane_terminal() {
     let request = json!({ "Target": NODE });
     let (_, mut response) = endpoint.call("StartSession", &request);
     response["TokenValue"] = json!("0".repeat(64));
+    // Or the session would be resumed, with a token that is good.
+    endpoint.call("TerminateSession", &json!({ "SessionId": response["SessionId"] }));
     let plugin = Plugin::command(&endpoint, &response, &request);
     let terminal = Tmux::start(&plugin, COLS, ROWS);
     assert_eq!(terminal.finish_restored(), 0);
