@@ -64,7 +64,7 @@ pub struct HandshakeRequest {
 }
 
 impl HandshakeRequest {
-    /// Reads a request as the reference client does: [`lenient`].
+    /// Reads a request as the reference client does: whatever the case of its names, with nulls and gaps.
     ///
     /// # Errors
     /// When it is no such document.

@@ -11,8 +11,8 @@ use super::Mux;
 impl Mux {
     /// The local side has nothing more to send. The stream goes on receiving.
     ///
-    /// The FIN is queued at once if the peer's has come or [`Config::half_close_linger`] is zero.
-    /// Else it is held back, until the peer's comes or until nothing has arrived on the stream
+    /// The FIN is queued at once if the peer's has come or
+    /// [`half_close_linger`](crate::mux::Config::half_close_linger) is zero. Else it is held back, until the peer's comes or until nothing has arrived on the stream
     /// for that long, because the real agent closes both directions when it sees it. The time
     /// counts from [`handle_delivered`](Mux::handle_delivered). While the receive budget is spent
     /// the silence is our own, and the time begins anew.
@@ -22,7 +22,8 @@ impl Mux {
 
     /// As [`finish`](Mux::finish), of a local side that is known to wait for the answer. The FIN is
     /// held until the peer's comes. When nothing has arrived for as long as `patience`, or for four
-    /// times as long if the answer has not begun, [`Event::Unanswered`] tells so.
+    /// times as long if the answer has not begun,
+    /// [`Event::Unanswered`](crate::mux::Event::Unanswered) tells so.
     pub fn await_answer(&mut self, id: StreamId, patience: Duration) {
         self.end_sending(id, Some(Waiting { patience, has_begun: false }));
     }
