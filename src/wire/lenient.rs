@@ -14,7 +14,9 @@ pub(crate) fn from_slice<T: DeserializeOwned>(
     names: &[&str],
 ) -> Result<T, serde_json::Error> {
     let json = json.strip_prefix(BYTE_ORDER_MARK).unwrap_or(json);
-    T::deserialize(with_names(serde_json::from_slice(json)?, names))
+    // What is no UTF-8 becomes the replacement character, as there.
+    let json = String::from_utf8_lossy(json);
+    T::deserialize(with_names(serde_json::from_str(&json)?, names))
 }
 
 /// A field of an object, whatever the case of its name.
@@ -104,6 +106,7 @@ mod tests {
             assert_eq!(read(exact_first), json!({"Name": 1}));
         }
         assert_eq!(read("\u{feff}7"), json!(7));
+        assert_eq!(from_slice::<Value>(b"\"a\x81\"", &[]).unwrap(), json!("a\u{fffd}"));
         assert!(from_slice::<Value>(b"{", &[]).is_err());
     }
 
