@@ -58,9 +58,9 @@ impl Outgoing {
     pub(in crate::channel) fn transmit(&mut self, now: Instant, is_paced: bool) -> Option<Turn> {
         let has_room = !is_paced && self.under_way < self.recovery.window();
         let twin = self.twin.take_if(|_| !is_paced).and_then(|number| self.still_under_way(number));
-        let index = match self.lost {
-            _ if twin.is_some() => twin?,
-            1.. if has_room || self.probes => self.next_lost()?,
+        let index = match (twin, self.lost) {
+            (Some(twin), _) => twin,
+            (None, 1..) if has_room || self.probes => self.next_lost()?,
             _ => self.next_unsent()?,
         };
         let under_way = self.under_way;
