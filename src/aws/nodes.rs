@@ -49,7 +49,8 @@ impl From<InstanceInformation> for ManagedNode {
             computer_name: given(info.computer_name),
             platform: platform.join(" "),
             agent_version: text(info.agent_version).unwrap_or_default(),
-            ping_status: info.ping_status.map(|status| status.to_string()).unwrap_or_default(),
+            ping_status: text(info.ping_status.map(|status| status.to_string()))
+                .unwrap_or_default(),
             last_ping: info.last_ping_date_time.map(|time| time.secs()),
             address: given(info.ip_address),
         }
