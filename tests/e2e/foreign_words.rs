@@ -190,6 +190,28 @@ fn what_others_have_named_and_said_is_shown_and_no_more() {
     }
 }
 
+/// ssh would take the one for an option, and its shell the other for a command.
+#[test]
+fn what_is_no_nodes_id_goes_into_no_command_line() {
+    for id in ["--endpoint-url=https://evil.example", "i-';reboot;'"] {
+        let api = Api::start(move |operation| match operation {
+            "DescribeInstanceInformation" => {
+                let node = json!({ "InstanceId": id, "PingStatus": "Online", "Name": "web" });
+                (200, json!({ "InstanceInformationList": [node] }).to_string())
+            }
+            _ => (400, json!({ "__type": "AccessDeniedException" }).to_string()),
+        });
+        let mut ssh: Command = command(env!("CARGO_BIN_EXE_ssmport"));
+        ssh.args(["--endpoint-url", &api.server.url, "ssh", "web", "true"]);
+        ssh.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+        ssh.env("AWS_REGION", REGION);
+        let ended = Program::run(ssh);
+        assert_eq!(ended.code(), 4, "{ended:?}");
+        let what = format!("the service calls web `{id}`, which is no node's id");
+        assert!(ended.stderr.contains(&what), "{ended:?}");
+    }
+}
+
 /// Whether a text of others was shown, and shown as a text.
 #[track_caller]
 fn is_plain(ended: &Finished) {

@@ -145,6 +145,40 @@ fn the_key_that_is_pushed_is_ours_whatever_others_do() {
     }
 }
 
+#[test]
+fn a_socket_is_used_and_replaced_by_nobody_else_and_replaces_nothing_of_theirs() {
+    if !is_root() {
+        return;
+    }
+    let shared = Shared::with_mode(0o1777);
+    let (socket, precious) = (shared.path("tmp").join("s"), shared.path("precious"));
+    fs::write(&precious, "precious").expect("a file");
+    let at = socket.display();
+    let forward = || {
+        let mut forward = command(env!("CARGO_BIN_EXE_ssmport"));
+        forward.args(["forward", &format!("{at}:9"), "-t", "local"]);
+        Program::start(without_umask(&forward))
+    };
+    for trap in ["ln -s ../precious", "ln -s ../new", "mkdir", "touch", "mkfifo"] {
+        shared.other(&format!("{trap} {at}"));
+        let refused = forward().finish();
+        assert_eq!(refused.code(), 5, "{trap}: {refused:?}");
+        assert!(refused.stderr.contains(&format!("cannot listen on {at}")), "{refused:?}");
+        shared.other(&format!("rm -r {at}"));
+    }
+    assert_eq!(fs::read_to_string(&precious).expect("a file"), "precious");
+    assert!(!shared.path("new").exists());
+
+    let forward = forward();
+    forward.wait_for_stderr(|line| line.contains("Forwarding"));
+    for attack in ["test -w S", "rm -f S", "mv S S.old", "ln S S.too", "chmod 777 S"] {
+        shared.other(&format!("! {}", attack.replace('S', &at.to_string())));
+    }
+    forward.signal(Signal::INT);
+    forward.finish();
+    assert!(!socket.exists());
+}
+
 /// The commands that write anything, and everything that they write.
 #[tokio::test]
 async fn under_an_umask_of_nothing_all_that_is_written_is_the_users_alone() {
