@@ -49,13 +49,12 @@ pub fn paragraph_within(longest: usize, text: &str) -> String {
 pub fn json(document: &str) -> String {
     let mut plain = String::with_capacity(document.len());
     for character in document.chars() {
-        // Outside of strings JSON has neither.
-        if (character.is_control() && !character.is_ascii()) || character == '\u{7f}' {
-            plain.push_str(&escaped(character));
-        } else if is_hidden(character) || matches!(character, '\u{2028}' | '\u{2029}') {
-            plain.push_str(&escaped(character));
-        } else {
-            plain.push(character);
+        let is_obeyed = character.is_control() && !"\r\n\t".contains(character);
+        let is_end_of_line = matches!(character, '\u{2028}' | '\u{2029}');
+        match is_obeyed || is_end_of_line || is_hidden(character) {
+            // They stand in strings only.
+            true => plain.push_str(&escaped(character)),
+            false => plain.push(character),
         }
     }
     plain
