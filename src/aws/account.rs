@@ -176,7 +176,10 @@ impl Account {
             answer.map_err(|error| self.failure(on("ResumeSession", session_id), &error))?;
         let token = resumed.token_value.filter(|token| !token.is_empty());
         Ok(token.map(|token| StartedSession {
-            session_id: session_id.to_owned(),
+            session_id: resumed
+                .session_id
+                .filter(|answered| !answered.is_empty())
+                .unwrap_or_else(|| session_id.to_owned()),
             stream_url: resumed.stream_url.unwrap_or_default(),
             token: Token(token),
         }))

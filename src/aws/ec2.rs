@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::{
     account::Account,
     error::{AwsError, Operation, one_line},
+    pages::Pages,
     service::Service,
 };
 
@@ -47,14 +48,14 @@ impl Account {
         }
         let credentials = self.credentials().await?;
         let mut found = Vec::new();
-        let mut next = None;
+        let (mut pages, mut next) = (Pages::at_most(MOST_PAGES), None);
         loop {
             let operation = Operation::new(Service::Ec2, "DescribeInstances", "");
             let token = next.map(|token| ("NextToken".to_owned(), token));
             let page = parameters.iter().cloned().chain(token);
             let answer: Answer = self.caller.query(operation, VERSION, page, &credentials).await?;
             found.extend(answer.instances());
-            next = answer.next_token.filter(|token| !token.is_empty());
+            next = pages.behind(answer.next_token);
             if next.is_none() || found.len() >= MOST {
                 return Ok(found);
             }
@@ -143,6 +144,8 @@ struct Tag {
 const VERSION: &str = "2016-11-15";
 /// The most that EC2 gives at a time.
 const PAGE: &str = "1000";
+/// Those of a filter may be all but empty.
+const MOST_PAGES: usize = 1000;
 /// So that a service that never comes to an end does not fill the memory.
 const MOST: usize = 100_000;
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     account::{Account, StartedSession},
     error::{AwsError, Operation},
+    pages::Pages,
     service::Service,
 };
 use crate::wire::control::Token;
@@ -46,7 +47,7 @@ impl Account {
         let operation = Operation::new(Service::Ecs, "ListTasks", &subject);
         let credentials = self.credentials().await?;
         let mut tasks = Vec::new();
-        let mut next: Option<String> = None;
+        let (mut pages, mut next) = (Pages::at_most(MOST), None::<String>);
         loop {
             let mut input = json!({
                 "cluster": cluster,
@@ -59,7 +60,7 @@ impl Account {
             let page: Tasks =
                 self.caller.json(operation.clone(), TARGET, input, &credentials).await?;
             tasks.extend(page.task_arns.iter().map(|arn| last_part(arn)));
-            next = page.next_token.filter(|token| !token.is_empty());
+            next = pages.behind(page.next_token);
             if next.is_none() || tasks.len() >= MOST {
                 tasks.truncate(MOST);
                 return Ok(tasks);

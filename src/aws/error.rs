@@ -10,7 +10,7 @@ use aws_sdk_ssm::{
 use thiserror::Error as ThisError;
 
 use super::{mfa::MfaError, refusal::Refusal, service::Service, unanswered::too_late};
-use crate::net::TlsError;
+use crate::{net::TlsError, wire::foreign_text};
 
 /// Why AWS did not do what it was asked. Each message is one line; what AWS itself says is in it
 /// word for word, and no secret is.
@@ -370,16 +370,9 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     whole
 }
 
-/// Text from outside, fit for a terminal's single line: control characters and line ends become
-/// spaces, and there is an end to it.
+/// Text from outside, fit for a terminal's single line, and with an end to it.
 pub(super) fn one_line(text: &str) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let words: Vec<_> = spaced.split_whitespace().collect();
-    let line = words.join(" ");
-    if line.chars().count() <= LONGEST_MESSAGE {
-        return line;
-    }
-    line.chars().take(LONGEST_MESSAGE).chain("...".chars()).collect()
+    foreign_text::one_line_within(LONGEST_MESSAGE, text)
 }
 
 /// In characters. AWS's longest, a denied access with its reason, has about 500.

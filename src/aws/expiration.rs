@@ -3,15 +3,19 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The time that a text means, to the second. One without a zone is taken for UTC.
+/// The time that a text means, to the second. One without a zone is taken for UTC. What holds for ever
+/// holds to [`END`].
 pub(super) fn parse(text: &str) -> Option<SystemTime> {
     let text = text.trim();
     let seconds = match text.starts_with(|c: char| c.is_ascii_digit()) {
         true => iso(text),
         false => httpdate::parse_http_date(text).ok().and_then(since_epoch).or_else(|| mail(text)),
     };
-    Some(UNIX_EPOCH + Duration::from_secs(seconds?.try_into().ok()?))
+    Some(UNIX_EPOCH + Duration::from_secs(seconds?.try_into().ok()?).min(END))
 }
+
+/// The year 9000, since 1970. Others panic where a year, in some zone or after some hours, has five digits.
+pub(super) const END: Duration = Duration::from_secs(221_845_392_000);
 
 fn since_epoch(time: SystemTime) -> Option<i64> {
     i64::try_from(time.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
@@ -161,6 +165,7 @@ mod tests {
         }
         assert_eq!(parse("2000-02-29"), Some(UNIX_EPOCH + Duration::from_secs(951_782_400)));
         assert_eq!(parse("1970-01-01T00:00:00Z"), Some(UNIX_EPOCH));
+        assert_eq!(parse("9999-12-31T23:59:59-23:00"), Some(UNIX_EPOCH + END));
         assert_eq!(parse("2026-03-01T00:00"), parse("2026-02-28T23:00-01:00"));
     }
 

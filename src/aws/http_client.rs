@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use aws_sdk_ssm::{
@@ -25,7 +25,11 @@ use aws_smithy_runtime_api::client::{
     retries::ErrorKind,
 };
 use aws_smithy_types::body::SdkBody;
-use http::{Request, StatusCode, Uri, header::PROXY_AUTHORIZATION, uri::Scheme};
+use http::{
+    HeaderValue, Request, StatusCode, Uri,
+    header::{DATE, PROXY_AUTHORIZATION},
+    uri::Scheme,
+};
 use http_body_util::Limited;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::{
@@ -35,6 +39,7 @@ use hyper_util::{
 use tokio::time::timeout;
 use tower_service::Service;
 
+use super::expiration;
 use crate::net::{Authorities, Connection, Connector, DialError, Proxies, Proxy, ProxyError};
 
 /// How calls reach AWS. Cheap to clone; clones share their connections.
@@ -147,9 +152,13 @@ impl Exchanger {
             })?,
             None => answer.await,
         };
-        let answer = answer.map_err(|error| failure(error.into()))?;
+        let mut answer = answer.map_err(|error| failure(error.into()))?;
         if let (Some(proxy), StatusCode::PROXY_AUTHENTICATION_REQUIRED) = (asked, answer.status()) {
             return Err(failure(DialError::from(proxy.wants_authentication()).into()));
+        }
+        // The SDK signs its next attempt by this clock, and panics at the end of time.
+        if !answer.headers().get(DATE).is_some_and(is_within_reason) {
+            answer.headers_mut().remove(DATE);
         }
         // Nobody who reads it asks how long it is.
         let answer = answer.map(|body| Limited::new(body, LONGEST_ANSWER));
@@ -164,6 +173,13 @@ impl Exchanger {
             false => Ok(None),
         }
     }
+}
+
+/// Whether a clock may show this. How wrong ours is does not matter.
+fn is_within_reason(date: &HeaderValue) -> bool {
+    let date = date.to_str().ok().and_then(|text| httpdate::parse_http_date(text).ok());
+    date.and_then(|date| date.duration_since(UNIX_EPOCH).ok())
+        .is_some_and(|age| age < expiration::END)
 }
 
 /// Sorts a failure by whether the next attempt may do better.
@@ -291,6 +307,32 @@ mod tests {
     };
 
     use super::*;
+
+    #[tokio::test]
+    async fn clocks_at_the_end_of_time_are_not_heeded() {
+        for (date, is_heeded) in [
+            ("Fri, 27 Nov 2026 10:00:00 GMT", true),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", true),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", false),
+            ("now", false),
+            ("", false),
+        ] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("http://{}/", listener.local_addr().unwrap());
+            let server = async {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let _ = socket.read(&mut [0; 4096]).await.unwrap();
+                let answer =
+                    format!("HTTP/1.1 403 No\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n");
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            };
+            let request = Request::get(url).body(SdkBody::empty()).unwrap();
+            let connector = HttpWay::trusting_nobody().connector();
+            let (answer, ()) = tokio::join!(connector.call(request.try_into().unwrap()), server);
+            let heeded = answer.unwrap().headers().get("date").map(str::to_owned);
+            assert_eq!(heeded.as_deref(), is_heeded.then_some(date));
+        }
+    }
 
     #[tokio::test]
     async fn an_answer_without_end_is_an_error_soon() {

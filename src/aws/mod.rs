@@ -40,6 +40,7 @@ mod instance_connect;
 mod kms;
 mod mfa;
 mod nodes;
+mod pages;
 mod refusal;
 mod sdk;
 mod service;

@@ -5,6 +5,7 @@ use aws_sdk_ssm::types::{InstanceInformation, InstanceInformationStringFilter};
 use super::{
     account::Account,
     error::{AwsError, Operation, one_line},
+    pages::Pages,
     service::Service,
 };
 
@@ -49,7 +50,8 @@ impl From<InstanceInformation> for ManagedNode {
             computer_name: given(info.computer_name),
             platform: platform.join(" "),
             agent_version: text(info.agent_version).unwrap_or_default(),
-            ping_status: info.ping_status.map(|status| status.to_string()).unwrap_or_default(),
+            ping_status: text(info.ping_status.map(|status| status.to_string()))
+                .unwrap_or_default(),
             last_ping: info.last_ping_date_time.map(|time| time.secs()),
             address: given(info.ip_address),
         }
@@ -78,7 +80,7 @@ impl Account {
             .map_err(|error| AwsError::Configuration { why: format!("{operation}: {error}") })?;
         self.need_credentials().await?;
         let mut found: Vec<ManagedNode> = Vec::new();
-        let mut next = None;
+        let (mut pages, mut next) = (Pages::at_most(MOST / PAGE as usize), None);
         loop {
             let call = self
                 .ssm
@@ -93,7 +95,7 @@ impl Account {
             let nodes = page.instance_information_list.unwrap_or_default();
             found.extend(nodes.into_iter().map(ManagedNode::from));
             progress(found.len());
-            next = page.next_token.filter(|token| !token.is_empty());
+            next = pages.behind(page.next_token);
             if next.is_none() || found.len() >= MOST {
                 return Ok(found);
             }

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use ssmport::cli::{empty_variables, is_response_variable, reaper, response_variables};
+use ssmport::cli::{
+    empty_variables, is_response_variable, overwrite_responses, reaper, response_variables,
+};
 
 fn main() -> ExitCode {
     if let Some(ended) = reaper() {
@@ -19,5 +21,6 @@ fn main() -> ExitCode {
         // process is to inherit; what is empty means nothing.
         unsafe { std::env::remove_var(name) };
     }
+    overwrite_responses();
     ssmport::cli::plugin(&arguments, handed_over)
 }

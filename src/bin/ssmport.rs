@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use ssmport::cli::{empty_variables, reaper, response_variables};
+use ssmport::cli::{empty_variables, overwrite_responses, reaper, response_variables};
 
 fn main() -> ExitCode {
     if let Some(ended) = reaper() {
@@ -13,5 +13,6 @@ fn main() -> ExitCode {
         // empty means nothing.
         unsafe { std::env::remove_var(name) };
     }
+    overwrite_responses();
     ssmport::cli::ssmport()
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::Path,
 };
 
@@ -20,11 +20,25 @@ pub(super) async fn bind(spec: &Spec) -> Result<Vec<Listener>, Failure> {
     let port = spec.local_port;
     let listeners = match &spec.bind {
         Bind::Socket(path) => return Ok(vec![socket_file(path)?]),
-        Bind::Address(address) => Ok(vec![listen(*address, port).await?]),
-        Bind::Loopback => pair(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST, port).await,
-        Bind::Any => pair(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, port).await,
+        Bind::Address(address) => listen((*address, port).into()).map(|listener| vec![listener]),
+        Bind::Loopback => loopback(port),
+        Bind::Any => pair(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, port),
     };
-    Ok(listeners?.into_iter().map(Listener::Tcp).collect())
+    let listeners = listeners.map_err(|NotBound { address, error }| port_taken(address, &error))?;
+    Ok(listeners.into_iter().map(Listener::Tcp).collect())
+}
+
+/// An address that cannot be listened on.
+#[derive(Debug)]
+pub(super) struct NotBound {
+    pub(super) address: SocketAddr,
+    pub(super) error: io::Error,
+}
+
+/// Both of this machine's own addresses, of which `localhost` may mean either: a port that somebody
+/// else has on one of them is not ours.
+pub(super) fn loopback(port: u16) -> Result<Vec<TcpListener>, NotBound> {
+    pair(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST, port)
 }
 
 #[cfg(unix)]
@@ -48,18 +62,18 @@ fn socket_file(path: &Path) -> Result<Listener, Failure> {
 }
 
 /// Both address families on one port; the second only where the system has it.
-async fn pair(first: Ipv4Addr, second: Ipv6Addr, port: u16) -> Result<Vec<TcpListener>, Failure> {
+fn pair(first: Ipv4Addr, second: Ipv6Addr, port: u16) -> Result<Vec<TcpListener>, NotBound> {
     // A free port of one family may be taken in the other: then another one will do.
     let mut attempts = if port == 0 { FREE_PORT_ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
-        let first = listen(first.into(), port).await?;
+        let first = listen((first, port).into())?;
         let port = first.local_addr().map_or(port, |address| address.port());
         match listen_only_v6(second, port) {
             Ok(second) => return Ok(vec![first, second]),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 if attempts == 0 {
-                    return Err(port_taken(SocketAddr::new(second.into(), port), &error));
+                    return Err(NotBound { address: (second, port).into(), error });
                 }
             }
             Err(_) => return Ok(vec![first]),
@@ -67,9 +81,14 @@ async fn pair(first: Ipv4Addr, second: Ipv6Addr, port: u16) -> Result<Vec<TcpLis
     }
 }
 
-async fn listen(address: IpAddr, port: u16) -> Result<TcpListener, Failure> {
-    let address = SocketAddr::new(address, port);
-    TcpListener::bind(address).await.map_err(|error| port_taken(address, &error))
+/// Of one address.
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, NotBound> {
+    let listening = || {
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    listening().map_err(|error| NotBound { address, error })
 }
 
 /// A socket for IPv6 alone, so that it does not take the IPv4 side of the same port.
@@ -88,7 +107,7 @@ fn port_taken(address: SocketAddr, error: &io::Error) -> Failure {
     let failure = Failure::local(format!("cannot listen on {address}"));
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            let owner = port_owner::of(address.port());
+            let owner = port_owner::of(address);
             let owner =
                 owner.map_or("it is in use".to_owned(), |owner| format!("{owner} holds it"));
             failure.because(owner).next("give another local port, or 0 for a free one: 0:PORT")

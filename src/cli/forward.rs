@@ -188,9 +188,7 @@ impl Report {
         let event = match event {
             TunnelEvent::Forward(event) => event,
             TunnelEvent::Ready(ready) => {
-                if !ready.customer_message.is_empty() {
-                    output.note(&ready.customer_message);
-                }
+                output.customer_message(&ready.customer_message);
                 let listening = local.join(" and ");
                 output.note(&format!("Forwarding {listening} to {destination} on {target}"));
                 output.report(&json!({

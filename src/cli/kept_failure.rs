@@ -9,7 +9,8 @@ use std::{
     time::SystemTime,
 };
 
-use super::{failure::Failure, output::harmless};
+use super::failure::Failure;
+use crate::wire::foreign_text::one_line;
 
 /// Adds a line to the log that the user names, or else to the usual one if what was said on standard
 /// error is nowhere.
@@ -27,7 +28,7 @@ fn line(failure: &Failure) -> String {
     let time = humantime::format_rfc3339_seconds(SystemTime::now());
     let parts = [Some(&failure.what), failure.why.as_ref(), failure.next.as_ref()];
     let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-    format!("{time} {}\n", harmless(&parts.join("; ")).replace(['\n', '\t'], " "))
+    format!("{time} {}\n", one_line(&parts.join("; ")))
 }
 
 fn append(path: &Path, line: &str) -> io::Result<()> {

@@ -90,7 +90,7 @@ pub(super) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
 async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|error| {
         let failure = Failure::local(format!("cannot listen on {address}")).because(error);
-        match port_owner::of(address.port()) {
+        match port_owner::of(address) {
             Some(owner) => {
                 failure.next(format!("{owner} holds it; give another port with --listen"))
             }

@@ -1,17 +1,22 @@
 //! Log lines on stderr, as many as are asked for, and none that shows a secret.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    fmt::{self, Debug},
+    io::{self, IsTerminal, Write},
+};
 
-use tracing::{Level, Metadata};
+use tracing::{Level, Metadata, field::Field};
 use tracing_subscriber::{
     EnvFilter,
+    field::MakeExt,
     filter::{FilterExt, filter_fn},
+    fmt::format::{self, Writer},
     layer::{Layer, SubscriberExt},
     util::SubscriberInitExt,
 };
 
 use super::args::Global;
-use crate::{session::WAITING, term};
+use crate::{session::WAITING, term, wire::foreign_text::one_line};
 
 /// For `ssmport`: warnings by default, more with `-v`, or what SSMPORT_LOG says.
 pub(super) fn for_people(global: &Global) {
@@ -36,6 +41,7 @@ fn init(default: &str) {
     let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| Lines(std::io::stderr()))
+        .fmt_fields(format::debug_fn(write_field).delimited(" "))
         .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
         .with_target(false)
         .without_time()
@@ -43,6 +49,18 @@ fn init(default: &str) {
     // Set before only by a program that has its own logging.
     let _ = tracing_subscriber::registry().with(lines).try_init();
 }
+
+/// A log line is one line, whatever a node or a service has said in it.
+fn write_field(out: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    let value = one_line(&format!("{value:?}"));
+    match field.name() {
+        MESSAGE => out.write_str(&value),
+        name => write!(out, "{name}={value}"),
+    }
+}
+
+/// tracing's own name for the text of a line.
+const MESSAGE: &str = "message";
 
 /// Standard error, on which lines begin at the left: a terminal in raw mode does not see to that.
 struct Lines(io::Stderr);

@@ -47,7 +47,7 @@ mod with_aws {
     use std::{
         io::ErrorKind,
         process::Stdio,
-        time::{SystemTime, UNIX_EPOCH},
+        time::{Duration, SystemTime, UNIX_EPOCH},
     };
 
     use serde_json::json;
@@ -120,7 +120,22 @@ mod with_aws {
 
     fn shown(time: SystemTime) -> String {
         let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let whole = UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        let whole = UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND));
         humantime::format_rfc3339_seconds(whole).to_string()
+    }
+
+    /// Of the year 9999. There is no way to write what comes behind it.
+    const LAST_SECOND: u64 = 253_402_300_799;
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn every_time_can_be_shown() {
+            let at = |seconds| shown(UNIX_EPOCH + Duration::from_secs(seconds));
+            assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
+            assert_eq!(at(LAST_SECOND + 86_400), "9999-12-31T23:59:59Z");
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::{
     service,
     signals::until_ended,
 };
+use crate::wire::foreign_text::one_line;
 
 pub(super) async fn run(
     arguments: LsArgs,
@@ -84,7 +85,8 @@ fn table(nodes: &[Node], width: Option<u16>) -> String {
         let name = node.name.as_deref().or(node.computer_name.as_deref()).unwrap_or("-");
         let address = node.address.as_deref().unwrap_or("-");
         let agent = &node.agent_version;
-        table.add_row([name, &node.id, &node.platform, agent, &node.ping_status, address]);
+        let row = [name, &node.id, &node.platform, agent, &node.ping_status, address];
+        table.add_row(row.map(one_line));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

@@ -38,6 +38,7 @@ mod with_aws {
     use crate::{
         aws::{Mfa, Prompt},
         term::ask_secret,
+        wire::foreign_text::visible,
     };
 
     impl MfaOptions {
@@ -63,7 +64,7 @@ mod with_aws {
         }
 
         fn ask(&self, question: &str) -> io::Result<Zeroizing<String>> {
-            ask_secret(question)
+            ask_secret(&visible(question))
         }
     }
 

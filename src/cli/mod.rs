@@ -77,7 +77,7 @@ use clap::Parser;
 
 pub use empty_variables::empty_variables;
 pub use plugin::run as plugin;
-pub use response_variable::{is_response_variable, response_variables};
+pub use response_variable::{is_response_variable, overwrite_responses, response_variables};
 
 #[cfg(unix)]
 use crate::reaper;

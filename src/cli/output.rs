@@ -15,6 +15,7 @@ use super::{
     args::Global,
     failure::{Code, Failure},
 };
+use crate::wire::foreign_text;
 
 /// Where and how much is said.
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +36,21 @@ impl Output {
     /// Progress, for people.
     pub(super) fn note(&self, text: &str) {
         if !self.is_quiet {
-            line(&harmless(text));
+            line(&foreign_text::visible(text));
+        }
+    }
+
+    /// What the account's owner, or the node, wants the user of a session to read; mostly nothing.
+    pub(super) fn customer_message(&self, text: &str) {
+        if !text.is_empty() {
+            self.note(&foreign_text::paragraph_within(LONGEST_MESSAGE, text));
         }
     }
 
     /// Something that went wrong while the program goes on.
     pub(super) fn warn(&self, text: &str) {
         if !self.is_quiet {
-            line(&format!("{WARNING}warning:{WARNING:#} {}", paragraph(text)));
+            line(&format!("{WARNING}warning:{WARNING:#} {}", foreign_text::paragraph(text)));
         }
     }
 
@@ -52,7 +60,8 @@ impl Output {
         Counter::new(noun, self.is_quiet)
     }
 
-    /// A line of what was asked for, on stdout; what others have said in it is [`harmless`].
+    /// A line of what was asked for, on stdout; what others have said in it is in
+    /// one line by [`foreign_text`].
     #[cfg(feature = "aws")]
     pub(super) fn line(&self, text: &str) {
         note(writeln!(anstream::stdout(), "{text}"));
@@ -62,6 +71,7 @@ impl Output {
     pub(super) fn report(&self, object: &impl Serialize) {
         if self.is_json {
             let json = serde_json::to_string(object).unwrap_or_default();
+            let json = foreign_text::json(&json);
             let mut stdout = std::io::stdout().lock();
             note(writeln!(stdout, "{json}").and_then(|()| stdout.flush()));
         }
@@ -93,10 +103,10 @@ impl Output {
         }
         // A command that failed has said so itself.
         if !failure.what.is_empty() {
-            line(&format!("{ERROR}ssmport:{ERROR:#} {}", paragraph(&failure.what)));
+            line(&format!("{ERROR}ssmport:{ERROR:#} {}", foreign_text::paragraph(&failure.what)));
         }
         for detail in [&failure.why, &failure.next].into_iter().flatten() {
-            line(&format!("  {}", paragraph(detail)));
+            line(&format!("  {}", foreign_text::paragraph(detail)));
         }
     }
 }
@@ -116,16 +126,6 @@ fn note(written: io::Result<()>) {
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 static TOLD: Notify = Notify::const_new();
 
-/// Text that may come from a node or a service, without what a terminal would obey.
-pub(super) fn harmless(text: &str) -> String {
-    text.replace(|character: char| character.is_control() && !"\n\t".contains(character), " ")
-}
-
-/// Harmless text whose further lines cannot be taken for words of ours.
-fn paragraph(text: &str) -> String {
-    harmless(text).replace('\n', "\n  ")
-}
-
 fn line(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
@@ -133,14 +133,5 @@ fn line(text: &str) {
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_of_others_neither_rule_the_terminal_nor_speak_for_us() {
-        assert_eq!(harmless("a\x1b]52;c;eA==\x07b\r\u{9b}2Jc\td\ne"), "a ]52;c;eA== b  2Jc\td\ne");
-        assert_eq!(paragraph("over\nssmport: all is well"), "over\n  ssmport: all is well");
-    }
-}
+/// In characters, of a message that greets the user.
+pub(super) const LONGEST_MESSAGE: usize = 2000;

@@ -7,8 +7,7 @@ use std::{
     panic::{self, AssertUnwindSafe, PanicHookInfo},
 };
 
-use super::output::harmless;
-use crate::term::restore_on_panic;
+use crate::{term::restore_on_panic, wire::foreign_text::one_line};
 
 /// Has a panic restore the terminal, and tell of itself in a line of `program`'s.
 pub(super) fn tell_in_a_line(program: &'static str) {
@@ -28,7 +27,7 @@ pub(super) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
 }
 
 fn line(program: &str, panic: &PanicHookInfo<'_>) -> String {
-    let why = harmless(panic.payload_as_str().unwrap_or("no reason given")).replace('\n', " ");
+    let why = one_line(panic.payload_as_str().unwrap_or("no reason given"));
     let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
     let place = place.unwrap_or_default();
     format!("{program}: a fault of {program} itself, please report it: {why}{place}")

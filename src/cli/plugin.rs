@@ -12,6 +12,7 @@ mod words;
 use std::process::ExitCode;
 
 use super::{attachment::CLIENT_VERSION, logging, panics, process_limits, standard_streams};
+use crate::wire::foreign_text::one_line;
 use invocation::Invocation;
 use words::Words;
 
@@ -26,8 +27,9 @@ pub fn run(arguments: &[String], handed_over: Option<String>) -> ExitCode {
         [] => words.answer(INSTALLED),
         [version] if version == "--version" => words.answer(&format!("{CLIENT_VERSION}\n")),
         [unknown] | [unknown, _] => words.answer(&format!(
-            "\nUnknown operation {unknown}. \nUse session-manager-plugin --version to check the \
-             version.\n\n"
+            "\nUnknown operation {}. \nUse session-manager-plugin --version to check the \
+             version.\n\n",
+            one_line(unknown)
         )),
         [response, region, operation, rest @ ..] => {
             let response = handed_over.as_deref().unwrap_or(response);
@@ -56,7 +58,7 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
         attached.unwrap_or(Ok(Some(LOST)))
     });
     let exit_code = attached.unwrap_or_else(|why| {
-        words.say(&format!("Cannot perform start session: {why}\n"));
+        words.say(&format!("Cannot perform start session: {}\n", one_line(&why)));
         Some(LOST)
     });
     // Callers take anything else for a crash: the AWS CLI would print a traceback. So a command's

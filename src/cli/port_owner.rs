@@ -1,47 +1,106 @@
-//! Who holds a port that cannot be had.
+//! Who holds an address that cannot be had.
 
-use listeners::{Listener, Protocol, SocketState};
+use std::net::{IpAddr, SocketAddr};
 
-/// Name and id of the process that holds a TCP port, if the system tells.
-pub(super) fn of(port: u16) -> Option<String> {
-    let is_there = |one: &Listener| one.protocol == Protocol::TCP && one.socket.port() == port;
-    let there = listeners::get_all().ok()?.into_iter().filter(is_there);
-    // Connections have the port of their listener, and may belong to somebody else.
-    let Listener { process, .. } = there.min_by_key(|one| one.state != SocketState::Listen)?;
-    Some(format!("{} (process {})", process.name, process.pid))
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux::{sockets, with_sockets};
+
+/// Names and ids of the processes that keep `address` from being listened on, if the system tells.
+/// Some other address of the same port may be somebody else's, or our own.
+pub(super) fn of(address: SocketAddr) -> Option<String> {
+    let all = sockets()?;
+    let there = all.iter().filter_map(|one| Some((one.hindrance(address)?, one)));
+    let (most, _) = there.clone().min_by_key(|(rank, _)| *rank)?;
+    let in_the_way: Vec<&Socket> =
+        there.filter(|(rank, _)| *rank == most).map(|(_, one)| one).collect();
+    let mut holders = with_sockets(&in_the_way);
+    holders.sort_by_key(|holder| holder.id);
+    // Whoever has inherited all that it has of them mostly knows nothing of it.
+    let is_first = |holder: &&Holder| {
+        let parent = holders.iter().find(|other| Some(other.id) == holder.parent);
+        parent.is_none_or(|parent| holder.keys.iter().any(|key| !parent.keys.contains(key)))
+    };
+    let names = holders.iter().filter(is_first).take(MOST_NAMES);
+    let names: Vec<String> =
+        names.map(|Holder { name, id, .. }| format!("{name} (process {id})")).collect();
+    Some(names.join(" and ")).filter(|names| !names.is_empty())
 }
 
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::{
-        io::Read,
-        net::{TcpListener, TcpStream},
-        process::{Command, Stdio},
-    };
+/// A socket of TCP in this system.
+#[derive(Clone, Debug)]
+struct Socket {
+    address: SocketAddr,
+    listens: bool,
+    /// What its holders are found by.
+    key: u64,
+}
 
-    use super::*;
+/// A process that has some of them.
+#[derive(Clone, Debug)]
+struct Holder {
+    id: u32,
+    keys: Vec<u64>,
+    /// Where the system tells.
+    parent: Option<u32>,
+    name: String,
+}
 
-    /// A connection of the same port, in the hands of another process.
-    #[test]
-    fn a_port_is_its_listeners_and_else_whoever_has_it() {
-        let ours = |owner: &str| owner.ends_with(&format!("(process {})", std::process::id()));
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut client = TcpStream::connect(address).unwrap();
-        let accepted = std::os::fd::OwnedFd::from(listener.accept().unwrap().0);
-        let mut worker = Command::new("sh");
-        // It says that it is there, and goes when we do.
-        worker.args(["-c", "echo; read line"]).stdin(Stdio::piped()).stdout(accepted);
-        let mut worker = worker.spawn().unwrap();
-        client.read_exact(&mut [0]).unwrap();
-        let workers = format!("(process {})", worker.id());
-        for port in [address.port(), client.local_addr().unwrap().port()] {
-            let owners: Vec<_> = (0..20).map(|_| of(port).unwrap()).collect();
-            assert!(!owners.iter().any(|owner| owner.ends_with(&workers)), "{owners:?}");
-            // What another test starts has our sockets too, from its fork to its exec.
-            assert!(owners.iter().any(|owner| ours(owner)), "{owners:?}");
+impl Socket {
+    /// How surely this is what keeps `address` from being had, the surest first; `None` if it does not.
+    fn hindrance(&self, address: SocketAddr) -> Option<u8> {
+        if self.address.port() != address.port() {
+            return None;
         }
-        drop(worker.stdin.take());
-        worker.wait().unwrap();
+        let (there, wanted) = (self.address.ip().to_canonical(), address.ip());
+        let is_same_family = there.is_ipv4() == wanted.is_ipv4();
+        let is_any = |ip: IpAddr| ip.is_unspecified();
+        let closeness = match () {
+            () if there == wanted => 0,
+            () if is_same_family && (is_any(there) || is_any(wanted)) => 1,
+            // Which may be for both families.
+            () if is_any(there) && there.is_ipv6() => 2,
+            () => return None,
+        };
+        // Connections have the port of their listener, and may belong to somebody else.
+        Some(closeness + if self.listens { 0 } else { 3 })
     }
 }
+
+#[cfg(not(target_os = "linux"))]
+fn sockets() -> Option<Vec<Socket>> {
+    let all = listeners::get_all().ok()?.into_iter();
+    let of_tcp = all.filter(|one| one.protocol == listeners::Protocol::TCP);
+    let socket = |one: listeners::Listener| Socket {
+        address: one.socket,
+        listens: one.state == listeners::SocketState::Listen,
+        key: one.process.pid.into(),
+    };
+    Some(of_tcp.map(socket).collect())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn with_sockets(sockets: &[&Socket]) -> Vec<Holder> {
+    let Ok(all) = listeners::get_all() else { return Vec::new() };
+    let is_meant = |one: &listeners::Listener| {
+        let id = u64::from(one.process.pid);
+        sockets.iter().any(|socket| socket.key == id && socket.address == one.socket)
+    };
+    let holder = |one: listeners::Listener| Holder {
+        id: one.process.pid,
+        keys: vec![one.process.pid.into()],
+        parent: None,
+        name: one.process.name,
+    };
+    let mut holders: Vec<Holder> = all.into_iter().filter(is_meant).map(holder).collect();
+    holders.sort_by_key(|holder| holder.id);
+    holders.dedup_by_key(|holder| holder.id);
+    holders
+}
+
+/// Several share a port with SO_REUSEPORT; a line has room for so many.
+const MOST_NAMES: usize = 3;
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests;

@@ -2,14 +2,21 @@
 
 use super::failure::Failure;
 
-/// No core file, in which keys and tokens would be found; and a descriptor for each connection, where
+/// No core, in a file or for a program that gathers them, in which keys and tokens would be found; and a descriptor for each connection, where
 /// the system's usual limit is 1024 or, on macOS, 256. What cannot be had is done without.
 #[cfg(unix)]
 pub(super) fn set() {
+    #[cfg(target_os = "linux")]
+    use rustix::process::DumpableBehavior;
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let core = getrlimit(Resource::Core);
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..core });
+    if setrlimit(Resource::Core, Rlimit { current: Some(NO_CORE), ..core }).is_err() {
+        // Not even one byte is allowed: that is enough for files.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..core });
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 
     let files = getrlimit(Resource::Nofile);
     let possible = files.maximum.map_or(DESCRIPTORS, |most| most.min(DESCRIPTORS));
@@ -40,6 +47,10 @@ pub(super) fn check() -> Result<(), Failure> {
     Ok(())
 }
 
+/// In bytes. No file is written under 4096, and on Linux a program that cores are piped to, systemd's for
+/// one, is left alone at this limit, and at no other.
+#[cfg(unix)]
+const NO_CORE: u64 = 1;
 /// What a session with its embedded endpoint takes, and some connections.
 #[cfg(unix)]
 const LEAST: u64 = 64;

@@ -84,9 +84,7 @@ async fn attach(
         if PortKind::of(ready) != Some(PortKind::Stream) {
             return Err("the agent does not offer a single stream".to_owned());
         }
-        if !ready.customer_message.is_empty() {
-            output.note(&ready.customer_message);
-        }
+        output.customer_message(&ready.customer_message);
         let (input, output) = (standard_streams::input(), standard_streams::output());
         let abandoned = Box::pin(stdout_abandoned());
         let pipe = Pipe::new(input, output, attended.stop(), abandoned, observer);

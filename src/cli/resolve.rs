@@ -8,7 +8,7 @@ use super::{
     fleet::{self, Node, joined},
     output::Output,
     picker,
-    target::{Lookup, TaskPath},
+    target::{Lookup, Target, TaskPath},
 };
 use crate::aws::{Account, AwsError, Container, Instance, ManagedNode};
 
@@ -50,7 +50,15 @@ pub(super) async fn resolve(
             by_ec2(lookup, ("private-dns-name", name), is_it, account, output).await?
         }
     };
-    one(lookup, nodes).await.map(Found::Node)
+    let id = one(lookup, nodes).await?;
+    // It goes into a command line, for ssh to start.
+    match id.parse() {
+        Ok(Target::Id(_)) => Ok(Found::Node(id)),
+        _ => {
+            let what = format!("the service calls {lookup} `{id}`, which is no node's id");
+            Err(Failure::new(Code::Target, what).next("check which endpoint is asked"))
+        }
+    }
 }
 
 /// What SSM says, which knows the tags of instances too; what it has no tag for may still call

@@ -111,9 +111,7 @@ impl Attach<'_> {
             if PortKind::of(ready).is_some() {
                 return Err("the agent offers a port session, not a shell".to_owned());
             }
-            if !ready.customer_message.is_empty() {
-                output.note(&ready.customer_message);
-            }
+            output.customer_message(&ready.customer_message);
             open()
         };
         let control_plane = service.control_plane();

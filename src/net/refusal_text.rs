@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use crate::wire::foreign_text;
+
 /// The reason that `body` gives; empty if it gives none.
 pub(super) fn of_body(body: &str, secrets: &[String]) -> String {
     let body = body.trim();
@@ -23,12 +25,7 @@ pub(super) fn of_body(body: &str, secrets: &[String]) -> String {
 pub(super) fn one_line(text: &str, secrets: &[String]) -> String {
     let hidden = secrets.iter().filter(|secret| !secret.is_empty());
     let text = hidden.fold(text.to_owned(), |text, secret| text.replace(secret, "..."));
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let line = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}...", &line[..end]),
-        None => line,
-    }
+    foreign_text::one_line_within(LONGEST, &text)
 }
 
 fn is_page(body: &str) -> bool {

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{proxy::Proxy, proxy_error::ProxyError};
+use crate::wire::foreign_text;
 
 /// Has `proxy`, whom `carrier` is connected to, connect it to `host`, with its port, instead.
 ///
@@ -78,8 +79,7 @@ fn said(response: &Response<Incoming>) -> String {
     let own = own.map(|reason| String::from_utf8_lossy(reason.as_bytes()).into_owned());
     let usual = || response.status().canonical_reason().unwrap_or_default().to_owned();
     let reason = own.unwrap_or_else(usual);
-    let reason = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let reason: String = reason.take(LONGEST_REASON).collect();
+    let reason = foreign_text::one_line_within(LONGEST_REASON, &reason);
     format!("HTTP {} {reason}", response.status().as_u16()).trim_end().to_owned()
 }
 

@@ -10,7 +10,8 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri,
     header::{
         AUTHORIZATION, CONNECTION, CONTENT_ENCODING, HOST, LOCATION, SEC_WEBSOCKET_ACCEPT,
-        SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+        SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+        UPGRADE,
     },
 };
 use http_body_util::{BodyExt, Empty};
@@ -135,13 +136,18 @@ fn request(url: &Uri, headers: HeaderMap, key: &str) -> Request<Empty<Bytes>> {
     request
 }
 
-/// Whether the server agrees to this WebSocket. A subprotocol or an extension that nobody asked for
-/// is no matter: whoever uses one sends frames that are refused.
+/// Whether the server agrees to this WebSocket, and to no other. One that names a subprotocol or an
+/// extension that nobody asked for has answered somebody else's request (RFC 6455, 4.1).
 fn check(headers: &HeaderMap, key: &str) -> Result<(), UpgradeError> {
     for (name, word) in [(UPGRADE, "websocket"), (CONNECTION, "upgrade")] {
         let values = headers.get_all(&name).iter().filter_map(|value| value.to_str().ok());
         let mut words = values.flat_map(|value| value.split(','));
         if !words.any(|other| other.trim().eq_ignore_ascii_case(word)) {
+            return Err(UpgradeError::Agreement(name));
+        }
+    }
+    for name in [SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL] {
+        if headers.get_all(&name).iter().any(|value| !value.as_bytes().trim_ascii().is_empty()) {
             return Err(UpgradeError::Agreement(name));
         }
     }
@@ -258,7 +264,7 @@ mod tests {
             agreement("").replace(" Switching Protocols", ""),
             agreement(&many),
             agreement(&format!("Set-Cookie: {}\r\n", "v".repeat(100_000))),
-            agreement("Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: x\r\n"),
+            agreement("Sec-WebSocket-Protocol:\r\nSec-WebSocket-Extensions: \r\n"),
             format!("HTTP/1.1 100 Continue\r\n\r\n{}", agreement("")),
             format!("{}early", agreement("")),
         ] {
@@ -273,6 +279,11 @@ mod tests {
             (agreement("").replace("KEY", "AAAA"), "sec-websocket-accept"),
             (agreement("").replace("Upgrade: websocket", "Upgrade: h2c"), "upgrade"),
             (agreement("").replace("Connection: Upgrade", "Connection: close"), "connection"),
+            (agreement("Sec-WebSocket-Protocol: chat\r\n"), "sec-websocket-protocol"),
+            (
+                agreement("Sec-WebSocket-Extensions:\r\nSec-WebSocket-Extensions: x\r\n"),
+                "sec-websocket-extensions",
+            ),
             ("SSH-2.0-OpenSSH_9.2\r\n".to_owned(), "invalid HTTP version"),
             (String::new(), "connection closed"),
         ] {

@@ -22,7 +22,7 @@ use crate::{
     },
     wire::{
         control::{OpenDataChannel, Token},
-        stream_url,
+        foreign_text, stream_url,
     },
 };
 
@@ -294,6 +294,11 @@ impl<'a> Session<'a> {
             }
             Err(Refusal { message, .. }) => return Err(NotResumed::ForNow(message)),
         };
+        if ticket.session_id != self.id {
+            let other = foreign_text::one_line(&ticket.session_id);
+            let why = format!("the service answered with another session, {other}");
+            return Err(NotResumed::Because(why));
+        }
         if ticket.stream_url.is_empty() {
             stream_url.clone_into(&mut ticket.stream_url);
         }

@@ -14,11 +14,14 @@
 //! frame's [`MessageType`] and [`PayloadType`]: user data, or one of the JSON documents in
 //! [`acknowledgement`], [`handshake`], [`encryption`] and [`control`].
 //!
+//! What in them is written for people goes through [`foreign_text`] before anybody sees it.
+//!
 //! Nothing here knows of sockets, clocks or tasks.
 
 pub mod acknowledgement;
 pub mod control;
 pub mod encryption;
+pub mod foreign_text;
 pub mod handshake;
 pub mod stream_url;
 

@@ -1,5 +1,5 @@
-//! What nodes and the service say on its way to the user; answers of the service that come at a bad
-//! time.
+//! What nodes and the service say on its way to the user: it rules no terminal, hides nothing and forges no
+//! line. Answers of the service that come at a bad time, or about another session.
 #![cfg(feature = "aws")]
 
 use std::{
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use super::{
     raw_frame::*,
     raw_gateway::*,
-    support::{DEADLINE, HttpServer, NODE, Program, REGION, Signal, command},
+    support::{DEADLINE, Finished, HttpServer, NODE, Program, REGION, Signal, command},
 };
 
 /// The service's API, by hand: sessions lead to a gateway by hand, too.
@@ -32,8 +32,10 @@ impl Api {
         let (tell, calls) = mpsc::channel();
         let tell = Mutex::new(tell);
         let server = HttpServer::start(move |request: Request<Bytes>| {
-            let target = request.headers().get("x-amz-target").expect("an operation");
-            let operation = target.to_str().unwrap().trim_start_matches("AmazonSSM.").to_owned();
+            // Other services than SSM tell it otherwise.
+            let target =
+                request.headers().get("x-amz-target").map(|target| target.to_str().unwrap());
+            let operation = target.unwrap_or("none").trim_start_matches("AmazonSSM.").to_owned();
             // The test may be over, and then nobody counts.
             let _ = tell.lock().unwrap().send(operation.clone());
             let (status, body) = answer(&operation);
@@ -100,6 +102,159 @@ async fn a_stream_that_somebody_ends_is_not_at_its_end_and_no_word_rules_the_ter
             "  start it again",
         ]
     );
+}
+
+#[tokio::test]
+async fn the_drop_in_passes_on_nothing_that_rules_the_terminal_or_forges_a_line() {
+    for quiet in ["0", "1"] {
+        let gateway = RawGateway::start().await;
+        let mut plugin = command(env!("CARGO_BIN_EXE_session-manager-plugin"));
+        let id = format!("s-1{FOREIGN}");
+        let response =
+            json!({ "SessionId": id, "StreamUrl": gateway.stream_url(), "TokenValue": TOKEN });
+        plugin.args([&response.to_string(), REGION, "StartSession"]);
+        plugin.env("SSMPORT_LOG", "trace").env("SSMPORT_QUIET", quiet);
+        let plugin = Program::start(plugin);
+        let mut agent = gateway.accept().await;
+        let request = handshake_request(0).replace("3.3.3050.0", "3.3.3050.0 FOREIGN");
+        let request = request.replace(" FOREIGN", &escaped(FOREIGN));
+        agent.send(HANDSHAKE_REQUEST, request.as_bytes()).await;
+        agent.data_of(HANDSHAKE_RESPONSE).await;
+        let greeting = format!("{FOREIGN}{}", "x".repeat(100_000));
+        let complete = json!({ "HandshakeTimeToComplete": 1, "CustomerMessage": greeting });
+        agent.send(HANDSHAKE_COMPLETE, complete.to_string().as_bytes()).await;
+        let is_opened = |line: &str| line.starts_with("Port ");
+        match quiet {
+            "0" => plugin.wait_for_stdout(is_opened),
+            _ => plugin.wait_for_stderr(is_opened),
+        };
+        agent.send_frame(&channel_closed(FOREIGN)).await;
+        let ended = plugin.finish();
+        assert_eq!(ended.code(), 0, "{ended:?}");
+        let words = if quiet == "0" { &ended.stdout } else { &ended.stderr };
+        let told = ["Starting session with SessionId: s-1 ]52;c;eA==", "SessionId: s-1 ]52;c;eA=="];
+        assert!(told.iter().all(|told| words.contains(told)), "{ended:?}");
+        assert!(words.len() < 20_000, "{}", words.len());
+        is_plain(&ended);
+    }
+}
+
+#[tokio::test]
+async fn why_the_drop_in_fails_is_one_line() {
+    let gateway = RawGateway::start().await;
+    let plugin = gateway.plugin();
+    let mut agent = gateway.accept().await;
+    let action = json!({
+        "ActionType": "SessionType",
+        "ActionParameters": { "SessionType": FOREIGN, "Properties": {} },
+    });
+    let request = json!({ "AgentVersion": "3.3.3050.0", "RequestedClientActions": [action] });
+    agent.send(HANDSHAKE_REQUEST, request.to_string().as_bytes()).await;
+    agent.send(HANDSHAKE_COMPLETE, HANDSHAKE_COMPLETE_TEXT.as_bytes()).await;
+    let ended = plugin.finish();
+    assert!(ended.stdout.contains("Cannot perform start session: the session type"), "{ended:?}");
+    is_plain(&ended);
+}
+
+/// Errors, lists, reports and log lines of `ssmport`.
+#[test]
+fn what_others_have_named_and_said_is_shown_and_no_more() {
+    let refusal = json!({ "__type": "AccessDeniedException", "message": FOREIGN }).to_string();
+    let api = Api::start(move |operation| match operation {
+        "DescribeInstanceInformation" => {
+            let node = json!({
+                "InstanceId": format!("mi-{FOREIGN}"), "PingStatus": FOREIGN, "Name": FOREIGN,
+                "ComputerName": FOREIGN, "PlatformName": FOREIGN, "AgentVersion": FOREIGN,
+                "IPAddress": FOREIGN, "ResourceType": "ManagedInstance",
+            });
+            (200, json!({ "InstanceInformationList": [node] }).to_string())
+        }
+        "none" => {
+            let error =
+                format!("<Error><Code>AccessDenied</Code><Message>{FOREIGN}</Message></Error>");
+            (403, format!("<ErrorResponse>{error}</ErrorResponse>"))
+        }
+        _ => (400, refusal.clone()),
+    });
+    for (arguments, code) in [
+        (&["shell", NODE][..], 3),
+        (&["forward", "0:9", "-t", NODE, "--json"], 3),
+        (&["ls"], 0),
+        (&["ls", "--json"], 0),
+        (&["doctor", "mi-0123456789abcdef0"], 1),
+        (&["doctor", "mi-0123456789abcdef0", "--json"], 1),
+    ] {
+        let ended = api.ssmport(&[arguments, &["-vv"]].concat()).finish();
+        assert_eq!(ended.code(), code, "{arguments:?}: {ended:?}");
+        is_plain(&ended);
+    }
+}
+
+/// ssh would take the one for an option, and its shell the other for a command.
+#[test]
+fn what_is_no_nodes_id_goes_into_no_command_line() {
+    for id in ["--endpoint-url=https://evil.example", "i-';reboot;'"] {
+        let api = Api::start(move |operation| match operation {
+            "DescribeInstanceInformation" => {
+                let node = json!({ "InstanceId": id, "PingStatus": "Online", "Name": "web" });
+                (200, json!({ "InstanceInformationList": [node] }).to_string())
+            }
+            _ => (400, json!({ "__type": "AccessDeniedException" }).to_string()),
+        });
+        let mut ssh: Command = command(env!("CARGO_BIN_EXE_ssmport"));
+        ssh.args(["--endpoint-url", &api.server.url, "ssh", "web", "true"]);
+        ssh.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+        ssh.env("AWS_REGION", REGION);
+        let ended = Program::run(ssh);
+        assert_eq!(ended.code(), 4, "{ended:?}");
+        let what = format!("the service calls web `{id}`, which is no node's id");
+        assert!(ended.stderr.contains(&what), "{ended:?}");
+    }
+}
+
+/// Whether a text of others was shown, and shown as a text.
+#[track_caller]
+fn is_plain(ended: &Finished) {
+    for text in [&ended.stdout, &ended.stderr] {
+        let obeyed = |c: char| c.is_control() && !"\n\t".contains(c);
+        let hidden = |c: char| "\u{202e}\u{2066}\u{200b}\u{2028}".contains(c);
+        assert!(!text.contains(|c| obeyed(c) || hidden(c)), "{text:?}");
+        let forged = text.lines().find(|line| line.starts_with("Port 1 opened"));
+        assert_eq!(forged, None, "{text}");
+        assert!(!text.contains("panicked"), "{text}");
+    }
+    assert!(format!("{ended:?}").contains("Port 1 opened"), "{ended:?}");
+}
+
+/// As it stands in a string of JSON.
+fn escaped(text: &str) -> String {
+    json!(text).to_string().trim_matches('"').to_owned()
+}
+
+/// OSC 52 writes the clipboard, U+009B is another ESC [, then come characters that hide and turn round
+/// what follows, and each end of a line with what could be ours.
+const FOREIGN: &str = "\u{1b}]52;c;eA==\u{7}\u{9b}2J\u{202e}\u{2066}\u{200b}\
+    \rPort 1 opened\u{2028}Port 1 opened\nPort 1 opened";
+
+#[tokio::test]
+async fn a_ticket_of_another_session_is_not_taken() {
+    let gateway = RawGateway::start().await;
+    let response = gateway.response();
+    let api = Api::start(move |operation| match operation {
+        "ResumeSession" => (200, response.replace(SESSION_ID, "mallory-0123456789abcdef0")),
+        operation => answer(operation, &response),
+    });
+    let shell = api.ssmport(&["shell", NODE]);
+    let mut agent = gateway.accept().await;
+    agent.send(STREAM, b"$ ").await;
+    agent.data_of(SIZE).await;
+    drop(agent);
+    let ended = shell.finish();
+    assert_eq!(ended.code(), 6, "{ended:?}");
+    let why = "the service answered with another session, mallory-0123456789abcdef0";
+    assert!(ended.stderr.contains(why), "{ended:?}");
+    let dialled = tokio::time::timeout(Duration::ZERO, gateway.listener.accept()).await;
+    assert!(dialled.is_err(), "its token is shown to nobody");
 }
 
 #[tokio::test]

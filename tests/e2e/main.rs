@@ -49,6 +49,7 @@ mod networks_families;
 mod networks_private;
 #[cfg(feature = "aws")]
 mod networks_socks;
+mod other_users;
 mod plugin_contract;
 mod plugin_words;
 mod postgres;

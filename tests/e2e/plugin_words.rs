@@ -162,6 +162,36 @@ async fn the_port_is_opened_on_the_address_of_the_environment() {
     assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err(), "and there alone");
 }
 
+/// `localhost` is either of them to a client.
+#[tokio::test]
+async fn the_port_is_opened_on_both_addresses_of_this_machine() {
+    for environment in [&[][..], &[("SSM_PLUGIN_LOCAL_HOST", "localhost")]] {
+        let gateway = RawGateway::start().await;
+        let mut plugin = gateway.plugin_command();
+        plugin.envs(environment.iter().copied());
+        let plugin = Program::start(plugin);
+        let mut agent = gateway.accept_and_shake_hands(0).await;
+        let port = opened_port(&plugin);
+        let mut connections = Vec::new();
+        for address in ["127.0.0.1", "::1"] {
+            connections.push(TcpStream::connect((address, port)).await.expect(address));
+            assert_eq!(agent.smux().await.0, SYN);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_somebody_elses_on_the_other_address_is_not_opened() {
+    let theirs = tokio::net::TcpListener::bind("[::1]:0").await.expect("IPv6 on this machine");
+    let port = theirs.local_addr().unwrap().port();
+    let gateway = RawGateway::start().await;
+    let plugin = gateway.plugin();
+    let _agent = gateway.accept_and_shake_hands(port).await;
+    let ended = plugin.finish();
+    let why = format!("Cannot perform start session: listen tcp [::1]:{port}: ");
+    assert!(ended.stdout.contains(&why) && !ended.stdout.contains(" opened"), "{ended:?}");
+}
+
 #[tokio::test]
 async fn a_port_for_everybody_is_warned_of_where_no_caller_reads() {
     let gateway = RawGateway::start().await;

@@ -168,6 +168,32 @@ fn a_token_that_was_handed_over_is_in_no_argument() {
     drop((plugin, forward));
 }
 
+/// What a program was started with is shown to every process of the same user.
+#[test]
+fn a_token_that_was_handed_over_is_in_no_environment() {
+    let endpoint = Endpoint::start();
+    let response = endpoint.start_port_session(9);
+    let mut plugin = Plugin::command(&endpoint, &response, &port_request(9));
+    let other = json!({ "TokenValue": OTHER_TOKEN }).to_string();
+    plugin.env("AWS_SSM_START_SESSION_RESPONSE_7", &other).env("MARK", "seen");
+    let plugin = Plugin::run(plugin, &response);
+    let mut forward = command(env!("CARGO_BIN_EXE_ssmport"));
+    forward.args(["forward", "0:9", "-t", "local"]);
+    forward.env("AWS_SSM_START_SESSION_RESPONSE", &other).env("MARK", "seen");
+    let forward = Program::start(forward);
+    forward.wait_for_stderr(|line| line.contains("127.0.0.1:"));
+    let token = response["TokenValue"].as_str().expect("a token");
+    for program in [&plugin.program, &forward] {
+        let path = format!("/proc/{}/environ", program.pid().as_raw_nonzero());
+        let environment = fs::read(&path).expect("an environment");
+        let environment = String::from_utf8_lossy(&environment);
+        assert!(environment.contains("MARK=seen"), "{environment}");
+        for secret in [token, OTHER_TOKEN, "TokenValue"] {
+            assert!(!environment.contains(secret), "{environment}");
+        }
+    }
+}
+
 #[test]
 fn no_child_inherits_a_response() {
     let secret = json!({ "TokenValue": OTHER_TOKEN }).to_string();

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use crate::cli::{
     failure::{Code, Failure},
-    output::{ERROR, GOOD, Output, WARNING, harmless},
+    output::{ERROR, GOOD, Output, WARNING},
 };
+use crate::wire::foreign_text::one_line;
 
 /// One link of the chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,10 +99,10 @@ impl Report {
                 .report(&json!({"check": name, "state": state, "found": found, "remedy": remedy}));
             return;
         }
-        let found = harmless(&found);
+        let found = one_line(&found);
         self.output.line(&format!("{style}{word:<8}{style:#} {name:<16} {found}"));
         if let Some(remedy) = remedy {
-            self.output.line(&format!("{:<25} -> {}", "", harmless(&remedy)));
+            self.output.line(&format!("{:<25} -> {}", "", one_line(&remedy)));
         }
     }
 

@@ -23,7 +23,7 @@ use crate::{
     },
     session::SessionEnd,
     streams::{Chosen, Pipe, PortKind},
-    wire::Version,
+    wire::{Version, foreign_text::one_line},
 };
 
 /// A target of the account.
@@ -204,8 +204,7 @@ async fn session(
     let heard = streams.peer().map(|ready| ready.peer_version.clone());
     match (heard, banner) {
         (Some(agent), Some(banner)) => {
-            // It is for a terminal.
-            let banner: String = banner.trim().chars().filter(|c| !c.is_control()).collect();
+            let banner = one_line(&banner);
             let banner = banner.starts_with("SSH-").then_some(banner);
             Ok(Greeting { agent, banner })
         }

@@ -1,14 +1,15 @@
 //! The drop-in's port sessions: where they listen, and what is said of their connections.
 
-use std::{
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
-    path::Path,
-};
+use std::{net::ToSocketAddrs, path::Path};
 
-use super::words::Words;
+use super::{
+    super::bind::{self, NotBound},
+    words::Words,
+};
 use crate::{
     channel::Ready,
     streams::{ForwardEvent, Listener, PortKind},
+    wire::foreign_text::one_line,
 };
 
 /// Listens where the session's document says, and says so.
@@ -18,44 +19,58 @@ pub(super) fn open(
     session_id: &str,
     words: Words,
 ) -> Result<Vec<Listener>, String> {
-    let listener = match ready.property("localConnectionType").as_deref() {
+    let session_id = one_line(session_id);
+    let listeners = match ready.property("localConnectionType").as_deref() {
         Some("unix") => {
             let path = ready.property("localUnixSocket").unwrap_or_default();
             let listener = listen_unix(Path::new(&path))?;
+            let path = one_line(&path);
             words.say(&format!("Unix socket {path} opened for sessionId {session_id}.\n"));
-            listener
+            vec![listener]
         }
         _ => {
-            let (listener, port) = listen(&ready.property("localPortNumber").unwrap_or_default())?;
+            let listeners = listen(&ready.property("localPortNumber").unwrap_or_default())?;
+            let mut addresses = listeners.iter().filter_map(Listener::tcp_address);
+            let address = addresses.next().ok_or("the port has no number")?;
+            let port = address.port();
             words.say(&format!("Port {port} opened for sessionId {session_id}.\n"));
-            let open = listener.tcp_address().filter(|address| !address.ip().is_loopback());
-            if let Some(address) = open {
+            if !address.ip().is_loopback() {
                 words.warn(&format!("{address} can be reached from other machines"));
             }
-            listener
+            listeners
         }
     };
     if kind == PortKind::Multiplexed {
         words.say("Waiting for connections...\n");
     }
-    Ok(vec![listener])
+    Ok(listeners)
 }
 
-fn listen(port: &str) -> Result<(Listener, u16), String> {
+/// Where the reference plugin does, and on ::1 as well, where a browser or a driver of a database that
+/// was told `localhost` may look first.
+fn listen(port: &str) -> Result<Vec<Listener>, String> {
     let port: u16 = match port {
         "" => 0,
         port => port.parse().map_err(|_| format!("local port {port} is not a port"))?,
     };
     // The reference plugin's own variable.
     let host = std::env::var("SSM_PLUGIN_LOCAL_HOST").ok().filter(|host| !host.is_empty());
-    let host = host.as_deref().unwrap_or("127.0.0.1");
-    let failed = |error: std::io::Error| format!("listen tcp {host}:{port}: {error}");
-    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(failed)?.collect();
-    let listener = TcpListener::bind(&addresses[..]).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let port = listener.local_addr().map_err(failed)?.port();
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
-    Ok((Listener::Tcp(listener), port))
+    let failed = |NotBound { address, error }| format!("listen tcp {address}: {error}");
+    let listeners = match host.as_deref() {
+        None | Some("localhost") => bind::loopback(port).map_err(failed)?,
+        Some(host) => {
+            let unknown = |error| format!("listen tcp {host}:{port}: {error}");
+            let mut listener = Err(format!("{host} has no address"));
+            for address in (host, port).to_socket_addrs().map_err(unknown)? {
+                listener = bind::listen(address).map_err(failed);
+                if listener.is_ok() {
+                    break;
+                }
+            }
+            vec![listener?]
+        }
+    };
+    Ok(listeners.into_iter().map(Listener::Tcp).collect())
 }
 
 #[cfg(unix)]
@@ -76,6 +91,7 @@ pub(super) fn observer(
     session_id: String,
     words: Words,
 ) -> impl FnMut(ForwardEvent) + Send {
+    let session_id = one_line(&session_id);
     let mut has_connection = false;
     move |event| {
         match event {
