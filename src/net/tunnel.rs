@@ -12,7 +12,7 @@ use hyper::{body::Incoming, client::conn::http1, ext::ReasonPhrase};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{proxy::Proxy, proxy_error::ProxyError};
+use super::{head::headers_len, proxy::Proxy, proxy_error::ProxyError};
 
 /// Has `proxy`, whom `carrier` is connected to, connect it to `host`, with its port, instead.
 ///
@@ -36,6 +36,9 @@ where
         .map_err(not_a_proxy)?;
     let exchange = async {
         let response = sender.send_request(request).await.map_err(not_a_proxy)?;
+        if headers_len(response.headers()) > LONGEST_HEAD {
+            return Err(proxy.answer(format!("the head is longer than {LONGEST_HEAD} bytes")));
+        }
         match response.status() {
             StatusCode::OK => hyper::upgrade::on(response).await.map_err(not_a_proxy),
             // tinyproxy says 401 to a wrong password.
@@ -181,9 +184,13 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_proxy_is_told_and_not_read_for_ever() {
         let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'a'; 60_000]].concat();
+        // It ends within what is read at once.
+        let long: String = (0..90).map(|i| format!("X-{i}: {}\r\n", "a".repeat(180))).collect();
+        let long = [b"HTTP/1.1 200 OK\r\n", long.as_bytes(), b"\r\n"].concat();
         for (answer, why) in [
             (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], "invalid HTTP version"),
             (&endless[..], "too large"),
+            (&long[..], "head is"),
             (b"\x15\x03\x01\x00\x02\x02\x50", "invalid HTTP version"),
             (b"HTTP/1.1 200 OK\r\n\r\nearly", "it goes on talking"),
         ] {
