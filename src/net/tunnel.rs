@@ -12,7 +12,7 @@ use hyper::{body::Incoming, client::conn::http1, ext::ReasonPhrase};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{head::headers_len, proxy::Proxy, proxy_error::ProxyError};
+use super::{head::headers_len, proxy::Proxy, proxy_error::ProxyError, refusal_text};
 
 /// Has `proxy`, whom `carrier` is connected to, connect it to `host`, with its port, instead.
 ///
@@ -45,7 +45,10 @@ where
             StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::UNAUTHORIZED => {
                 Err(proxy.wants_authentication())
             }
-            status => Err(proxy.refusal(host, said(&response), status.is_server_error())),
+            status => {
+                let said = said(&response, &proxy.secrets());
+                Err(proxy.refusal(host, said, status.is_server_error()))
+            }
         }
     };
     let (mut exchange, mut connection) = (pin!(exchange), pin!(connection.with_upgrades()));
@@ -76,13 +79,12 @@ fn request(proxy: &Proxy, host: &str) -> Option<Request<Empty<Bytes>>> {
 }
 
 /// The status and its reason, fit for a line.
-fn said(response: &Response<Incoming>) -> String {
+fn said(response: &Response<Incoming>, secrets: &[String]) -> String {
     let own = response.extensions().get::<ReasonPhrase>();
     let own = own.map(|reason| String::from_utf8_lossy(reason.as_bytes()).into_owned());
     let usual = || response.status().canonical_reason().unwrap_or_default().to_owned();
-    let reason = own.unwrap_or_else(usual);
-    let reason = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let reason: String = reason.take(LONGEST_REASON).collect();
+    let reason = refusal_text::one_line(&own.unwrap_or_else(usual), secrets);
+    let reason: String = reason.chars().take(LONGEST_REASON).collect();
     format!("HTTP {} {reason}", response.status().as_u16()).trim_end().to_owned()
 }
 
@@ -175,6 +177,9 @@ mod tests {
             refused("HTTP/1.1 503\r\n\r\n").await,
             "the proxy p.test:3128 does not connect to aws.test:443: HTTP 503"
         );
+        let answer = "HTTP/1.1 502 No to u:p4ss, p4ss or dTpwNHNz\r\n\r\n";
+        let told = through("http://u:p4ss@p.test", answer.as_bytes()).await.0.unwrap_err();
+        assert!(told.ends_with("HTTP 502 No to ..., ... or ..."), "{told}");
         for answer in ["HTTP/1.1 407 No\r\n\r\n", "HTTP/1.0 401 Unauthorized\r\n\r\n"] {
             let told = through("http://u:p@p.test", answer.as_bytes()).await.0.unwrap_err();
             assert_eq!(told, "the proxy p.test:80 does not accept that user and password");
