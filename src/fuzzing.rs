@@ -2,7 +2,10 @@
 //! `--cfg fuzzing`.
 
 pub use crate::{
-    cli::fuzzing::{duration, invocation, spec, target},
-    local::fuzzing::{HttpEndpoint, WholeCharacters, words},
+    cli::fuzzing::{duration, installed, invocation, spec, target},
+    local::fuzzing::{
+        Decided, HttpEndpoint, WholeCharacters, account, decide, decide_trust, words,
+    },
+    net::fuzzing::{SECRET, connect_answer, proxy_for, socks_answer, upgrade_answer},
     session::checked_stream_address,
 };

@@ -8,6 +8,7 @@
 //!                    +-> term   +-> aws -> net (whom TLS trusts)
 //!   local -> net (accepting side), channel (agent role), mux (server role), wire
 //!   reaper (what a kill would leave behind), known to cli, streams and local
+//!   files (read with a bound), known to cli, local, aws and net
 //! ```
 
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@
 pub mod aws;
 pub mod channel;
 pub mod cli;
+pub mod files;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;

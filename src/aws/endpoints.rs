@@ -9,6 +9,7 @@ use super::{
     error::{AwsError, chain},
     service::Service,
 };
+use crate::wire::stream_url::without_secrets;
 
 /// Addresses that were given for this run, `http://` allowed. They go before those of the
 /// environment and of the profile.
@@ -137,6 +138,7 @@ pub(super) fn check(url: &str) -> Result<(), String> {
     if matches!(scheme, Some("http" | "https")) && host.is_some_and(|host| !host.is_empty()) {
         return Ok(());
     }
+    let url = without_secrets(url);
     Err(format!("`{url}` is no endpoint (http:// or https:// and a host)"))
 }
 

@@ -10,6 +10,7 @@ use super::{
     error::{AwsError, Operation, root_cause},
     service::Service,
 };
+use crate::wire::stream_url::without_secrets;
 
 /// Whom AWS takes the caller for.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -73,7 +74,8 @@ impl Account {
         let url = self.address(service).await.map_err(|error| error.to_string())?;
         let request = http::Request::get(format!("{url}/")).body(String::new().into());
         let request = request.map_err(|error| error.to_string())?;
-        let request = request.try_into().map_err(|_| format!("{url} cannot be asked"))?;
+        let request =
+            request.try_into().map_err(|_| format!("{} cannot be asked", without_secrets(&url)))?;
         let answer = self.caller.connector().call(request).await;
         let answer = answer.map_err(|error| root_cause(&error))?;
         Ok(answer.headers().get("date").and_then(|date| httpdate::parse_http_date(date).ok()))

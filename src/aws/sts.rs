@@ -18,6 +18,7 @@ use super::{
     error::{AwsError, Operation},
     service::Service,
 };
+use crate::files::{self, LONGEST_BY_HAND};
 
 /// STS in one region, for whichever credentials it is asked with.
 #[derive(Debug)]
@@ -118,7 +119,7 @@ impl Sts {
         now: SystemTime,
     ) -> Result<Issued, AwsError> {
         let WebIdentity { role, token_file, session_name: name } = identity;
-        let token = tokio::fs::read_to_string(token_file).await.map_err(|error| {
+        let token = files::read_text(token_file, LONGEST_BY_HAND).map_err(|error| {
             let why = format!("the web identity's token, {}: {error}", token_file.display());
             AwsError::Configuration { why }
         })?;

@@ -31,7 +31,7 @@ pub enum ChannelError {
     HandshakeRefused(String),
     /// A payload was not encrypted with the session's key, or changed on its way. It is no loss, as
     /// its digest was right: it would come again as it is.
-    #[error("message {sequence_number} ({payload_type:?}) is not encrypted with the session's key")]
+    #[error("message {sequence_number} of the agent's is not encrypted with the session's key")]
     NotAuthentic {
         /// The message's number.
         sequence_number: i64,

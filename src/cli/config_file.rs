@@ -10,7 +10,7 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs,
+    env,
     io::{ErrorKind, IsTerminal, stderr, stdin},
     path::{Path, PathBuf},
 };
@@ -21,6 +21,7 @@ use super::{
     failure::{Code, Failure},
     target::{Lookup, Target},
 };
+use crate::files::{self, LONGEST_BY_HAND};
 
 /// What the file says; nothing if there is none.
 #[derive(Debug, Default, Deserialize)]
@@ -62,7 +63,7 @@ impl ConfigFile {
     }
 
     fn read(path: &Path, must_exist: bool) -> Result<Self, Failure> {
-        let text = match fs::read_to_string(path) {
+        let text = match files::read_text(path, LONGEST_BY_HAND) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {
                 return Ok(Self::default());

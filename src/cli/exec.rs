@@ -152,7 +152,8 @@ fn end(
                 [line] if line.contains(char::is_whitespace) => {
                     // The agent's reason does not end its line.
                     output.note("");
-                    failure.next(format!("for a line of shell, use: -- sh -c {line:?}"))
+                    let line = shlex::try_quote(line).unwrap_or_default();
+                    failure.next(format!("for a line of shell, use: -- sh -c {line}"))
                 }
                 _ => failure,
             })

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use super::ssh_config::installed;
 use super::{limits, plugin, spec::Spec, target::Target};
 
 /// Reads SPEC; gives its local port and its destination.

@@ -69,6 +69,7 @@ pub(super) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
         Some(account) => {
             ready["account"] = json!(account.id());
             ready["users"] = account.users().map(|user| json!(user.made_up())).collect();
+            account.slips().iter().for_each(|slip| output.warn(slip));
             show_account(account, output);
         }
         None => output.note("No credentials are checked"),

@@ -19,7 +19,11 @@ use super::{
     proxy_command::{lasting_program, passed_on},
 };
 pub(super) use block::Alias;
-use block::{block, installed};
+use block::block;
+#[cfg(fuzzing)]
+pub use block::installed;
+#[cfg(not(fuzzing))]
+use block::installed;
 use file::ConfigFile;
 
 pub(super) fn run(

@@ -187,7 +187,12 @@ impl NonInteractiveCommand {
 
 /// Documents are named by name or by ARN (`arn:aws:ssm:REGION::document/NAME`).
 pub fn short_name(document: &str) -> &str {
-    document.rsplit('/').next().unwrap_or(document)
+    let of_arn = document.strip_prefix("arn:").and_then(|rest| {
+        let mut parts = rest.splitn(5, ':').skip(1);
+        parts.next().filter(|service| *service == "ssm")?;
+        parts.nth(2)?.strip_prefix("document/")
+    });
+    of_arn.unwrap_or(document)
 }
 
 /// Whether a document is one of AWS's own, which belong to no account.

@@ -11,28 +11,24 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::StreamExt;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::watch,
-    time::{sleep, timeout},
-};
-use tokio_tungstenite::tungstenite::{
-    Message,
-    protocol::{CloseFrame, frame::coding::CloseCode},
+    time::sleep,
 };
 
 use super::{
     agent::Agents,
     faults::{FaultyService, Relay},
-    http::{Gateway, LocalWebSocket},
+    http::Gateway,
     service::Service,
     session::{DataChannel, SessionState},
+    visitor::{LocalWebSocket, Visitor},
 };
 use crate::{
     channel::Channel,
     net::{Application, Disconnect, Driver, Outcome, epoch_ms, now},
-    wire::{MessageType, control::OpenDataChannel},
+    wire::MessageType,
 };
 
 /// Connects data channels to agents, one agent for each session.
@@ -60,23 +56,20 @@ impl AgentGateway {
         Self { service, faults, agents, sessions: Mutex::default() }
     }
 
-    async fn serve(&self, session_id: String, mut socket: LocalWebSocket) {
-        let opening = timeout(OPENING_TIMEOUT, read_opening(&mut socket)).await;
-        let opened = match opening {
-            Ok(Ok(open)) => {
-                let token = open.token_value.0;
-                let opened =
-                    self.service().open_data_channel(&session_id, &token, SystemTime::now());
-                opened.map_err(|error| error.to_string())
-            }
-            Ok(Err(why)) => Err(why),
-            Err(_) => Err("no OpenDataChannel request came in time".to_owned()),
-        };
+    async fn serve(&self, session_id: String, mut visitor: Visitor) {
+        let opened = visitor.opening().await.and_then(|open| {
+            let token = open.token_value.0;
+            let opened = self.service().open_data_channel(&session_id, &token, SystemTime::now());
+            opened.map_err(|error| error.to_string())
+        });
         match opened {
-            Ok(data_channel) => self.attach(data_channel, socket).await,
+            Ok(data_channel) => match visitor.admit().await {
+                Some(socket) => self.attach(data_channel, socket).await,
+                None => self.end(&session_id, "its connection broke at the beginning"),
+            },
             Err(why) => {
                 tracing::warn!(session = session_id, "data channel refused: {why}");
-                refuse(socket, &why).await;
+                visitor.refuse(&why).await;
             }
         }
     }
@@ -212,9 +205,9 @@ impl Gateway for AgentGateway {
     fn accept(
         &self,
         session_id: String,
-        socket: LocalWebSocket,
+        visitor: Visitor,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(self.serve(session_id, socket))
+        Box::pin(self.serve(session_id, visitor))
     }
 
     fn is_away(&self) -> bool {
@@ -222,30 +215,6 @@ impl Gateway for AgentGateway {
     }
 }
 
-/// The first frame must be the request that shows the token.
-async fn read_opening(socket: &mut LocalWebSocket) -> Result<OpenDataChannel, String> {
-    loop {
-        match socket.next().await {
-            Some(Ok(Message::Text(text))) => {
-                return serde_json::from_str(&text)
-                    .map_err(|_| "the first message is no OpenDataChannel request".to_owned());
-            }
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(_)) => return Err("the first message is not text".to_owned()),
-            Some(Err(error)) => return Err(error.to_string()),
-            None => return Err("closed before the OpenDataChannel request".to_owned()),
-        }
-    }
-}
-
-async fn refuse(mut socket: LocalWebSocket, why: &str) {
-    // A close frame's reason has room for 123 bytes.
-    let reason: String = why.chars().filter(char::is_ascii).take(120).collect();
-    let frame = CloseFrame { code: CloseCode::Policy, reason: reason.into() };
-    let _ = timeout(CLOSE_TIMEOUT, socket.close(Some(frame))).await;
-}
-
-const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a client that is slow to say goodbye.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a session without a data channel can be resumed. The service's default idle time.

@@ -9,6 +9,7 @@
 //! `accept` to the end of its WebSocket, and all of them end with [`serve`].
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -28,30 +29,29 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio_tungstenite::WebSocketStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::server::create_response;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::api::{self, STREAM_PATH};
 use super::error::ServiceError;
 use super::service::Service;
+use super::strangers::{Place, Strangers};
+use super::visitor::Visitor;
 use super::web_page;
-use crate::net::websocket_config;
-
-/// A data channel's WebSocket, directly on its TCP connection.
-pub type LocalWebSocket = WebSocketStream<TcpStream>;
+use crate::net::headers_len;
 
 /// Who serves the WebSockets.
 pub trait Gateway: Send + Sync + 'static {
-    /// Serves one WebSocket until it ends. The handshake is done and nothing read yet: the first
-    /// frame has to bring the token. The session id is what the caller asked for, unchecked.
+    /// Serves one WebSocket until it ends. The handshake is done and the first message has to bring
+    /// the token. The session id is what the caller asked for, unchecked.
     ///
     /// The future is dropped when the endpoint stops.
     fn accept(
         &self,
         session_id: String,
-        socket: LocalWebSocket,
+        visitor: Visitor,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 
     /// Whether the service, API and all, is unavailable at the moment.
@@ -72,7 +72,7 @@ pub struct Reach {
 /// Serves the endpoint for ever; dropping the future closes all its connections.
 ///
 /// At most [`CONNECTION_LIMIT`] connections are served at a time, WebSockets included; further ones
-/// wait in the listener's queue.
+/// wait in the listener's queue. Half of them are for [`Strangers`].
 pub async fn serve(
     listener: TcpListener,
     service: Arc<Mutex<Service>>,
@@ -89,6 +89,7 @@ async fn serve_at_most(
     gateway: Arc<dyn Gateway>,
     reach: Arc<Reach>,
 ) -> Infallible {
+    let strangers = Strangers::at_most(limit / 2);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -96,7 +97,7 @@ async fn serve_at_most(
                 Ok((stream, peer)) => {
                     let (service, gateway) = (service.clone(), gateway.clone());
                     let connection = Connection { peer, service, gateway, reach: reach.clone() };
-                    connections.spawn(connection.run(stream));
+                    connections.spawn(connection.run(stream, strangers.take_in()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
@@ -121,26 +122,36 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(self, stream: TcpStream) {
-        match self.serve_http(stream).await {
-            Ok(None) => {}
-            Ok(Some((session_id, socket))) => self.gateway.accept(session_id, socket).await,
-            Err(error) => tracing::debug!(peer = %self.peer, %error, "the connection failed"),
+    async fn run(self, stream: TcpStream, mut place: Place) {
+        match place.keep_while(self.serve_http(stream)).await {
+            Some(Ok(None)) => {}
+            Some(Ok(Some((session_id, stream, early)))) => {
+                let visitor = Visitor::new(stream, early, place).await;
+                self.gateway.accept(session_id, visitor).await;
+            }
+            Some(Err(error)) => {
+                tracing::debug!(peer = %self.peer, %error, "the connection failed");
+            }
+            None => tracing::debug!(peer = %self.peer, "the connection gave way to newer ones"),
         }
     }
 
-    /// Answers requests until the connection ends or becomes a WebSocket.
+    /// Answers requests until the connection ends or is to become a WebSocket. It is taken out of
+    /// hyper then, so that no boxed I/O is left on the data's way, with what the client sent right
+    /// behind its handshake.
     async fn serve_http(
         &self,
         stream: TcpStream,
-    ) -> Result<Option<(String, LocalWebSocket)>, ConnectionError> {
+    ) -> Result<Option<(String, TcpStream, Vec<u8>)>, ConnectionError> {
         // With Nagle's algorithm on, a small frame would wait for the last one's acknowledgement.
         stream.set_nodelay(true).map_err(ConnectionError::Socket)?;
         let local = stream.local_addr().map_err(ConnectionError::Socket)?;
         let Some((session_id, upgraded)) = self.serve_requests(stream, local).await? else {
             return Ok(None);
         };
-        Ok(Some((session_id, websocket(upgraded).await?)))
+        let parts = upgraded.downcast::<TokioIo<TcpStream>>();
+        let parts = parts.map_err(|_| ConnectionError::NotTcp)?;
+        Ok(Some((session_id, parts.io.into_inner(), parts.read_buf.to_vec())))
     }
 
     /// As [`serve_http`](Self::serve_http), on any stream of bytes.
@@ -151,13 +162,15 @@ impl Connection {
     ) -> Result<Option<(String, Upgraded)>, ConnectionError> {
         // Filled by the request that upgrades, after which there is no other.
         let upgrade = Mutex::new(None);
-        http1::Builder::new()
+        let has_asked = Notify::new();
+        let serving = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEADER_TIMEOUT)
             .max_buf_size(LONGEST_HEAD)
             .serve_connection(
                 TokioIo::new(stream),
                 service_fn(|request| async {
+                    has_asked.notify_one();
                     let response = match self.respond(request, local).await {
                         Answer::Plain(response) => response,
                         Answer::Upgrade(response, session_id, pending) => {
@@ -168,15 +181,27 @@ impl Connection {
                     Ok::<_, Infallible>(response)
                 }),
             )
-            .with_upgrades()
-            .await?;
-        let Some((session_id, pending)) = lock(&upgrade).take() else {
+            .with_upgrades();
+        let is_silent = async {
+            if timeout(FIRST_HEADER_TIMEOUT, has_asked.notified()).await.is_ok() {
+                pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            served = serving => served?,
+            () = is_silent => return Err(ConnectionError::Silent),
+        }
+        let Some((session_id, upgraded)) = lock(&upgrade).take() else {
             return Ok(None);
         };
-        Ok(Some((session_id, pending.await?)))
+        Ok(Some((session_id, upgraded.await?)))
     }
 
     async fn respond(&self, request: Request<Incoming>, local: SocketAddr) -> Answer {
+        if head_len(&request) > LONGEST_HEAD {
+            let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            return Answer::refuse(status, "The request's head is longer than 16384 bytes.");
+        }
         if let Some((status, why)) = web_page::refusal(&request, local, &self.reach.hosts) {
             return Answer::refuse(status, why);
         }
@@ -210,7 +235,7 @@ impl Connection {
 
     async fn call_api(&self, request: Request<Incoming>, local: SocketAddr) -> Answer {
         let (head, body) = request.into_parts();
-        let body = match tokio::time::timeout(BODY_TIMEOUT, read_body(body)).await {
+        let body = match timeout(BODY_TIMEOUT, read_body(body)).await {
             Ok(Ok(Some(body))) => body,
             Ok(Ok(None)) => {
                 return Answer::refuse(
@@ -286,7 +311,13 @@ impl Answer {
     fn error(status: StatusCode, message: &str) -> Self {
         let body = json!({ "message": message });
         let mut response = text_response(status, "application/json", body.to_string());
-        if status == StatusCode::PAYLOAD_TOO_LARGE || status == StatusCode::REQUEST_TIMEOUT {
+        if [
+            StatusCode::PAYLOAD_TOO_LARGE,
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        ]
+        .contains(&status)
+        {
             // The rest of the body is still on its way and no request.
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
@@ -342,19 +373,6 @@ fn open_websocket(session_id: String, mut request: Request<Incoming>) -> Answer 
     }
 }
 
-/// Takes the TCP connection back out of hyper, so that no boxed I/O is left on the data's way.
-async fn websocket(upgraded: Upgraded) -> Result<LocalWebSocket, ConnectionError> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| ConnectionError::NotTcp)?;
-    let socket = WebSocketStream::from_partially_read(
-        parts.io.into_inner(),
-        // What the client sent right behind its handshake.
-        parts.read_buf.to_vec(),
-        Role::Server,
-        Some(websocket_config()),
-    );
-    Ok(socket.await)
-}
-
 /// Why a connection ended before its time.
 #[derive(Debug, thiserror::Error)]
 enum ConnectionError {
@@ -362,6 +380,8 @@ enum ConnectionError {
     Socket(#[source] io::Error),
     #[error("HTTP: {0}")]
     Http(#[from] hyper::Error),
+    #[error("no request came within {} s", FIRST_HEADER_TIMEOUT.as_secs())]
+    Silent,
     #[error("the upgraded connection is no TCP connection")]
     NotTcp,
 }
@@ -386,6 +406,12 @@ async fn read_body(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
         }
     }
     Ok((length <= BODY_LIMIT).then(|| read.freeze()))
+}
+
+/// As many bytes as a request's head has, but for the method and the version.
+fn head_len(request: &Request<Incoming>) -> usize {
+    let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    path + headers_len(request.headers())
 }
 
 fn request_id() -> String {
@@ -420,9 +446,11 @@ pub const BODY_LIMIT: usize = 64 << 10;
 
 const DISCARD_LIMIT: usize = 1 << 20;
 
-/// Signed requests with a session token have some 4 KiB.
-const LONGEST_HEAD: usize = 64 << 10;
-/// Also how long a connection may idle between two requests.
+/// In bytes. Signed requests with a session token have some 4 KiB.
+const LONGEST_HEAD: usize = 16 << 10;
+/// Whoever connects has something to ask.
+const FIRST_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may idle between two requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -19,6 +19,8 @@ pub type EncryptionContext = BTreeMap<String, String>;
 pub struct Kms {
     /// The key's ARN.
     key: Option<String>,
+    /// Whether its region and account are those of its ARN, or any.
+    has_place: bool,
     secret: LessSafeKey,
     random: SystemRandom,
 }
@@ -44,7 +46,8 @@ impl Kms {
         let mut secret = Zeroizing::new([0; 32]);
         random.fill(&mut *secret).map_err(|_| no_random())?;
         let secret = UnboundKey::new(&AES_256_GCM, &*secret).map_err(|_| no_random())?;
-        Ok(Self { key: key.map(arn), secret: LessSafeKey::new(secret), random })
+        let has_place = key.is_some_and(|key| key.starts_with("arn:"));
+        Ok(Self { key: key.map(arn), has_place, secret: LessSafeKey::new(secret), random })
     }
 
     /// With a key that belongs to an account, unless its ARN says to which.
@@ -54,7 +57,7 @@ impl Kms {
             Some(name) => format!("arn:aws:kms:us-east-1:{id}:{name}"),
             None => key,
         });
-        Self { key, ..self }
+        Self { key, has_place: true, ..self }
     }
 
     /// The ARN of the key, if there is one.
@@ -117,7 +120,14 @@ impl Kms {
     }
 
     fn find(&self, key_id: &str) -> Result<&str, KmsError> {
-        let named = |key: &&str| short_name(key) == short_name(key_id);
+        let named = |key: &&str| match key_id.starts_with("arn:") {
+            true if self.has_place => *key == key_id,
+            true => behind_account(key) == behind_account(key_id),
+            false => behind_account(key).is_some_and(|name| {
+                name == key_id && name.starts_with("alias/")
+                    || name.strip_prefix("key/") == Some(key_id)
+            }),
+        };
         self.key().filter(named).ok_or_else(|| KmsError::NotFound {
             key: arn(&key_id.chars().take(KEY_ID_LIMIT).collect::<String>()),
         })
@@ -174,13 +184,11 @@ fn arn(key_id: &str) -> String {
     }
 }
 
-/// What is behind the account in an ARN, without `key/`.
-fn short_name(key_id: &str) -> &str {
-    let name = match key_id.strip_prefix("arn:") {
-        Some(_) => key_id.splitn(6, ':').nth(5).unwrap_or(key_id),
-        None => key_id,
-    };
-    name.strip_prefix("key/").unwrap_or(name)
+/// What is behind the account in an ARN of KMS: `key/ID`, `alias/NAME`.
+fn behind_account(arn: &str) -> Option<&str> {
+    let mut parts = arn.splitn(6, ':');
+    let is_of_kms = parts.next() == Some("arn") && parts.nth(1) == Some("kms");
+    parts.nth(2).filter(|_| is_of_kms)
 }
 
 /// The additional data of a data key's encryption: the context in a form that has but one way to be
@@ -214,7 +222,28 @@ mod tests {
         for name in ["alias/sessions", "arn:aws:kms:eu-west-1:111122223333:alias/sessions"] {
             assert!(alias.generate_data_key(name, 64, &context("s")).is_ok(), "{name}");
         }
-        for (kms, name) in [(&kms, "123"), (&kms, ""), (&alias, "sessions"), (&kms, "alias/1234")] {
+        let of_account = Kms::new(Some("1234")).unwrap().of_account("123456789012");
+        let named = Kms::new(Some("arn:aws:kms:eu-west-1:123456789012:key/1234")).unwrap();
+        for (kms, name) in [
+            (&of_account, "1234"),
+            (&of_account, "arn:aws:kms:us-east-1:123456789012:key/1234"),
+            (&named, "1234"),
+            (&named, "arn:aws:kms:eu-west-1:123456789012:key/1234"),
+        ] {
+            assert!(kms.generate_data_key(name, 64, &context("s")).is_ok(), "{name}");
+        }
+        for (kms, name) in [
+            (&kms, "123"),
+            (&kms, ""),
+            (&alias, "sessions"),
+            (&kms, "alias/1234"),
+            (&kms, "key/1234"),
+            (&kms, "arn:aws:iam:us-east-1:000000000000:key/1234"),
+            (&of_account, "arn:aws:kms:us-east-1:210987654321:key/1234"),
+            (&of_account, "arn:aws:kms:eu-west-1:123456789012:key/1234"),
+            (&of_account, "arn:aws-cn:kms:us-east-1:123456789012:key/1234"),
+            (&named, "arn:aws:kms:us-east-1:123456789012:key/1234"),
+        ] {
             let error = kms.generate_data_key(name, 64, &context("s")).err().unwrap();
             assert_eq!(error.code(), "NotFoundException", "{name}");
         }

@@ -39,8 +39,10 @@ mod pushed_keys;
 mod service;
 mod session;
 mod signature;
+mod strangers;
 mod task;
 mod token;
+mod visitor;
 mod web_page;
 
 use std::{

@@ -1,7 +1,7 @@
 //! Whom TLS connections trust: the system's authorities, those of a file instead, or both.
 
 use std::{
-    env, fmt, fs,
+    env, fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -12,6 +12,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::tls::TlsError;
+use crate::files;
 
 /// Certificate authorities. Those of the system, unless read from a bundle: then those alone, as
 /// the AWS CLI has it for its calls, or both, as the reference plugin has it for data channels.
@@ -44,7 +45,7 @@ impl Authorities {
     /// later which of them is missing.
     pub fn of_file(path: &Path) -> Result<Self, TlsError> {
         let failed = |why: String| TlsError::Bundle { path: path.to_owned(), why };
-        let pem = fs::read(path).map_err(|error| failed(error.to_string()))?;
+        let pem = files::read(path, LONGEST).map_err(|error| failed(error.to_string()))?;
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_slice_iter(&pem) {
             let number = roots.len() + 1;
@@ -98,8 +99,13 @@ impl fmt::Debug for Authorities {
     }
 }
 
+/// In bytes. The system's own have some 250 KB.
+const LONGEST: u64 = 16 << 20;
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn of_text(text: &[u8]) -> Result<Authorities, String> {

@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::{
     TlsConnector,
-    rustls::{ClientConfig, pki_types::ServerName},
+    rustls::{self, ClientConfig, pki_types::ServerName},
 };
 use tokio_tungstenite::MaybeTlsStream;
 
@@ -26,7 +26,7 @@ use super::{
     proxy_error::ProxyError,
     socks, tls, tunnel,
 };
-use crate::wire::stream_url::without_query;
+use crate::wire::stream_url::without_secrets;
 
 /// A connection to a server, with TLS or without.
 pub type Connection = MaybeTlsStream<Carrier>;
@@ -158,7 +158,7 @@ struct Server {
 
 impl Server {
     fn of(url: &Uri) -> Result<Self, DialError> {
-        let form = || DialError::Url(without_query(&url.to_string()));
+        let form = || DialError::Url(without_secrets(&url.to_string()));
         let scheme = url.scheme_str().ok_or_else(form)?;
         let (default_port, has_tls) = match scheme {
             "http" | "ws" => (80, false),
@@ -193,8 +193,10 @@ enum NotSecured {
 
 impl NotSecured {
     fn of(error: io::Error) -> Self {
-        match error.get_ref().and_then(|cause| tls::certificate_fault(cause)) {
-            Some(why) => Self::Certificate(why),
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+        match cause.map(|cause| (tls::certificate_fault(cause), cause)) {
+            Some((Some(why), _)) => Self::Certificate(why),
+            Some((None, cause)) => Self::Failed(io::Error::new(error.kind(), tls::told(cause))),
             None => Self::Failed(error),
         }
     }

@@ -13,7 +13,7 @@ use super::{
     tls::TlsError,
     upgrade::{self, Answer, UpgradeError},
 };
-use crate::wire::stream_url::without_query;
+use crate::wire::stream_url::without_secrets;
 
 /// A data channel's carrier, on the client's side.
 pub type WebSocket = WebSocketStream<Connection>;
@@ -127,7 +127,7 @@ pub async fn dial(
     connector: &Connector,
 ) -> Result<WebSocket, DialError> {
     if !matches!(url.scheme_str(), Some("ws" | "wss")) {
-        return Err(DialError::Url(without_query(&url.to_string())));
+        return Err(DialError::Url(without_secrets(&url.to_string())));
     }
     let until = now() + CONNECT_TIMEOUT;
     let connection = connector.connect(url, CONNECT_TIMEOUT).await?;

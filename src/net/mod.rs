@@ -21,7 +21,10 @@ mod authorities;
 mod connect;
 mod dial;
 mod driver;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod happy_eyeballs;
+mod head;
 mod liveness;
 mod parting;
 mod proxy;
@@ -41,6 +44,7 @@ pub use authorities::Authorities;
 pub use connect::{Carrier, Connection, Connector};
 pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};
 pub use driver::{Disconnect, DriveError, Driver, Outcome, SILENCE_LIMIT};
+pub use head::headers_len;
 pub use parting::Parting;
 pub use proxy::{Proxies, Proxy};
 pub use proxy_error::ProxyError;

@@ -8,6 +8,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
+use data_encoding::BASE64;
 use http::{HeaderValue, Uri};
 use hyper_util::client::proxy::matcher::Matcher;
 
@@ -118,6 +119,18 @@ impl Proxies {
     }
 }
 
+#[cfg(fuzzing)]
+impl Proxies {
+    /// As the environment has them with these two.
+    pub(super) fn of_variables(https_proxy: &str, no_proxy: &str) -> Self {
+        Self::read(|name| match name {
+            "HTTPS_PROXY" => Some(https_proxy.to_owned()),
+            "NO_PROXY" => Some(no_proxy.to_owned()),
+            _ => None,
+        })
+    }
+}
+
 #[cfg(test)]
 impl Proxies {
     /// One for everything with TLS.
@@ -188,6 +201,22 @@ impl Proxy {
             Kind::Http { authorization, .. } => authorization.as_ref(),
             Kind::Socks(_) => None,
         }
+    }
+
+    /// What it was told and may repeat, and nobody is to read.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let authorization = match &self.kind {
+            Kind::Http { authorization, .. } => authorization.as_ref(),
+            Kind::Socks(login) => {
+                return login.iter().map(|login| login.password.clone()).collect();
+            }
+        };
+        let given = authorization.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let encoded = given.trim_start_matches("Basic ");
+        let decoded = BASE64.decode(encoded.as_bytes()).ok();
+        let decoded = decoded.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        let password = decoded.split_once(':').map_or("", |(_, password)| password);
+        [given, encoded, &decoded, password].map(str::to_owned).into()
     }
 
     /// It refuses us: in HTTP with the status 407.

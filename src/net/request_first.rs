@@ -9,20 +9,18 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connect::Connection;
-
-pub(super) struct RequestFirst {
-    connection: Connection,
+pub(super) struct RequestFirst<S> {
+    connection: S,
     has_written: bool,
     reader: Option<Waker>,
 }
 
-impl RequestFirst {
-    pub(super) fn new(connection: Connection) -> Self {
+impl<S> RequestFirst<S> {
+    pub(super) fn new(connection: S) -> Self {
         Self { connection, has_written: false, reader: None }
     }
 
-    pub(super) fn into_inner(self) -> Connection {
+    pub(super) fn into_inner(self) -> S {
         self.connection
     }
 
@@ -38,7 +36,7 @@ impl RequestFirst {
     }
 }
 
-impl AsyncRead for RequestFirst {
+impl<S: AsyncRead + Unpin> AsyncRead for RequestFirst<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -52,7 +50,7 @@ impl AsyncRead for RequestFirst {
     }
 }
 
-impl AsyncWrite for RequestFirst {
+impl<S: AsyncWrite + Unpin> AsyncWrite for RequestFirst<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -12,7 +12,7 @@ use hyper::{body::Incoming, client::conn::http1, ext::ReasonPhrase};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{proxy::Proxy, proxy_error::ProxyError};
+use super::{head::headers_len, proxy::Proxy, proxy_error::ProxyError, refusal_text};
 use crate::wire::foreign_text;
 
 /// Has `proxy`, whom `carrier` is connected to, connect it to `host`, with its port, instead.
@@ -37,13 +37,19 @@ where
         .map_err(not_a_proxy)?;
     let exchange = async {
         let response = sender.send_request(request).await.map_err(not_a_proxy)?;
+        if headers_len(response.headers()) > LONGEST_HEAD {
+            return Err(proxy.answer(format!("the head is longer than {LONGEST_HEAD} bytes")));
+        }
         match response.status() {
             StatusCode::OK => hyper::upgrade::on(response).await.map_err(not_a_proxy),
             // tinyproxy says 401 to a wrong password.
             StatusCode::PROXY_AUTHENTICATION_REQUIRED | StatusCode::UNAUTHORIZED => {
                 Err(proxy.wants_authentication())
             }
-            status => Err(proxy.refusal(host, said(&response), status.is_server_error())),
+            status => {
+                let said = said(&response, &proxy.secrets());
+                Err(proxy.refusal(host, said, status.is_server_error()))
+            }
         }
     };
     let (mut exchange, mut connection) = (pin!(exchange), pin!(connection.with_upgrades()));
@@ -74,11 +80,11 @@ fn request(proxy: &Proxy, host: &str) -> Option<Request<Empty<Bytes>>> {
 }
 
 /// The status and its reason, fit for a line.
-fn said(response: &Response<Incoming>) -> String {
+fn said(response: &Response<Incoming>, secrets: &[String]) -> String {
     let own = response.extensions().get::<ReasonPhrase>();
     let own = own.map(|reason| String::from_utf8_lossy(reason.as_bytes()).into_owned());
     let usual = || response.status().canonical_reason().unwrap_or_default().to_owned();
-    let reason = own.unwrap_or_else(usual);
+    let reason = refusal_text::one_line(&own.unwrap_or_else(usual), secrets);
     let reason = foreign_text::one_line_within(LONGEST_REASON, &reason);
     format!("HTTP {} {reason}", response.status().as_u16()).trim_end().to_owned()
 }
@@ -172,6 +178,9 @@ mod tests {
             refused("HTTP/1.1 503\r\n\r\n").await,
             "the proxy p.test:3128 does not connect to aws.test:443: HTTP 503"
         );
+        let answer = "HTTP/1.1 502 No to u:p4ss, p4ss or dTpwNHNz\r\n\r\n";
+        let told = through("http://u:p4ss@p.test", answer.as_bytes()).await.0.unwrap_err();
+        assert!(told.ends_with("HTTP 502 No to ..., ... or ..."), "{told}");
         for answer in ["HTTP/1.1 407 No\r\n\r\n", "HTTP/1.0 401 Unauthorized\r\n\r\n"] {
             let told = through("http://u:p@p.test", answer.as_bytes()).await.0.unwrap_err();
             assert_eq!(told, "the proxy p.test:80 does not accept that user and password");
@@ -181,9 +190,13 @@ mod tests {
     #[tokio::test]
     async fn what_is_no_proxy_is_told_and_not_read_for_ever() {
         let endless = [b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'a'; 60_000]].concat();
+        // It ends within what is read at once.
+        let long: String = (0..90).map(|i| format!("X-{i}: {}\r\n", "a".repeat(180))).collect();
+        let long = [b"HTTP/1.1 200 OK\r\n", long.as_bytes(), b"\r\n"].concat();
         for (answer, why) in [
             (&b"SSH-2.0-OpenSSH_9.2\r\n"[..], "invalid HTTP version"),
             (&endless[..], "too large"),
+            (&long[..], "head is"),
             (b"\x15\x03\x01\x00\x02\x02\x50", "invalid HTTP version"),
             (b"HTTP/1.1 200 OK\r\n\r\nearly", "it goes on talking"),
         ] {

@@ -17,7 +17,10 @@ use http::{
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -27,12 +30,13 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{connect::Connection, refusal_text, request_first::RequestFirst};
+use super::{head::headers_len, refusal_text, request_first::RequestFirst};
+use crate::wire::stream_url::without_secrets;
 
 /// What came of asking for a WebSocket.
-pub(super) enum Answer {
+pub(super) enum Answer<S> {
     /// It stands.
-    Upgraded(Box<WebSocketStream<Connection>>),
+    Upgraded(Box<WebSocketStream<S>>),
     /// The server has an answer of another kind.
     Refused {
         /// Its status.
@@ -48,6 +52,9 @@ pub enum UpgradeError {
     /// The connection broke, or what came is no HTTP.
     #[error("{}", chain(.0))]
     Http(#[from] hyper::Error),
+    /// More headers than anything on the way adds.
+    #[error("the answer's head is longer than {LONGEST_HEAD} bytes")]
+    Length,
     /// The server agrees to something else.
     #[error("the answer's {0} header is not that of a WebSocket")]
     Agreement(HeaderName),
@@ -68,12 +75,15 @@ impl From<tungstenite::Error> for UpgradeError {
 ///
 /// # Errors
 /// The connection breaks, or the answer is none.
-pub(super) async fn ask(
+pub(super) async fn ask<S>(
     url: &Uri,
     headers: HeaderMap,
-    connection: Connection,
+    connection: S,
     config: WebSocketConfig,
-) -> Result<Answer, UpgradeError> {
+) -> Result<Answer<S>, UpgradeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let key = generate_key();
     let request = request(url, headers, &key);
     let secrets = secrets(request.headers());
@@ -85,6 +95,9 @@ pub(super) async fn ask(
         .await?;
     let exchange = async {
         let response = sender.send_request(request).await?;
+        if headers_len(response.headers()) > LONGEST_HEAD {
+            return Err(UpgradeError::Length);
+        }
         let status = response.status();
         if status != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Err(Answer::Refused { status, said: said(response, &secrets).await }));
@@ -102,7 +115,7 @@ pub(super) async fn ask(
         Ok(upgraded) => upgraded,
         Err(refusal) => return Ok(refusal),
     };
-    let Ok(parts) = upgraded.downcast::<TokioIo<RequestFirst>>() else {
+    let Ok(parts) = upgraded.downcast::<TokioIo<RequestFirst<S>>>() else {
         return Err(UpgradeError::Agreement(UPGRADE));
     };
     // The service may have gone on talking.
@@ -162,8 +175,8 @@ fn check(headers: &HeaderMap, key: &str) -> Result<(), UpgradeError> {
 async fn said(response: Response<Incoming>, secrets: &[String]) -> String {
     let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     if let Some(to) = header(LOCATION).filter(|_| response.status().is_redirection()) {
-        let to = to.split(['?', '#']).next().unwrap_or_default();
-        return refusal_text::one_line(&format!("it leads to {to}"), secrets);
+        let to = format!("it leads to {}", without_secrets(to));
+        return refusal_text::one_line(&to, secrets);
     }
     if header(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return String::new();
@@ -208,16 +221,14 @@ const BODY_LIMIT: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
     };
-    use tokio_tungstenite::MaybeTlsStream;
-
-    use super::*;
 
     /// What comes of a server that answers with `answer`, with the accepted key in place of `KEY`.
-    async fn asked(answer: &str) -> Result<Answer, UpgradeError> {
+    async fn asked(answer: &str) -> Result<Answer<TcpStream>, UpgradeError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = async {
@@ -236,10 +247,9 @@ mod tests {
         };
         let url: Uri = format!("ws://{address}/v1/data-channel/s-1?role=x").parse().unwrap();
         let tcp = TcpStream::connect(address).await.unwrap();
-        let connection = MaybeTlsStream::Plain(MaybeTlsStream::Plain(tcp));
         let mut headers = HeaderMap::new();
         headers.insert("x-amz-security-token", HeaderValue::from_static("s3cret"));
-        let asked = async { ask(&url, headers, connection, WebSocketConfig::default()).await };
+        let asked = async { ask(&url, headers, tcp, WebSocketConfig::default()).await };
         let (answer, _socket) = tokio::join!(asked, server);
         answer
     }
@@ -292,6 +302,16 @@ mod tests {
         }
     }
 
+    /// hyper's buffer grows to twice its limit before it looks.
+    #[tokio::test]
+    async fn a_head_beyond_the_limit_is_none() {
+        for length in [LONGEST_HEAD, LONGEST_HEAD + 50_000, 2 * LONGEST_HEAD + 50_000] {
+            let answer = agreement(&format!("Set-Cookie: {}\r\n", "v".repeat(length)));
+            let error = asked(&answer).await.err().unwrap().to_string();
+            assert!(error.contains("longer than") || error.contains("too large"), "{error}");
+        }
+    }
+
     #[tokio::test]
     async fn a_refusal_says_why_and_keeps_secrets() {
         let body = r#"{"message":"the token s3cret has expired"}"#;
@@ -310,7 +330,7 @@ mod tests {
                 "",
             ),
             (
-                "HTTP/1.1 301 No\r\nLocation: https://portal.test/login?session=1\r\n\
+                "HTTP/1.1 301 No\r\nLocation: https://u:p@portal.test/login#session=1\r\n\
                  Content-Length: 0\r\n\r\n"
                     .to_owned(),
                 301,

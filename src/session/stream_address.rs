@@ -16,7 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::Uri;
 
-use crate::wire::stream_url::{is_presigned, without_query};
+use crate::wire::stream_url::{is_presigned, without_secrets};
 
 /// Why a stream URL is not dialled.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -105,13 +105,13 @@ impl Endpoint {
 /// # Errors
 /// `url` is none of a WebSocket, or `gateway` is no endpoint.
 pub fn led_to(gateway: &str, url: &str) -> Result<Uri, AddressError> {
-    let form = || AddressError::Form(without_query(url));
+    let form = || AddressError::Form(without_secrets(url));
     let uri: Uri = url.parse().map_err(|_| form())?;
     if !matches!(uri.scheme_str(), Some("ws" | "wss")) {
         return Err(form());
     }
     let Some(Endpoint { host, port, has_tls }) = Endpoint::parse(gateway) else {
-        return Err(AddressError::Gateway(without_query(gateway)));
+        return Err(AddressError::Gateway(without_secrets(gateway)));
     };
     let its_host = uri.host().unwrap_or_default();
     if is_presigned(url) && its_host != host {
@@ -130,7 +130,7 @@ pub fn led_to(gateway: &str, url: &str) -> Result<Uri, AddressError> {
 /// It is no URL of a WebSocket, or leads elsewhere than to AWS, to one of `endpoints` or to this
 /// machine.
 pub fn checked(url: &str, endpoints: &[Endpoint]) -> Result<Uri, AddressError> {
-    let form = || AddressError::Form(without_query(url));
+    let form = || AddressError::Form(without_secrets(url));
     let uri: Uri = url.parse().map_err(|_| form())?;
     let (default_port, has_tls) = match uri.scheme_str() {
         Some("ws") => (80, false),

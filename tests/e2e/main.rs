@@ -10,6 +10,7 @@ mod support;
 mod account_keys;
 mod account_logs;
 mod account_mfa;
+mod attackers;
 mod aws_cli;
 mod aws_files;
 mod bad_input;

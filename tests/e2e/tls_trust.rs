@@ -18,7 +18,7 @@ fn a_server_that_is_not_what_it_says_is_refused_with_the_reason() {
         (Flaw::OtherName, "it is for another name"),
         (Flaw::Expired, "it has expired"),
         (Flaw::SelfSigned, "no authority that is trusted has signed it"),
-        (Flaw::OldTls, "ProtocolVersion"),
+        (Flaw::OldTls, "it has neither TLS 1.2 nor 1.3"),
     ] {
         let proxy = TlsProxy::with(flaw, &endpoint);
         if flaw == Flaw::OldTls {
@@ -142,7 +142,7 @@ mod calls {
             (Flaw::OtherName, "it is for another name"),
             (Flaw::Expired, "it has expired"),
             (Flaw::SelfSigned, "no authority that is trusted has signed it"),
-            (Flaw::OldTls, "ProtocolVersion"),
+            (Flaw::OldTls, "it has neither TLS 1.2 nor 1.3"),
         ] {
             let proxy = TlsProxy::with(flaw, &endpoint);
             let ended = Program::run(exec(&proxy, &[("AWS_CA_BUNDLE", proxy.authority())]));

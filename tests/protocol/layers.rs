@@ -12,12 +12,13 @@ use std::{
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 /// Folder by folder, what may be imported beside the folder itself.
-const LAYERS: [Layer; 11] = [
+const LAYERS: [Layer; 12] = [
     Layer { folder: "wire", knows: &[], tests_know: &[] },
     Layer { folder: "channel", knows: &["wire"], tests_know: &[] },
     Layer { folder: "mux", knows: &[], tests_know: &[] },
-    Layer { folder: "net", knows: &["channel", "mux", "wire"], tests_know: &[] },
-    Layer { folder: "aws", knows: &["net", "wire"], tests_know: &[] },
+    Layer { folder: "files", knows: &[], tests_know: &[] },
+    Layer { folder: "net", knows: &["channel", "mux", "wire", "files"], tests_know: &[] },
+    Layer { folder: "aws", knows: &["net", "wire", "files"], tests_know: &[] },
     Layer { folder: "term", knows: &[], tests_know: &[] },
     Layer { folder: "reaper", knows: &[], tests_know: &[] },
     Layer {
@@ -30,11 +31,16 @@ const LAYERS: [Layer; 11] = [
         knows: &["session", "net", "channel", "mux", "wire", "term", "reaper"],
         tests_know: &["local"],
     },
-    Layer { folder: "local", knows: &["net", "channel", "mux", "wire", "reaper"], tests_know: &[] },
+    Layer {
+        folder: "local",
+        knows: &["net", "channel", "mux", "wire", "reaper", "files"],
+        tests_know: &[],
+    },
     Layer {
         folder: "cli",
         knows: &[
-            "session", "streams", "local", "net", "aws", "channel", "mux", "wire", "term", "reaper",
+            "session", "streams", "local", "net", "aws", "channel", "mux", "wire", "term",
+            "reaper", "files",
         ],
         tests_know: &[],
     },

@@ -24,6 +24,7 @@ use crate::aws::{
     expiration,
     files::home,
 };
+use crate::files::{self, LONGEST_BY_HAND};
 
 /// Those that the AWS CLI has cached, or those that it gives.
 pub(super) async fn credentials(profile: &str, session: &str) -> provider::Result {
@@ -45,7 +46,7 @@ fn folder() -> Option<PathBuf> {
 fn cached(folder: &Path, session: &str, now: SystemTime) -> Option<Credentials> {
     let name = HEXLOWER.encode(digest::digest(&digest::SHA256, session.trim().as_bytes()).as_ref());
     let path = folder.join(format!("{name}.json"));
-    let text = std::fs::read(&path).inspect_err(|error| {
+    let text = files::read(&path, LONGEST_BY_HAND).inspect_err(|error| {
         tracing::debug!("{}: {error}", path.display());
     });
     let entry: Entry = serde_json::from_slice(&text.ok()?).ok()?;

@@ -1,6 +1,6 @@
 //! The credentials of a container: of ECS, of EKS, or of a program on this machine that acts as they do.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::Path, time::Duration};
 
 use aws_credential_types::{
     Credentials,
@@ -13,7 +13,11 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use tokio::time::timeout;
 
-use crate::aws::{endpoints::given, environment::variable, error::root_cause, expiration};
+use crate::{
+    aws::{endpoints::given, environment::variable, error::root_cause, expiration},
+    files::{self, LONGEST_BY_HAND},
+    wire::stream_url::without_secrets,
+};
 
 /// Those at the address in the environment, if there is one.
 pub(super) async fn credentials(connector: &SharedHttpConnector) -> provider::Result {
@@ -22,12 +26,15 @@ pub(super) async fn credentials(connector: &SharedHttpConnector) -> provider::Re
     };
     let url = url.map_err(failed)?;
     let token = token().await.map_err(failed)?;
+    let shown = without_secrets(&url.to_string());
     let mut attempt = 1;
     loop {
         match timeout(PATIENCE, ask(connector, &url, token.as_ref())).await {
             Ok(Ok(found)) => return Ok(found),
-            Ok(Err(why)) if attempt == ATTEMPTS => return Err(failed(format!("{url}: {why}"))),
-            Err(_) if attempt == ATTEMPTS => return Err(failed(format!("{url} does not answer"))),
+            Ok(Err(why)) if attempt == ATTEMPTS => return Err(failed(format!("{shown}: {why}"))),
+            Err(_) if attempt == ATTEMPTS => {
+                return Err(failed(format!("{shown} does not answer")));
+            }
             _ => attempt += 1,
         }
     }
@@ -49,8 +56,11 @@ fn address(environment: &dyn Fn(&str) -> Option<String>) -> Option<Result<Uri, S
         text.parse::<Uri>().ok().filter(|url| url.host().is_some_and(|host| !host.is_empty()));
     Some(match url {
         Some(url) if is_trusted(&url) => Ok(url),
-        Some(_) => Err(format!("{text} is neither https, nor on this machine, nor of ECS or EKS")),
-        None => Err(format!("{text} is no address")),
+        Some(_) => Err(format!(
+            "{} is neither https, nor on this machine, nor of ECS or EKS",
+            without_secrets(&text)
+        )),
+        None => Err(format!("{} is no address", without_secrets(&text))),
     })
 }
 
@@ -65,7 +75,7 @@ fn is_trusted(url: &Uri) -> bool {
 async fn token() -> Result<Option<HeaderValue>, String> {
     let text = match variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
         Some(path) => {
-            let text = tokio::fs::read_to_string(&path).await;
+            let text = files::read_text(Path::new(&path), LONGEST_BY_HAND);
             Some(text.map_err(|error| format!("{path}: {error}"))?)
         }
         None => variable("AWS_CONTAINER_AUTHORIZATION_TOKEN"),

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashSet};
 
 /// Sections in the order in which they begin.
-pub(super) type Sections = Vec<(String, Options)>;
+pub type Sections = Vec<(String, Options)>;
 
 /// By name. What a section does not say, `[DEFAULT]` says.
-pub(super) type Options = BTreeMap<String, Value>;
+pub type Options = BTreeMap<String, Value>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
     Text(String),
     /// Options below an option without a value.
     Nested(BTreeMap<String, String>),
@@ -18,13 +18,13 @@ pub(super) enum Value {
 /// A line that means nothing.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {why}")]
-pub(super) struct Unreadable {
+pub struct Unreadable {
     line: usize,
     why: String,
 }
 
 /// Reads a file's content.
-pub(super) fn parse(bytes: &[u8]) -> Result<Sections, Unreadable> {
+pub fn parse(bytes: &[u8]) -> Result<Sections, Unreadable> {
     let mut parser = Parser::default();
     for (at, line) in lines(bytes).enumerate() {
         parser.read(at + 1, &line).map_err(|why| Unreadable { line: at + 1, why })?;
@@ -208,7 +208,7 @@ fn is_comment(content: &str) -> bool {
     content.starts_with(['#', ';'])
 }
 
-pub(super) fn strip(text: &str) -> &str {
+pub fn strip(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 /// Reads a variable; an empty one is as good as none.
-pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The path that a text means: `$VARIABLES`, then `~`, as Python expands them.
-pub(in crate::aws) fn expand(text: &str, environment: Environment<'_>) -> PathBuf {
+pub fn expand(text: &str, environment: Environment<'_>) -> PathBuf {
     let path = variables(text, environment);
     let below = match path.strip_prefix('~') {
         Some(below) if below.is_empty() || below.starts_with(['/', std::path::MAIN_SEPARATOR]) => {
@@ -21,7 +21,7 @@ pub(in crate::aws) fn expand(text: &str, environment: Environment<'_>) -> PathBu
 }
 
 /// The user's home directory.
-pub(in crate::aws) fn home(environment: Environment<'_>) -> Option<PathBuf> {
+pub fn home(environment: Environment<'_>) -> Option<PathBuf> {
     let named = environment("HOME").map(PathBuf::from);
     named.or_else(std::env::home_dir).filter(|home| !home.as_os_str().is_empty())
 }

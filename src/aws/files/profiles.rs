@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
-    io::Read,
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
 };
 
@@ -12,7 +11,10 @@ use super::{
     place::{Environment, expand},
     shell_words::words_of,
 };
-use crate::aws::{environment::variable, error::AwsError};
+use crate::{
+    aws::{environment::variable, error::AwsError},
+    files,
+};
 
 /// All profiles, and which of them is in use.
 #[derive(Clone, Debug, Default)]
@@ -181,6 +183,9 @@ impl Source {
         let path = self.path.display();
         let bytes = match contents(&self.path) {
             Ok(bytes) => bytes,
+            Err(why) if why.kind() == ErrorKind::FileTooLarge => {
+                return Err(format!("{path}: {why}"));
+            }
             Err(why) => {
                 tracing::debug!("{path}: {why}");
                 return Ok(ini::Sections::new());
@@ -198,16 +203,8 @@ impl Source {
     }
 }
 
-fn contents(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    // Whatever else stands there might never come to its end.
-    if !metadata.is_file() {
-        return Err("it is not a file".to_owned());
-    }
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
-    read.map_err(|error| error.to_string())?;
-    Ok(bytes)
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    files::read(path, LARGEST)
 }
 
 const DEFAULT: &str = "default";

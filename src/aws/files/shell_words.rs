@@ -3,14 +3,14 @@
 
 /// Whether any part of a word was quoted or escaped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(in crate::aws) enum Quoting {
+pub enum Quoting {
     #[default]
     Bare,
     Quoted,
 }
 
 /// `None` when a quotation has no end.
-pub(in crate::aws) fn words_of(line: &str) -> Option<Vec<(String, Quoting)>> {
+pub fn words_of(line: &str) -> Option<Vec<(String, Quoting)>> {
     let mut words = Vec::new();
     let mut word: Option<(String, Quoting)> = None;
     let mut rest = line.chars();

@@ -14,6 +14,7 @@ use crate::{
     cli::failure::Failure,
     net::now,
     session::SessionError,
+    wire::stream_url::without_secrets,
 };
 
 /// Tries each endpoint; `false` when SSM itself is not reached.
@@ -34,6 +35,7 @@ async fn endpoint(name: &'static str, service: Service, account: &Account) -> Ch
         Err(error) => return Check::failure(name, &error.into()),
     };
     let Ok(uri) = url.parse::<Uri>() else {
+        let url = without_secrets(&url);
         return Check::broken(name, format!("{url} is no address"), "check the endpoint");
     };
     let host = uri.host().unwrap_or_default().to_owned();

@@ -167,7 +167,12 @@ fn command(
     let console = console::without_terminal(attended, false);
     let observer = move |event| match event {
         CommandEvent::Exited { code, .. } => lock(&told).exit_code = Some(code.0),
-        CommandEvent::OutputFailed(_) | CommandEvent::Silent(_) => tracing::warn!("{event:?}"),
+        CommandEvent::OutputFailed(error) => {
+            tracing::warn!("the command's output cannot be written: {error}");
+        }
+        CommandEvent::Silent(time) => {
+            tracing::warn!("nothing has come from the node for {} s", time.as_secs());
+        }
         CommandEvent::Begun
         | CommandEvent::LacksTools
         | CommandEvent::NotStarted(_)
@@ -194,7 +199,8 @@ fn pipe(
                 after.as_secs()
             ));
         }
-        PipeEvent::OutputFailed(_) | PipeEvent::InputFailed(_) => tracing::warn!("{event:?}"),
+        PipeEvent::OutputFailed(error) => tracing::warn!("output cannot be written: {error}"),
+        PipeEvent::InputFailed(error) => tracing::warn!("input cannot be read: {error}"),
     };
     let (input, output) = (standard_streams::input(), standard_streams::output());
     let pipe = Pipe::new(input, output, stop, Box::pin(stdout_abandoned()), observer);

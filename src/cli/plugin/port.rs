@@ -119,11 +119,13 @@ pub(super) fn observer(
             "{connections} connections are open, as many as one session carries without harm to the \
              node; further ones wait until one of them ends"
         )),
-        ForwardEvent::Slow(_)
-        | ForwardEvent::Flowing { .. }
-        | ForwardEvent::NotAccepted(_)
-        | ForwardEvent::CutOff { .. } => {
-            tracing::warn!("{event:?}");
+        ForwardEvent::Slow(peer) => tracing::warn!("{peer} reads slowly, and others wait behind it"),
+        ForwardEvent::Flowing { after } => {
+            tracing::warn!("data flows again, after {} s", after.as_secs());
+        }
+        ForwardEvent::NotAccepted(why) => tracing::warn!("a connection was not taken: {why}"),
+        ForwardEvent::CutOff { connections } => {
+            tracing::warn!("the session is gone, and {connections} connections with it");
         }
     }
     }

@@ -79,7 +79,7 @@ pub(super) fn block(
 /// over a `ProxyCommand` or `ProxyJump` for all hosts, whatever section that stands in; and since
 /// the block ends with `Host *`, what stood at the top of the file, outside of any section, still
 /// holds for all hosts. An error says what is wrong with an older block.
-pub(super) fn installed(before: &str, block: &str) -> Result<String, String> {
+pub fn installed(before: &str, block: &str) -> Result<String, String> {
     let (first, last) = (block.lines().next(), block.lines().last());
     let marks = (first.unwrap_or_default(), last.unwrap_or_default());
     let Some((start, end)) = older_block(before, marks)? else {

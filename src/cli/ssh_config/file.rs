@@ -9,7 +9,10 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::cli::failure::Failure;
+use crate::{
+    cli::failure::Failure,
+    files::{self, LONGEST_BY_HAND},
+};
 
 /// A file as it is now.
 #[derive(Debug)]
@@ -41,7 +44,8 @@ impl ConfigFile {
         }
         // Replacing it would succeed where writing to it does not.
         OpenOptions::new().write(true).open(&path).map_err(refused)?;
-        let text = String::from_utf8(fs::read(&path).map_err(refused)?).map_err(|error| {
+        let bytes = files::read(&path, LONGEST_BY_HAND).map_err(refused)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
             let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
             let line = before.filter(|byte| **byte == b'\n').count() + 1;
             refused(Error::other(format!("line {line} is not UTF-8")))

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt, fs, io,
+    fmt, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,6 +18,7 @@ use super::{
     user::{User, UserEntry},
 };
 use crate::{
+    files::{self, LONGEST_BY_HAND},
     local::{
         node::{Node, PingStatus},
         policy::{Policy, PolicyError, TrustPolicy},
@@ -105,12 +106,12 @@ impl AccountFile {
     /// # Errors
     /// [`AccountError`], with the line where there is one.
     pub fn load(path: &Path) -> Result<Self, AccountError> {
-        let text = fs::read_to_string(path)
+        let text = files::read_text(path, LONGEST_BY_HAND)
             .map_err(|source| AccountError::Read { path: path.to_owned(), source })?;
         Self::read(path, text)
     }
 
-    fn read(path: &Path, text: String) -> Result<Self, AccountError> {
+    pub(super) fn read(path: &Path, text: String) -> Result<Self, AccountError> {
         let (path, text) = (path.to_owned(), Zeroizing::new(text));
         let content: Content = toml::from_str(&text).map_err(|error| {
             let at = error.span().map(|span| span.start);
@@ -208,7 +209,7 @@ impl AccountFile {
     ) -> Result<T, AccountError> {
         let folder = self.path.parent().unwrap_or(Path::new(""));
         let path = folder.join(name.get_ref());
-        let json = fs::read_to_string(&path)
+        let json = files::read_text(&path, LONGEST_BY_HAND)
             .map_err(|error| self.invalid(name, format!("{}: {error}", path.display())))?;
         read(name.get_ref(), &json).map_err(|error| self.invalid(name, error.to_string()))
     }

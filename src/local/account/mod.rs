@@ -5,6 +5,7 @@
 //!   user.rs       users with their keys; mfa.rs their devices
 //!   role.rs       roles, and who may assume them
 //!   temporary.rs  the keys of STS
+//!   slips.rs      what its policies say by mistake
 //!   caller.rs     who a key turned out to be
 //! ```
 //!
@@ -12,8 +13,11 @@
 
 mod caller;
 mod file;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod mfa;
 mod role;
+mod slips;
 mod temporary;
 mod user;
 
@@ -49,6 +53,8 @@ pub struct Account {
     nodes: Vec<Node>,
     tasks: Vec<Task>,
     temporary: TemporaryKeys,
+    /// Of its policies.
+    slips: Vec<String>,
 }
 
 impl Account {
@@ -60,9 +66,11 @@ impl Account {
     pub fn load(path: &Path, template: &Node) -> Result<Self, AccountError> {
         let file = AccountFile::load(path)?;
         let mut mint = Mint::seeded_by_system().map_err(AccountError::NoRandom)?;
+        let (users, roles) = (file.users(&mut mint)?, file.roles(&mut mint)?);
         Ok(Self {
-            users: file.users(&mut mint)?,
-            roles: file.roles(&mut mint)?,
+            slips: slips::of(&users, &roles),
+            users,
+            roles,
             nodes: file.nodes(template),
             tasks: file.tasks(&mut mint),
             id: file.id().to_owned(),
@@ -74,6 +82,11 @@ impl Account {
     /// Twelve digits.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// What its policies say and nobody can have meant, a sentence each.
+    pub fn slips(&self) -> &[String] {
+        &self.slips
     }
 
     /// When its users came to be, and their devices.

@@ -49,6 +49,11 @@ impl Role {
         }
     }
 
+    /// What whoever has assumed it may do.
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
     /// Whoever has assumed it under this name.
     pub fn session(&self, name: &str) -> Caller {
         Caller {

@@ -132,7 +132,7 @@ impl Default for Quirks {
 
 /// A word that names no quirk.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("{0:?} is no quirk: write `real`, `none` or `default`, and +NAME or -NAME behind it")]
+#[error("`{0}` is no quirk: write `real`, `none` or `default`, and +NAME or -NAME behind it")]
 pub struct QuirksError(String);
 
 struct Entry {

@@ -455,3 +455,5 @@ fn targets_have_the_arns_of_their_services() {
         }
     });
 }
+
+mod arns;

@@ -27,7 +27,7 @@ pub fn perform(
 
 fn list_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
     let body: ListBody = read(call.request.body)?;
-    let cluster = short(&body.cluster);
+    let cluster = own("cluster/", &body.cluster, call);
     call.authorize("ecs:ListTasks", &Resource::all("ecs", call))?;
     check_cluster(cluster, service)?;
     if body.has_other_filters() {
@@ -39,7 +39,8 @@ fn list_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
     let tasks: Vec<&Task> = match &body.service_name {
         None => in_cluster.collect(),
         Some(name) => {
-            in_cluster.filter(|task| task.service.as_deref() == Some(short(name))).collect()
+            let name = own(&format!("service/{cluster}/"), name, call);
+            in_cluster.filter(|task| task.service.as_deref() == Some(name)).collect()
         }
     };
     if tasks.is_empty() && body.service_name.is_some() {
@@ -54,7 +55,7 @@ fn list_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
 
 fn describe_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
     let body: DescribeBody = read(call.request.body)?;
-    let cluster = short(&body.cluster);
+    let cluster = own("cluster/", &body.cluster, call);
     if body.tasks.len() > MOST_TASKS {
         return Err(ApiError::constraint(
             "tasks",
@@ -62,12 +63,12 @@ fn describe_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError>
         ));
     }
     for name in &body.tasks {
-        call.authorize("ecs:DescribeTasks", &asked(cluster, short(name), call))?;
+        call.authorize("ecs:DescribeTasks", &asked(cluster, name, call))?;
     }
     check_cluster(cluster, service)?;
     let (mut tasks, mut failures) = (Vec::new(), Vec::new());
     for name in &body.tasks {
-        let found = find(cluster, short(name), service);
+        let found = find(cluster, name, call, service);
         match found {
             Some(task) => tasks.push(show(task, call)),
             None => failures.push(json!({ "arn": name, "reason": "MISSING" })),
@@ -78,10 +79,10 @@ fn describe_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError>
 
 fn execute_command(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
     let body: ExecuteBody = read(call.request.body)?;
-    let cluster = short(&body.cluster);
-    call.authorize("ecs:ExecuteCommand", &asked(cluster, short(&body.task), call))?;
+    let cluster = own("cluster/", &body.cluster, call);
+    call.authorize("ecs:ExecuteCommand", &asked(cluster, &body.task, call))?;
     check_cluster(cluster, service)?;
-    let task = find(cluster, short(&body.task), service).cloned().ok_or(ApiError::NoSuchTask)?;
+    let task = find(cluster, &body.task, call, service).cloned().ok_or(ApiError::NoSuchTask)?;
     let arn = task_arn(&task, call);
     let container = container(&task, body.container.as_deref())?;
     if !task.execute_command {
@@ -122,7 +123,8 @@ fn check_cluster(cluster: &str, service: &Service) -> Result<(), ApiError> {
     if is_there { Ok(()) } else { Err(ApiError::NoSuchCluster) }
 }
 
-fn find<'a>(cluster: &str, id: &str, service: &'a Service) -> Option<&'a Task> {
+fn find<'a>(cluster: &str, name: &str, call: &Call<'_>, service: &'a Service) -> Option<&'a Task> {
+    let id = own(&format!("task/{cluster}/"), name, call);
     service.tasks().iter().find(|task| task.cluster == cluster && task.id == id)
 }
 
@@ -167,9 +169,14 @@ fn task_arn(task: &Task, call: &Call<'_>) -> String {
 }
 
 /// A task that is asked about, whether there is one or not: who may not know is not told.
-fn asked(cluster: &str, id: &str, call: &Call<'_>) -> Resource {
+fn asked(cluster: &str, name: &str, call: &Call<'_>) -> Resource {
+    for arn in [name, cluster] {
+        if arn.starts_with("arn:") {
+            return Resource::of(arn.to_owned());
+        }
+    }
     let (region, account) = call.place();
-    Resource::of(format!("arn:aws:ecs:{region}:{account}:task/{cluster}/{id}"))
+    Resource::of(format!("arn:aws:ecs:{region}:{account}:task/{cluster}/{name}"))
 }
 
 fn cluster_arn(cluster: &str, call: &Call<'_>) -> String {
@@ -177,9 +184,11 @@ fn cluster_arn(cluster: &str, call: &Call<'_>) -> String {
     format!("arn:aws:ecs:{region}:{account}:cluster/{cluster}")
 }
 
-/// A name, or the name at the end of an ARN.
-fn short(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
+/// A name, or the name in an ARN of the caller's account and region that has `kind` in front of it.
+/// Any other ARN is a name that nothing has.
+fn own<'a>(kind: &str, name: &'a str, call: &Call<'_>) -> &'a str {
+    let (region, account) = call.place();
+    name.strip_prefix(&format!("arn:aws:ecs:{region}:{account}:{kind}")).unwrap_or(name)
 }
 
 #[derive(Deserialize)]

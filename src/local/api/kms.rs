@@ -15,10 +15,19 @@ use crate::{
 /// # Errors
 /// [`Denial`].
 pub fn authorize(operation: &str, call: &Call<'_>, kms: &Kms) -> Result<(), Denial> {
-    match kms.key() {
-        Some(key) => call.authorize(&format!("kms:{operation}"), &Resource::of(key.to_owned())),
-        None => Ok(()),
-    }
+    let Some(key) = kms.key() else { return Ok(()) };
+    // A key of another account, or another region, is allowed or denied as such.
+    let asked = serde_json::from_slice::<AskedKey>(call.request.body).ok();
+    let asked = asked.and_then(|asked| asked.key_id);
+    let asked = asked.filter(|id| id.starts_with("arn:") && id.contains(":key/"));
+    let key = asked.unwrap_or_else(|| key.to_owned());
+    call.authorize(&format!("kms:{operation}"), &Resource::of(key))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct AskedKey {
+    key_id: Option<String>,
 }
 
 /// Performs an operation; `None` when there is none of this name here.

@@ -36,12 +36,20 @@ impl Resource {
         Self { arn, tags }
     }
 
-    /// A session document, by name or ARN. Those of AWS belong to no account.
+    /// A session document, by name or ARN. An ARN is what it says: another account's document, or
+    /// another region's, is not the caller's of the same name.
     pub fn document(document: &str, call: &Call<'_>) -> Self {
-        let (region, account) = call.place();
-        let name = short_name(document);
-        let account = if is_of_aws(name) { "" } else { account };
-        Self::of(format!("arn:aws:ssm:{region}:{account}:document/{name}"))
+        match call.identity {
+            Some(_) if document.starts_with("arn:") => Self::of(document.to_owned()),
+            _ => Self::of(own_document(document, call)),
+        }
+    }
+
+    /// Whether a document is one that the caller finds here, by its name or by its ARN. Where nobody
+    /// is told apart, every account and region may be meant.
+    pub fn has_document(document: &str, call: &Call<'_>) -> bool {
+        let is_by_name = !document.starts_with("arn:") || call.identity.is_none();
+        is_by_name || document == own_document(document, call)
     }
 
     /// A session, which AWS tags with its owner and its target.
@@ -73,4 +81,12 @@ impl Resource {
     pub fn of(arn: String) -> Self {
         Self { arn, tags: Vec::new() }
     }
+}
+
+/// The ARN of a document of this name. Those of AWS belong to no account.
+fn own_document(document: &str, call: &Call<'_>) -> String {
+    let (region, account) = call.place();
+    let name = short_name(document);
+    let account = if is_of_aws(name) { "" } else { account };
+    format!("arn:aws:ssm:{region}:{account}:document/{name}")
 }

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{ApiError, Call, authorization::Denial, json::read, resource::Resource};
+use super::{ApiError, Call, json::read, resource::Resource};
 use crate::local::{
     describe::{ACCESS_TYPE, DescribeNodes, DescribeSessions, Page},
     document::{DEFAULT_DOCUMENT, Parameters},
@@ -46,7 +46,7 @@ fn authorize_start(
     request: &StartSession,
     call: &Call<'_>,
     service: &Service,
-) -> Result<(), Denial> {
+) -> Result<(), ApiError> {
     let action = "ssm:StartSession";
     let target = Resource::target(&request.target, call, service);
     let unchecked = [("ssm:SessionDocumentAccessCheck", "false")];
@@ -56,7 +56,11 @@ fn authorize_start(
         Some(document) => document,
     };
     call.authorize_with(action, &target, &[("ssm:SessionDocumentAccessCheck", "true")])?;
-    call.authorize(action, &Resource::document(document, call))
+    call.authorize(action, &Resource::document(document, call))?;
+    match Resource::has_document(document, call) {
+        true => Ok(()),
+        false => Err(ServiceError::UnknownDocument { document: document.to_owned() }.into()),
+    }
 }
 
 fn resume_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {

@@ -82,7 +82,7 @@ impl Default for Faults {
 
 /// A word that is no fault.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("{word:?} is no fault; allowed: {allowed}")]
+#[error("`{word}` is no fault; allowed: {allowed}")]
 pub struct FaultsError {
     word: String,
     allowed: String,
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn wrong_words_are_named_with_what_is_allowed() {
         for (list, word, allowed) in [
-            ("", "\"\"", "drop, dup, reorder"),
+            ("", "``", "drop, dup, reorder"),
             ("drop=1%,lose=1%", "lose=1%", "drop, dup, reorder"),
             ("drop", "drop", "drop=1%"),
             ("drop=1", "drop=1", "drop=1%"),

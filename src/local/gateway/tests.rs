@@ -1,5 +1,12 @@
-use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::{WebSocketStream, tungstenite::protocol::Role};
+use futures_util::StreamExt;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::Role},
+};
 
 use super::*;
 use crate::local::{EndpointConfig, NODE_ID, document::Workload, kms::Kms};

@@ -48,11 +48,7 @@ impl HttpEndpoint {
 struct NoGateway;
 
 impl Gateway for NoGateway {
-    fn accept(
-        &self,
-        _: String,
-        _: LocalWebSocket,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    fn accept(&self, _: String, _: Visitor) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {})
     }
 }

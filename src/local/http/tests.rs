@@ -2,12 +2,13 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
-use tokio_tungstenite::client_async;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
+use uuid::Uuid;
 
 use super::*;
 use crate::local::node::Node;
+use crate::wire::control::{OpenDataChannel, Token};
 
 const NODE: &str = "i-0123456789abcdef0";
 const START: &str = r#"{"Target":"i-0123456789abcdef0","DocumentName":"AWS-StartPortForwardingSession","Parameters":{"portNumber":["5432"]}}"#;
@@ -71,13 +72,35 @@ impl Endpoint {
     }
 
     /// Opens the WebSocket of `url`, shows `token` and gives the gateway's answer.
-    async fn open(&self, url: &str, token: &str) -> Message {
+    async fn open(&self, url: &str, token: &str) -> String {
+        self.open_and_stay(url, token).await.0
+    }
+
+    /// As [`open`](Self::open), and gives the WebSocket too.
+    async fn open_and_stay(&self, url: &str, token: &str) -> (String, WebSocketStream<TcpStream>) {
         let (mut socket, response) =
             client_async(url, self.connect().await).await.expect("upgraded");
         assert_eq!(response.status(), 101);
-        socket.send(Message::text(token)).await.expect("sent");
+        let opening =
+            OpenDataChannel::new(Uuid::nil(), Token(token.to_owned()), Uuid::nil(), "1.2.0.0");
+        let opening = serde_json::to_string(&opening).expect("JSON");
+        socket.send(Message::text(opening)).await.expect("sent");
         let answer = timeout(PATIENCE, socket.next()).await.expect("in time");
-        answer.expect("answered").expect("a message")
+        let answer = match answer.expect("answered").expect("a message") {
+            Message::Text(text) => text.to_string(),
+            Message::Close(Some(frame)) => frame.reason.to_string(),
+            other => panic!("{other:?}"),
+        };
+        (answer, socket)
+    }
+
+    /// Starts a session and opens its data channel.
+    async fn open_a_session(&self) -> WebSocketStream<TcpStream> {
+        let started = self.start_session().await;
+        let text = |name: &str| started[name].as_str().expect("a string").to_owned();
+        let (said, socket) = self.open_and_stay(&text("StreamUrl"), &text("TokenValue")).await;
+        assert_eq!(said, "opened 1");
+        socket
     }
 }
 
@@ -126,29 +149,32 @@ impl Received {
     }
 }
 
-/// A gateway that takes the first message for the token and answers what opening came to.
+/// A gateway that answers what opening came to.
 struct Opener(Arc<Mutex<Service>>);
 
 impl Gateway for Opener {
     fn accept(
         &self,
         session_id: String,
-        mut socket: LocalWebSocket,
+        mut visitor: Visitor,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
+            let token = match visitor.opening().await {
+                Ok(opening) => opening.token_value.0,
+                Err(why) => return visitor.refuse(&why).await,
+            };
+            let opened = lock(&self.0).open_data_channel(&session_id, &token, SystemTime::now());
+            let channel = match opened {
+                Ok(channel) => channel,
+                Err(error) => return visitor.refuse(error.code()).await,
+            };
+            let mut socket = visitor.admit().await.expect("its connection stands");
             assert!(socket.get_ref().nodelay().expect("a socket"));
             assert_eq!(socket.get_config().max_message_size, Some(1 << 20));
+            let answer = Message::text(format!("opened {}", channel.opening));
+            let _ = socket.send(answer).await;
             while let Some(Ok(message)) = socket.next().await {
-                let Message::Text(token) = message else {
-                    break;
-                };
-                let opened =
-                    lock(&self.0).open_data_channel(&session_id, &token, SystemTime::now());
-                let answer = match opened {
-                    Ok(channel) => format!("opened {}", channel.opening),
-                    Err(error) => error.code().to_owned(),
-                };
-                let _ = socket.send(Message::text(answer)).await;
+                let _ = socket.send(message).await;
             }
         })
     }
@@ -200,12 +226,12 @@ async fn a_data_channel_opens_with_its_token_and_reopens_after_resume() {
     let started = endpoint.start_session().await;
     let text = |value: &Value| value.as_str().expect("a string").to_owned();
     let (url, token) = (text(&started["StreamUrl"]), text(&started["TokenValue"]));
-    assert_eq!(endpoint.open(&url, &token).await, Message::text("opened 1"));
+    assert_eq!(endpoint.open(&url, &token).await, "opened 1");
 
     let body = json!({ "SessionId": started["SessionId"] }).to_string();
     let resumed = endpoint.call("ResumeSession", &body).await.json();
     let (url, token) = (text(&resumed["StreamUrl"]), text(&resumed["TokenValue"]));
-    assert_eq!(endpoint.open(&url, &token).await, Message::text("opened 2"));
+    assert_eq!(endpoint.open(&url, &token).await, "opened 2");
 }
 
 #[tokio::test]
@@ -214,11 +240,11 @@ async fn wrong_tokens_and_unknown_sessions_reach_the_gateway_and_get_no_further(
     let started = endpoint.start_session().await;
     let url = started["StreamUrl"].as_str().expect("a string");
     let answer = endpoint.open(url, "guess").await;
-    assert_eq!(answer, Message::text("AccessDeniedException"));
+    assert_eq!(answer, "AccessDeniedException");
 
     let url = format!("ws://{}/v1/data-channel/local-0", endpoint.address);
     let answer = endpoint.open(&url, "guess").await;
-    assert_eq!(answer, Message::text("DoesNotExistException"));
+    assert_eq!(answer, "DoesNotExistException");
 }
 
 #[tokio::test]
@@ -231,7 +257,7 @@ async fn a_frame_right_behind_the_handshake_is_not_lost() {
     stream.write_all(&bytes).await.expect("taken");
 
     let mut seen = Vec::new();
-    while !seen.ends_with(b"DoesNotExistException") {
+    while !seen.ends_with(b"the first message is no OpenDataChannel request") {
         let read = timeout(PATIENCE, stream.read_buf(&mut seen)).await;
         assert_ne!(read.expect("in time").expect("readable"), 0);
     }
@@ -279,7 +305,7 @@ async fn one_without_an_api_takes_websockets_and_says_so_to_calls() {
         assert!(answer.json()["message"].to_string().contains("`ssmport local`"), "{request}");
     }
     let url = format!("ws://{}/v1/data-channel/local-0", endpoint.address);
-    assert_eq!(endpoint.open(&url, "guess").await, Message::text("DoesNotExistException"));
+    assert_eq!(endpoint.open(&url, "guess").await, "DoesNotExistException");
 }
 
 #[tokio::test]
@@ -372,3 +398,5 @@ async fn connections_above_the_limit_wait_for_their_turn() {
     drop(socket);
     assert!(waiting.await["TokenValue"].is_string());
 }
+
+mod strangers;

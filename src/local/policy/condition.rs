@@ -10,6 +10,7 @@ use super::{
     context::Context,
     key,
     pattern::{ArnPattern, Pattern},
+    slip,
 };
 
 /// One operator on one key. Its values are alternatives.
@@ -55,7 +56,8 @@ impl Condition {
             return Err(format!("this endpoint does not evaluate the set operator {operator}"));
         }
         if !key::is_known(key) {
-            return Err(format!("this endpoint does not know the condition key {key}"));
+            let meant = key::did_you_mean(key);
+            return Err(format!("this endpoint does not know the condition key {key}{meant}"));
         }
         let (name, if_exists) = match operator.strip_suffix("IfExists") {
             Some("Null") => return Err("there is no condition operator NullIfExists".to_owned()),
@@ -116,7 +118,12 @@ impl Test {
             "IpAddress" => (false, Self::Address(read_all(values, Network::read)?)),
             "NotIpAddress" => (true, Self::Address(read_all(values, Network::read)?)),
             "Null" => (false, Self::Null(read_all(values, boolean)?)),
-            _ => return Err(format!("this endpoint does not evaluate the operator {operator}")),
+            _ => {
+                let meant = slip::did_you_mean(operator, OPERATORS);
+                return Err(format!(
+                    "this endpoint does not evaluate the operator {operator}{meant}"
+                ));
+            }
         })
     }
 
@@ -222,6 +229,35 @@ impl Network {
         }
     }
 }
+
+const OPERATORS: [&str; 26] = [
+    "StringEquals",
+    "StringNotEquals",
+    "StringEqualsIgnoreCase",
+    "StringNotEqualsIgnoreCase",
+    "StringLike",
+    "StringNotLike",
+    "ArnEquals",
+    "ArnLike",
+    "ArnNotEquals",
+    "ArnNotLike",
+    "NumericEquals",
+    "NumericNotEquals",
+    "NumericLessThan",
+    "NumericLessThanEquals",
+    "NumericGreaterThan",
+    "NumericGreaterThanEquals",
+    "DateEquals",
+    "DateNotEquals",
+    "DateLessThan",
+    "DateLessThanEquals",
+    "DateGreaterThan",
+    "DateGreaterThanEquals",
+    "Bool",
+    "IpAddress",
+    "NotIpAddress",
+    "Null",
+];
 
 const EQUAL: &[Ordering] = &[Ordering::Equal];
 const LESS: &[Ordering] = &[Ordering::Less];
@@ -329,6 +365,22 @@ mod tests {
         ] {
             assert_eq!(holds(operator, key, values, None), expected, "{operator} {key}");
         }
+    }
+
+    #[test]
+    fn a_slip_is_told_with_what_was_meant() {
+        let values = ["true".to_owned()];
+        for (operator, key, meant) in [
+            ("bool", MFA, "Bool"),
+            ("StringEqual", ENV, "StringEquals"),
+            ("Bool", "aws:MultiFactorAuthPresnt", MFA),
+            ("Bool", "ssm:resourceTags/Env", ENV),
+        ] {
+            let error = Condition::read(operator, key, &values).unwrap_err();
+            assert!(error.ends_with(&format!("; did you mean {meant}?")), "{error}");
+        }
+        let error = Condition::read("Bool", "aws:PrincipalOrgID", &values).unwrap_err();
+        assert!(error.ends_with("the condition key aws:PrincipalOrgID"), "{error}");
     }
 
     #[test]

@@ -33,6 +33,11 @@ impl Policy {
         })?;
         Ok(Self { name: name.to_owned(), statements })
     }
+
+    /// What is odd about it, and no error: a name that nobody has means nothing at AWS either.
+    pub fn slips(&self) -> impl Iterator<Item = String> {
+        self.statements.iter().flat_map(|statement| statement.slips(&self.name))
+    }
 }
 
 /// What one statement says of which calls.
@@ -45,6 +50,14 @@ pub struct Statement {
     pub resources: Selection<ArnPattern>,
     /// All of them must hold.
     pub conditions: Vec<Condition>,
+}
+
+impl Statement {
+    /// What is odd about its actions, in the policy of this name.
+    pub fn slips(&self, policy: &str) -> impl Iterator<Item = String> {
+        let slips = self.actions.patterns.iter().filter_map(ActionPattern::slip);
+        slips.map(move |slip| format!("{policy}, {}: {slip}", self.label))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //!     pattern.rs     Action, Resource: wildcards and ${variables}
 //!     condition.rs   Condition: operators
 //!     key.rs         the condition keys that calls here have
+//!     slip.rs        names that are nearly one of those
 //!   context.rs     what a call tells about itself
 //! ```
 //!
@@ -15,8 +16,11 @@
 mod condition;
 mod context;
 mod document;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod key;
 mod pattern;
+mod slip;
 mod trust;
 
 pub use context::Context;

@@ -4,7 +4,7 @@
 //! a condition key, in which wildcards mean themselves; `${*}`, `${?}` and `${$}` are the
 //! characters themselves. `${key, 'text'}` has a text for calls without the key.
 
-use super::{context::Context, key};
+use super::{context::Context, key, slip};
 
 /// A text with wildcards and variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,7 +108,11 @@ impl Pattern {
 
 /// The name of an action, with wildcards and without variables; its case does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActionPattern(Pattern);
+pub struct ActionPattern {
+    pattern: Pattern,
+    /// What was meant by a name that AWS does not have.
+    slip: Option<String>,
+}
 
 impl ActionPattern {
     /// Reads `ssm:StartSession`, `ssm:*`, `*`.
@@ -125,12 +129,19 @@ impl ActionPattern {
         if text.contains('$') {
             return Err(format!("the action `{text}` has a variable, which no action can have"));
         }
-        Pattern::read(text).map(Self)
+        let slip = slip::meant_action(text)
+            .map(|meant| format!("AWS has no action `{text}`; did you mean {meant}?"));
+        Ok(Self { pattern: Pattern::read(text)?, slip })
+    }
+
+    /// What is odd about its name, as a sentence.
+    pub fn slip(&self) -> Option<&str> {
+        self.slip.as_deref()
     }
 
     /// Whether it stands for the action `name`.
     pub fn matches_ignoring_case(&self, name: &str) -> bool {
-        self.0.matches_in_any_case(name, &Context::default())
+        self.pattern.matches_in_any_case(name, &Context::default())
     }
 }
 
@@ -153,11 +164,12 @@ impl ArnPattern {
         if text == "*" {
             return Ok(Self::Any);
         }
-        if !text.starts_with("arn") {
+        let split = split(text);
+        if split.first() != Some(&"arn") || split.len() < 2 {
             return Err(format!("`{text}` is neither an ARN nor \"*\""));
         }
         let mut parts = Vec::new();
-        for part in split(text) {
+        for part in split {
             parts.push(Pattern::read(part)?);
         }
         parts.resize(ARN_PARTS, Pattern(vec![Piece::Any]));
@@ -206,7 +218,8 @@ fn variable(inside: &str) -> Result<Piece, String> {
         }
     };
     if !key::is_known(key) {
-        return Err(format!("this endpoint does not know the variable `${{{key}}}`"));
+        let meant = key::did_you_mean(key);
+        return Err(format!("this endpoint does not know the variable `${{{key}}}`{meant}"));
     }
     Ok(Piece::Variable { key: key.to_owned(), otherwise })
 }
@@ -328,6 +341,8 @@ mod tests {
         assert!(own.matches("arn:aws:ssm:r:1:session/alice-1", &alice()));
         assert!(!own.matches("arn:aws:ssm:r:1:session/bob-1", &alice()));
         assert!(!own.matches("*", &alice()));
-        assert!(ArnPattern::read("instance/i-1").is_err());
+        for text in ["instance/i-1", "arn", "arnold:aws:ec2:*:*:*", "", "a*:aws:ec2:*:*:*"] {
+            assert!(ArnPattern::read(text).is_err(), "{text}");
+        }
     }
 }

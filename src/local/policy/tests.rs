@@ -142,7 +142,17 @@ fn a_trust_policy_names_users_accounts_or_everyone() {
     assert_eq!(decide(r#""*""#, mfa, &none), Trust::None);
     let with = Context::default().with("aws:MultiFactorAuthPresent", "true");
     assert_eq!(decide(r#""*""#, mfa, &with), Trust::Caller);
-    for principal in [r#""alice""#, r#"{"AWS": "alice"}"#, r#"{"Nobody": "*"}"#, "5", "[]"] {
+    for principal in [
+        r#"{"AWS": "arn:aws-cn:iam::123456789012:root"}"#,
+        r#"{"AWS": "arn:aws-cn:iam::123456789012:user/alice"}"#,
+        r#"{"AWS": "arn:aws:sts::123456789012:user/alice"}"#,
+        r#"{"AWS": "arn:aws:iam::123456789012:group/all"}"#,
+        r#""alice""#,
+        r#"{"AWS": "alice"}"#,
+        r#"{"Nobody": "*"}"#,
+        "5",
+        "[]",
+    ] {
         let json = format!(
             r#"{{"Version": "2012-10-17", "Statement": {{"Effect": "Allow", "Principal": {principal}, "Action": "*"}}}}"#
         );

@@ -55,6 +55,11 @@ impl TrustPolicy {
         Ok(Self { name: name.to_owned(), statements })
     }
 
+    /// As [`Policy::slips`](super::Policy::slips).
+    pub fn slips(&self) -> impl Iterator<Item = String> {
+        self.statements.iter().flat_map(|(statement, _)| statement.slips(&self.name))
+    }
+
     /// Decides on a caller of `account` that goes by any of these ARNs.
     pub fn decide(&self, account: &str, arns: &[&str], action: &str, context: &Context) -> Trust {
         let mut trust = Trust::None;
@@ -109,6 +114,15 @@ fn read_principals(members: &mut Members) -> Result<Vec<Principal>, String> {
     Ok(principals)
 }
 
+/// Whether a service has principals of such a name.
+fn is_principal(service: &str, name: &str) -> bool {
+    match service {
+        "iam" => name.starts_with("user/") || name.starts_with("role/"),
+        "sts" => name.starts_with("assumed-role/") || name.starts_with("federated-user/"),
+        _ => false,
+    }
+}
+
 fn principal(value: &str) -> Result<Principal, String> {
     if value == "*" {
         return Ok(Principal::Everyone);
@@ -118,12 +132,13 @@ fn principal(value: &str) -> Result<Principal, String> {
         return Ok(Principal::Account(value.to_owned()));
     }
     let parts: Vec<&str> = value.splitn(6, ':').collect();
+    // Accounts are here in the partition `aws`, which knows nobody of another.
     match parts[..] {
-        ["arn", _, "iam", "", account, "root"] if is_number(account) => {
+        ["arn", "aws", "iam", "", account, "root"] if is_number(account) => {
             Ok(Principal::Account(account.to_owned()))
         }
-        ["arn", _, "iam" | "sts", "", account, name]
-            if is_number(account) && !name.contains('*') =>
+        ["arn", "aws", service, "", account, name]
+            if is_number(account) && !name.contains('*') && is_principal(service, name) =>
         {
             Ok(Principal::Arn(value.to_owned()))
         }

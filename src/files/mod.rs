@@ -1,0 +1,73 @@
+//! Files that somebody else may have written: none keeps us for ever, or takes all the memory.
+
+use std::{
+    fs::{self, File},
+    io::{Error, ErrorKind, Read, Result},
+    path::Path,
+};
+
+/// The content of a file of at most `limit` bytes, links followed.
+///
+/// # Errors
+/// It cannot be read, is longer, or is a pipe or a device, which might never come to its end.
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(Error::new(ErrorKind::InvalidInput, "it is not a file"));
+    }
+    let mut bytes = Vec::new();
+    // It may grow while it is read.
+    File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let why = format!("it is longer than {limit} bytes");
+        return Err(Error::new(ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
+/// As [`read`], of a text.
+///
+/// # Errors
+/// As [`read`]; or it is not UTF-8.
+pub fn read_text(path: &Path, limit: u64) -> Result<String> {
+    String::from_utf8(read(path, limit)?)
+        .map_err(|_| Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+/// In bytes, for what people write: none has a hundredth of it.
+pub const LONGEST_BY_HAND: u64 = 4 << 20;
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(read_text(&path, 5).unwrap(), "12345");
+        assert_eq!(read(&path, 4).unwrap_err().to_string(), "it is longer than 4 bytes");
+        fs::write(&path, b"\xff").unwrap();
+        assert_eq!(read_text(&path, 4).unwrap_err().to_string(), "it is not UTF-8");
+        assert_eq!(read(&path, 4).unwrap(), b"\xff");
+        let absent = read(&folder.path().join("absent"), 4).unwrap_err();
+        assert_eq!(absent.kind(), ErrorKind::NotFound);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        let folder = TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let pipe = path("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path("zero")).unwrap();
+        std::os::unix::fs::symlink(path("loop"), path("loop")).unwrap();
+        for place in [&pipe, &path("zero"), folder.path()] {
+            assert_eq!(read(place, 4).unwrap_err().to_string(), "it is not a file", "{place:?}");
+        }
+        assert!(read(&path("loop"), 4).is_err());
+    }
+}
