@@ -1,9 +1,12 @@
 //! The drop-in's port sessions: where they listen, and what is said of their connections.
 
 use std::{
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     path::Path,
 };
+
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::words::Words;
 use crate::{
@@ -49,19 +52,60 @@ fn listen(port: &str) -> Result<(Listener, u16), String> {
     // The reference plugin's own variable.
     let host = std::env::var("SSM_PLUGIN_LOCAL_HOST").ok().filter(|host| !host.is_empty());
     let host = host.as_deref().unwrap_or("127.0.0.1");
-    let failed = |error: std::io::Error| format!("listen tcp {host}:{port}: {error}");
-    let addresses: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(failed)?.collect();
-    let listener = TcpListener::bind(&addresses[..]).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
+    let failed = |error: io::Error| format!("listen tcp {host}:{port}: {}", reason(&error));
+    let listener = addresses(host, port).and_then(|addresses| first_to_listen(&addresses));
+    let listener = listener.map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
     Ok((Listener::Tcp(listener), port))
+}
+
+/// The addresses of a host as people write it: a name or an address, one of IPv6 in brackets too, `*`
+/// for all that this machine has.
+fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if host == "*" {
+        let all = [IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(Ipv4Addr::UNSPECIFIED)];
+        return Ok(all.map(|ip| SocketAddr::new(ip, port)).to_vec());
+    }
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    (bare, port).to_socket_addrs().map(Iterator::collect)
+}
+
+fn first_to_listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match listen_at(*address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(LISTEN_QUEUE)
+}
+
+/// In the reference plugin's words where it has some: callers look for them.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "bind: address already in use".to_owned(),
+        io::ErrorKind::PermissionDenied => "bind: permission denied".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "bind: cannot assign requested address".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(unix)]
 fn listen_unix(path: &Path) -> Result<Listener, String> {
     let bound = crate::streams::SocketFile::bind(path);
-    let failed = |error| format!("listen unix {}: {error}", path.display());
+    let failed = |error| format!("listen unix {}: {}", path.display(), reason(&error));
     bound.map(Listener::Unix).map_err(failed)
 }
 
@@ -111,4 +155,53 @@ pub(super) fn observer(
         }
     }
     }
+}
+
+/// As many as `forward` lets wait.
+const LISTEN_QUEUE: u32 = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_is_what_people_write_for_it() {
+        for (host, ip) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("0.0.0.0", "0.0.0.0"),
+            ("::1", "::1"),
+            ("[::1]", "::1"),
+            ("*", "::"),
+        ] {
+            let addresses = addresses(host, 0).unwrap();
+            assert_eq!(addresses[0].ip(), ip.parse::<IpAddr>().unwrap(), "{host}");
+            first_to_listen(&addresses).expect(host);
+        }
+        assert!(addresses("[", 0).is_err());
+    }
+
+    #[tokio::test]
+    async fn where_one_address_cannot_be_had_the_next_one_will_do() {
+        let listener = listen_at("127.0.0.1:0".parse().unwrap()).unwrap();
+        let taken = listener.local_addr().unwrap();
+        let next = "[::1]:0".parse().unwrap();
+        let second = first_to_listen(&[taken, next]).unwrap();
+        assert!(second.local_addr().unwrap().is_ipv6());
+        let error = first_to_listen(&[taken]).unwrap_err();
+        assert_eq!(reason(&error), "bind: address already in use");
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_for_its_turn() {
+        let listener = listen_at("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut burst = Vec::new();
+        for _ in 0..300 {
+            // Beyond the queue a connection is not answered at all.
+            let connected = std::net::TcpStream::connect_timeout(&address, DEADLINE);
+            burst.push(connected.expect("it waits in the queue"));
+        }
+    }
+
+    const DEADLINE: std::time::Duration = std::time::Duration::from_secs(2);
 }
