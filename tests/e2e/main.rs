@@ -50,6 +50,7 @@ mod networks_private;
 #[cfg(feature = "aws")]
 mod networks_socks;
 mod plugin_contract;
+mod plugin_odd;
 mod plugin_words;
 mod postgres;
 mod protocol_agent;
