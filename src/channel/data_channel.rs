@@ -55,6 +55,8 @@ pub struct Channel {
     closed: bool,
     /// Since when the other side could have been heard.
     in_touch_since: Instant,
+    /// Since when there is this connection.
+    connected_at: Instant,
     /// What carries nothing for the stream, and the number behind whose acknowledgement blocks
     /// of messages have it before them.
     guard: Option<(&'static [u8], i64)>,
@@ -87,6 +89,7 @@ impl Channel {
             paused: false,
             closed: false,
             in_touch_since: now,
+            connected_at: now,
             guard: None,
             is_stalled: false,
             early_until: None,
@@ -330,6 +333,7 @@ impl Channel {
         // It comes again, and is delivered again.
         self.uncounted = Uncounted::None;
         self.in_touch_since = now;
+        self.connected_at = now;
         self.is_stalled = false;
         self.paused = false;
         self.timers.set(Timer::Pause, None);

@@ -38,12 +38,20 @@ impl Ready {
         }
     }
 
-    /// A property's text, whatever the case of its name; numbers are taken as text too.
+    /// A property's text, whatever the case of its name; numbers are taken as text too, and so is
+    /// the only entry of a list.
     pub fn property(&self, name: &str) -> Option<String> {
-        match lenient::field(self.properties.as_object()?, name)? {
+        let text = |value: &Value| match value {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
+        };
+        match lenient::field(self.properties.as_object()?, name)? {
+            Value::Array(list) => match &list[..] {
+                [only] => text(only),
+                _ => None,
+            },
+            value => text(value),
         }
     }
 
@@ -107,20 +115,32 @@ impl Answer {
             let processed = answer.process(action);
             answer.response.processed_client_actions.push(processed);
         }
+        if answer.is_refused() {
+            // KMS need not be asked for the key of a session that carries nothing.
+            answer.demand = None;
+            let failed = answer.response.processed_client_actions.iter();
+            let errors = failed.filter(|action| !action.error.is_empty());
+            answer.response.errors = Some(errors.map(|action| action.error.clone()).collect());
+        }
         Ok(answer)
+    }
+
+    /// Whether nothing can come of the session: it carries what this client does not know.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.ready.session_type, SessionType::Unknown(_))
     }
 
     fn process(&mut self, action: &RequestedAction) -> ProcessedAction {
         let kind = action.action_type.as_str();
         let parameters = &action.action_parameters;
         match kind {
-            SESSION_TYPE => match read::<SessionTypeParameters>(parameters) {
-                Ok(parameters) => {
-                    self.ready.session_type = SessionType::from_name(&parameters.session_type);
-                    self.ready.properties = parameters.properties;
-                    ProcessedAction::new(kind, ActionStatus::Success, String::new())
+            SESSION_TYPE => match self.take_session_type(parameters) {
+                Ok(()) => ProcessedAction::new(kind, ActionStatus::Success, String::new()),
+                Err(why) => {
+                    // The reference client's words.
+                    let error = format!("Failed to process action {kind}: {why}");
+                    ProcessedAction::new(kind, ActionStatus::Failed, error)
                 }
-                Err(error) => ProcessedAction::new(kind, ActionStatus::Failed, error),
             },
             KMS_ENCRYPTION if self.demand.is_none() => match read::<KmsParameters>(parameters) {
                 Ok(parameters) => {
@@ -141,6 +161,30 @@ impl Answer {
                 format!("Unsupported action {kind}"),
             ),
         }
+    }
+
+    /// Learns what the session carries. A later word that cannot be understood changes nothing.
+    fn take_session_type(&mut self, parameters: &Value) -> Result<(), String> {
+        let parameters = read::<SessionTypeParameters>(parameters);
+        let name = parameters.as_ref().map_or("", |parameters| &parameters.session_type);
+        let session_type = SessionType::from_name(name);
+        if let SessionType::Unknown(name) = &session_type {
+            let why = parameters.err().unwrap_or_else(|| format!("Unknown session type {name}"));
+            if !self.knows_session_type() {
+                self.ready.session_type = session_type;
+            }
+            return Err(why);
+        }
+        self.ready.session_type = session_type;
+        self.ready.properties = parameters?.properties;
+        Ok(())
+    }
+
+    fn knows_session_type(&self) -> bool {
+        self.response.processed_client_actions.iter().any(|action| {
+            action.action_type == SESSION_TYPE
+                && action.action_status == ActionStatus::Success as u8
+        })
     }
 
     /// Fills in what came of the demand.
@@ -242,13 +286,16 @@ mod tests {
         let (response, ready) = answered(json!({
             "AgentVersion": "3.3.0.0",
             "RequestedClientActions": [{"ActionType": "SessionType", "ActionParameters":
-                {"SessionType": "Port", "Properties": {"portNumber": "22", "n": 7}}}]
+                {"SessionType": "Port", "Properties":
+                    {"portNumber": "22", "n": 7, "list": ["a"], "two": ["a", "b"]}}}]
         }));
         assert_eq!(ready.session_type, SessionType::Port);
         assert_eq!(ready.property("portNumber").as_deref(), Some("22"));
         assert_eq!(ready.property("n").as_deref(), Some("7"));
         assert_eq!(ready.property("portnumber").as_deref(), Some("22"));
         assert_eq!(ready.property("none"), None);
+        assert_eq!(ready.property("list").as_deref(), Some("a"));
+        assert_eq!(ready.property("two"), None);
         assert_eq!(ready.version(), Some(Version::new(3, 3, 0, 0)));
         assert_eq!(response.processed_client_actions[0].action_status, 1);
         assert_eq!(response.client_version, "1.2.764.0");
@@ -268,6 +315,29 @@ mod tests {
             response.processed_client_actions.iter().map(|a| a.action_status).collect();
         assert_eq!(statuses, [3, 1, 2]);
         assert_eq!(ready.session_type, SessionType::Port);
+    }
+
+    #[test]
+    fn a_session_type_that_is_not_known_is_refused_and_nothing_else_is_asked_for() {
+        for (parameters, error) in [
+            (json!({"SessionType": "Gateway"}), "Unknown session type Gateway"),
+            (json!({"SessionType": "standard_stream"}), "Unknown session type standard_stream"),
+            (json!({"SessionType": null}), "missing field"),
+            (json!({"SessionType": ""}), "Unknown session type "),
+            (json!("nonsense"), "invalid type"),
+        ] {
+            let request = json!({"AgentVersion": "9.0.0.0", "RequestedClientActions": [
+                {"ActionType": "SessionType", "ActionParameters": parameters},
+                {"ActionType": "KMSEncryption", "ActionParameters": {"KMSKeyId": "key"}},
+            ]});
+            let answer = Answer::to(request.to_string().as_bytes(), "1").unwrap();
+            assert!(answer.is_refused() && answer.demand.is_none());
+            let actions = &answer.response.processed_client_actions;
+            let statuses: Vec<u8> = actions.iter().map(|action| action.action_status).collect();
+            assert_eq!(statuses, [2, 2]);
+            assert!(actions[0].error.contains(error), "{}", actions[0].error);
+            assert_eq!(answer.response.errors, Some(vec![actions[0].error.clone()]));
+        }
     }
 
     #[test]

@@ -176,6 +176,14 @@ impl Outgoing {
         self.ring.is_empty()
     }
 
+    /// Whether all of it is acknowledged or was sent at `since` or later.
+    pub(super) fn is_sent_since(&self, since: Instant) -> bool {
+        self.ring.iter().all(|message| {
+            message.state == State::Acknowledged
+                || message.last_sent.is_some_and(|sent| sent >= since)
+        })
+    }
+
     /// Bytes of the frames that are not acknowledged, sent or not.
     pub(super) fn unacknowledged(&self) -> usize {
         self.unacknowledged

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use super::{
     failure::Failure,
@@ -54,10 +57,10 @@ impl Attachment<'_> {
         let session = Session::new(&session_id, CLIENT_VERSION, self.control_plane);
         let session = session.with_limits(self.limits);
         let session = if self.is_patient { session.with_patience() } else { session };
+        let unheard = unheard(self.stop, session.connection());
         let end = tokio::select! {
             end = session.run(self.ticket, streams) => end?,
-            // The session may be between two connections, and not hear of the stop.
-            () = stopped_for(self.stop, STOP_TIMEOUT) => {
+            () = unheard => {
                 terminate(self.control_plane, &session_id).await;
                 return Ok(SessionEnd::Done);
             }
@@ -82,9 +85,14 @@ async fn terminate(control_plane: &dyn ControlPlane, session_id: &str) {
     let _ = timeout(TERMINATE_TIMEOUT, control_plane.terminate(session_id)).await;
 }
 
-async fn stopped_for(stop: Stop, time: Duration) {
+/// Resolves when a stop does not come through: there is no connection, before the first or between
+/// two, or the other side has had its time.
+async fn unheard(stop: Stop, mut connection: watch::Receiver<bool>) {
     stop.await;
-    sleep(time).await;
+    tokio::select! {
+        () = sleep(STOP_TIMEOUT) => {}
+        Ok(_) = connection.wait_for(|is_connected| !is_connected) => {}
+    }
 }
 
 /// What an answer takes that is under way.
@@ -95,3 +103,65 @@ const LAST_WITHOUT_TERMINATE: Version = Version::new(2, 3, 722, 0);
 const STOP_TIMEOUT: Duration = Duration::from_millis(2500);
 /// Whoever pressed Ctrl-C does not wait long for a service that may be gone.
 const TERMINATE_TIMEOUT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::ready,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use http::{HeaderMap, Uri};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{
+        net::now,
+        session::{Answer, Refusal},
+        wire::control::Token,
+    };
+
+    /// Counts how often it was told that the session is over.
+    #[derive(Default)]
+    struct Service(AtomicUsize);
+
+    impl ControlPlane for Service {
+        fn resume<'a>(&'a self, _: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+            Box::pin(ready(Ok(None)))
+        }
+
+        fn terminate<'a>(&'a self, _: &'a str) -> Answer<'a, Result<(), Refusal>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(ready(Ok(())))
+        }
+
+        fn sign<'a>(&'a self, _: &'a Uri) -> Answer<'a, HeaderMap> {
+            Box::pin(async { HeaderMap::new() })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stop_does_not_wait_for_a_connection_that_there_is_not() {
+        // The system takes the connection, and nobody ever answers the upgrade.
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let service = Service::default();
+        let attachment = Attachment {
+            ticket: Ticket {
+                session_id: "s-1".to_owned(),
+                stream_url: format!("ws://{}/s", silent.local_addr().unwrap()),
+                token: Token("token".to_owned()),
+            },
+            control_plane: &service,
+            is_patient: false,
+            limits: Limits::default(),
+            stop: Box::pin(sleep(Duration::from_secs(3))),
+        };
+        let choose = Box::new(|_: &_| Err("nothing stands".to_owned()));
+        let mut streams = Chosen::new(Box::pin(sleep(Duration::from_secs(3))), choose);
+        let began = now();
+        assert_eq!(attachment.run(&mut streams).await.unwrap(), SessionEnd::Done);
+        let took = now() - began;
+        assert!(took < Duration::from_secs(3) + STOP_TIMEOUT / 2, "{took:?}");
+        assert_eq!(service.0.load(Ordering::Relaxed), 1);
+    }
+}

@@ -22,7 +22,7 @@ pub(super) async fn bind(spec: &Spec) -> Result<Vec<Listener>, Failure> {
         Bind::Socket(path) => return Ok(vec![socket_file(path)?]),
         Bind::Address(address) => listen((*address, port).into()).map(|listener| vec![listener]),
         Bind::Loopback => loopback(port),
-        Bind::Any => pair(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, port),
+        Bind::Any => any(port),
     };
     let listeners = listeners.map_err(|NotBound { address, error }| port_taken(address, &error))?;
     Ok(listeners.into_iter().map(Listener::Tcp).collect())
@@ -39,6 +39,11 @@ pub(super) struct NotBound {
 /// else has on one of them is not ours.
 pub(super) fn loopback(port: u16) -> Result<Vec<TcpListener>, NotBound> {
     pair(Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST, port)
+}
+
+/// All that this machine has.
+pub(super) fn any(port: u16) -> Result<Vec<TcpListener>, NotBound> {
+    pair(Ipv4Addr::UNSPECIFIED, Ipv6Addr::UNSPECIFIED, port)
 }
 
 #[cfg(unix)]
@@ -69,7 +74,7 @@ fn pair(first: Ipv4Addr, second: Ipv6Addr, port: u16) -> Result<Vec<TcpListener>
         attempts -= 1;
         let first = listen((first, port).into())?;
         let port = first.local_addr().map_or(port, |address| address.port());
-        match listen_only_v6(second, port) {
+        match listen_as((second, port).into(), true) {
             Ok(second) => return Ok(vec![first, second]),
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 if attempts == 0 {
@@ -83,22 +88,20 @@ fn pair(first: Ipv4Addr, second: Ipv6Addr, port: u16) -> Result<Vec<TcpListener>
 
 /// Of one address.
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, NotBound> {
-    let listening = || {
-        let listener = std::net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
-    };
-    listening().map_err(|error| NotBound { address, error })
+    listen_as(address, false).map_err(|error| NotBound { address, error })
 }
 
-/// A socket for IPv6 alone, so that it does not take the IPv4 side of the same port.
-fn listen_only_v6(address: Ipv6Addr, port: u16) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::STREAM, None)?;
-    socket.set_only_v6(true)?;
+/// A socket for IPv6 alone does not take the IPv4 side of the same port.
+fn listen_as(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
+    if only_v6 {
+        socket.set_only_v6(true)?;
+    }
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
-    socket.bind(&SocketAddr::new(address.into(), port).into())?;
+    socket.bind(&address.into())?;
     socket.listen(LISTEN_QUEUE)?;
     TcpListener::from_std(socket.into())
 }
@@ -120,6 +123,7 @@ fn port_taken(address: SocketAddr, error: &io::Error) -> Failure {
 }
 
 const FREE_PORT_ATTEMPTS: u32 = 16;
+/// The standard library's 128 is less than a browser or a pool of connections opens at once.
 const LISTEN_QUEUE: i32 = 1024;
 
 #[cfg(test)]

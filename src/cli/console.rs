@@ -17,7 +17,7 @@ use super::{
 use crate::reaper::{Entrusted, LineMode, Remnant};
 use crate::{
     streams::Console,
-    term::{Command, ESCAPES_HELP, Escapes, RawMode, size_of_terminal, sizes, watch},
+    term::{Command, ESCAPES_HELP, Escapes, RawMode, may_be_shown, size_of_terminal, sizes, watch},
     wire::TerminalSize,
 };
 
@@ -29,6 +29,10 @@ use crate::{
 pub(super) fn terminal(attended: &Attended, escapes: Escapes) -> io::Result<Console> {
     let line_mode = entrust_line_mode();
     let raw_mode = RawMode::enable()?;
+    let is_shown = match raw_mode {
+        Some(_) => may_be_shown(),
+        None => io::stdout().is_terminal(),
+    };
     let input: standard_streams::Input = match raw_mode {
         Some(_) => {
             let (ours, theirs) = duplex(TYPED_AHEAD);
@@ -43,10 +47,9 @@ pub(super) fn terminal(attended: &Attended, escapes: Escapes) -> io::Result<Cons
     });
     Ok(Console {
         input: Some(input),
-        output: if io::stdout().is_terminal() {
-            Box::new(Watched(standard_streams::output()))
-        } else {
-            standard_streams::output()
+        output: match is_shown {
+            true => Box::new(Watched(standard_streams::output())),
+            false => standard_streams::output(),
         },
         error: standard_streams::error(),
         sizes: Box::pin(sizes),
@@ -86,7 +89,7 @@ pub(super) fn without_terminal(attended: &Attended, takes_input: bool) -> Consol
     }
 }
 
-/// A terminal's output, of which is remembered what will have to be undone.
+/// What is shown on a terminal, of which is remembered what will have to be undone.
 struct Watched(standard_streams::Output);
 
 impl AsyncWrite for Watched {

@@ -31,7 +31,7 @@ pub(super) fn for_people(global: &Global) {
 }
 
 /// For the drop-in: nothing unless SSMPORT_LOG says so, since callers read its output; but that a node
-/// keeps its user waiting.
+/// or the service keeps its user waiting.
 pub(super) fn for_programs() {
     init(&format!("off,{WAITING}=warn"));
 }

@@ -5,6 +5,7 @@
 
 mod attach;
 mod caller;
+mod documents;
 mod invocation;
 mod port;
 mod words;

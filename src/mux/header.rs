@@ -15,7 +15,7 @@ pub(super) struct Header {
 }
 
 /// What a frame does. Command 4 (UPD) belongs to version 2, whose flow control the real agent
-/// does not use, and counts as unknown.
+/// does not use, and counts as unknown, though the library takes it in version 1, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Command {
     /// Opens a stream.

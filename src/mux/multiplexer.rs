@@ -57,8 +57,8 @@ impl Mux {
     pub fn new(config: Config) -> Mux {
         Mux {
             next_id: Some(StreamId(config.role.first_id())),
+            parser: Parser::new(config.role),
             config,
-            parser: Parser::default(),
             broken: None,
             streams: BTreeMap::new(),
             control: ControlQueue::default(),

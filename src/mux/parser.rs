@@ -1,7 +1,7 @@
 use bytes::{Buf, Bytes};
 
-use super::StreamId;
 use super::header::{Command, HEADER_LEN, Header, HeaderError};
+use super::{Role, StreamId};
 
 /// Finds the frames in a byte stream that arrives in pieces of any size.
 ///
@@ -17,6 +17,8 @@ pub(super) struct Parser {
     left: usize,
     /// Whose payload it is; none for payload that is skipped.
     payload_of: Option<StreamId>,
+    /// Whether frames with unknown commands are skipped, or end the session.
+    skips_unknown: bool,
 }
 
 /// What the mux has to know of a frame, or of part of one.
@@ -29,6 +31,12 @@ pub(super) enum Piece {
 }
 
 impl Parser {
+    /// The parser of one end. A server takes an unknown command for a mistake of its client, as the
+    /// real agent does; a client skips what a later agent may have to say.
+    pub(super) fn new(role: Role) -> Self {
+        Self { skips_unknown: role == Role::Client, ..Self::default() }
+    }
+
     /// Takes the next piece off the front of `input`; none when all of it is used up.
     pub(super) fn next(&mut self, input: &mut Bytes) -> Result<Option<Piece>, HeaderError> {
         loop {
@@ -66,7 +74,15 @@ impl Parser {
             return Ok(None);
         }
         self.have = 0;
-        Header::decode(self.header).map(Some)
+        match Header::decode(self.header) {
+            Err(HeaderError::Command(_)) if self.skips_unknown => {
+                // Its length tells where it ends, as that of every frame does.
+                let mut skipped = self.header;
+                skipped[1] = Command::Nop as u8;
+                Header::decode(skipped).map(Some)
+            }
+            decoded => decoded.map(Some),
+        }
     }
 }
 

@@ -224,12 +224,22 @@ fn broken_frames_are_final_but_take_nothing_back() {
     assert_eq!(mux.handle_bytes(version_2, start()), error);
     assert_eq!(mux.handle_bytes(Bytes::from(psh(A, b"x")), start()), error);
     assert_eq!(received(&mut mux, A), b"good");
+}
 
-    let update = Bytes::from(frame(4, A, &[0; 8]));
-    assert_eq!(
-        client().handle_bytes(update, start()),
-        Err(MuxError::Header(HeaderError::Command(4)))
-    );
+#[test]
+fn a_client_skips_commands_that_it_does_not_know_and_a_server_refuses_them() {
+    for unknown in [4, 5, 77, 255] {
+        let odd = frame(unknown, A, &[0; 8]);
+        let mut mux = client_with_stream();
+        let bytes = [psh(A, b"one "), odd.clone(), frame(unknown, A, b""), psh(A, b"two")];
+        // In pieces, so that a header is never whole.
+        for piece in bytes.concat().chunks(5) {
+            mux.handle_bytes(Bytes::copy_from_slice(piece), start()).unwrap();
+        }
+        assert_eq!(received(&mut mux, A), b"one two");
+        let refused = server().handle_bytes(Bytes::from(odd), start());
+        assert_eq!(refused, Err(MuxError::Header(HeaderError::Command(unknown))));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
     collections::VecDeque,
     future::Future,
     io,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -25,12 +25,26 @@ use super::now;
 /// # Errors
 /// The name has no address, or what the first attempt that failed says when all have.
 pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let addresses = lookup_host((host, port)).await?.collect();
+    let mut addresses: Vec<_> = lookup_host((host, port)).await?.collect();
+    if host.eq_ignore_ascii_case("localhost") {
+        add_loopback(&mut addresses, port);
+    }
     let tcp = race(Schedule::new(addresses, now()), TcpStream::connect).await?;
     // Without it a one-byte message may wait 40 ms for the acknowledgement of the one before.
     tcp.set_nodelay(true)?;
     keep_little_unsent(&tcp);
     Ok(tcp)
+}
+
+/// The name means this machine (RFC 6761), which listens in one family or the other, whatever a file
+/// of hosts says: that of a container often has but one.
+fn add_loopback(addresses: &mut Vec<SocketAddr>, port: u16) {
+    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+        let address = SocketAddr::new(ip, port);
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
 }
 
 /// What the system has taken and not sent yet, nothing that is urgent can go before. Where it cannot
@@ -206,6 +220,18 @@ mod tests {
         assert_eq!(tried.len(), 2);
         let (_, winner, _) = raced(&[]).await;
         assert_eq!(winner.unwrap_err().to_string(), "the name has no address");
+    }
+
+    #[tokio::test]
+    async fn localhost_is_both_loopback_addresses_whatever_the_hosts_file_says() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let listener = TcpListener::bind(address).await.unwrap();
+            let local = listener.local_addr().unwrap();
+            for name in ["localhost", "LocalHost"] {
+                let tcp = connect(name, local.port()).await.unwrap();
+                assert_eq!(tcp.peer_addr().unwrap(), local);
+            }
+        }
     }
 
     /// With Nagle's algorithm on, an echo of one byte takes 43 ms instead of one or two.

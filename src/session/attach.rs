@@ -4,14 +4,17 @@ use std::{fmt::Display, time::Duration};
 
 use futures_util::SinkExt;
 use http::Uri;
-use tokio::time::{timeout, timeout_at};
+use tokio::{
+    sync::watch,
+    time::{timeout, timeout_at},
+};
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
 use super::{
     ControlPlane, Limits, Refusal, SessionEnd, SessionError, Ticket,
     attempts::{Attempts, pause_between_dials},
-    encryption::WithDataKey,
+    encryption::{WAITING, WithDataKey},
     gap, stream_address,
 };
 use crate::{
@@ -33,6 +36,7 @@ pub struct Session<'a> {
     config: Config,
     control_plane: &'a dyn ControlPlane,
     limits: Limits,
+    is_connected: watch::Sender<bool>,
 }
 
 impl<'a> Session<'a> {
@@ -50,7 +54,13 @@ impl<'a> Session<'a> {
             config,
             control_plane,
             limits: Limits::default(),
+            is_connected: watch::Sender::new(false),
         }
+    }
+
+    /// Whether there is a data channel that the agent can be told something by, as it changes.
+    pub fn connection(&self) -> watch::Receiver<bool> {
+        self.is_connected.subscribe()
     }
 
     /// Lets the agent's first message take as long as it likes, for sessions that may begin without
@@ -99,6 +109,7 @@ impl<'a> Session<'a> {
         let mut attempts = Attempts::within(self.limits.resumption);
         let (mut silent, mut answers_pings) = (0, false);
         loop {
+            self.is_connected.send_replace(true);
             let (opened, done_before) = (now(), channel.messages_done());
             let mut driver = Driver::new(websocket, channel, application)
                 .with_silence_limit(self.limits.silence)
@@ -125,6 +136,7 @@ impl<'a> Session<'a> {
                 Ok(Outcome::Disconnected(lost)) => lost,
                 Err(source) => return Err(self.failed(source).await),
             };
+            self.is_connected.send_replace(false);
             let was_heard = channel.frames_received() > 0;
             if !can_resume {
                 let why = "a presigned stream URL can be used only once".to_owned();
@@ -253,16 +265,19 @@ impl<'a> Session<'a> {
         attempts: &mut Attempts,
     ) -> Result<WebSocket, NotResumed> {
         let mut why = "no new connection lasted".to_owned();
-        let word_at = now() + WORD_AFTER;
+        let (word_at, mut is_told) = (now() + WORD_AFTER, false);
         while attempts.may_go_on() {
             attempts.pause().await;
             let attempt = self.attempt(stream_url);
             tokio::pin!(attempt);
-            let tried = match timeout_at(word_at.into(), &mut attempt).await {
+            let answer_by = word_at.max(now() + ANSWER_TAKES);
+            let tried = match timeout_at(answer_by.into(), &mut attempt).await {
                 Ok(tried) => tried,
                 Err(_) => {
-                    if !std::mem::replace(&mut attempts.have_failed, true) {
+                    attempts.have_failed = true;
+                    if !std::mem::replace(&mut is_told, true) {
                         tracing::warn!(
+                            target: WAITING,
                             session = self.id,
                             "{lost}; waiting for the service's answer"
                         );
@@ -275,10 +290,17 @@ impl<'a> Session<'a> {
                 Err(NotResumed::ForNow(why)) => why,
                 Err(final_word) => return Err(final_word),
             };
-            if std::mem::replace(&mut attempts.have_failed, true) {
-                tracing::debug!(session = self.id, "not resumed yet: {why}");
-            } else {
+            let is_first = !std::mem::replace(&mut attempts.have_failed, true);
+            if now() >= word_at && !std::mem::replace(&mut is_told, true) {
+                tracing::warn!(
+                    target: WAITING,
+                    session = self.id,
+                    "{lost}; resuming fails again and again: {why}"
+                );
+            } else if is_first {
                 tracing::warn!(session = self.id, "{lost}; resuming fails so far: {why}");
+            } else {
+                tracing::debug!(session = self.id, "not resumed yet: {why}");
             }
         }
         Err(NotResumed::Because(why))
@@ -357,6 +379,8 @@ const FIRST_ATTEMPTS: u32 = 5;
 const MAX_SILENT: u32 = 5;
 /// So long a person looks at a tunnel that hangs.
 const WORD_AFTER: Duration = Duration::from_secs(10);
+/// Whoever does not refuse within this time does not answer.
+const ANSWER_TAKES: Duration = Duration::from_secs(1);
 /// A connection that has lasted for so long was of use.
 const OF_USE: Duration = Duration::from_secs(10);
 /// How long a node may take to begin its handshake, when the session begins with one: the first session

@@ -151,7 +151,8 @@ fn too_late(key_id: &str) -> Refusal {
     Refusal { message, is_temporary: true }
 }
 
-/// Where the line goes that a node keeps its user waiting: programs that show no others show this one.
+/// Where the lines go that a node or a service keeps its user waiting: programs that show no others show
+/// these.
 pub const WAITING: &str = "ssmport::waiting";
 const NOTICE: Duration = Duration::from_secs(10);
 /// The real agent gives up 15 s after its request, which may have been under way for a while.

@@ -106,10 +106,7 @@ impl Endpoint {
 /// `url` is none of a WebSocket, or `gateway` is no endpoint.
 pub fn led_to(gateway: &str, url: &str) -> Result<Uri, AddressError> {
     let form = || AddressError::Form(without_secrets(url));
-    let uri: Uri = url.parse().map_err(|_| form())?;
-    if !matches!(uri.scheme_str(), Some("ws" | "wss")) {
-        return Err(form());
-    }
+    let uri = websocket(url).ok_or_else(form)?;
     let Some(Endpoint { host, port, has_tls }) = Endpoint::parse(gateway) else {
         return Err(AddressError::Gateway(without_secrets(gateway)));
     };
@@ -131,11 +128,10 @@ pub fn led_to(gateway: &str, url: &str) -> Result<Uri, AddressError> {
 /// machine.
 pub fn checked(url: &str, endpoints: &[Endpoint]) -> Result<Uri, AddressError> {
     let form = || AddressError::Form(without_secrets(url));
-    let uri: Uri = url.parse().map_err(|_| form())?;
+    let uri = websocket(url).ok_or_else(form)?;
     let (default_port, has_tls) = match uri.scheme_str() {
         Some("ws") => (80, false),
-        Some("wss") => (443, true),
-        _ => return Err(form()),
+        _ => (443, true),
     };
     let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(form)?.to_ascii_lowercase();
     let port = uri.port_u16().unwrap_or(default_port);
@@ -157,6 +153,19 @@ pub fn checked(url: &str, endpoints: &[Endpoint]) -> Result<Uri, AddressError> {
         return Err(AddressError::Plain { host: shown });
     }
     Ok(uri)
+}
+
+/// A stream URL with the scheme `ws` or `wss`, however it was written: in capitals, or as the
+/// `http` or `https` that a WebSocket begins with.
+fn websocket(url: &str) -> Option<Uri> {
+    let mut parts = url.trim().parse::<Uri>().ok()?.into_parts();
+    let scheme = match &*parts.scheme?.as_str().to_ascii_lowercase() {
+        "ws" | "http" => "ws",
+        "wss" | "https" => "wss",
+        _ => return None,
+    };
+    parts.scheme = Some(scheme.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// Whether a host name belongs to AWS, whatever the service.
@@ -390,7 +399,7 @@ mod tests {
             }
         }
         assert_eq!(led_to("https://g.internal", "wss://h").unwrap(), "wss://g.internal/");
-        for url in ["http://127.0.0.1/?X-Amz-Token=s", "nowhere", ""] {
+        for url in ["ftp://127.0.0.1/?X-Amz-Token=s", "nowhere", ""] {
             let error = led_to("https://g.internal", url).unwrap_err();
             assert!(!error.to_string().contains("Token"), "{error}");
         }
@@ -430,8 +439,23 @@ mod tests {
     }
 
     #[test]
+    fn a_scheme_may_be_in_capitals_or_that_of_http() {
+        for (url, dialled) in [
+            ("WS://127.0.0.1:1/s?a=b \n", "ws://127.0.0.1:1/s?a=b"),
+            ("http://127.0.0.1:1/s", "ws://127.0.0.1:1/s"),
+            ("Wss://127.0.0.1/s", "wss://127.0.0.1/s"),
+            ("HTTPS://127.0.0.1/s", "wss://127.0.0.1/s"),
+        ] {
+            assert_eq!(checked(url, &[]).unwrap(), dialled);
+        }
+        let downgraded = verdict("http://ssmmessages.eu-west-1.amazonaws.com/s", &[]);
+        assert!(matches!(downgraded, Err(AddressError::Plain { .. })), "{downgraded:?}");
+        is_stranger("https://evil.org/s", &[]);
+    }
+
+    #[test]
     fn what_is_no_websocket_url_is_told_without_its_query() {
-        for url in ["", "nowhere", "http://127.0.0.1/?X-Amz-Token=s", "ws://", "ws:///s", "a b?s"] {
+        for url in ["", "nowhere", "ftp://127.0.0.1/?X-Amz-Token=s", "ws://", "ws:///s", "a b?s"] {
             let error = verdict(url, &[]).unwrap_err();
             assert!(matches!(error, AddressError::Form(_)), "{url}: {error:?}");
             assert!(!error.to_string().contains("Token"), "{error}");

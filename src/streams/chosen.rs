@@ -9,7 +9,7 @@ use super::Stop;
 use crate::{
     channel::{Channel, Event, Ready},
     net::{Application, Turn},
-    wire::control::Flag,
+    wire::{control::Flag, handshake::SessionType},
 };
 
 /// An application that is chosen when the agent has said what the session carries.
@@ -90,7 +90,11 @@ impl Application for Chosen<'_> {
             && let Some(choose) = self.choose.take()
         {
             self.peer = Some(ready.clone());
-            match choose(ready) {
+            let chosen = match &ready.session_type {
+                SessionType::Unknown(name) => Err(unknown_session_type(name)),
+                _ => choose(ready),
+            };
+            match chosen {
                 Ok(application) => self.application = Some(application),
                 Err(why) => {
                     self.failure = Some(why);
@@ -130,6 +134,11 @@ impl Application for Chosen<'_> {
     fn poll_timeout(&self) -> Option<Instant> {
         self.application.as_ref().and_then(|application| application.poll_timeout())
     }
+}
+
+/// The agent has been told in the handshake.
+fn unknown_session_type(name: &str) -> String {
+    format!("the session is of type {name:?}, which is not known here; a newer ssmport may know it")
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ use crate::{
 /// and what ends ours is the end of the session. So after the end of the input the session goes
 /// on until the destination is done too, or the output has no reader any more, or the answer has not
 /// come in time. Then it is cut off, and that is told.
+///
+/// A reader that goes while the input is open, an `ssh` that was killed for one, takes nothing from
+/// what is still being sent; once that is silent, nobody is left whom the session could serve.
 pub struct Pipe<R, W, F> {
     input: Option<R>,
     output: Outbox<W>,
@@ -33,6 +36,8 @@ pub struct Pipe<R, W, F> {
     stop: Stop,
     /// Resolves when nobody reads the output any more.
     reader_gone: Stop,
+    /// It has: when the session is of no use any more, unless there is more to be sent.
+    useless_at: Option<Instant>,
     observer: F,
     /// The input has ended: when the silence of the destination has lasted long enough.
     quiet_until: Option<Instant>,
@@ -65,8 +70,8 @@ where
     F: FnMut(PipeEvent),
 {
     /// Carries `input` to the session and the session to `output`, until the session ends or
-    /// `stop` resolves. `reader_gone` resolves when nobody reads the output any more; with no
-    /// input left either, that is the end.
+    /// `stop` resolves. `reader_gone` resolves when nobody reads the output any more; with nothing
+    /// more to be sent either, that is the end.
     pub fn new(input: R, output: W, stop: Stop, reader_gone: Stop, observer: F) -> Self {
         Self {
             input: Some(input),
@@ -74,6 +79,7 @@ where
             pool: PacketPool::new(CHUNK_LEN),
             stop,
             reader_gone,
+            useless_at: None,
             observer,
             quiet_until: None,
             patience: ANSWER_PATIENCE,
@@ -104,13 +110,24 @@ where
         channel.send_flag(Flag::TerminateSession, now);
         self.is_over = true;
         self.quiet_until = None;
+        self.useless_at = None;
         Turn::Done
     }
 
-    /// Whether the end of the input has been followed by all that is to be waited for.
+    /// Whether the end of the input, or that of the reader, has been followed by all that is to be
+    /// waited for.
     fn is_finished(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(quiet_until) = self.quiet_until else { return false };
-        if self.reader_gone.as_mut().poll(cx).is_ready() {
+        if self.useless_at.is_none() && self.reader_gone.as_mut().poll(cx).is_ready() {
+            self.useless_at = Some(now + LINGER);
+        }
+        let Some(quiet_until) = self.quiet_until else {
+            let is_useless = self.useless_at.is_some_and(|at| now >= at);
+            if is_useless {
+                (self.observer)(PipeEvent::OutputFailed(io::ErrorKind::BrokenPipe.into()));
+            }
+            return is_useless;
+        };
+        if self.useless_at.is_some() {
             return true;
         }
         let (is_late, patience) = (now >= quiet_until, self.patience());
@@ -221,6 +238,9 @@ where
         if !(channel.is_drained() && self.output.is_drained()) {
             self.begin_silence(now);
         }
+        if !channel.is_drained() {
+            self.useless_at = self.useless_at.map(|_| now + LINGER);
+        }
         if self.is_finished(cx, now) {
             return Ok(self.end(channel, now));
         }
@@ -228,13 +248,15 @@ where
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.quiet_until
+        [self.quiet_until, self.useless_at].into_iter().flatten().min()
     }
 }
 
 const CHUNK_LEN: usize = 256 * 1024;
 /// Reads before the wire has its turn.
 const BATCH: usize = 8;
+/// How long input that was sent whole is silent when nobody reads the output any more.
+const LINGER: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,9 @@ impl PortKind {
         if ready.session_type != SessionType::Port {
             return None;
         }
-        if ready.property("type").as_deref() != Some("LocalPortForwarding") {
+        // As `LocalPortForwarding` itself, so whatever may come to be forwarded from a local port.
+        let forwards = |kind: String| kind.starts_with("LocalPortForwarding");
+        if !ready.property("type").is_some_and(forwards) {
             return Some(Self::Stream);
         }
         // The reference client's comparison: a version that cannot be read is not a new one.
@@ -58,7 +60,9 @@ mod tests {
             (forwarding, "3.0.196.0", PortKind::Basic),
             (forwarding, "2.3.1644.0", PortKind::Basic),
             (forwarding, "", PortKind::Basic),
+            ("LocalPortForwardingToSocket", "3.3.2299.0", PortKind::Multiplexed),
             ("", "3.3.2299.0", PortKind::Stream),
+            ("RemotePortForwarding", "3.3.2299.0", PortKind::Stream),
         ] {
             assert_eq!(PortKind::of(&ready(SessionType::Port, kind, version)), Some(expected));
         }

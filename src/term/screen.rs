@@ -6,6 +6,25 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+/// Whether standard output may end on the terminal: it is one, or a pipe to a program such as `tee`. To
+/// be asked where standard input is a terminal, of which somebody sits in front.
+pub fn may_be_shown() -> bool {
+    let stdout = io::stdout();
+    stdout.is_terminal() || is_pipe(&stdout)
+}
+
+#[cfg(unix)]
+fn is_pipe(stdout: &io::Stdout) -> bool {
+    use rustix::fs::{FileType, fstat};
+
+    fstat(stdout).is_ok_and(|about| FileType::from_raw_mode(about.st_mode) == FileType::Fifo)
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &io::Stdout) -> bool {
+    false
+}
+
 /// Notes what output that was shown has switched on or off. To be called with all of it, in order.
 pub fn watch(shown: &[u8]) {
     let mut screen = screen();
@@ -26,14 +45,34 @@ pub fn hold_back(line: &str) -> bool {
     is_held
 }
 
-/// Undoes what is still switched on.
+/// Undoes what is still switched on, behind it and on the same way.
 pub(super) fn restore() {
     let undo = std::mem::take(&mut screen().modes).undo();
-    if !undo.is_empty() && io::stdout().is_terminal() {
+    if !undo.is_empty() && takes_more() {
         // A terminal that has vanished needs no restoring.
         let mut stdout = io::stdout().lock();
         let _ = stdout.write_all(undo.as_bytes()).and_then(|()| stdout.flush());
     }
+}
+
+/// Whether standard output takes a few bytes at once: a program that does not read any more must not
+/// hold up the end.
+#[cfg(unix)]
+fn takes_more() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let stdout = io::stdout();
+    let mut look = [PollFd::new(&stdout, PollFlags::OUT)];
+    stdout.is_terminal()
+        || poll(&mut look, Some(&Timespec::default())).is_ok_and(|_| {
+            let found = look[0].revents();
+            found.contains(PollFlags::OUT) && !found.intersects(PollFlags::ERR | PollFlags::HUP)
+        })
+}
+
+#[cfg(not(unix))]
+fn takes_more() -> bool {
+    true
 }
 
 /// Shows the lines that were held back.

@@ -2,7 +2,10 @@
 
 use bytes::{Buf, Bytes};
 
-use super::header::{HEADER_LEN, HEADER_LENGTH_FIELD, Header, field, payload_digest};
+use super::{
+    MessageType,
+    header::{HEADER_LEN, HEADER_LENGTH_FIELD, Header, field, payload_digest},
+};
 
 /// A decoded frame. Its payload is a slice of the message; nothing was copied.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,7 +27,8 @@ pub enum FrameError {
         /// Bytes in the message.
         length: usize,
     },
-    /// HeaderLength is too small for the fields, or points past the message's end.
+    /// HeaderLength is too small for the fields, or points past the message's end, and the type is
+    /// none that is known either.
     #[error("header length {declared} does not fit a frame of {length} bytes")]
     HeaderLength {
         /// What the header says.
@@ -38,6 +42,9 @@ impl Frame {
     /// Reads the frame in `message`, without checking the digest. PayloadLength is not looked at, as
     /// neither the agent nor the reference client does: what follows the header is the payload.
     ///
+    /// A HeaderLength that cannot be right is passed over in a frame that is one by its type: of data
+    /// the digest tells whether the payload was found, and a `channel_closed` comes but once.
+    ///
     /// # Errors
     /// When the message does not hold the header that it declares. Unknown message and payload
     /// types are values.
@@ -48,11 +55,14 @@ impl Frame {
             message.first_chunk().ok_or(FrameError::Truncated { length })?;
 
         let declared = u32::from_be_bytes(field(raw, 0));
-        let payload_start = (declared as usize).saturating_add(4);
-        if declared < HEADER_LENGTH_FIELD || payload_start > length {
-            return Err(FrameError::HeaderLength { declared, length });
-        }
+        let mut payload_start = (declared as usize).saturating_add(4);
         let (header, digest) = (Header::read(raw), field(raw, 80));
+        if declared < HEADER_LENGTH_FIELD || payload_start > length {
+            if matches!(header.message_type, MessageType::Unknown(_)) {
+                return Err(FrameError::HeaderLength { declared, length });
+            }
+            payload_start = HEADER_LEN;
+        }
         message.advance(payload_start);
         Ok(Self { header, digest, payload: message })
     }
@@ -105,19 +115,31 @@ mod tests {
         assert_eq!(frame[HEADER_LEN..].as_ptr(), place);
     }
 
+    fn with_header_length(declared: u32, name: &[u8]) -> Result<Frame, FrameError> {
+        let mut message = encoded(b"12345");
+        message[0..4].copy_from_slice(&declared.to_be_bytes());
+        message[4..][..name.len()].copy_from_slice(name);
+        Frame::decode(message.into())
+    }
+
     #[test]
     fn a_header_that_the_message_does_not_hold_is_an_error() {
-        let whole = encoded(b"12345");
-        let with = |offset: usize, value: u32| {
-            let mut message = whole.clone();
-            message[offset..offset + 4].copy_from_slice(&value.to_be_bytes());
-            Frame::decode(message.into()).unwrap_err()
-        };
-        assert_eq!(with(0, 115), FrameError::HeaderLength { declared: 115, length: 125 });
-        assert_eq!(with(0, u32::MAX), FrameError::HeaderLength { declared: u32::MAX, length: 125 });
-        let short = Frame::decode(whole[..119].to_vec().into());
+        for declared in [0, 115, 122, u32::MAX] {
+            let error = with_header_length(declared, b"something").unwrap_err();
+            assert_eq!(error, FrameError::HeaderLength { declared, length: 125 });
+        }
+        let short = Frame::decode(encoded(b"12345")[..119].to_vec().into());
         assert_eq!(short, Err(FrameError::Truncated { length: 119 }));
         assert!(Frame::decode(Bytes::new()).is_err());
+    }
+
+    #[test]
+    fn a_header_length_that_cannot_be_right_is_no_matter_where_the_type_is_known() {
+        for declared in [0, 115, 122, u32::MAX] {
+            let frame = with_header_length(declared, b"").unwrap();
+            assert_eq!(frame.payload, "12345");
+            assert!(frame.digest_matches());
+        }
     }
 
     #[test]

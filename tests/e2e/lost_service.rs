@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Endpoint, Forward, NODE, Plugin, Signal, await_that};
+use crate::support::{Endpoint, Forward, NODE, Plugin, Signal, await_that, port_request};
 
 #[test]
 fn ctrl_c_ends_a_plugin_that_is_between_two_connections() {
@@ -54,10 +54,28 @@ fn so_does_the_drop_in() {
     plugin.program.signal(Signal::INT);
     plugin.program.wait_for_stdout(|line| line.starts_with("Terminate signal"));
     await_that("the port is free", || TcpListener::bind(plugin.address).is_ok());
+    let line = plugin.program.wait_for_stderr(|line| line.contains("is free"));
+    assert!(line.contains("Ctrl-C"), "{line}");
     let before = Instant::now();
     plugin.program.signal(Signal::INT);
     assert_eq!(plugin.program.finish().code(), 0);
     assert!(before.elapsed() < Duration::from_millis(2000), "{:?}", before.elapsed());
+}
+
+/// A terminal that has frozen without a word is taken for a fault of the drop-in's.
+#[test]
+fn the_drop_in_says_after_a_while_why_nothing_moves() {
+    let endpoint = Endpoint::start();
+    let (status, response) = endpoint.call("StartSession", &port_request(9));
+    assert_eq!(status, 200, "{response}");
+    let mut plugin = Plugin::command(&endpoint, &response, &port_request(9));
+    plugin.env_remove("SSMPORT_LOG");
+    let plugin = Plugin::run(plugin, &response);
+    drop(endpoint);
+    let line = plugin.program.wait_for_stderr(|line| line.contains("resuming fails"));
+    assert!(line.contains("again and again: "), "not at once: {line}");
+    plugin.program.signal(Signal::TERM);
+    assert_eq!(plugin.program.finish().code(), 0);
 }
 
 #[test]

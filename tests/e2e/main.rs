@@ -52,6 +52,7 @@ mod networks_private;
 mod networks_socks;
 mod other_users;
 mod plugin_contract;
+mod plugin_odd;
 mod plugin_words;
 mod postgres;
 mod protocol_agent;

@@ -64,7 +64,7 @@ fn arguments_that_cannot_be_read_are_told_of_without_their_secrets() {
         r#"{"SessionId":"s-1","TokenValue":7,"StreamUrl":"sesame"}"#,
         r#"{"SessionId":"s-1","TokenValue":"sesame"}"#,
         r#"{"SessionId":"s-1","TokenValue":"sesame","StreamUrl":"nowhere"}"#,
-        r#"{"SessionId":"s-1","TokenValue":"sesame","StreamUrl":"http://127.0.0.1:1/"}"#,
+        r#"{"SessionId":"s-1","TokenValue":"sesame","StreamUrl":"ftp://127.0.0.1:1/"}"#,
         r#"{"SessionId":"s-1","TokenValue":"sesame","StreamUrl":"ws://"}"#,
         r#"{"SessionId":"s-1","TokenValue":"sesame","StreamUrl":"ws://127.0.0.1:1/?X-Amz-Token=sesame"}"#,
         "AWS_SSM_START_SESSION_RESPONSE_THAT_IS_NOT_SET",
@@ -177,7 +177,10 @@ fn a_taken_local_port_is_told_of_and_the_session_is_ended() {
     let (_, response) = endpoint.call("StartSession", &request);
     let ended = Program::run(Plugin::command(&endpoint, &response, &request));
     assert_eq!(ended.code(), 0);
-    let words = format!("\nCannot perform start session: listen tcp 127.0.0.1:{port}: ");
+    // Callers look for the reference plugin's words.
+    let words = format!(
+        "\nCannot perform start session: listen tcp 127.0.0.1:{port}: bind: address already in use\n"
+    );
     assert!(ended.stdout.contains(&words), "{}", ended.stdout);
     says_nothing_of(&ended, response["TokenValue"].as_str().unwrap());
     await_active_sessions(&endpoint, 0);

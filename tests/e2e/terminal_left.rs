@@ -48,6 +48,25 @@ fn a_session_that_ends_in_an_editor_leaves_the_screen_as_it_was() {
     }
 }
 
+/// The modes are the terminal's all the same, by way of a program that copies the output there.
+#[test]
+fn so_does_one_whose_output_is_piped() {
+    let endpoint = Endpoint::start();
+    let (_, plugin) = Plugin::session(&endpoint, &json!({ "Target": NODE }));
+    for program in [ssmport(&["shell", "local"]), plugin] {
+        let terminal = Tmux::start(&in_shell(r#""$@" | cat"#, &program), COLS, ROWS);
+        terminal.wait_for_prompt();
+        let (before, mark) = (terminal.modes(), mark());
+        terminal.type_line(&format!("{EDITOR}; sleep {mark}"));
+        await_running(&mark);
+        let editor = "screen 1 mouse 11 cursor 0 keys 11";
+        await_that("the editor has the screen", || terminal.modes() == editor);
+        terminal.type_text("\r~.");
+        terminal.finish_restored();
+        assert_eq!(terminal.modes(), before, "{program:?}");
+    }
+}
+
 /// Most people who pipe the output of a shell want to keep a copy of it.
 #[test]
 fn with_its_output_piped_a_shell_has_the_size_of_the_terminal_and_its_changes() {

@@ -44,7 +44,12 @@ impl Channel {
             }
             None => {
                 self.send_json(PayloadType::HandshakeResponse, &answer.response, now);
-                self.progress = Progress::AwaitingComplete(answer.ready);
+                if answer.is_refused() {
+                    // The agent has nothing to complete: it is for the owner to say what it was.
+                    self.become_ready(answer.ready);
+                } else {
+                    self.progress = Progress::AwaitingComplete(answer.ready);
+                }
             }
         }
         Ok(())

@@ -135,6 +135,12 @@ impl Channel {
         self.outgoing.is_empty() && self.announcements.is_empty()
     }
 
+    /// Whether everything is acknowledged or has at least gone out on this connection: the rest is up
+    /// to the other side.
+    pub fn is_handed_on(&self) -> bool {
+        self.outgoing.is_sent_since(self.connected_at)
+    }
+
     /// The number that the next message will have. What was sent before has all been acknowledged
     /// once [`first_unacknowledged`](Self::first_unacknowledged) has reached it.
     pub fn next_sequence_number(&self) -> i64 {

@@ -1,9 +1,12 @@
 //! Attaching to a session, whatever it turns out to carry.
 
 use std::{
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+
+use tokio::time::sleep;
 
 use super::{
     super::{
@@ -59,11 +62,13 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
         stop: attended.stop(),
     };
     let end = tokio::select! {
-        end = attachment.run(&mut streams) => end,
-        () = attended.insisted() => Ok(SessionEnd::Done),
+        // A signal's words come before the end that it brings about, however soon that is.
+        biased;
         never = route => match never {},
         never = caller.follow(attended.clone()) => match never {},
         never = announce(&attended, &told, &session_id, words) => match never {},
+        () = attended.insisted() => Ok(SessionEnd::Done),
+        end = attachment.run(&mut streams) => end,
     };
     let failure = streams.failure().map(str::to_owned);
     let is_complete = streams.is_drained();
@@ -73,7 +78,10 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
         return Err(why);
     }
     // An exit code says nothing of output that was not written.
-    let Told { exit_code, is_cut_off, .. } = std::mem::take(&mut *lock(&told));
+    let Told { exit_code, is_cut_off, output_failed, .. } = std::mem::take(&mut *lock(&told));
+    if let Some(error) = output_failed {
+        words.warn(&format!("standard output cannot be written ({error}); the session was ended"));
+    }
     let exit_code = exit_code.filter(|_| is_complete);
     let end = match end {
         Ok(end) => end,
@@ -107,10 +115,20 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
 #[derive(Default)]
 struct Told {
     exit_code: Option<i64>,
-    /// An answer was not waited for.
+    /// Not all was passed on: an answer was not waited for, or the output could not be written.
     is_cut_off: bool,
+    /// Why the output could not be written, unless nobody read it any more.
+    output_failed: Option<io::Error>,
     /// Where connections come in.
     listeners: Option<Closer>,
+}
+
+impl Told {
+    fn output_failed(&mut self, error: io::Error) {
+        tracing::info!("standard output: {error}");
+        self.is_cut_off = true;
+        self.output_failed = Some(error).filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+    }
 }
 
 /// The application for what the session carries.
@@ -124,9 +142,6 @@ fn choose(
 ) -> Result<Box<dyn Application + Send>, String> {
     let stop = attended.stop();
     let Some(kind) = PortKind::of(ready) else {
-        if let SessionType::Unknown(name) = &ready.session_type {
-            return Err(format!("the session type {name} is not known"));
-        }
         if ready.session_type == SessionType::NonInteractiveCommands {
             return Ok(command(attended, words, told));
         }
@@ -136,7 +151,7 @@ fn choose(
             ShellEvent::Exited(code) => {
                 lock(&told).exit_code = Some(code.0);
             }
-            ShellEvent::OutputFailed(error) => tracing::warn!("standard output: {error}"),
+            ShellEvent::OutputFailed(error) => lock(&told).output_failed(error),
             ShellEvent::InputFailed(error) => tracing::warn!("standard input: {error}"),
         };
         return Ok(Box::new(Shell::new(console, None, stop, observer)));
@@ -167,9 +182,7 @@ fn command(
     let console = console::without_terminal(attended, false);
     let observer = move |event| match event {
         CommandEvent::Exited { code, .. } => lock(&told).exit_code = Some(code.0),
-        CommandEvent::OutputFailed(error) => {
-            tracing::warn!("the command's output cannot be written: {error}");
-        }
+        CommandEvent::OutputFailed(error) => lock(&told).output_failed(error),
         CommandEvent::Silent(time) => {
             tracing::warn!("nothing has come from the node for {} s", time.as_secs());
         }
@@ -199,7 +212,7 @@ fn pipe(
                 after.as_secs()
             ));
         }
-        PipeEvent::OutputFailed(error) => tracing::warn!("output cannot be written: {error}"),
+        PipeEvent::OutputFailed(error) => lock(&told).output_failed(error),
         PipeEvent::InputFailed(error) => tracing::warn!("input cannot be read: {error}"),
     };
     let (input, output) = (standard_streams::input(), standard_streams::output());
@@ -220,7 +233,8 @@ async fn announce(
 ) -> std::convert::Infallible {
     attended.stop().await;
     // The service may be away, and the port is wanted.
-    if let Some(listeners) = lock(told).listeners.take() {
+    let listeners = lock(told).listeners.take();
+    if let Some(listeners) = &listeners {
         listeners.close();
     }
     if let Some(Ending::Signal(_)) = attended.ending() {
@@ -228,6 +242,12 @@ async fn announce(
         restore();
         words.signalled();
         words.exiting(session_id);
+        sleep(MOMENT).await;
+        let is_free = if listeners.is_some() { "the local port is free; " } else { "" };
+        words.note(&format!(
+            "{is_free}waiting for the service to hear that the session is over, for a few seconds; \
+             Ctrl-C does without"
+        ));
     }
     std::future::pending().await
 }
@@ -254,3 +274,6 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
     let gateway = super::super::endpoints::gateway(None);
     Ok(Box::new(crate::session::NoControlPlane { endpoints, gateway, authorities }))
 }
+
+/// What the end of a session takes whose service is there.
+const MOMENT: Duration = Duration::from_millis(500);

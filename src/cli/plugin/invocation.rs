@@ -2,8 +2,8 @@
 
 use http::Uri;
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
 
+use super::documents::{self, text};
 use crate::{
     session::{Ticket, is_of_aws},
     wire::control::Token,
@@ -26,7 +26,7 @@ pub(super) struct Invocation {
 impl Invocation {
     /// `rest` is PROFILE, REQUEST and ENDPOINT, as many as there are.
     pub(super) fn parse(response: &str, region: &str, rest: &[String]) -> Result<Self, String> {
-        let response = object(response, "response")?;
+        let response = documents::response(response)?;
         let required = |name: &str| {
             let value = text(&response, name).filter(|value| !value.is_empty());
             value.ok_or_else(|| format!("the response has no {name}"))
@@ -36,8 +36,7 @@ impl Invocation {
         let token = required("TokenValue")?;
         let session_id = session_id(given, &stream_url, &token)?;
         let ticket = Ticket { session_id, stream_url, token: Token(token) };
-        let request = rest.get(1).filter(|request| !matches!(request.trim(), "" | "null"));
-        let request = request.map(|request| object(request, "request")).transpose()?;
+        let request = rest.get(1).map(|request| documents::request(request)).transpose()?;
         Ok(Self {
             ticket,
             region: region.to_owned(),
@@ -72,21 +71,6 @@ fn session_id(given: String, stream_url: &str, token: &str) -> Result<String, St
     }
 }
 
-fn object(json: &str, what: &str) -> Result<Map<String, Value>, String> {
-    let json = json.trim_start_matches(BYTE_ORDER_MARK);
-    // serde_json's own message may quote the document, which holds the token.
-    serde_json::from_str(json).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        format!("the {what} is not a JSON object (line {line}, column {column})")
-    })
-}
-
-/// A field's text; callers differ in the case of the names.
-fn text(object: &Map<String, Value>, name: &str) -> Option<String> {
-    let field = object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name))?;
-    field.1.as_str().map(str::to_owned)
-}
-
 /// The endpoint, if it is one of SSM: `aws ecs` passes that of ECS, Packer the stream URL.
 fn ssm_endpoint(text: &str) -> Option<String> {
     let uri: Uri = text.parse().ok()?;
@@ -96,7 +80,6 @@ fn ssm_endpoint(text: &str) -> Option<String> {
     (is_http && (is_of_ssm || !is_of_aws(host))).then(|| text.to_owned())
 }
 
-const BYTE_ORDER_MARK: char = '\u{feff}';
 /// The API's own bound; tokens are longer.
 const LONGEST_ID: usize = 96;
 /// Documents of AWS whose sessions always begin with a handshake.
@@ -119,9 +102,9 @@ mod tests {
         let lower = r#"{"sessionId":"s-1","streamUrl":"wss://h/p","tokenValue":"secret"}"#;
         let lower = Invocation::parse(lower, "eu-west-1", &[]).unwrap();
         assert_eq!(lower, parsed(&[]));
-        // Of files and of shells' words.
-        let marked = format!("\u{feff}{}", RESPONSE.replace("wss://h/p", "wss://h/p\\n"));
-        assert_eq!(Invocation::parse(&marked, "eu-west-1", &[]).unwrap(), lower);
+        // Of shells' words.
+        let ended = RESPONSE.replace("wss://h/p", "wss://h/p\\n");
+        assert_eq!(Invocation::parse(&ended, "eu-west-1", &[]).unwrap(), lower);
         assert_eq!(parsed(&["", "null"]), lower);
         assert_eq!(lower.ticket.session_id, "s-1");
     }

@@ -1,6 +1,8 @@
 //! The drop-in's port sessions: where they listen, and what is said of their connections.
 
-use std::{net::ToSocketAddrs, path::Path};
+use std::{io, net::ToSocketAddrs, path::Path};
+
+use tokio::net::TcpListener;
 
 use super::{
     super::bind::{self, NotBound},
@@ -55,28 +57,46 @@ fn listen(port: &str) -> Result<Vec<Listener>, String> {
     };
     // The reference plugin's own variable.
     let host = std::env::var("SSM_PLUGIN_LOCAL_HOST").ok().filter(|host| !host.is_empty());
-    let failed = |NotBound { address, error }| format!("listen tcp {address}: {error}");
     let listeners = match host.as_deref() {
-        None | Some("localhost") => bind::loopback(port).map_err(failed)?,
-        Some(host) => {
-            let unknown = |error| format!("listen tcp {host}:{port}: {error}");
-            let mut listener = Err(format!("{host} has no address"));
-            for address in (host, port).to_socket_addrs().map_err(unknown)? {
-                listener = bind::listen(address).map_err(failed);
-                if listener.is_ok() {
-                    break;
-                }
-            }
-            vec![listener?]
-        }
+        None | Some("localhost") => bind::loopback(port).map_err(not_bound)?,
+        Some("*") => bind::any(port).map_err(not_bound)?,
+        Some(host) => vec![listen_at(host, port)?],
     };
     Ok(listeners.into_iter().map(Listener::Tcp).collect())
+}
+
+/// At the first address of a host, or the one that is written, in brackets too.
+fn listen_at(host: &str, port: u16) -> Result<TcpListener, String> {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let unknown = |error| format!("listen tcp {host}:{port}: {error}");
+    let mut listener = Err(format!("listen tcp {host}:{port}: the name has no address"));
+    for address in (bare, port).to_socket_addrs().map_err(unknown)? {
+        listener = bind::listen(address).map_err(not_bound);
+        if listener.is_ok() {
+            break;
+        }
+    }
+    listener
+}
+
+fn not_bound(NotBound { address, error }: NotBound) -> String {
+    format!("listen tcp {address}: {}", reason(&error))
+}
+
+/// In the reference plugin's words where it has some: callers look for them.
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "bind: address already in use".to_owned(),
+        io::ErrorKind::PermissionDenied => "bind: permission denied".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "bind: cannot assign requested address".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(unix)]
 fn listen_unix(path: &Path) -> Result<Listener, String> {
     let bound = crate::streams::SocketFile::bind(path);
-    let failed = |error| format!("listen unix {}: {error}", path.display());
+    let failed = |error| format!("listen unix {}: {}", path.display(), reason(&error));
     bound.map(Listener::Unix).map_err(failed)
 }
 
@@ -129,4 +149,45 @@ pub(super) fn observer(
         }
     }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_is_what_people_write_for_it() {
+        for (host, ip) in
+            [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("::1", "::1"), ("[::1]", "::1")]
+        {
+            let listener = listen_at(host, 0).expect(host);
+            let address = listener.local_addr().unwrap();
+            assert_eq!(address.ip(), ip.parse::<IpAddr>().unwrap(), "{host}");
+        }
+        assert!(listen_at("[", 0).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_told_in_the_words_of_the_reference() {
+        let listener = listen_at("127.0.0.1", 0).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let error = listen_at("127.0.0.1", port).unwrap_err();
+        assert_eq!(error, format!("listen tcp 127.0.0.1:{port}: bind: address already in use"));
+    }
+
+    #[tokio::test]
+    async fn a_burst_of_connections_waits_for_its_turn() {
+        let listener = listen_at("127.0.0.1", 0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut burst = Vec::new();
+        for _ in 0..300 {
+            // Beyond the queue a connection is not answered at all.
+            let connected = std::net::TcpStream::connect_timeout(&address, DEADLINE);
+            burst.push(connected.expect("it waits in the queue"));
+        }
+    }
+
+    const DEADLINE: std::time::Duration = std::time::Duration::from_secs(2);
 }

@@ -36,8 +36,13 @@ impl Words {
     }
 
     /// What the reference plugin has no words for: on stderr, which no caller reads for an answer.
+    pub(super) fn note(self, text: &str) {
+        let _ = writeln!(std::io::stderr(), "session-manager-plugin: {}", one_line(text));
+    }
+
+    /// As [`note`](Self::note), of what is not as it should be.
     pub(super) fn warn(self, text: &str) {
-        let _ = writeln!(std::io::stderr(), "session-manager-plugin: warning: {}", one_line(text));
+        self.note(&format!("warning: {text}"));
     }
 
     /// What was asked for, on stdout in any case.

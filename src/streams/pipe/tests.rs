@@ -98,6 +98,29 @@ async fn the_destinations_silence_counts_from_when_it_has_had_everything() {
 }
 
 #[tokio::test]
+async fn without_a_reader_it_ends_once_nothing_more_is_sent() {
+    let (fixture, mut pipe) = fixture(never(), Box::pin(async {}));
+    let Fixture { mut pair, mut typed, told, .. } = fixture;
+    for _ in 0..5 {
+        typed.write_all(b"part").await.unwrap();
+        pair.run(&mut pipe);
+        pair.advance(LINGER - Duration::from_millis(1), &mut pipe);
+        assert_eq!(pair.turn, Turn::Idle, "it may be all that the session is for");
+    }
+    pair.is_agent_deaf = true;
+    typed.write_all(b"part").await.unwrap();
+    pair.run(&mut pipe);
+    pair.advance(3 * LINGER, &mut pipe);
+    assert_eq!(pair.turn, Turn::Idle, "it has not arrived");
+    pair.is_agent_deaf = false;
+    pair.run(&mut pipe);
+    pair.advance(LINGER, &mut pipe);
+    assert_eq!((pair.turn, &pair.flags[..]), (Turn::Done, &[Flag::TerminateSession][..]));
+    assert_eq!(pair.output(), b"part".repeat(6));
+    assert!(told.lock().unwrap()[0].contains("BrokenPipe"));
+}
+
+#[tokio::test]
 async fn without_input_and_without_a_reader_it_ends_at_once() {
     let (fixture, mut pipe) = fixture(never(), Box::pin(async {}));
     let Fixture { mut pair, typed, told, .. } = fixture;
