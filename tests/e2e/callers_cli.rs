@@ -99,10 +99,11 @@ fn ssh_goes_through_the_cli_as_its_proxy_command() {
 #[test]
 fn a_container_of_ecs_is_reached_by_execute_command() {
     let endpoint = Endpoint::with(&["--node", CONTAINER]);
+    let line = "sh -c 'printf \"in the container: \"; read word; echo \"<$word>\"'";
     let request = json!({
         "Target": CONTAINER,
         "DocumentName": "AWS-StartInteractiveCommand",
-        "Parameters": {"command": ["printf 'in the container: '; read word; echo \"<$word>\""]},
+        "Parameters": {"command": [line]},
     });
     for aws in AwsCli::each(&endpoint) {
         let (status, session) = endpoint.call("StartSession", &request);
