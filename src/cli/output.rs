@@ -15,6 +15,7 @@ use super::{
     args::Global,
     failure::{Code, Failure},
 };
+use crate::net::{too_many_open_files, with_open_files};
 
 /// Where and how much is said.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +43,7 @@ impl Output {
     /// Something that went wrong while the program goes on.
     pub(super) fn warn(&self, text: &str) {
         if !self.is_quiet {
-            line(&format!("{WARNING}warning:{WARNING:#} {}", paragraph(text)));
+            line(&format!("{WARNING}warning:{WARNING:#} {}", paragraph(&with_open_files(text))));
         }
     }
 
@@ -95,7 +96,10 @@ impl Output {
         if !failure.what.is_empty() {
             line(&format!("{ERROR}ssmport:{ERROR:#} {}", paragraph(&failure.what)));
         }
-        for detail in [&failure.why, &failure.next].into_iter().flatten() {
+        // Whatever was being done, it is the limit that has to be raised.
+        let why = failure.why.as_deref().unwrap_or(&failure.what);
+        let next = too_many_open_files(why).or_else(|| failure.next.clone());
+        for detail in [&failure.why, &next].into_iter().flatten() {
             line(&format!("  {}", paragraph(detail)));
         }
     }

@@ -12,6 +12,7 @@ mod words;
 use std::process::ExitCode;
 
 use super::{attachment::CLIENT_VERSION, logging, panics, process_limits, standard_streams};
+use crate::net::with_open_files;
 use invocation::Invocation;
 use words::Words;
 
@@ -56,7 +57,7 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
         attached.unwrap_or(Ok(Some(LOST)))
     });
     let exit_code = attached.unwrap_or_else(|why| {
-        words.say(&format!("Cannot perform start session: {why}\n"));
+        words.say(&format!("Cannot perform start session: {}\n", with_open_files(why)));
         Some(LOST)
     });
     // Callers take anything else for a crash: the AWS CLI would print a traceback. So a command's

@@ -13,7 +13,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
@@ -37,7 +37,7 @@ use super::api::{self, STREAM_PATH};
 use super::error::ServiceError;
 use super::service::Service;
 use super::web_page;
-use crate::net::websocket_config;
+use crate::net::{now, websocket_config, with_open_files};
 
 /// A data channel's WebSocket, directly on its TCP connection.
 pub type LocalWebSocket = WebSocketStream<TcpStream>;
@@ -90,6 +90,7 @@ async fn serve_at_most(
     reach: Arc<Reach>,
 ) -> Infallible {
     let mut connections = JoinSet::new();
+    let mut told: Option<Instant> = None;
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < limit => match accepted {
@@ -99,7 +100,10 @@ async fn serve_at_most(
                     connections.spawn(connection.run(stream));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if told.is_none_or(|told| now() >= told + TELL_INTERVAL) {
+                        told = Some(now());
+                        tracing::error!("cannot accept connections: {}", with_open_files(error));
+                    }
                     // Out of file descriptors, most likely: trying again at once would only spin.
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -426,6 +430,8 @@ const LONGEST_HEAD: usize = 64 << 10;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// That connections wait outside is said once in a while.
+const TELL_INTERVAL: Duration = Duration::from_secs(10);
 
 const REQUEST_ID: &str = "x-amzn-requestid";
 const AMZ_JSON: &str = "application/x-amz-json-1.1";

@@ -5,9 +5,10 @@ use std::{
     path::Path,
 };
 
-use super::words::Words;
+use super::{super::rationed::Rationed, words::Words};
 use crate::{
     channel::Ready,
+    net::{now, too_many_open_files},
     streams::{ForwardEvent, Listener, PortKind},
 };
 
@@ -77,6 +78,7 @@ pub(super) fn observer(
     words: Words,
 ) -> impl FnMut(ForwardEvent) + Send {
     let mut has_connection = false;
+    let mut not_accepted = Rationed::default();
     move |event| {
         match event {
         ForwardEvent::Accepted(_) => {
@@ -103,6 +105,11 @@ pub(super) fn observer(
             "{connections} connections are open, as many as one session carries without harm to the \
              node; further ones wait until one of them ends"
         )),
+        ForwardEvent::NotAccepted(why) if too_many_open_files(&why).is_some() => {
+            if let Some(times) = not_accepted.tell(now()) {
+                words.warn(&format!("a connection was not taken{times}: {why}"));
+            }
+        }
         ForwardEvent::Slow(_)
         | ForwardEvent::Flowing { .. }
         | ForwardEvent::NotAccepted(_)

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::session::SessionEnd;
+use crate::{net::with_open_files, session::SessionEnd};
 
 /// The drop-in's voice: stdout, as callers expect it, or stderr if SSMPORT_QUIET=1 asks for an
 /// stdout that holds nothing but the session.
@@ -32,7 +32,11 @@ impl Words {
 
     /// What the reference plugin has no words for: on stderr, which no caller reads for an answer.
     pub(super) fn warn(self, text: &str) {
-        let _ = writeln!(std::io::stderr(), "session-manager-plugin: warning: {text}");
+        let _ = writeln!(
+            std::io::stderr(),
+            "session-manager-plugin: warning: {}",
+            with_open_files(text)
+        );
     }
 
     /// What was asked for, on stdout in any case.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     channel::{Channel, Event},
-    net::{Application, Pace, Turn},
+    net::{Application, Pace, Turn, with_open_files},
     reaper::Kind,
     wire::{PacketPool, PayloadType, TerminalSize, control::Flag},
 };
@@ -62,7 +62,7 @@ impl ShellAgent {
         let birth = agents.processes.announce();
         let started = words_of(command, ending.target()).and_then(|words| {
             let spawned = Pty::spawn(&words, birth.mark());
-            spawned.map_err(|error| format!("Unable to start a shell: {}", error))
+            spawned.map_err(|error| format!("Unable to start a shell: {}", with_open_files(error)))
         });
         let terminal = match started {
             Ok((pty, child)) => Some((pty, birth.adopt(child, Kind::Session))),
