@@ -236,7 +236,8 @@ impl Report {
                 let Some(times) = self.unanswered.tell(now()) else { return };
                 self.output.warn(&format!(
                     "{peer} had sent its request and waited, and the answer from {} did not come in \
-                     time{times}; its connection was reset, --answer-within sets how long it may take",
+                     time{times}; its connection was reset; --answer-within TIME sets how long it may take, and \
+                     should be short where none is to come",
                     self.destination
                 ));
             }

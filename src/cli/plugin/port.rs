@@ -99,7 +99,8 @@ pub(super) fn observer(
         )),
         ForwardEvent::Unanswered(peer) => words.warn(&format!(
             "{peer} had sent its request and waited, and the answer did not come in time; its \
-             connection was reset, SSMPORT_ANSWER_WITHIN sets how long it may take"
+             connection was reset; SSMPORT_ANSWER_WITHIN sets how long it may take, and should be short \
+             where none is to come"
         )),
         ForwardEvent::Full { connections } => words.warn(&format!(
             "{connections} connections are open, as many as one session carries without harm to the \
