@@ -1,9 +1,6 @@
 //! `ssmport forward SPEC...`.
 
-use std::{
-    pin::pin,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, time::Duration};
 
 use serde_json::json;
 use tokio::{sync::watch, task::JoinSet, time::sleep};
@@ -14,6 +11,7 @@ use super::{
     config_file::ConfigFile,
     failure::{Code, Failure},
     output::Output,
+    rationed::Rationed,
     service::Service,
     signals::Signals,
     spec::Spec,
@@ -140,29 +138,6 @@ struct Report {
     cut_off: usize,
 }
 
-/// What happens to connections, told once in a while: a client that tries again and again would
-/// otherwise fill the screen.
-#[derive(Default)]
-struct Rationed {
-    told: Option<Instant>,
-    untold: u32,
-}
-
-impl Rationed {
-    /// Whether it is to be told now, and how often it was since the last time, if more than once.
-    fn tell(&mut self, now: Instant) -> Option<String> {
-        if self.told.is_some_and(|told| now < told + TELL_INTERVAL) {
-            self.untold += 1;
-            return None;
-        }
-        self.told = Some(now);
-        Some(match std::mem::take(&mut self.untold) {
-            0 => String::new(),
-            more => format!(" ({} times)", more + 1),
-        })
-    }
-}
-
 impl Report {
     fn new(spec: &Spec, listeners: &[Listener], target: &Target, output: Output) -> Self {
         let local = listeners.iter().map(ToString::to_string).collect();
@@ -259,7 +234,8 @@ impl Report {
                 let Some(times) = self.unanswered.tell(now()) else { return };
                 self.output.warn(&format!(
                     "{peer} had sent its request and waited, and the answer from {} did not come in \
-                     time{times}; its connection was reset, --answer-within sets how long it may take",
+                     time{times}; its connection was reset; --answer-within TIME sets how long it may take, and \
+                     should be short where none is to come",
                     self.destination
                 ));
             }
@@ -306,18 +282,3 @@ impl Report {
 /// What the end of a session takes whose service is there.
 const MOMENT: Duration = Duration::from_millis(500);
 const FAR: Duration = Duration::from_secs(1 << 30);
-const TELL_INTERVAL: Duration = Duration::from_secs(10);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn refusals_are_told_once_in_a_while_and_counted() {
-        let (mut refusals, start) = (Rationed::default(), now());
-        assert_eq!(refusals.tell(start).as_deref(), Some(""));
-        assert_eq!(refusals.tell(start), None);
-        assert_eq!(refusals.tell(start + TELL_INTERVAL / 2), None);
-        assert_eq!(refusals.tell(start + TELL_INTERVAL).as_deref(), Some(" (3 times)"));
-    }
-}

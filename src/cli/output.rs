@@ -15,7 +15,10 @@ use super::{
     args::Global,
     failure::{Code, Failure},
 };
-use crate::wire::foreign_text;
+use crate::{
+    net::{too_many_open_files, with_open_files},
+    wire::foreign_text,
+};
 
 /// Where and how much is said.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +53,8 @@ impl Output {
     /// Something that went wrong while the program goes on.
     pub(super) fn warn(&self, text: &str) {
         if !self.is_quiet {
-            line(&format!("{WARNING}warning:{WARNING:#} {}", foreign_text::paragraph(text)));
+            let text = foreign_text::paragraph(&with_open_files(text));
+            line(&format!("{WARNING}warning:{WARNING:#} {text}"));
         }
     }
 
@@ -105,7 +109,10 @@ impl Output {
         if !failure.what.is_empty() {
             line(&format!("{ERROR}ssmport:{ERROR:#} {}", foreign_text::paragraph(&failure.what)));
         }
-        for detail in [&failure.why, &failure.next].into_iter().flatten() {
+        // Whatever was being done, it is the limit that has to be raised.
+        let why = failure.why.as_deref().unwrap_or(&failure.what);
+        let next = too_many_open_files(why).or_else(|| failure.next.clone());
+        for detail in [&failure.why, &next].into_iter().flatten() {
             line(&format!("  {}", foreign_text::paragraph(detail)));
         }
     }

@@ -13,7 +13,7 @@ mod words;
 use std::process::ExitCode;
 
 use super::{attachment::CLIENT_VERSION, logging, panics, process_limits, standard_streams};
-use crate::wire::foreign_text::one_line;
+use crate::{net::with_open_files, wire::foreign_text::one_line};
 use invocation::Invocation;
 use words::Words;
 
@@ -59,7 +59,8 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
         attached.unwrap_or(Ok(Some(LOST)))
     });
     let exit_code = attached.unwrap_or_else(|why| {
-        words.say(&format!("Cannot perform start session: {}\n", one_line(&why)));
+        let why = one_line(&with_open_files(why));
+        words.say(&format!("Cannot perform start session: {why}\n"));
         Some(LOST)
     });
     // Callers take anything else for a crash: the AWS CLI would print a traceback. So a command's

@@ -28,8 +28,8 @@ pub(super) fn set() {
 #[cfg(not(unix))]
 pub(super) fn set() {}
 
-/// Fails where the system allows too few descriptors for a session: whatever came later would name
-/// what happened to need one more.
+/// Fails where the system allows too few descriptors for a session, or whoever started this process has
+/// left too few: whatever came later would name what happened to need one more, or panic.
 pub(super) fn check() -> Result<(), Failure> {
     #[cfg(unix)]
     {
@@ -43,6 +43,14 @@ pub(super) fn check() -> Result<(), Failure> {
             );
             return Err(Failure::local(what));
         }
+        let free = free_descriptors();
+        if let Some(allowed) = allowed.filter(|_| free < LEAST_FREE) {
+            let what = format!(
+                "of the {allowed} open files that are the limit here (ulimit -n) {free} are left: raise \
+                 it, {LEAST_FREE} are needed at least"
+            );
+            return Err(Failure::local(what));
+        }
     }
     Ok(())
 }
@@ -51,9 +59,26 @@ pub(super) fn check() -> Result<(), Failure> {
 /// one, is left alone at this limit, and at no other.
 #[cfg(unix)]
 const NO_CORE: u64 = 1;
+/// How many more can be opened, counted up to what is needed.
+#[cfg(unix)]
+fn free_descriptors() -> usize {
+    use std::{fs::File, io::Result, iter::repeat_with};
+
+    use rustix::io::Errno;
+
+    let full = |opened: &Result<File>| {
+        opened.as_ref().is_err_and(|error| Errno::from_io_error(error) == Some(Errno::MFILE))
+    };
+    let opened = repeat_with(|| File::open("/dev/null")).take(LEAST_FREE);
+    opened.take_while(|opened| !full(opened)).collect::<Vec<_>>().len()
+}
+
 /// What a session with its embedded endpoint takes, and some connections.
 #[cfg(unix)]
 const LEAST: u64 = 64;
+/// The same, of those that are free.
+#[cfg(unix)]
+const LEAST_FREE: usize = 32;
 /// Four forwards full of connections. More than 10,240 macOS refuses.
 #[cfg(unix)]
 const DESCRIPTORS: u64 = 8192;

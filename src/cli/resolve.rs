@@ -29,6 +29,14 @@ impl Found {
             Self::Container(container) => container.target(),
         }
     }
+
+    /// Whether it is one of ECS, by its id perhaps.
+    pub(super) fn is_container(&self) -> bool {
+        match self {
+            Self::Node(id) => id.starts_with("ecs:"),
+            Self::Container(_) => true,
+        }
+    }
 }
 
 /// Looks a target up. Several are a question to the user, if there is one to ask.

@@ -41,11 +41,23 @@ impl Request {
     fn container_command(&self) -> Option<&str> {
         match self.document.as_deref() {
             None => Some("/bin/sh"),
-            Some("AWS-StartInteractiveCommand") => {
+            Some(INTERACTIVE_COMMAND) => {
                 self.parameters.get("command")?.first().map(String::as_str)
             }
             Some(_) => None,
         }
+    }
+
+    /// The same for a container. A node's agent has a shell run the line of an interactive command;
+    /// that of a container splits it into words, and runs these.
+    fn in_container(mut self) -> Self {
+        if self.document.as_deref() == Some(INTERACTIVE_COMMAND) {
+            for line in self.parameters.get_mut("command").into_iter().flatten() {
+                // What cannot be quoted could not have been put into a line either.
+                *line = shlex::try_join(["sh", "-c", line]).unwrap_or_default();
+            }
+        }
+        self
     }
 }
 
@@ -156,6 +168,10 @@ impl Service {
             #[cfg(feature = "aws")]
             Self::Aws(control, found) => {
                 let account = control.account().await?;
+                let mut request = request.clone();
+                if found.is_container() {
+                    request = request.in_container();
+                }
                 if let (super::resolve::Found::Container(container), Some(command)) =
                     (found, request.container_command())
                 {
@@ -168,9 +184,9 @@ impl Service {
                 }
                 let request = crate::aws::StartSession {
                     target: found.target(),
-                    document: request.document.as_deref().map(str::to_owned),
-                    parameters: request.parameters.clone(),
-                    reason: request.reason.clone(),
+                    document: request.document.map(Cow::into_owned),
+                    parameters: request.parameters,
+                    reason: request.reason,
                 };
                 let started = account.start_session(&request).await?;
                 // From now on the terminal is the session's.
@@ -189,3 +205,7 @@ impl Service {
         }
     }
 }
+
+/// The document of commands on a terminal.
+#[cfg(feature = "aws")]
+const INTERACTIVE_COMMAND: &str = "AWS-StartInteractiveCommand";

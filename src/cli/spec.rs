@@ -43,6 +43,9 @@ impl FromStr for Spec {
     fn from_str(text: &str) -> Result<Self, String> {
         let fields = split(text).ok_or_else(|| wrong_form(text))?;
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+        if fields.len() > 1 && fields.last().is_some_and(|last| last.contains('/')) {
+            return Err(no_remote_socket(text));
+        }
         let (bind, local, host, port) = match fields[..] {
             [path, port] if path.contains('/') => (Some(path), None, None, port),
             [path, host, port] if path.contains('/') => (Some(path), None, Some(host), port),
@@ -105,6 +108,14 @@ fn wrong_form(text: &str) -> String {
     format!(
         "`{text}` is not of the form [[BIND:]LOCAL:][HOST:]PORT, such as 15432:db.internal:5432, or \
          PATH:[HOST:]PORT"
+    )
+}
+
+/// What AWS-StartPortForwardingSessionToSocket wants to be told is not published.
+fn no_remote_socket(text: &str) -> String {
+    format!(
+        "`{text}` leads to a socket of the node, and Session Manager's ways to ports do not; with SSH: \
+         ssmport ssh -N -L {text} TARGET"
     )
 }
 
@@ -185,6 +196,10 @@ mod tests {
             ("::1:1:h:2", "is not of the form"),
             ("[::1:1:h:2", "is not of the form"),
             ("[::1]x:1:h:2", "is not of the form"),
+            ("8080:/run/docker.sock", "with SSH: ssmport ssh -N -L 8080:/run/docker.sock TARGET"),
+            ("/tmp/s:/run/docker.sock", "leads to a socket of the node"),
+            ("127.0.0.1:8080:/run/docker.sock", "leads to a socket of the node"),
+            ("/run/docker.sock", "is not a port"),
         ] {
             let error = text.parse::<Spec>().unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

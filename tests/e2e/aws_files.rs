@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{
     raw_gateway::opened_port,
-    support::{Endpoint, Finished, NODE, Program, command},
+    support::{AwsCli, Endpoint, Finished, NODE, Program, command},
     tls::{TlsProxy, through},
 };
 
@@ -98,6 +98,20 @@ fn the_plugin_signs_as_whoever_the_aws_cli_starts_sessions_for() {
         plugin
     }));
     assert!(proxy.authorization_seen().contains("Credential=AKIAMYWORK/"));
+
+    // And as what the AWS CLI itself makes of its options.
+    for aws in AwsCli::each(&endpoint) {
+        let proxy = TlsProxy::start(&endpoint);
+        let document = ["--document-name", "AWS-StartPortForwardingSession"];
+        let mut session = aws.command(&["start-session", "--profile", "my work", "--target", NODE]);
+        session.args(document).args(["--parameters", "portNumber=9"]);
+        session.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        session.env("AWS_CONFIG_FILE", files.path("config"));
+        session.env("AWS_ENDPOINT_URL_SSMMESSAGES", proxy.url());
+        session.env("AWS_CA_BUNDLE", proxy.authority());
+        opened_port(&Program::start(session));
+        assert!(proxy.authorization_seen().contains("Credential=AKIAMYWORK/"));
+    }
 }
 
 #[test]

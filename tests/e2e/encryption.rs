@@ -109,19 +109,20 @@ fn the_drop_in_gets_its_target_from_the_request_or_looks_it_up() {
 fn the_aws_cli_has_its_sessions_encrypted_too() {
     let endpoint = encrypting(&["--kms-challenge"]);
     let parameters = json!({ "command": ["echo hello"] }).to_string();
-    let cli = AwsCli::new(&endpoint);
-    let mut aws = cli.command(&[
-        "start-session",
-        "--target",
-        NODE,
-        "--document-name",
-        "AWS-StartNonInteractiveCommand",
-        "--parameters",
-        &parameters,
-    ]);
-    aws.env("AWS_ENDPOINT_URL_KMS", &endpoint.url);
-    let shown = Program::run(aws).success();
-    assert!(shown.contains(&format!("\n{ENCRYPTED}\nhello\n")), "{shown}");
+    for aws in AwsCli::each(&endpoint) {
+        let mut aws = aws.command(&[
+            "start-session",
+            "--target",
+            NODE,
+            "--document-name",
+            "AWS-StartNonInteractiveCommand",
+            "--parameters",
+            &parameters,
+        ]);
+        aws.env("AWS_ENDPOINT_URL_KMS", &endpoint.url);
+        let shown = Program::run(aws).success();
+        assert!(shown.contains(&format!("\n{ENCRYPTED}\nhello\n")), "{shown}");
+    }
 }
 
 /// A second opinion on the endpoint's KMS.

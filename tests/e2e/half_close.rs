@@ -119,7 +119,7 @@ async fn an_answer_that_is_not_waited_for_any_longer_is_no_clean_end() {
         assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
         assert_eq!(answer, expected);
         let line = forward.program.wait_for_stderr(|line| line.contains("did not come in time"));
-        assert!(line.contains("--answer-within"), "{line}");
+        assert!(line.contains("--answer-within TIME"), "{line}");
     }
 }
 

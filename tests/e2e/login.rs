@@ -105,14 +105,7 @@ fn after_the_aws_clis_login_sso_gives_credentials_for_roles_too() {
     let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&[]), Home::with(SSO));
     let portal = HttpServer::start(|request| {
         assert_eq!(request.headers()["x-amz-sso_bearer_token"], "sso-token");
-        let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
-        let credentials = json!({ "roleCredentials": {
-            "accessKeyId": "ASIASSO",
-            "secretAccessKey": "s",
-            "sessionToken": "t",
-            "expiration": in_an_hour.duration_since(UNIX_EPOCH).expect("now").as_millis() as u64,
-        }});
-        http::Response::new(credentials.to_string().into())
+        http::Response::new(role_credentials().to_string().into())
     });
     // What the AWS CLI writes when its user has logged in; the name is the digest of `corp`.
     let tokens = home.path().join(".aws/sso/cache");
@@ -143,6 +136,77 @@ fn after_the_aws_clis_login_sso_gives_credentials_for_roles_too() {
         assert_eq!(Program::run(home.without_terminal(&hello)).success(), "hello\n");
     }
     assert_eq!(sts.last("AssumeRole")["RoleArn"], "arn:aws:iam::123456789012:role/open");
+}
+
+/// The addresses in the profile; and tokens that are about to end, which are renewed as far as they can.
+#[test]
+fn sso_is_where_the_profile_says() {
+    let (endpoint, sts) = (Endpoint::start(), Sts::start(&[]));
+    let portal = HttpServer::start(|request| {
+        let answer = match request.uri().path() {
+            "/token" => {
+                let asked: Value = serde_json::from_slice(request.body()).expect("JSON");
+                assert_eq!(asked["refreshToken"], "refresh");
+                json!({ "accessToken": "renewed", "expiresIn": 3600, "tokenType": "Bearer" })
+            }
+            _ => {
+                let token = request.headers()["x-amz-sso_bearer_token"].to_str().expect("text");
+                let expected = if request.uri().query().is_some_and(|query| query.contains("=old"))
+                {
+                    "of-the-address"
+                } else {
+                    "renewed"
+                };
+                assert_eq!(token, expected);
+                role_credentials()
+            }
+        };
+        http::Response::new(answer.to_string().into())
+    });
+    let services = format!(
+        "[services own]\nsso =\n  endpoint_url = {0}\nsso_oidc =\n  endpoint_url = {0}\n\
+         [profile old]\nservices = own\nsso_start_url = https://old.awsapps.com/start\n\
+         sso_region = eu-west-1\nsso_account_id = 123456789012\nsso_role_name = old\n",
+        portal.url
+    );
+    let home =
+        Home::with(&(SSO.replace("[profile corp]", "[profile corp]\nservices = own") + &services));
+    let tokens = home.path().join(".aws/sso/cache");
+    fs::create_dir_all(&tokens).expect("a directory");
+    // The names are the digests of the session's name, and of the address where there is none.
+    for (name, token) in [
+        (
+            "ee0bfd2552fbd840c02cc48b6e823320543c450f",
+            json!({
+                "accessToken": "ended", "expiresAt": "2020-01-01T00:00:00Z",
+                "refreshToken": "refresh", "clientId": "id", "clientSecret": "secret",
+                "registrationExpiresAt": "2099-01-01T00:00:00Z", "region": "eu-west-1",
+            }),
+        ),
+        (
+            "33d5ca4bf3b1a62edb96b47f7c203034a43ac435",
+            json!({
+                "accessToken": "of-the-address", "expiresAt": "2099-01-01T00:00:00Z",
+            }),
+        ),
+    ] {
+        fs::write(tokens.join(name).with_extension("json"), token.to_string()).expect("a token");
+    }
+    for profile in ["corp", "old"] {
+        let hello = hello(&endpoint, &sts, &["--profile", profile]);
+        assert_eq!(Program::run(home.without_terminal(&hello)).success(), "hello\n", "{profile}");
+    }
+}
+
+/// What SSO gives for an hour.
+fn role_credentials() -> Value {
+    let in_an_hour = SystemTime::now() + Duration::from_secs(3600);
+    json!({ "roleCredentials": {
+        "accessKeyId": "ASIASSO",
+        "secretAccessKey": "s",
+        "sessionToken": "t",
+        "expiration": in_an_hour.duration_since(UNIX_EPOCH).expect("now").as_millis() as u64,
+    }})
 }
 
 const SSO: &str = "\

@@ -7,7 +7,7 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Command};
 use serde_json::Value;
 
 use crate::support::{
-    Endpoint, NODE, Program, Terminal,
+    AwsCli, Endpoint, NODE, Program, Terminal,
     home::{Home, aws_identity, hello, ssmport},
     sts::{DEVICE, SECRET, Sts, TOKEN},
 };
@@ -106,7 +106,7 @@ fn a_program_makes_the_code() {
 #[test]
 fn what_the_aws_cli_was_given_is_used_here() {
     let (endpoint, sts, home) = (Endpoint::start(), Sts::start(&["604125"]), Home::with(PROFILES));
-    let mut aws = Terminal::start(&home.of(&aws_identity(&endpoint, &sts, "role")));
+    let mut aws = Terminal::start(&home.of(&aws_identity(&AwsCli::new(&endpoint), &sts, "role")));
     aws.wait_for(&format!("Enter MFA code for {DEVICE}: "));
     aws.press("604125\n");
     let (code, screen) = aws.finish();
@@ -123,9 +123,12 @@ fn what_was_given_here_is_used_by_the_aws_cli() {
     let login = ssmport(&["login", "--profile", "role", "--mfa-code", "604125"], &sts);
     assert_eq!(Program::run(home.of(&login)).code(), 0);
 
-    let aws = Program::run(home.without_terminal(&aws_identity(&endpoint, &sts, "role")));
-    let identity: Value = serde_json::from_str(&aws.success()).expect("JSON");
-    assert_eq!(identity["Arn"], "arn:aws:sts::123456789012:assumed-role/guarded/alice-at-work");
+    for aws in AwsCli::each(&endpoint) {
+        let aws = Program::run(home.without_terminal(&aws_identity(&aws, &sts, "role")));
+        let identity: Value = serde_json::from_str(&aws.success()).expect("JSON");
+        let expected = "arn:aws:sts::123456789012:assumed-role/guarded/alice-at-work";
+        assert_eq!(identity["Arn"], expected);
+    }
     assert_eq!(sts.count("AssumeRole"), 1);
 }
 

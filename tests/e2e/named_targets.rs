@@ -237,10 +237,16 @@ fn containers_are_reached_by_cluster_and_service() {
     let ran = Program::run(shell);
     assert!(ran.code() == 0 && ran.stdout.contains("427"), "{ran:#?}");
 
-    let ran =
-        fleet.run("jane", &["exec", "-t", "ecs/prod/checkout/app", "--", "sh", "-c", "exit 9"]);
-    assert_eq!(ran.code(), 9, "{ran:#?}");
+    // No shell runs the line of a command there.
     let target = format!("ecs:prod_{TASK}_{TASK}-1000000002");
+    for container in ["ecs/prod/checkout/app", &target] {
+        let line = "echo \"it's $((6 * 7))\"; exit 9";
+        let ran = fleet.run("jane", &["exec", "-t", container, "--", "sh", "-c", line]);
+        assert_eq!((ran.code(), &*ran.stdout), (9, "it's 42\r\n"), "{ran:#?}");
+        let with_input = fleet.ssmport("jane", &["exec", container, "--", "tr", "a-z", "A-Z"]);
+        let with_input = crate::support::in_shell("echo input | \"$@\"", &with_input);
+        assert_eq!(Program::run(with_input).success(), "INPUT\n", "{container}");
+    }
     fleet.leads("jane", "ecs/prod/checkout/log", &target);
     fleet.leads("jane", &target, &target);
 }

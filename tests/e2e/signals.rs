@@ -78,25 +78,26 @@ async fn a_forward_in_the_background_outlives_ctrl_c_and_its_terminal() {
 #[test]
 fn a_killed_aws_cli_takes_its_drop_in_with_it() {
     let endpoint = Endpoint::start();
-    let aws = AwsCli::new(&endpoint);
-    let parameters = format!("portNumber={},localPortNumber=0", closed_port());
-    let aws = aws.command(&[
-        "start-session",
-        "--target",
-        NODE,
-        "--document-name",
-        "AWS-StartPortForwardingSession",
-        "--parameters",
-        &parameters,
-    ]);
-    for (before, signal) in [("true", Signal::KILL), ("trap '' HUP", Signal::TERM)] {
-        let aws = Program::start(in_shell(&format!("{before}; exec \"$@\""), &aws));
-        let port = opened_port(&aws);
-        // `aws` alone, as `kill $!` in a script does.
-        kill_process(aws.pid(), signal).unwrap();
-        await_that("the port is free", || TcpListener::bind(("127.0.0.1", port)).is_ok());
-        await_active_sessions(&endpoint, 0);
-        aws.finish();
+    for aws in AwsCli::each(&endpoint) {
+        let parameters = format!("portNumber={},localPortNumber=0", closed_port());
+        let aws = aws.command(&[
+            "start-session",
+            "--target",
+            NODE,
+            "--document-name",
+            "AWS-StartPortForwardingSession",
+            "--parameters",
+            &parameters,
+        ]);
+        for (before, signal) in [("true", Signal::KILL), ("trap '' HUP", Signal::TERM)] {
+            let aws = Program::start(in_shell(&format!("{before}; exec \"$@\""), &aws));
+            let port = opened_port(&aws);
+            // `aws` alone, as `kill $!` in a script does.
+            kill_process(aws.pid(), signal).unwrap();
+            await_that("the port is free", || TcpListener::bind(("127.0.0.1", port)).is_ok());
+            await_active_sessions(&endpoint, 0);
+            aws.finish();
+        }
     }
 }
 

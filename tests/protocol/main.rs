@@ -6,3 +6,4 @@ mod allocation;
 mod documents;
 mod grid;
 mod layers;
+mod mistakes;

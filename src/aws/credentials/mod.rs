@@ -4,7 +4,7 @@
 //! ```text
 //!   profile ---- Plan: a source, and the roles to assume from there on
 //!      |
-//!   Sources ---- environment, keys, programs, web identity, containers; SSO, EC2: of the SDK
+//!   Sources ---- environment, keys, programs, web identity, containers, SSO; EC2: of the SDK
 //!      |
 //!   Issuing ---- sessions with MFA, roles: of STS, or of the cache shared with the AWS CLI
 //!      |
@@ -21,6 +21,7 @@ mod process;
 mod profile;
 mod profile_source;
 mod sources;
+mod sso;
 mod store;
 
 pub use login::{Login, LoginRequest};

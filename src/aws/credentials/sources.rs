@@ -9,8 +9,7 @@ use std::{
 };
 
 use aws_config::{
-    Region, SdkConfig, imds::credentials::ImdsCredentialsProvider, provider_config::ProviderConfig,
-    sso::SsoCredentialsProvider,
+    SdkConfig, imds::credentials::ImdsCredentialsProvider, provider_config::ProviderConfig,
 };
 use aws_credential_types::{
     Credentials,
@@ -23,8 +22,9 @@ use super::{
     console, container,
     issuing::{Freshness, Issuing, is_temporary},
     process,
-    profile::{Plan, Source, SsoLogin},
+    profile::{Plan, Source},
     profile_source::web_identity_of_environment,
+    sso,
 };
 use crate::aws::{
     credential_cache::CredentialCache,
@@ -184,8 +184,8 @@ impl Sources {
                 within(&format!("profile `{profile}`"), printed).await
             }
             Source::Sso { profile, login } => {
-                let sso = self.sso(login);
-                match within(&format!("profile `{profile}`"), sso.provide_credentials()).await {
+                let asked = sso::credentials(login, &self.sdk);
+                match within(&format!("profile `{profile}`"), asked).await {
                     Err(error) if !is_of_network(&error) => {
                         Err(told(AwsError::sso(profile, &error)))
                     }
@@ -213,17 +213,6 @@ impl Sources {
             }
         };
         found.map(without_empty_token)
-    }
-
-    fn sso(&self, login: &SsoLogin) -> SsoCredentialsProvider {
-        let mut sso = SsoCredentialsProvider::builder()
-            .configure(&self.config())
-            .account_id(&login.account)
-            .role_name(&login.role)
-            .start_url(&login.start_url)
-            .region(Region::new(login.region.clone()));
-        sso.set_session_name(login.session.clone());
-        sso.build()
     }
 
     /// What there is without a profile.

@@ -42,7 +42,7 @@ pub(super) async fn look(
         id => Found::Node(id.to_string()),
     };
     let id = found.target();
-    if matches!(found, Found::Node(_)) && !id.starts_with("ecs:") {
+    if !found.is_container() {
         let node = node(&id, account).await;
         let is_there = !node.is_failure();
         report.add(node);

@@ -5,11 +5,15 @@ use std::{io, net::ToSocketAddrs, path::Path};
 use tokio::net::TcpListener;
 
 use super::{
-    super::bind::{self, NotBound},
+    super::{
+        bind::{self, NotBound},
+        rationed::Rationed,
+    },
     words::Words,
 };
 use crate::{
     channel::Ready,
+    net::{now, too_many_open_files},
     streams::{ForwardEvent, Listener, PortKind},
     wire::foreign_text::one_line,
 };
@@ -113,6 +117,7 @@ pub(super) fn observer(
 ) -> impl FnMut(ForwardEvent) + Send {
     let session_id = one_line(&session_id);
     let mut has_connection = false;
+    let mut not_accepted = Rationed::default();
     move |event| {
         match event {
         ForwardEvent::Accepted(_) => {
@@ -133,12 +138,18 @@ pub(super) fn observer(
         )),
         ForwardEvent::Unanswered(peer) => words.warn(&format!(
             "{peer} had sent its request and waited, and the answer did not come in time; its \
-             connection was reset, SSMPORT_ANSWER_WITHIN sets how long it may take"
+             connection was reset; SSMPORT_ANSWER_WITHIN sets how long it may take, and should be short \
+             where none is to come"
         )),
         ForwardEvent::Full { connections } => words.warn(&format!(
             "{connections} connections are open, as many as one session carries without harm to the \
              node; further ones wait until one of them ends"
         )),
+        ForwardEvent::NotAccepted(why) if too_many_open_files(&why).is_some() => {
+            if let Some(times) = not_accepted.tell(now()) {
+                words.warn(&format!("a connection was not taken{times}: {why}"));
+            }
+        }
         ForwardEvent::Slow(peer) => tracing::warn!("{peer} reads slowly, and others wait behind it"),
         ForwardEvent::Flowing { after } => {
             tracing::warn!("data flows again, after {} s", after.as_secs());

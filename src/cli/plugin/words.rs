@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::super::output::LONGEST_MESSAGE;
 use crate::{
+    net::with_open_files,
     session::SessionEnd,
     wire::foreign_text::{one_line, paragraph_within, visible},
 };
@@ -42,7 +43,7 @@ impl Words {
 
     /// As [`note`](Self::note), of what is not as it should be.
     pub(super) fn warn(self, text: &str) {
-        self.note(&format!("warning: {text}"));
+        self.note(&format!("warning: {}", with_open_files(text)));
     }
 
     /// What was asked for, on stdout in any case.

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     channel::{Channel, Event},
     local::document::{NonInteractiveCommand, Prefixes},
-    net::{Application, Pace, Turn},
+    net::{Application, Pace, Turn, with_open_files},
     reaper::{Kind, Mark},
     wire::{ExitCode, Packet, PayloadType, control::Flag},
 };
@@ -448,7 +448,7 @@ fn exit_code(status: Option<ExitStatus>, interrupted: bool) -> i32 {
 enum StartError {
     #[error("Unable to start command: Failed to parse commands input: {0}\n")]
     Words(#[from] words::SplitError),
-    #[error("Unable to start command: no file for its output: {0}\n")]
+    #[error("Unable to start command: no file for its output: {}\n", with_open_files(.0))]
     Output(io::Error),
     #[error("{}", program_error(.0, .1))]
     Program(String, io::Error),
@@ -461,7 +461,7 @@ fn program_error(name: &str, error: &io::Error) -> String {
         }
         io::ErrorKind::NotFound => format!("fork/exec {name}: no such file or directory"),
         io::ErrorKind::PermissionDenied => format!("fork/exec {name}: permission denied"),
-        _ => format!("fork/exec {name}: {error}"),
+        _ => format!("fork/exec {name}: {}", with_open_files(error)),
     }
 }
 

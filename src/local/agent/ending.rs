@@ -56,6 +56,11 @@ impl Ending {
         &self.session_id
     }
 
+    /// The session's node, or its container.
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
     /// Lets the session end, in good order.
     pub(super) fn begin(&mut self, now: Instant) {
         if self.phase == Phase::Open {

@@ -14,7 +14,7 @@ use super::{Agents, Ending, earlier};
 use crate::{
     channel::{Channel, Event},
     mux::{Role, StreamId},
-    net::{Application, Notice, Relay, RelayConfig, Turn},
+    net::{Application, Notice, Relay, RelayConfig, Turn, too_many_open_files},
     wire::{PayloadType, control::Flag},
 };
 
@@ -25,6 +25,8 @@ pub(super) struct PortAgent {
     relay: Relay<TcpStream>,
     dials: FuturesUnordered<Dial>,
     keepalive: Option<Keepalive>,
+    /// It was said that descriptors are what is missing here.
+    told_limit: bool,
     ending: Ending,
 }
 
@@ -49,6 +51,7 @@ impl PortAgent {
             relay: Relay::new(config),
             dials: FuturesUnordered::new(),
             keepalive: keepalive.then(|| Keepalive::new(now)),
+            told_limit: false,
             ending,
         }
     }
@@ -69,7 +72,14 @@ impl PortAgent {
                 Ok(socket) => self.relay.connect(stream, socket),
                 Err(error) => {
                     let (session, host) = (self.ending.session_id(), &self.host);
-                    tracing::warn!(session, "cannot connect to {host}:{}: {error}", self.port);
+                    let what = format!("cannot connect to {host}:{}: {error}", self.port);
+                    match too_many_open_files(&what) {
+                        // It is not the destination that its client should look at.
+                        Some(remedy) if !std::mem::replace(&mut self.told_limit, true) => {
+                            tracing::error!(session, "{what}; {remedy}");
+                        }
+                        _ => tracing::warn!(session, "{what}"),
+                    }
                     channel.send_flag(Flag::ConnectToPortError, now);
                     self.relay.refuse(stream);
                 }

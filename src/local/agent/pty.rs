@@ -17,23 +17,22 @@ use crate::{reaper::Mark, wire::TerminalSize};
 pub(super) struct Pty(pty_process::Pty);
 
 impl Pty {
-    /// Starts a shell, or a shell that runs one command, as the leader of a session on a terminal.
+    /// Starts the program of these words as the leader of a session on a terminal; without any, a shell.
     ///
     /// `mark` is put into its environment. The terminal has no size until the client tells one, as with the real agent.
     ///
     /// # Errors
-    /// There is no terminal to be had, or no shell.
-    pub(super) fn spawn(command: Option<&str>, mark: Mark) -> io::Result<(Self, Child)> {
+    /// There is no terminal to be had, or no such program.
+    pub(super) fn spawn(words: &[String], mark: Mark) -> io::Result<(Self, Child)> {
         let (pty, terminal) = pty_process::open().map_err(io_error)?;
-        let mut shell = pty_process::Command::new("sh").kill_on_drop(true);
-        if let Some(command) = command {
-            shell = shell.args(["-c", command]);
-        }
+        let name = words.first().map_or("sh", String::as_str);
+        let mut program = pty_process::Command::new(name).kill_on_drop(true);
+        program = program.args(words.iter().skip(1));
         for (name, value) in environment() {
-            shell = shell.env(name, value);
+            program = program.env(name, value);
         }
-        shell = shell.env(Mark::VARIABLE, mark.to_string());
-        let child = shell.spawn(terminal).map_err(io_error)?;
+        program = program.env(Mark::VARIABLE, mark.to_string());
+        let child = program.spawn(terminal).map_err(io_error)?;
         Ok((Self(pty), child))
     }
 

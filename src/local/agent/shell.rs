@@ -12,11 +12,11 @@ use tokio::io::ReadBuf;
 
 use super::{
     Agents, BATCH, Ending, PAYLOAD_LEN, can_send, earlier, process::Program, pty::Pty,
-    transcript::Transcript, utf8::Runes,
+    transcript::Transcript, utf8::Runes, words,
 };
 use crate::{
     channel::{Channel, Event},
-    net::{Application, Pace, Turn},
+    net::{Application, Pace, Turn, with_open_files},
     reaper::Kind,
     wire::{PacketPool, PayloadType, TerminalSize, control::Flag},
 };
@@ -60,10 +60,14 @@ impl ShellAgent {
         // A command of nothing but white space is no command, says the real agent.
         let command = command.filter(|command| !command.trim().is_empty());
         let birth = agents.processes.announce();
-        let terminal = match Pty::spawn(command, birth.mark()) {
+        let started = words_of(command, ending.target()).and_then(|words| {
+            let spawned = Pty::spawn(&words, birth.mark());
+            spawned.map_err(|error| format!("Unable to start a shell: {}", with_open_files(error)))
+        });
+        let terminal = match started {
             Ok((pty, child)) => Some((pty, birth.adopt(child, Kind::Session))),
-            Err(error) => {
-                ending.begin_because(format!("Unable to start a shell: {error}"), now);
+            Err(why) => {
+                ending.begin_because(why, now);
                 None
             }
         };
@@ -174,6 +178,18 @@ impl Application for ShellAgent {
     }
 }
 
+/// The program and its arguments; none for a shell. A node's shell runs a command's line, and in a
+/// container of ECS no shell does.
+fn words_of(command: Option<&str>, target: &str) -> Result<Vec<String>, String> {
+    match command {
+        None => Ok(Vec::new()),
+        Some(line) if target.starts_with(CONTAINER) => {
+            words::split(line).map_err(|error| format!("Failed to parse the command: {error}"))
+        }
+        Some(line) => Ok(["sh", "-c", line].map(str::to_owned).into()),
+    }
+}
+
 /// The log of a shell that is to have one; interactive commands have none.
 fn transcript(command: Option<&str>, agents: &Agents, ending: &Ending) -> Option<Transcript> {
     let folder = agents.session_logs.as_deref().filter(|_| command.is_none())?;
@@ -259,6 +275,8 @@ fn fill(pty: &mut Pty, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<E
     Poll::Ready(End::Full)
 }
 
+/// How the ids of containers begin.
+const CONTAINER: &str = "ecs:";
 /// How long the real agent waits before it looks for output at all.
 const FIRST_OUTPUT_DELAY: Duration = Duration::from_secs(1);
 /// How long a program may go on after its terminal is gone, before it is killed.

@@ -1,4 +1,5 @@
-//! The real AWS CLI, with our plugin on its PATH.
+//! The real AWS CLI, with our plugin on its PATH; or two of them, since they differ in what they hand
+//! over to it, and how.
 
 use std::{
     env,
@@ -12,7 +13,7 @@ use tempfile::TempDir;
 use super::{
     endpoint::{Endpoint, REGION},
     program::{Finished, Program, command, copy_environment},
-    tools::find_tool,
+    tools::{find_tool, missing},
 };
 
 /// Runs `aws ssm` against an endpoint.
@@ -24,12 +25,26 @@ pub struct AwsCli {
 }
 
 impl AwsCli {
-    /// An AWS CLI for `endpoint`.
+    /// An AWS CLI for `endpoint`: the one that was named, else that of PyPI, a version 1.
     pub fn new(endpoint: &Endpoint) -> Self {
+        Self::of(named().unwrap_or_else(of_pypi), endpoint)
+    }
+
+    /// The same, and then the distribution's, a version 2; none but the one that was named.
+    pub fn each(endpoint: &Endpoint) -> impl Iterator<Item = Self> {
+        let all = named().map_or_else(|| vec![of_pypi(), of_distribution()], |named| vec![named]);
+        all.into_iter().map(|path| {
+            // A test that fails shows which one it was.
+            eprintln!("with {}", path.display());
+            Self::of(path, endpoint)
+        })
+    }
+
+    fn of(path: PathBuf, endpoint: &Endpoint) -> Self {
         let plugins = TempDir::new().expect("a directory");
         let link = plugins.path().join("session-manager-plugin");
         symlink(env!("CARGO_BIN_EXE_session-manager-plugin"), link).expect("a link to the plugin");
-        Self { path: find(), plugins, url: endpoint.url.clone() }
+        Self { path, plugins, url: endpoint.url.clone() }
     }
 
     /// `aws ssm ARGUMENTS`, ready to be started.
@@ -67,11 +82,18 @@ impl AwsCli {
     }
 }
 
-/// The one that was named, else the one that scripts/test installed, else the user's.
-fn find() -> PathBuf {
-    if let Some(path) = env::var_os("SSMPORT_TEST_AWS") {
-        return path.into();
-    }
+fn named() -> Option<PathBuf> {
+    env::var_os("SSMPORT_TEST_AWS").map(PathBuf::from)
+}
+
+/// The one that scripts/test installed, else the user's.
+fn of_pypi() -> PathBuf {
     let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/awscli/bin/aws");
     if installed.exists() { installed } else { find_tool("aws") }
+}
+
+/// Where the PATH leads is another matter.
+fn of_distribution() -> PathBuf {
+    let path = PathBuf::from("/usr/bin/aws");
+    if path.exists() { path } else { missing("the distribution's AWS CLI, /usr/bin/aws,") }
 }

@@ -88,8 +88,7 @@ pub fn hello(endpoint: &Endpoint, sts: &Sts, arguments: &[&str]) -> Command {
 }
 
 /// `aws sts get-caller-identity` with STS at `sts`.
-pub fn aws_identity(endpoint: &Endpoint, sts: &Sts, profile: &str) -> Command {
-    let aws = AwsCli::new(endpoint);
+pub fn aws_identity(aws: &AwsCli, sts: &Sts, profile: &str) -> Command {
     let mut identity = aws.command_of("sts", &sts.url, &["get-caller-identity"]);
     identity.args(["--profile", profile]).env("AWS_ENDPOINT_URL_STS", &sts.url);
     identity.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");

@@ -79,7 +79,7 @@ pub use nginx::{Nginx, start_nginx};
 pub use plugin::Plugin;
 pub use postgres::Postgres;
 pub use processes::{await_gone, await_running, mark};
-pub use program::{DEADLINE, Finished, Program, await_that, command, in_shell};
+pub use program::{DEADLINE, Finished, Program, await_that, command, copy_environment, in_shell};
 #[cfg(feature = "aws")]
 pub use relay::Relay;
 #[cfg(feature = "aws")]

@@ -1,0 +1,133 @@
+//! The table of mistakes in `CONTRIBUTING.md` names the tests that would catch them: they exist.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+#[test]
+fn every_test_that_the_table_of_mistakes_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("CONTRIBUTING.md")).expect("the file");
+    let rows: Vec<_> = rows(&text).collect();
+    assert!(rows.len() > 20, "{} rows: the table was not found", rows.len());
+    let sources = sources(root);
+    let missing: Vec<_> =
+        rows.iter().flat_map(|(mistake, tests)| missing(mistake, tests, &sources)).collect();
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn a_test_that_is_not_there_is_found() {
+    let file = |path: &str, text: &str| Source { path: path.to_owned(), text: text.to_owned() };
+    let sources = [
+        file("src/net/relay.rs", "#[test]\nfn here() {}\nfn helper() {}\n"),
+        file("src/net/relay/half_close_tests.rs", "#[tokio::test]\nasync fn below() {}\n"),
+        file("tests/e2e/signals.rs", "/// Of Linux.\n#[test]\n#[cfg(x)]\nfn ends() {}\n"),
+    ];
+    let named = |tests: &str| missing("m", tests, &sources).join(", ");
+    for tests in [
+        "`net::relay` `here`, `below`; `signals` `ends`",
+        "`signals`, all that ends; `net::relay` `half_close_tests`",
+        "the limits of `sig*`; `tests/e2e`",
+    ] {
+        assert_eq!(named(tests), "");
+    }
+    for (tests, expected) in [
+        ("`net::relay` `helper`", "m: no test `helper` in `net::relay`"),
+        ("`net::relay` `here`, `ends`", "m: no test `ends` in `net::relay`"),
+        (
+            "`net::delay` `here`",
+            "m: nothing is called `net::delay`, m: no test `here` in `net::delay`",
+        ),
+        ("`tests/protocol`", "m: nothing is called `tests/protocol`"),
+        ("", "m: no test is named"),
+    ] {
+        assert_eq!(named(tests), expected);
+    }
+}
+
+/// The mistakes, and what stands beside each.
+fn rows(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let table = text.split_once("### Mistakes of others").map_or("", |(_, rest)| rest);
+    let lines = table.lines().skip_while(|line| !line.starts_with("|---"));
+    let rows = lines.skip(1).take_while(|line| line.starts_with('|'));
+    rows.filter_map(|row| row.trim_matches('|').rsplit_once(" | "))
+}
+
+/// What a row names, `MODULE` with `TEST`s behind it, and is not there.
+fn missing(mistake: &str, tests: &str, sources: &[Source]) -> Vec<String> {
+    let mut missing = Vec::new();
+    if !tests.contains('`') {
+        missing.push(format!("{mistake}: no test is named"));
+    }
+    for group in tests.split(';') {
+        let mut names = group.split('`').skip(1).step_by(2);
+        let Some(module) = names.next() else { continue };
+        let files: Vec<_> = sources.iter().filter(|source| source.is_of(module)).collect();
+        if files.is_empty() {
+            missing.push(format!("{mistake}: nothing is called `{module}`"));
+        }
+        let absent = names.filter(|name| !files.iter().any(|source| source.has(name)));
+        missing.extend(absent.map(|name| format!("{mistake}: no test `{name}` in `{module}`")));
+    }
+    missing
+}
+
+struct Source {
+    /// From the project's folder on, with `/` between its parts.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// Whether it is the module's file, or one below it. The name may be a folder's, and begin with what
+    /// several modules are called: `callers_*`.
+    fn is_of(&self, module: &str) -> bool {
+        let module = module.replace("::", "/");
+        let places = ["src/", "tests/e2e/", "tests/protocol/", ""];
+        places.iter().any(|place| match (self.path.strip_prefix(place), module.strip_suffix('*')) {
+            (Some(rest), Some(beginning)) => rest.starts_with(beginning),
+            (Some(rest), None) => rest
+                .strip_prefix(&*module)
+                .is_some_and(|rest| rest == ".rs" || rest.starts_with('/')),
+            (None, _) => false,
+        })
+    }
+
+    /// Whether a test has this name, or a file of tests.
+    fn has(&self, name: &str) -> bool {
+        let lines: Vec<_> = self.text.lines().map(str::trim_start).collect();
+        let is_test =
+            |line: &&str| line.starts_with("#[test]") || line.starts_with("#[tokio::test");
+        let head = format!("fn {name}(");
+        let mut heads = lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.strip_prefix("async ").unwrap_or(line).starts_with(&head));
+        let is_here = heads.any(|(at, _)| {
+            let above = lines.iter().take(at).rev();
+            above.take_while(|line| line.starts_with("#[")).any(is_test)
+        });
+        is_here || self.path.ends_with(&format!("/{name}.rs"))
+    }
+}
+
+fn sources(root: &Path) -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = ["src", "tests"].map(|folder| root.join(folder)).into();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a readable folder") {
+            let path = entry.expect("a readable entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a readable source");
+                let parts = path.strip_prefix(root).expect("below the root").iter();
+                let parts: Vec<_> = parts.filter_map(|part| part.to_str()).collect();
+                found.push(Source { path: parts.join("/"), text });
+            }
+        }
+    }
+    found
+}
