@@ -2,7 +2,8 @@
 //! pauses, acknowledgements, times and connections, which is run several times on one channel, with
 //! ever higher sequence numbers.
 //!
-//! Whatever the peer does, each message comes out once and in its turn, the handshake before any,
+//! Whatever the peer does, each message comes out once and in its turn (twice, where an agent is to
+//! count late as the real one does), the handshake before any,
 //! only what has come is acknowledged, what is sent are frames, and memory has a bound.
 #![no_main]
 
@@ -16,7 +17,7 @@ use ssmport::{
         Window,
     },
     wire::{
-        Acknowledgement, Base64, Frame, MessageType, Packet, PayloadType,
+        Acknowledgement, Base64, Frame, HEADER_LEN, MessageType, Packet, PayloadType,
         encryption::{DATA_KEY_LEN, DataKey, EncryptionChallenge},
         handshake::SessionTypeParameters,
     },
@@ -49,6 +50,8 @@ struct Bench {
     base: i64,
     incoming: MessageType,
     is_encrypted: bool,
+    /// The last message may be delivered once more.
+    counts_late: bool,
     /// The peer's, once the channel has its data key.
     cipher: Option<Cipher>,
     /// Numbers of all data that was handed in.
@@ -69,12 +72,18 @@ impl Bench {
             _ => (Role::Agent { session: None }, MessageType::InputStreamData),
         };
         let early = [EarlyData::Taken, EarlyData::Unacknowledged, EarlyData::Forgotten];
+        // What one of them does the other one is to be safe from.
+        let (is_guarded, counts_late) = match (setting & 0x10 != 0, &role) {
+            (is_on, Role::Client) => (is_on, false),
+            (is_on, Role::Agent { .. }) => (false, is_on),
+        };
         let mut config = Config::new(role, "1.2.764.0", 1, 1);
         (config.window, config.reorder) = (WINDOW, WINDOW);
         config.habits = Habits {
             early_data: early[usize::from(setting) / 3 % early.len()],
             resend_slowly: setting & 0x40 != 0,
             drop_undated: setting & 0x80 != 0,
+            counts_late,
             ..Habits::default()
         };
         let is_encrypted = setting & 0x20 != 0;
@@ -83,12 +92,17 @@ impl Bench {
             challenge: None,
             proof: [7; PROOF_LEN],
         });
+        let mut channel = Channel::new(config, now);
+        if is_guarded {
+            channel.guard(FILLER);
+        }
         Self {
-            channel: Channel::new(config, now),
+            channel,
             now,
             base: 0,
             incoming,
             is_encrypted,
+            counts_late,
             cipher: None,
             sent: BTreeSet::new(),
             ready: false,
@@ -130,7 +144,7 @@ impl Bench {
                 true
             }
         };
-        assert!(self.channel.bytes_under_way() <= WINDOW.bytes + LARGEST + CONTROL);
+        assert!(self.channel.bytes_under_way() <= WINDOW.bytes + LARGEST + CONTROL + GUARDS);
         passed
     }
 
@@ -217,9 +231,13 @@ impl Bench {
 
     fn send(&mut self, script: &mut Script<'_>) {
         let len = usize::from(script.byte()) * LARGEST / 256;
+        let is_last = script.byte() % 2 == 0;
         if self.channel.can_send() {
             let packet = Packet::copy_from(&vec![0; len]);
-            self.channel.send(PayloadType::Output, packet, self.now);
+            self.channel.send_part(PayloadType::Output, packet, self.now);
+        }
+        if is_last {
+            self.channel.seal();
         }
     }
 
@@ -230,7 +248,8 @@ impl Bench {
                 Event::Data { payload, .. } => {
                     let number = payload.first_chunk().copied().map(i64::from_be_bytes);
                     assert!(self.ready, "data before the handshake");
-                    assert!(number > self.last_delivered, "{number:?} is not in its turn");
+                    let is_again = self.counts_late && number == self.last_delivered;
+                    assert!(is_again || number > self.last_delivered, "{number:?} comes again");
                     self.last_delivered = number;
                 }
                 Event::GenerateDataKey { .. } | Event::DecryptDataKey { .. } => self.share_key(),
@@ -269,6 +288,10 @@ const STRIDE: i64 = 8;
 const LARGEST: usize = 8 << 10;
 /// The handshake's own documents.
 const CONTROL: usize = 2 << 10;
+/// One for each message at the most.
+const GUARDS: usize = WINDOW.messages * (HEADER_LEN + FILLER.len());
+/// As a multiplexer's.
+const FILLER: &[u8] = &[0; 8];
 const REQUEST: &[u8] = br#"{"AgentVersion":"3.3.0.0","RequestedClientActions":[{"ActionType":"SessionType","ActionParameters":{"SessionType":"Port","Properties":{"portNumber":"22"}}}]}"#;
 const RESPONSE: &[u8] = br#"{"ClientVersion":"1.2.764.0","ProcessedClientActions":[{"ActionType":"SessionType","ActionStatus":1}],"Errors":null}"#;
 const ENCRYPTED_REQUEST: &[u8] = br#"{"AgentVersion":"3.3.0.0","RequestedClientActions":[{"ActionType":"KMSEncryption","ActionParameters":{"KMSKeyId":"key"}}]}"#;

@@ -47,6 +47,8 @@ pub(super) struct Recovery {
     /// Messages before this one left under another window, and say nothing of what this one keeps
     /// waiting.
     settled_from: u64,
+    /// Messages before this one left while the path was emptied to be looked at.
+    looked_until: u64,
     /// Timeouts since the last round trip that was measured; each doubles the next.
     timeouts: u32,
 }
@@ -110,6 +112,7 @@ impl Recovery {
             next: 0,
             full_at: None,
             settled_from: 0,
+            looked_until: 0,
             timeouts: 0,
         }
     }
@@ -138,8 +141,7 @@ impl Recovery {
             self.full_at = Some(self.next);
         }
         let round_trip = self.round_trip.smoothed()?.as_secs_f64();
-        let gain = if self.window.is_starting() { STARTING_GAIN } else { GAIN };
-        let rate = gain * self.window.bytes() as f64 / round_trip.max(SHORTEST_ROUND_TRIP);
+        let rate = self.gain() * self.window.bytes() as f64 / round_trip.max(SHORTEST_ROUND_TRIP);
         self.pacer.spend(bytes, rate, 2 * self.message_len(), now)
     }
 
@@ -174,7 +176,7 @@ impl Recovery {
         }
         let doubt = self.own_time_in_doubt(message.bytes);
         if let Some(longer) = self.shortest.end_look(way, doubt, message.order, self.next, now) {
-            self.settled_from = self.next;
+            (self.settled_from, self.looked_until) = (self.next, self.next);
             match self.sight(way, true, now) {
                 Some(sight) if longer.is_zero() => self.window.handle_same_path(&sight),
                 Some(sight) => self.window.handle_longer_path(&sight, longer),
@@ -319,6 +321,15 @@ impl Recovery {
     /// How long a message may be under way when one that was sent after it has been acknowledged.
     pub(super) fn overtaking_limit(&self) -> Duration {
         self.round_trip.overtaking_limit()
+    }
+
+    fn gain(&self) -> f64 {
+        match self.window.is_starting() {
+            true => STARTING_GAIN,
+            // What fills the path anew must not come as a heap.
+            false if self.round.before < self.looked_until => 1.0,
+            false => GAIN,
+        }
     }
 
     /// Whether the window has held something back in the round whose acknowledgements come now.
