@@ -43,6 +43,9 @@ fn client([request, challenge, complete]: [&[u8]; 3], kms_answers: bool) {
     let key = match channel.poll_event() {
         Some(Event::GenerateDataKey { .. }) if kms_answers => Some(Ok(key())),
         Some(Event::GenerateDataKey { .. }) => Some(Err("denied".to_owned())),
+        Some(Event::Ready(ready)) if matches!(ready.session_type, SessionType::Unknown(_)) => {
+            return refused(&mut channel);
+        }
         event => {
             assert_eq!(event, None, "nothing before the handshake is complete");
             None
@@ -71,6 +74,14 @@ fn client([request, challenge, complete]: [&[u8]; 3], kms_answers: bool) {
     assert!(!is_refused);
     assert_eq!(ready.peer_version, asked.agent_version);
     let (_, _) = (ready.version(), ready.property("portNumber"));
+}
+
+/// A session that carries what is not known is over with the answer, which says so.
+fn refused(channel: &mut Channel) {
+    let answer = sent(channel, PayloadType::HandshakeResponse).expect("an answer");
+    let answer: HandshakeResponse = from_slice(&answer).expect("it is readable");
+    assert!(answer.errors.is_some_and(|errors| !errors.is_empty()));
+    assert!(answer.processed_client_actions.iter().all(|action| action.action_status != 1));
 }
 
 fn agent([response, ..]: [&[u8]; 3]) {

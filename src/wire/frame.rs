@@ -2,10 +2,7 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{
-    MessageType,
-    header::{HEADER_LEN, HEADER_LENGTH_FIELD, Header, field, payload_digest},
-};
+use super::header::{HEADER_LEN, HEADER_LENGTH_FIELD, Header, field, payload_digest};
 
 /// A decoded frame. Its payload is a slice of the message; nothing was copied.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,8 +24,7 @@ pub enum FrameError {
         /// Bytes in the message.
         length: usize,
     },
-    /// HeaderLength is too small for the fields, or points past the message's end, and the type is
-    /// none that is known either.
+    /// HeaderLength is too small for the fields, or points past the message's end.
     #[error("header length {declared} does not fit a frame of {length} bytes")]
     HeaderLength {
         /// What the header says.
@@ -42,8 +38,8 @@ impl Frame {
     /// Reads the frame in `message`, without checking the digest. PayloadLength is not looked at, as
     /// neither the agent nor the reference client does: what follows the header is the payload.
     ///
-    /// A HeaderLength that cannot be right is passed over in a frame that is one by its type: of data
-    /// the digest tells whether the payload was found, and a `channel_closed` comes but once.
+    /// A HeaderLength that cannot be right is passed over in a message of the service, which comes but
+    /// once. Everything else comes again, and is not read where the real agent would not.
     ///
     /// # Errors
     /// When the message does not hold the header that it declares. Unknown message and payload
@@ -58,7 +54,7 @@ impl Frame {
         let mut payload_start = (declared as usize).saturating_add(4);
         let (header, digest) = (Header::read(raw), field(raw, 80));
         if declared < HEADER_LENGTH_FIELD || payload_start > length {
-            if matches!(header.message_type, MessageType::Unknown(_)) {
+            if !header.message_type.is_of_service() {
                 return Err(FrameError::HeaderLength { declared, length });
             }
             payload_start = HEADER_LEN;
@@ -125,8 +121,10 @@ mod tests {
     #[test]
     fn a_header_that_the_message_does_not_hold_is_an_error() {
         for declared in [0, 115, 122, u32::MAX] {
-            let error = with_header_length(declared, b"something").unwrap_err();
-            assert_eq!(error, FrameError::HeaderLength { declared, length: 125 });
+            for name in [&b"something"[..], b""] {
+                let error = with_header_length(declared, name).unwrap_err();
+                assert_eq!(error, FrameError::HeaderLength { declared, length: 125 });
+            }
         }
         let short = Frame::decode(encoded(b"12345")[..119].to_vec().into());
         assert_eq!(short, Err(FrameError::Truncated { length: 119 }));
@@ -134,11 +132,12 @@ mod tests {
     }
 
     #[test]
-    fn a_header_length_that_cannot_be_right_is_no_matter_where_the_type_is_known() {
-        for declared in [0, 115, 122, u32::MAX] {
-            let frame = with_header_length(declared, b"").unwrap();
-            assert_eq!(frame.payload, "12345");
-            assert!(frame.digest_matches());
+    fn a_header_length_that_cannot_be_right_is_no_matter_in_a_message_of_the_service() {
+        for name in [&b"channel_closed   "[..], b"start_publication", b"pause_publication"] {
+            for declared in [0, 115, 122, u32::MAX] {
+                let frame = with_header_length(declared, name).unwrap();
+                assert_eq!(frame.payload, "12345");
+            }
         }
     }
 

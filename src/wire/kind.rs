@@ -54,6 +54,11 @@ impl MessageType {
         }
     }
 
+    /// Whether the service itself says it to clients, outside the sequence and once.
+    pub fn is_of_service(&self) -> bool {
+        matches!(self, Self::ChannelClosed | Self::StartPublication | Self::PausePublication)
+    }
+
     /// The message type called `name`, if it is one that this crate knows.
     pub fn from_name(name: &str) -> Option<Self> {
         let mut known = Self::FIELDS.iter().map(|(kind, _)| *kind);
