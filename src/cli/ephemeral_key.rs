@@ -21,10 +21,6 @@ impl EphemeralKey {
     /// Has OpenSSH's own program make one.
     pub(super) fn new() -> Result<Self, Failure> {
         let parent = std::path::absolute(env::temp_dir()).map_err(failed)?;
-        Self::new_in(&parent)
-    }
-
-    fn new_in(parent: &Path) -> Result<Self, Failure> {
         // Entrusted before it is made, by a name that is no other folder's, now or later.
         let name = format!("ssmport-{:032x}", rand::random::<u128>());
         #[cfg(unix)]
