@@ -1,4 +1,5 @@
-//! The table of mistakes in `CONTRIBUTING.md` names the tests that would catch them: they exist.
+//! The table of mistakes in `CONTRIBUTING.md` and that of `docs/threats.md` name the tests that would catch
+//! them: they exist.
 
 use std::{
     fs,
@@ -7,13 +8,22 @@ use std::{
 
 #[test]
 fn every_test_that_the_table_of_mistakes_names_exists() {
+    check("CONTRIBUTING.md", "### Mistakes of others");
+}
+
+#[test]
+fn every_test_that_the_table_of_threats_names_exists() {
+    check("docs/threats.md", "# Who may try what");
+}
+
+fn check(file: &str, heading: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("CONTRIBUTING.md")).expect("the file");
-    let rows: Vec<_> = rows(&text).collect();
+    let text = fs::read_to_string(root.join(file)).expect("the file");
+    let rows: Vec<_> = rows(&text, heading).collect();
     assert!(rows.len() > 20, "{} rows: the table was not found", rows.len());
     let sources = sources(root);
     let missing: Vec<_> =
-        rows.iter().flat_map(|(mistake, tests)| missing(mistake, tests, &sources)).collect();
+        rows.iter().flat_map(|(what, tests)| missing(what, tests, &sources)).collect();
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
@@ -47,9 +57,9 @@ fn a_test_that_is_not_there_is_found() {
     }
 }
 
-/// The mistakes, and what stands beside each.
-fn rows(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let table = text.split_once("### Mistakes of others").map_or("", |(_, rest)| rest);
+/// The rows of the table below `heading`, and the tests that stand beside each.
+fn rows<'a>(text: &'a str, heading: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    let table = text.split_once(heading).map_or("", |(_, rest)| rest);
     let lines = table.lines().skip_while(|line| !line.starts_with("|---"));
     let rows = lines.skip(1).take_while(|line| line.starts_with('|'));
     rows.filter_map(|row| row.trim_matches('|').rsplit_once(" | "))
@@ -58,7 +68,8 @@ fn rows(text: &str) -> impl Iterator<Item = (&str, &str)> {
 /// What a row names, `MODULE` with `TEST`s behind it, and is not there.
 fn missing(mistake: &str, tests: &str, sources: &[Source]) -> Vec<String> {
     let mut missing = Vec::new();
-    if !tests.contains('`') {
+    // What nothing holds no test shows.
+    if !tests.contains('`') && !mistake.contains("| nothing") {
         missing.push(format!("{mistake}: no test is named"));
     }
     for group in tests.split(';') {
@@ -85,7 +96,7 @@ impl Source {
     /// several modules are called: `callers_*`.
     fn is_of(&self, module: &str) -> bool {
         let module = module.replace("::", "/");
-        let places = ["src/", "tests/e2e/", "tests/protocol/", ""];
+        let places = ["src/", "tests/e2e/", "tests/protocol/", "fuzz/", ""];
         places.iter().any(|place| match (self.path.strip_prefix(place), module.strip_suffix('*')) {
             (Some(rest), Some(beginning)) => rest.starts_with(beginning),
             (Some(rest), None) => rest
@@ -115,7 +126,8 @@ impl Source {
 
 fn sources(root: &Path) -> Vec<Source> {
     let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = ["src", "tests"].map(|folder| root.join(folder)).into();
+    let mut folders: Vec<PathBuf> =
+        ["src", "tests", "fuzz/fuzz_targets"].map(|folder| root.join(folder)).into();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a readable folder") {
             let path = entry.expect("a readable entry").path();
