@@ -87,7 +87,8 @@ fn split(text: &str) -> Option<Vec<String>> {
         match next {
             ':' => fields.push(String::new()),
             '[' if field.is_empty() => {
-                let (inside, after) = rest.split_once(']')?;
+                let brackets = rest.split_once(']').filter(|(inside, _)| !inside.contains('['));
+                let (inside, after) = brackets?;
                 field.push_str(inside);
                 rest = after;
                 if !(rest.is_empty() || rest.starts_with(':')) {
@@ -185,6 +186,7 @@ mod tests {
             ("::1:1:h:2", "is not of the form"),
             ("[::1:1:h:2", "is not of the form"),
             ("[::1]x:1:h:2", "is not of the form"),
+            ("1:[2[h]:2", "is not of the form"),
         ] {
             let error = text.parse::<Spec>().unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
