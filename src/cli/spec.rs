@@ -90,7 +90,8 @@ fn split(text: &str) -> Option<Vec<String>> {
         match next {
             ':' => fields.push(String::new()),
             '[' if field.is_empty() => {
-                let (inside, after) = rest.split_once(']')?;
+                let brackets = rest.split_once(']').filter(|(inside, _)| !inside.contains('['));
+                let (inside, after) = brackets?;
                 field.push_str(inside);
                 rest = after;
                 if !(rest.is_empty() || rest.starts_with(':')) {
@@ -200,6 +201,7 @@ mod tests {
             ("/tmp/s:/run/docker.sock", "leads to a socket of the node"),
             ("127.0.0.1:8080:/run/docker.sock", "leads to a socket of the node"),
             ("/run/docker.sock", "is not a port"),
+            ("1:[2[h]:2", "is not of the form"),
         ] {
             let error = text.parse::<Spec>().unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

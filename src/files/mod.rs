@@ -1,7 +1,7 @@
 //! Files that somebody else may have written: none keeps us for ever, or takes all the memory.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, FileType},
     io::{Error, ErrorKind, Read, Result},
     path::Path,
 };
@@ -9,9 +9,11 @@ use std::{
 /// The content of a file of at most `limit` bytes, links followed.
 ///
 /// # Errors
-/// It cannot be read, is longer, or is a pipe or a device, which might never come to its end.
+/// It cannot be read, is longer, or is a pipe or a device, which might never come to its end; but a pipe
+/// that was opened for us, as a shell does for `<(program)`, ends with its program.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    if !fs::metadata(path)?.is_file() {
+    let kind = fs::metadata(path)?.file_type();
+    if !kind.is_file() && !(is_pipe(kind) && is_handed_over(path)) {
         return Err(Error::new(ErrorKind::InvalidInput, "it is not a file"));
     }
     let mut bytes = Vec::new();
@@ -22,6 +24,21 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
         return Err(Error::new(ErrorKind::FileTooLarge, why));
     }
     Ok(bytes)
+}
+
+/// Whether the path is one of this process's descriptors.
+fn is_handed_over(path: &Path) -> bool {
+    ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder))
+}
+
+#[cfg(unix)]
+fn is_pipe(kind: FileType) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&kind)
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: FileType) -> bool {
+    false
 }
 
 /// As [`read`], of a text.
@@ -69,5 +86,17 @@ mod tests {
             assert_eq!(read(place, 4).unwrap_err().to_string(), "it is not a file", "{place:?}");
         }
         assert!(read(&path("loop"), 4).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_that_was_opened_for_us_is_read_to_its_end() {
+        use std::{io::Write, os::fd::AsRawFd};
+
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"1234").unwrap();
+        drop(writer);
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        assert_eq!(read(Path::new(&path), 4).unwrap(), b"1234");
     }
 }

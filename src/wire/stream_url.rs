@@ -14,12 +14,15 @@ pub fn is_presigned(url: &str) -> bool {
 pub fn without_secrets(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let (scheme, rest) = url.split_at(url.find("://").map_or(0, |at| at + 3));
-    let authority = rest.split(['/', '\\']).next().unwrap_or_default();
+    let authority = rest.split('/').next().unwrap_or_default();
     // A password may have a slash in it, which is no URL; an id in the path may have an `@`, which is.
     let is_host = |text: &str| match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() => port.bytes().all(|byte| byte.is_ascii_digit()),
-        _ => text.ends_with(']') || !text.contains(':'),
+        Some((host, port)) if !host.is_empty() => {
+            !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+        }
+        _ => !text.contains(':'),
     };
+    let is_host = |text: &str| text.starts_with('[') && text.ends_with(']') || is_host(text);
     let searched = if is_host(authority) { authority } else { rest };
     let user = searched.rfind('@').map_or(0, |at| at + 1);
     format!("{scheme}{}", &rest[user..])
@@ -47,10 +50,13 @@ mod tests {
             ("wss://user:secret@h:443/p", "wss://h:443/p"),
             ("https://user:sec/ret@h/p", "https://h/p"),
             ("https://user:sec@ret@h/p", "https://h/p"),
+            ("https://user:/secret@h/p", "https://h/p"),
+            ("https://user\\:secret@h/p", "https://h/p"),
             ("user:secret@h", "h"),
             ("wss://h/v1/data-channel/jo@corp.test-1", "wss://h/v1/data-channel/jo@corp.test-1"),
             ("wss://[::1]:80/jo@corp-1", "wss://[::1]:80/jo@corp-1"),
             ("http://[fd00::1]/p", "http://[fd00::1]/p"),
+            ("wss://[::1]/jo@corp-1", "wss://[::1]/jo@corp-1"),
             ("nonsense", "nonsense"),
             ("", ""),
         ] {

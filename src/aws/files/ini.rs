@@ -32,6 +32,14 @@ pub fn parse(bytes: &[u8]) -> Result<Sections, Unreadable> {
     parser.finish()
 }
 
+/// As much of a name as fits into an error.
+fn beginning(name: &str) -> String {
+    match name.char_indices().nth(LONGEST_SHOWN) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
 /// The lines as Python's universal newlines give them.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
@@ -122,7 +130,7 @@ impl Parser {
             return Ok(());
         }
         if !self.names.insert(name.to_owned()) {
-            return Err(format!("the section [{name}] is there already"));
+            return Err(format!("the section [{}] is there already", beginning(name)));
         }
         self.sections.push((name.to_owned(), Lines::new()));
         self.current = Some(Current::Section(self.sections.len() - 1));
@@ -146,7 +154,7 @@ impl Parser {
             Current::Section(at) => self.sections[at].1.contains_key(&name),
         };
         if is_again {
-            return Err(format!("`{name}` is there already in this section"));
+            return Err(format!("`{}` is there already in this section", beginning(&name)));
         }
         self.lines_of(current).insert(name.clone(), Written { line: number, lines: vec![value] });
         self.option = Some(name);
@@ -225,6 +233,8 @@ fn is_line_end(c: char) -> bool {
 /// The section whose options are everybody's.
 const DEFAULTS: &str = "DEFAULT";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// In characters.
+const LONGEST_SHOWN: usize = 60;
 
 #[cfg(test)]
 mod tests {
@@ -248,11 +258,14 @@ mod tests {
 
     #[test]
     fn a_line_that_means_nothing_is_named_and_not_shown() {
+        let twice = format!("[{0}]\n[{0}]\n", "ä".repeat(500));
+        let long_name = format!("line 2: the section [{}...] is there already", "ä".repeat(60));
         for (file, expected) in [
             ("secret\n", "line 1: there is no section yet: it must begin with ["),
             ("\n[a]\nsecret\n", "line 3: it is neither a [section] nor `name = value`"),
             ("[a]\n= secret\n", "line 2: the name before the = is missing"),
             ("[a]\n[b]\n[a]\n", "line 3: the section [a] is there already"),
+            (&twice, &long_name),
             ("[a]\nx = 1\nX = 2\n", "line 3: `x` is there already in this section"),
             (
                 "[a]\ns3 =\n\n  b = 1\n  secret\n",
