@@ -138,7 +138,7 @@ impl Application for Chosen<'_> {
 
 /// The agent has been told in the handshake.
 fn unknown_session_type(name: &str) -> String {
-    format!("the session is of type {name:?}, which is not known here; a newer ssmport may know it")
+    format!("the session is of type '{name}', which is not known here; a newer ssmport may know it")
 }
 
 #[cfg(test)]

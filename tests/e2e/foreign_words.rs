@@ -152,7 +152,10 @@ async fn why_the_drop_in_fails_is_one_line() {
     agent.send(HANDSHAKE_REQUEST, request.to_string().as_bytes()).await;
     agent.send(HANDSHAKE_COMPLETE, HANDSHAKE_COMPLETE_TEXT.as_bytes()).await;
     let ended = plugin.finish();
-    assert!(ended.stdout.contains("Cannot perform start session: the session type"), "{ended:?}");
+    assert!(
+        ended.stdout.contains("Cannot perform start session: the session is of type"),
+        "{ended:?}"
+    );
     is_plain(&ended);
 }
 

@@ -33,7 +33,7 @@ fn ctrl_c_frees_a_forwards_port_at_once_and_a_second_one_ends_it() {
     let forward = Forward::start(&["0:9"], NODE, &["--endpoint-url", &endpoint.url]);
     let address = forward.address();
     // It listens on, and answers nothing: whoever ends a session there has to wait.
-    endpoint.program.signal(Signal::STOP);
+    endpoint.program.freeze();
 
     forward.program.signal(Signal::INT);
     let line = forward.program.wait_for_stderr(|line| line.contains("are free"));
@@ -50,7 +50,7 @@ fn ctrl_c_frees_a_forwards_port_at_once_and_a_second_one_ends_it() {
 fn so_does_the_drop_in() {
     let endpoint = Endpoint::start();
     let plugin = Plugin::attach(&endpoint, 9);
-    endpoint.program.signal(Signal::STOP);
+    endpoint.program.freeze();
     plugin.program.signal(Signal::INT);
     plugin.program.wait_for_stdout(|line| line.starts_with("Terminate signal"));
     await_that("the port is free", || TcpListener::bind(plugin.address).is_ok());

@@ -86,7 +86,7 @@ async fn a_frozen_service_is_noticed_and_its_streams_go_on_when_it_thaws() {
     let forward = forward(&endpoint, target.port, &["--dead-after", "1s", "-vv"]);
     let mut stream = connected(&forward).await;
     forward.program.wait_for_stderr(|line| line.contains("answers pings"));
-    endpoint.program.signal(Signal::STOP);
+    endpoint.program.freeze();
     let before = Instant::now();
     stream.write_all(b"into the ice").await.unwrap();
     forward.program.wait_for_stderr(|line| line.contains("nothing came from the service for 1 s"));

@@ -106,6 +106,19 @@ impl Program {
         }
     }
 
+    /// Stops it where it stands, without its knowing. The signal is sent before its threads stop.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+        let threads = format!("/proc/{}/task", self.pid.as_raw_nonzero());
+        await_that("it stops", || {
+            fs::read_dir(&threads).expect("its threads").flatten().all(|thread| {
+                let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+                // Behind the name, which may hold anything.
+                stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+            })
+        });
+    }
+
     /// Waits for the end, which must come within [`DEADLINE`].
     pub fn finish(self) -> Finished {
         self.finish_within(DEADLINE)
