@@ -37,6 +37,7 @@ mod fleet;
 mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod help;
 #[cfg(unix)]
 mod ignored;
 mod kept_failure;
@@ -74,7 +75,7 @@ mod tunnel;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 pub use empty_variables::empty_variables;
 pub use plugin::run as plugin;
@@ -105,7 +106,10 @@ pub fn reaper() -> Option<ExitCode> {
 pub fn ssmport() -> ExitCode {
     process_limits::set();
     // Wrong usage ends here, with clap's message and exit code 2.
-    let cli = Cli::parse();
+    let cli = help::command()
+        .try_get_matches()
+        .and_then(|mut typed| Cli::from_arg_matches_mut(&mut typed))
+        .unwrap_or_else(|error| error.exit());
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
     panics::tell_in_a_line("ssmport");
@@ -127,6 +131,7 @@ pub fn ssmport() -> ExitCode {
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match &cli.command {
         Command::Completions(arguments) => return completions::print(arguments),
+        Command::Help(arguments) => return help::print(arguments, output),
         _ => process_limits::check()?,
     }
     match &cli.command {
@@ -152,7 +157,10 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Login(arguments) => login::run(arguments, &cli.global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,
-            Command::Completions(_) | Command::Ssh(_) | Command::SshConfig(_) => Ok(()),
+            Command::Completions(_)
+            | Command::Help(_)
+            | Command::Ssh(_)
+            | Command::SshConfig(_) => Ok(()),
         }
     };
     let done = panics::caught(|| runtime.block_on(work));

@@ -32,6 +32,7 @@ mod faults_ends;
 mod faults_programs;
 mod foreign_words;
 mod half_close;
+mod help;
 mod idle;
 mod kills;
 mod limits;
