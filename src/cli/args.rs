@@ -14,7 +14,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub(super) use self::nodes::{DoctorArgs, LsArgs};
 pub(super) use self::{
     embedded::{DemoArgs, LOCAL_FAULTS, LocalArgs, PaceArg},
-    sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs},
+    sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
 };
 use super::{

@@ -178,7 +178,7 @@ const EXAMPLES: [(&str, &[&str]); 13] = [
     (
         "local",
         &[
-            "ssmport local --listen 127.0.0.1:8080",
+            "ssmport local --listen 8080",
             "ssmport shell i-0123456789abcdef0 --endpoint-url http://127.0.0.1:8080",
         ],
     ),

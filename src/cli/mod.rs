@@ -42,12 +42,14 @@ mod help;
 mod ignored;
 mod kept_failure;
 mod limits;
+mod listen;
 mod local;
 mod logging;
 mod login;
 #[cfg(feature = "aws")]
 mod ls;
 mod mfa;
+mod mistyped;
 #[cfg(feature = "aws")]
 mod node_filter;
 mod output;
@@ -109,7 +111,7 @@ pub fn ssmport() -> ExitCode {
     let cli = help::command()
         .try_get_matches()
         .and_then(|mut typed| Cli::from_arg_matches_mut(&mut typed))
-        .unwrap_or_else(|error| error.exit());
+        .unwrap_or_else(|error| mistyped::with_advice(error).exit());
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
     panics::tell_in_a_line("ssmport");

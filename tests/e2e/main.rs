@@ -31,6 +31,7 @@ mod faults_bytes;
 mod faults_ends;
 mod faults_programs;
 mod foreign_words;
+mod habits;
 mod half_close;
 mod help;
 mod idle;

@@ -5,14 +5,16 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::{
+    cli::listen,
     local::{Faults, Quirks},
     wire::Version,
 };
 
 #[derive(Debug, Args)]
 pub(crate) struct LocalArgs {
-    /// Where to listen; port 0 is a free one.
+    /// Where to listen, or a port alone; 0 is a free port.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:0")]
+    #[arg(value_parser = listen::address)]
     pub(crate) listen: SocketAddr,
     /// Id of a node to offer; repeatable.
     ///

@@ -9,8 +9,11 @@ pub(crate) struct DoctorArgs {
     /// Where to; without it the checks end at the account.
     ///
     /// SSMPORT_TARGET and the configuration file may name it, too.
-    #[arg(env = "SSMPORT_TARGET", hide_env = true, value_name = "TARGET")]
+    #[arg(value_name = "TARGET")]
     pub(crate) target: Option<Target>,
+    /// The target, said as to the AWS CLI.
+    #[arg(short = 't', long = "target", value_name = "TARGET", conflicts_with = "target")]
+    pub(crate) named: Option<Target>,
 }
 
 #[derive(Debug, Args)]

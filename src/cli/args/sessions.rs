@@ -12,8 +12,11 @@ pub(crate) struct ShellArgs {
     /// An id, a name, a tag ... (ssmport help targets).
     ///
     /// Without it, SSMPORT_TARGET, the configuration file's, or one that is chosen from a list.
-    #[arg(env = "SSMPORT_TARGET", hide_env = true, value_name = "TARGET")]
+    #[arg(value_name = "TARGET")]
     pub(crate) target: Option<Target>,
+    /// The target, said as to the AWS CLI.
+    #[arg(short = 't', long = "target", value_name = "TARGET", conflicts_with = "target")]
+    pub(crate) named: Option<Target>,
     /// Session document to start.
     ///
     /// Without it, the account's default shell.
@@ -74,23 +77,46 @@ pub(crate) struct ProxyArgs {
 
 #[derive(Debug, Args)]
 #[command(override_usage = "\
-ssmport forward SPEC... -t TARGET [OPTIONS]")]
+ssmport forward SPEC... -t TARGET [OPTIONS]
+       ssmport forward TARGET SPEC... [OPTIONS]")]
 pub(crate) struct ForwardArgs {
     /// [[BIND:]LOCAL:][HOST:]PORT, or PATH:[HOST:]PORT.
     ///
     /// As in `ssh -L`. 5432 is the same port on both sides; 15432:5432 listens on 15432;
-    /// 15432:db.internal:5432 goes through the node to another host; 0.0.0.0:15432:db:5432 lets others in. 0 or nothing for LOCAL takes a free port. IPv6
+    /// 15432:db.internal:5432 goes through the node to another host, db.internal:5432 too, from 5432
+    /// here; 0.0.0.0:15432:db:5432 lets others in. 0 or nothing for LOCAL takes a free port. IPv6
     /// addresses stand in brackets. /run/db.sock:5432 listens on a Unix socket.
-    #[arg(required = true, value_name = "SPEC")]
-    pub(crate) specs: Vec<Spec>,
+    ///
+    /// A first word that is none of these is the TARGET.
+    #[arg(required_unless_present = "as_of_ssh", value_name = "SPEC")]
+    pub(crate) words: Vec<String>,
     /// An id, a name, a tag ... (ssmport help targets).
     ///
     /// Without it, SSMPORT_TARGET, the configuration file's, or one that is chosen from a list.
-    #[arg(short, long, env = "SSMPORT_TARGET", hide_env = true, value_name = "TARGET")]
+    #[arg(short, long, value_name = "TARGET")]
     pub(crate) target: Option<Target>,
+    /// A SPEC in the way of ssh.
+    #[arg(short = 'L', value_name = "SPEC")]
+    pub(crate) as_of_ssh: Vec<Spec>,
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) habits: SshHabits,
+}
+
+/// What fingers that know `ssh` type; nothing of it is needed, or there, here.
+#[derive(Debug, Args)]
+pub(crate) struct SshHabits {
+    /// No command: a forward never runs one.
+    #[arg(short = 'N', hide = true)]
+    pub(crate) no_command: bool,
+    #[arg(short = 'f', hide = true)]
+    pub(crate) background: bool,
+    #[arg(short = 'D', hide = true, value_name = "PORT")]
+    pub(crate) dynamic: Option<String>,
+    #[arg(short = 'R', hide = true, value_name = "SPEC")]
+    pub(crate) remote: Option<String>,
 }
 
 const SHELL_HELP: &str = "\
