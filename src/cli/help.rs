@@ -3,18 +3,21 @@
 //! `-h` is for a terminal of 80x24: what a command does, its own options and two examples. `--help` and
 //! `ssmport help COMMAND` have everything. What concerns no single command is a page of its own.
 
-use clap::{Arg, Args, Command, CommandFactory, builder::Styles};
+use clap::{
+    Arg, Args, Command, CommandFactory,
+    builder::{PossibleValuesParser, Styles},
+};
 
 use super::{
     args::{Cli, Global},
-    failure::{Code, Failure},
+    failure::Failure,
     output::Output,
 };
 
 #[derive(Debug, Args)]
 pub(super) struct HelpArgs {
     /// A command, or one of: topics, targets, exit-codes, environment, proxies.
-    #[arg(value_name = "SUBJECT")]
+    #[arg(value_name = "SUBJECT", hide_possible_values = true)]
     subject: Option<String>,
 }
 
@@ -23,13 +26,14 @@ pub(super) fn command() -> Command {
     let command = Cli::command().mut_args(for_all_commands);
     let shared: Vec<Arg> = command.get_arguments().cloned().collect();
     let command = command.mut_subcommands(|command| explained(command, &shared));
-    let overview = overview(&command);
+    let (subjects, overview) = (subjects(&command), overview(&command));
     let options = Global::augment_args(Command::new("ssmport"))
         .version(env!("CARGO_PKG_VERSION"))
         .help_template("{all-args}")
         .max_term_width(WIDEST)
         .render_long_help();
     command
+        .mut_subcommand(HELP, |help| help.mut_arg("subject", |arg| arg.value_parser(subjects)))
         .help_template(format!("{BEGINNING}{overview}{{after-help}}"))
         .override_usage("ssmport [OPTIONS] COMMAND")
         .after_long_help(options)
@@ -44,14 +48,10 @@ pub(super) fn print(arguments: &HelpArgs, output: &Output) -> Result<(), Failure
         Some(TOPICS) => topics(),
         Some(subject) => match PAGES.iter().find(|(name, _)| *name == subject) {
             Some((_, page)) => (*page).to_owned(),
-            None => {
-                let command = command.find_subcommand_mut(subject).ok_or_else(|| {
-                    let what = format!("there is no command or topic `{subject}`");
-                    Failure::new(Code::Usage, what)
-                        .next("ssmport -h lists the commands, ssmport help topics the topics")
-                })?;
-                command.render_long_help().ansi().to_string()
-            }
+            None => match command.find_subcommand_mut(subject) {
+                Some(command) => command.render_long_help().ansi().to_string(),
+                None => topics(),
+            },
         },
     };
     output.line(text.trim_end());
@@ -104,16 +104,28 @@ fn overview(command: &Command) -> String {
         for command in names.iter().filter_map(|name| command.find_subcommand(name)) {
             let name = command.get_name();
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-            text.push_str(&format!("{header}{group}{header:#}{:1$}", "", 10 - group.len()));
+            text.push_str(&format!(
+                "{header}{group}{header:#}{:1$}",
+                "",
+                10_usize.saturating_sub(group.len())
+            ));
             text.push_str(&format!(
                 "{literal}{name}{literal:#}{:1$}{about}\n",
                 "",
-                13 - name.len()
+                13_usize.saturating_sub(name.len())
             ));
             group = "";
         }
     }
     text + GO_ON
+}
+
+/// What help can be about, for completion scripts, too.
+fn subjects(command: &Command) -> PossibleValuesParser {
+    let commands = GROUPS.iter().flat_map(|(_, names)| *names).copied();
+    let commands = commands.filter(|name| command.find_subcommand(name).is_some());
+    let topics = PAGES.iter().map(|(name, _)| *name);
+    PossibleValuesParser::new(commands.chain(topics).chain([TOPICS]))
 }
 
 fn topics() -> String {

@@ -1,9 +1,9 @@
-//! Words that are no commands of ours, and what is meant by them.
+//! Words that are no commands or options of ours, and what is meant by them.
 
 use clap::{
     Error,
     builder::StyledStr,
-    error::{ContextKind, ContextValue},
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 
 use super::{
@@ -11,18 +11,29 @@ use super::{
     target::{Lookup, Target},
 };
 
-/// Adds what was probably meant to clap's error about a command that there is not.
+/// Adds what was probably meant to clap's error about a command or an option that there is not.
 pub(super) fn with_advice(mut error: Error) -> Error {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
-        return error;
+    let word = |kind| match error.get(kind) {
+        Some(ContextValue::String(word)) => Some(word.as_str()),
+        _ => None,
     };
-    if let Some(command) = meant_by(word) {
+    let command = word(ContextKind::InvalidSubcommand).and_then(meant_by);
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    let option = word(ContextKind::InvalidArg).filter(|_| is_unknown).and_then(meant_by_option);
+    if let Some(meant) = command.or(option) {
         // Likeness of letters knows less.
         error.remove(ContextKind::SuggestedSubcommand);
-        let tip = StyledStr::from(format!("what you mean may be: {command}"));
+        error.remove(ContextKind::SuggestedArg);
+        let tip = StyledStr::from(format!("what you mean may be: {meant}"));
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     }
     error
+}
+
+/// How it is said here what others have an option for.
+fn meant_by_option(word: &str) -> Option<String> {
+    let known = OPTIONS_ELSEWHERE.iter().find(|(words, _)| words.contains(&word));
+    known.map(|(_, meant)| (*meant).to_owned())
 }
 
 /// The command that others call so, or that goes with what is no command at all.
@@ -68,6 +79,20 @@ const ELSEWHERE: [(&[&str], &str); 9] = [
     (&["sso", "mfa", "auth", "configure"], "ssmport login"),
     (&["check", "diagnose", "status", "test"], "ssmport doctor"),
     (&["serve", "server", "mock", "endpoint"], "ssmport local"),
+];
+
+/// The same of options.
+const OPTIONS_ELSEWHERE: [(&[&str], &str); 4] = [
+    (
+        &["--target", "-t", "--instance-id", "--instance-ids", "--instance", "-i"],
+        "ssmport COMMAND TARGET, as in: ssmport shell i-0123456789abcdef0",
+    ),
+    (
+        &["--parameters", "--host", "--remote-host", "--port", "--local-port", "--remote-port"],
+        "ssmport forward LOCAL:HOST:PORT -t TARGET",
+    ),
+    (&["--document-name"], "--document NAME; commands choose the usual ones themselves"),
+    (&["--debug"], "-v, or -vv for the details"),
 ];
 
 #[cfg(test)]

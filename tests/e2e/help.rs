@@ -63,9 +63,15 @@ fn topics_are_listed_and_told() {
         let page = help(&["help", topic]);
         assert!(page.contains(part), "{page}");
     }
-    let unknown = ssmport(&["help", "weather"]);
-    assert_eq!(unknown.code(), 2);
-    assert!(unknown.stderr.contains("no command or topic `weather`"), "{}", unknown.stderr);
+    for (subject, next) in [
+        ("weather", "[possible values: shell, exec,"),
+        ("forwrad", "a similar value exists: 'forward'"),
+        ("tagets", "a similar value exists: 'targets'"),
+    ] {
+        let unknown = ssmport(&["help", subject]);
+        assert_eq!(unknown.code(), 2);
+        assert!(unknown.stderr.contains(next), "{next} in {}", unknown.stderr);
+    }
 }
 
 /// Those of the overview; a test of the library's counts that none is missing there.
