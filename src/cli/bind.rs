@@ -24,7 +24,8 @@ pub(super) async fn bind(spec: &Spec) -> Result<Vec<Listener>, Failure> {
         Bind::Loopback => loopback(port),
         Bind::Any => any(port),
     };
-    let listeners = listeners.map_err(|NotBound { address, error }| port_taken(address, &error))?;
+    let listeners =
+        listeners.map_err(|NotBound { address, error }| port_taken(spec, address, &error))?;
     Ok(listeners.into_iter().map(Listener::Tcp).collect())
 }
 
@@ -106,18 +107,20 @@ fn listen_as(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn port_taken(address: SocketAddr, error: &io::Error) -> Failure {
+fn port_taken(spec: &Spec, address: SocketAddr, error: &io::Error) -> Failure {
     let failure = Failure::local(format!("cannot listen on {address}"));
+    let remote = spec.remote();
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             let owner = port_owner::of(address);
             let owner =
                 owner.map_or("it is in use".to_owned(), |owner| format!("{owner} holds it"));
-            failure.because(owner).next("give another local port, or 0 for a free one: 0:PORT")
+            let next = format!("give another local port, or 0 for a free one: 0:{remote}");
+            failure.because(owner).next(next)
         }
-        io::ErrorKind::PermissionDenied => failure
-            .because(error)
-            .next("ports below 1024 need privileges: give a higher local port, such as 10000:PORT"),
+        io::ErrorKind::PermissionDenied => failure.because(error).next(format!(
+            "ports below 1024 need privileges: give a higher local port, such as 10000:{remote}"
+        )),
         _ => failure.because(error),
     }
 }
@@ -139,6 +142,9 @@ mod tests {
         assert_eq!(failure.what, format!("cannot listen on 127.0.0.1:{port}"));
         assert_eq!(failure.code, Code::Local);
         assert!(failure.why.unwrap().contains("holds it"));
+        // In the words of what was typed.
+        let failure = bind(&format!("db.internal:{port}").parse().unwrap()).await.unwrap_err();
+        assert!(failure.next.unwrap().ends_with(&format!(": 0:db.internal:{port}")));
     }
 
     #[tokio::test]

@@ -2,16 +2,19 @@
 
 use std::io::{ErrorKind, Write};
 
-use clap::CommandFactory;
+use clap::Args;
 
-use super::{
-    args::{Cli, CompletionsArgs},
-    failure::Failure,
-};
+use super::{failure::Failure, help};
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell.
+    pub(super) shell: clap_complete::Shell,
+}
 
 pub(super) fn print(arguments: &CompletionsArgs) -> Result<(), Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "ssmport", &mut script);
+    clap_complete::generate(arguments.shell, &mut help::command(), "ssmport", &mut script);
     match std::io::stdout().write_all(&script) {
         // The reader has seen enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

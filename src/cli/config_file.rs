@@ -46,7 +46,7 @@ impl ConfigFile {
 
     /// The target that is meant when `typed` was; one must be named unless there is somebody to ask.
     pub(super) fn load_target(typed: Option<Target>) -> Result<Target, Failure> {
-        match Self::load()?.target(typed)? {
+        match Self::load()?.target(typed_or_set(typed)?)? {
             Target::Lookup(Lookup::Any) if !can_ask() => {
                 Err(Failure::new(Code::Usage, "no target is given")
                     .next("name one, or set SSMPORT_TARGET or `target` in the configuration file"))
@@ -58,7 +58,7 @@ impl ConfigFile {
     /// The target that is meant when `typed` was, if one is named at all.
     #[cfg(feature = "aws")]
     pub(super) fn load_named(typed: Option<Target>) -> Result<Option<Target>, Failure> {
-        let target = Self::load()?.target(typed)?;
+        let target = Self::load()?.target(typed_or_set(typed)?)?;
         Ok(Some(target).filter(|target| *target != Target::Lookup(Lookup::Any)))
     }
 
@@ -148,7 +148,16 @@ fn default_path() -> Option<PathBuf> {
     folder.map(|folder| folder.join("ssmport").join("config.toml"))
 }
 
+/// What was typed, else what the environment says.
+fn typed_or_set(typed: Option<Target>) -> Result<Option<Target>, Failure> {
+    let (None, Some(text)) = (&typed, env::var_os(TARGET)) else { return Ok(typed) };
+    let text = text.to_string_lossy();
+    let wrong = |why: String| Failure::new(Code::Usage, format!("{TARGET}={text}")).because(why);
+    text.parse().map(Some).map_err(wrong)
+}
+
 const VARIABLE: &str = "SSMPORT_CONFIG";
+const TARGET: &str = "SSMPORT_TARGET";
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,7 @@
 //! `ssmport forward SPEC...`.
 
+mod typed;
+
 use std::{pin::pin, time::Duration};
 
 use serde_json::json;
@@ -32,10 +34,11 @@ pub(super) async fn run(
     let mut signals = Signals::ending()
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
 
-    let target = ConfigFile::load_target(arguments.target)?;
+    let (target, specs) = typed::read(&arguments)?;
+    let target = ConfigFile::load_target(target)?;
     // Ports first: a session that nobody can reach should not be started.
     let mut bound = Vec::new();
-    for spec in &arguments.specs {
+    for spec in &specs {
         let listeners = bind(spec).await?;
         warn_when_open(&listeners, output);
         bound.push((spec.clone(), listeners));

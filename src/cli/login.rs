@@ -7,12 +7,14 @@ use clap::Args;
 use super::{args::Global, failure::Failure, limits::duration, output::Output};
 
 #[derive(Debug, Args)]
-#[command(after_help = NOTES)]
+#[command(after_long_help = NOTES)]
 pub(super) struct LoginArgs {
     /// Use MFA, though the profile does not ask for it.
     #[arg(long)]
     pub(super) mfa: bool,
-    /// How long the session is to hold [default: the profile's duration_seconds, or 12h; a role's 1h].
+    /// How long the session is to hold.
+    ///
+    /// Without it, the profile's duration_seconds, or 12h; for a role 1h.
     #[arg(long, value_name = "TIME", value_parser = lifetime)]
     pub(super) duration: Option<Duration>,
 }

@@ -37,16 +37,19 @@ mod fleet;
 mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod help;
 #[cfg(unix)]
 mod ignored;
 mod kept_failure;
 mod limits;
+mod listen;
 mod local;
 mod logging;
 mod login;
 #[cfg(feature = "aws")]
 mod ls;
 mod mfa;
+mod mistyped;
 #[cfg(feature = "aws")]
 mod node_filter;
 mod output;
@@ -74,7 +77,7 @@ mod tunnel;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 pub use empty_variables::empty_variables;
 pub use plugin::run as plugin;
@@ -105,7 +108,10 @@ pub fn reaper() -> Option<ExitCode> {
 pub fn ssmport() -> ExitCode {
     process_limits::set();
     // Wrong usage ends here, with clap's message and exit code 2.
-    let cli = Cli::parse();
+    let cli = help::command()
+        .try_get_matches()
+        .and_then(|mut typed| Cli::from_arg_matches_mut(&mut typed))
+        .unwrap_or_else(|error| mistyped::with_advice(error).exit());
     let output = Output::new(&cli.global);
     logging::for_people(&cli.global);
     panics::tell_in_a_line("ssmport");
@@ -127,6 +133,7 @@ pub fn ssmport() -> ExitCode {
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match &cli.command {
         Command::Completions(arguments) => return completions::print(arguments),
+        Command::Help(arguments) => return help::print(arguments, output),
         _ => process_limits::check()?,
     }
     match &cli.command {
@@ -152,7 +159,10 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Login(arguments) => login::run(arguments, &cli.global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,
-            Command::Completions(_) | Command::Ssh(_) | Command::SshConfig(_) => Ok(()),
+            Command::Completions(_)
+            | Command::Help(_)
+            | Command::Ssh(_)
+            | Command::SshConfig(_) => Ok(()),
         }
     };
     let done = panics::caught(|| runtime.block_on(work));

@@ -66,7 +66,6 @@ impl Output {
 
     /// A line of what was asked for, on stdout; what others have said in it is in
     /// one line by [`foreign_text`].
-    #[cfg(feature = "aws")]
     pub(super) fn line(&self, text: &str) {
         note(writeln!(anstream::stdout(), "{text}"));
     }

@@ -35,7 +35,7 @@ pub(super) async fn run(
         reason: arguments.reason,
         ..Request::default()
     };
-    let place = ConfigFile::load_target(arguments.target)?;
+    let place = ConfigFile::load_target(arguments.target.or(arguments.named))?;
     let target = place.to_string();
     let work = async {
         let service = tokio::select! {

@@ -2,7 +2,9 @@
 
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 
-/// `[[BIND:]LOCAL:][HOST:]PORT`, or `PATH:[HOST:]PORT`.
+use super::target::Target;
+
+/// `[[BIND:]LOCAL:][HOST:]PORT`, or `PATH:[HOST:]PORT`. Where HOST stands first, LOCAL is PORT.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Spec {
     pub(super) bind: Bind,
@@ -35,6 +37,11 @@ impl Spec {
             Some(host) => format!("{host}:{}", self.port),
         }
     }
+
+    /// What stands behind LOCAL.
+    pub(super) fn remote(&self) -> String {
+        self.host.as_ref().map_or_else(|| self.port.to_string(), |_| self.destination())
+    }
 }
 
 impl FromStr for Spec {
@@ -50,7 +57,14 @@ impl FromStr for Spec {
             [path, port] if path.contains('/') => (Some(path), None, None, port),
             [path, host, port] if path.contains('/') => (Some(path), None, Some(host), port),
             [port] => (None, Some(port), None, port),
+            [bind, port] if is_open(bind) => (Some(bind), Some(port), None, port),
+            [host, port] if is_host(host) => {
+                (None, Some(port), Some(node_apart(host, port)?), port)
+            }
             [local, port] => (None, Some(local), None, port),
+            [bind, local, port] if is_bind(bind) && is_number(local) => {
+                (Some(bind), Some(local), None, port)
+            }
             [local, host, port] => (None, Some(local), Some(host), port),
             [bind, local, host, port] => (Some(bind), Some(local), Some(host), port),
             _ => return Err(wrong_form(text)),
@@ -120,9 +134,40 @@ fn no_remote_socket(text: &str) -> String {
     )
 }
 
+/// All addresses of this machine: nothing that a node could reach.
+fn is_open(text: &str) -> bool {
+    text == "*" || text.parse().is_ok_and(|address: IpAddr| address.is_unspecified())
+}
+
+fn is_bind(text: &str) -> bool {
+    text == "localhost" || is_open(text) || text.parse::<IpAddr>().is_ok()
+}
+
+/// Whether it can be nothing but a host: a name or an address, and no port with a slip in it.
+fn is_host(text: &str) -> bool {
+    let is_name = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.contains(|c: char| c.is_ascii_alphabetic());
+    is_name || text.parse::<IpAddr>().is_ok()
+}
+
+/// What is behind a node's id is no host of that name, but a port of the node.
+fn node_apart<'a>(host: &'a str, port: &str) -> Result<&'a str, String> {
+    match host.parse() {
+        Ok(Target::Id(_)) => Err(format!(
+            "`{host}` is a node, and stands apart from what is forwarded: ssmport forward {host} {port}"
+        )),
+        _ => Ok(host),
+    }
+}
+
+/// Whether there are digits and nothing else.
+pub(super) fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 fn parse_port(text: &str) -> Result<u16, String> {
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let port = text.parse().ok().filter(|_| is_number);
+    let port = text.parse().ok().filter(|_| is_number(text));
     port.ok_or_else(|| format!("`{text}` is not a port (0 to 65535)"))
 }
 
@@ -183,12 +228,41 @@ mod tests {
     }
 
     #[test]
+    fn a_host_may_stand_first_and_an_address_to_listen_on_without_a_host() {
+        let address = |text: &str| Bind::Address(text.parse().unwrap());
+        for (text, expected) in [
+            ("db.internal:5432", spec(Bind::Loopback, 5432, Some("db.internal"), 5432)),
+            ("10.0.0.7:80", spec(Bind::Loopback, 80, Some("10.0.0.7"), 80)),
+            ("[2001:db8::1]:80", spec(Bind::Loopback, 80, Some("2001:db8::1"), 80)),
+            ("localhost:8080", spec(Bind::Loopback, 8080, None, 8080)),
+            ("127.0.0.1:8080", spec(Bind::Loopback, 8080, None, 8080)),
+            ("0.0.0.0:15432:5432", spec(address("0.0.0.0"), 15432, None, 5432)),
+            ("127.0.0.1:15432:5432", spec(address("127.0.0.1"), 15432, None, 5432)),
+            ("[::1]:15432:5432", spec(address("::1"), 15432, None, 5432)),
+            ("localhost:15432:5432", spec(Bind::Loopback, 15432, None, 5432)),
+            ("*:15432:5432", spec(Bind::Any, 15432, None, 5432)),
+            ("0.0.0.0:5432", spec(address("0.0.0.0"), 5432, None, 5432)),
+            ("*:5432", spec(Bind::Any, 5432, None, 5432)),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        let node = "i-0123456789abcdef0";
+        let error = format!("{node}:5432").parse::<Spec>().unwrap_err();
+        assert!(error.ends_with(&format!("ssmport forward {node} 5432")), "{error}");
+    }
+
+    #[test]
     fn malformed_specs_are_told_apart() {
         for (text, part) in [
             ("", "is not a port"),
             ("x", "`x` is not a port"),
             ("65536", "`65536` is not a port"),
             ("+1", "`+1` is not a port"),
+            ("99999:80", "`99999` is not a port"),
+            ("+1:80", "`+1` is not a port"),
+            ("db internal:80", "`db internal` is not a port"),
+            ("db.internal:x", "`x` is not a port"),
+            ("db.internal:0", "cannot be 0"),
             ("0", "cannot be 0"),
             ("1:0", "cannot be 0"),
             ("1::2", "is empty"),

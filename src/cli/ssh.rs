@@ -190,7 +190,7 @@ fn target(words: &[OsString]) -> Result<Target, Failure> {
     words.next().map_or_else(
         || {
             Err(Failure::new(Code::Usage, "there is no target")
-                .next("ssmport ssh [OPTIONS OF SSH] [USER@]TARGET [ARGUMENTS OF SSH]"))
+                .next("ssmport ssh [SSH OPTIONS] [USER@]TARGET [SSH ARGUMENTS]"))
         },
         |word| host(word),
     )

@@ -31,7 +31,7 @@ pub(super) async fn run(
 ) -> Result<(), Failure> {
     let mut report = Report::new(*output);
     until_ended(async {
-        look(arguments.target, global, output, &mut report).await;
+        look(arguments.target.or(arguments.named), global, output, &mut report).await;
         Ok(())
     })
     .await?;
