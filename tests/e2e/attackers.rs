@@ -9,7 +9,6 @@ use std::{
         fs::{PermissionsExt, symlink},
         process::CommandExt,
     },
-    path::Path,
     process::Command,
 };
 
@@ -208,7 +207,7 @@ fn settings_of_aws_without_an_end_are_not_read() {
     let folder = TempDir::new().expect("a folder");
     let pipe = folder.path().join("pipe");
     rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("a pipe");
-    for path in [Path::new("/dev/zero"), &pipe] {
+    for path in [std::path::Path::new("/dev/zero"), &pipe] {
         for variable in [
             "AWS_CONFIG_FILE",
             "AWS_SHARED_CREDENTIALS_FILE",
