@@ -13,7 +13,8 @@ use std::{
 /// that was opened for us, as a shell does for `<(program)`, ends with its program.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let kind = fs::metadata(path)?.file_type();
-    if !kind.is_file() && !(is_pipe(kind) && is_handed_over(path)) {
+    let has_end = kind.is_file() || (is_pipe(kind) && is_handed_over(path));
+    if !has_end {
         return Err(Error::new(ErrorKind::InvalidInput, "it is not a file"));
     }
     let mut bytes = Vec::new();

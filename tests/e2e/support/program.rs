@@ -107,6 +107,7 @@ impl Program {
     }
 
     /// Stops it where it stands, without its knowing. The signal is sent before its threads stop.
+    #[cfg(feature = "aws")]
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
         let threads = format!("/proc/{}/task", self.pid.as_raw_nonzero());
