@@ -29,7 +29,7 @@ fn request_of(session_type: &Value, properties: &Value) -> String {
 
 #[tokio::test]
 async fn a_session_type_that_is_not_known_is_refused_and_named() {
-    for (session_type, named) in [(json!("Gateway"), "'Gateway'"), (Value::Null, "\"\"")] {
+    for (session_type, named) in [(json!("Gateway"), "'Gateway'"), (Value::Null, "''")] {
         let gateway = RawGateway::start().await;
         let plugin = gateway.plugin();
         let mut agent = gateway.accept().await;
