@@ -13,7 +13,6 @@ use super::{
     config_file::ConfigFile,
     failure::{Code, Failure},
     output::Output,
-    rationed::Rationed,
     service::Service,
     signals::Signals,
     spec::Spec,
@@ -21,7 +20,7 @@ use super::{
     tunnel::{self, Tunnel, TunnelEvent, words},
 };
 use crate::{
-    net::now,
+    net::{Rationed, now},
     session::SessionEnd,
     streams::{Closer, ForwardEvent, Listener, Listeners},
 };
@@ -237,8 +236,8 @@ impl Report {
                 let Some(times) = self.unanswered.tell(now()) else { return };
                 self.output.warn(&format!(
                     "{peer} had sent its request and waited, and the answer from {} did not come in \
-                     time{times}; its connection was reset; --answer-within TIME sets how long it may take, and \
-                     should be short where none is to come",
+                     time{times}; its connection was reset; --answer-within TIME sets how long it may \
+                     take, and should be short where none is to come",
                     self.destination
                 ));
             }

@@ -61,7 +61,6 @@ mod port_owner;
 mod process_limits;
 mod proxy;
 mod proxy_command;
-mod rationed;
 #[cfg(feature = "aws")]
 mod resolve;
 mod response_variable;

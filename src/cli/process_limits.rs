@@ -2,8 +2,9 @@
 
 use super::failure::Failure;
 
-/// No core, in a file or for a program that gathers them, in which keys and tokens would be found; and a descriptor for each connection, where
-/// the system's usual limit is 1024 or, on macOS, 256. What cannot be had is done without.
+/// No core, in a file or for a program that gathers them, in which keys and tokens would be found; and a
+/// descriptor for each connection, where the system's usual limit is 1024 or, on macOS, 256. What cannot
+/// be had is done without.
 #[cfg(unix)]
 pub(super) fn set() {
     #[cfg(target_os = "linux")]
@@ -55,10 +56,6 @@ pub(super) fn check() -> Result<(), Failure> {
     Ok(())
 }
 
-/// In bytes. No file is written under 4096, and on Linux a program that cores are piped to, systemd's for
-/// one, is left alone at this limit, and at no other.
-#[cfg(unix)]
-const NO_CORE: u64 = 1;
 /// How many more can be opened, counted up to what is needed.
 #[cfg(unix)]
 fn free_descriptors() -> usize {
@@ -82,3 +79,7 @@ const LEAST_FREE: usize = 32;
 /// Four forwards full of connections. More than 10,240 macOS refuses.
 #[cfg(unix)]
 const DESCRIPTORS: u64 = 8192;
+/// In bytes. No file is written under 4096, and on Linux a program that cores are piped to, systemd's for
+/// one, is left alone at this limit, and at no other.
+#[cfg(unix)]
+const NO_CORE: u64 = 1;

@@ -14,7 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, UPGRADE};
@@ -40,7 +40,7 @@ use super::service::Service;
 use super::strangers::{Place, Strangers};
 use super::visitor::Visitor;
 use super::web_page;
-use crate::net::{headers_len, now, with_open_files};
+use crate::net::{Rationed, headers_len, now, with_open_files};
 
 /// Who serves the WebSockets.
 pub trait Gateway: Send + Sync + 'static {
@@ -91,7 +91,7 @@ async fn serve_at_most(
 ) -> Infallible {
     let strangers = Strangers::at_most(limit / 2);
     let mut connections = JoinSet::new();
-    let mut told: Option<Instant> = None;
+    let mut not_accepted = Rationed::default();
     loop {
         tokio::select! {
             accepted = listener.accept(), if connections.len() < limit => match accepted {
@@ -101,9 +101,9 @@ async fn serve_at_most(
                     connections.spawn(connection.run(stream, strangers.take_in()));
                 }
                 Err(error) => {
-                    if told.is_none_or(|told| now() >= told + TELL_INTERVAL) {
-                        told = Some(now());
-                        tracing::error!("cannot accept connections: {}", with_open_files(error));
+                    if let Some(times) = not_accepted.tell(now()) {
+                        let why = with_open_files(error);
+                        tracing::error!("cannot accept connections{times}: {why}");
                     }
                     // Out of file descriptors, most likely: trying again at once would only spin.
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -458,8 +458,6 @@ const FIRST_HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// That connections wait outside is said once in a while.
-const TELL_INTERVAL: Duration = Duration::from_secs(10);
 
 const REQUEST_ID: &str = "x-amzn-requestid";
 const AMZ_JSON: &str = "application/x-amz-json-1.1";

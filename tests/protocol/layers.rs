@@ -3,13 +3,11 @@
 //! The sources are read as tokens, so that every path counts: in `use` trees, in the middle of an
 //! expression, and in the arguments of macros, which a parser of items would skip.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeSet;
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+
+use super::sources::{self, Source};
 
 /// Folder by folder, what may be imported beside the folder itself.
 const LAYERS: [Layer; 12] = [
@@ -89,39 +87,13 @@ fn every_source_file_can_be_read_in_one_go() {
     assert_eq!(long, Vec::<String>::new());
 }
 
-/// A file below `src`.
-struct Source {
-    /// From `src` on, with `/` between its parts.
-    path: String,
-    text: String,
-}
-
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a readable folder") {
-            let path = entry.expect("a readable entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).expect("a readable source");
-                found.push(Source { path: below(&root, path), text });
-            }
-        }
-    }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
+    let found = sources::below("src");
     for folder in CORE {
         let read = found.iter().any(|source| source.path == format!("{folder}/mod.rs"));
         assert!(read, "src/{folder}/mod.rs was not found");
     }
     found
-}
-
-fn below(root: &Path, path: PathBuf) -> String {
-    let path = path.strip_prefix(root).expect("a path below the root");
-    path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/")
 }
 
 /// Every arrow that points up and everything in the core that has no place there, in words.

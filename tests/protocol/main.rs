@@ -9,3 +9,4 @@ mod layers;
 mod links;
 mod messages;
 mod mistakes;
+mod sources;

@@ -1,13 +1,12 @@
 //! The messages that `docs/troubleshooting.md` explains are those of the programs.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
+
+use super::sources;
 
 #[test]
 fn every_message_that_is_explained_is_in_the_sources() {
-    let page = root().join("docs/troubleshooting.md");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md");
     let page = fs::read_to_string(page).expect("the page");
     let quoted: Vec<_> = page.lines().flat_map(quoted).collect();
     assert!(quoted.len() > 40, "{} messages: the tables were not found", quoted.len());
@@ -34,23 +33,10 @@ fn quoted(line: &str) -> impl Iterator<Item = &str> {
 /// All of the crate, with strings that go on in the next line in one.
 fn sources() -> String {
     let mut found = String::new();
-    let mut folders = vec![root().join("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a readable folder") {
-            let path: PathBuf = entry.expect("a readable entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let text = fs::read_to_string(&path).expect("a readable source");
-                let mut lines = text.split("\\\n");
-                found.extend(lines.next());
-                lines.for_each(|line| found.push_str(line.trim_start()));
-            }
-        }
+    for source in sources::below("src") {
+        let mut lines = source.text.split("\\\n");
+        found.extend(lines.next());
+        lines.for_each(|line| found.push_str(line.trim_start()));
     }
     found
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }

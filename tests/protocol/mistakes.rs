@@ -1,10 +1,9 @@
 //! The table of mistakes in `CONTRIBUTING.md` and that of `docs/threats.md` name the tests that would catch
 //! them: they exist.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
+
+use super::sources::{self, Source};
 
 #[test]
 fn every_test_that_the_table_of_mistakes_names_exists() {
@@ -21,7 +20,7 @@ fn check(file: &str, heading: &str) {
     let text = fs::read_to_string(root.join(file)).expect("the file");
     let rows: Vec<_> = rows(&text, heading).collect();
     assert!(rows.len() > 20, "{} rows: the table was not found", rows.len());
-    let sources = sources(root);
+    let sources = sources();
     let missing: Vec<_> =
         rows.iter().flat_map(|(what, tests)| missing(what, tests, &sources)).collect();
     assert!(missing.is_empty(), "{}", missing.join("\n"));
@@ -85,12 +84,6 @@ fn missing(mistake: &str, tests: &str, sources: &[Source]) -> Vec<String> {
     missing
 }
 
-struct Source {
-    /// From the project's folder on, with `/` between its parts.
-    path: String,
-    text: String,
-}
-
 impl Source {
     /// Whether it is the module's file, or one below it. The name may be a folder's, and begin with what
     /// several modules are called: `callers_*`.
@@ -124,22 +117,12 @@ impl Source {
     }
 }
 
-fn sources(root: &Path) -> Vec<Source> {
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["src", "tests", "fuzz/fuzz_targets"].map(|folder| root.join(folder)).into();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a readable folder") {
-            let path = entry.expect("a readable entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).expect("a readable source");
-                let parts = path.strip_prefix(root).expect("below the root").iter();
-                let parts: Vec<_> = parts.filter_map(|part| part.to_str()).collect();
-                found.push(Source { path: parts.join("/"), text });
-            }
-        }
-    }
+/// All that a table may name, from the project's folder on.
+fn sources() -> Vec<Source> {
+    let folders = ["src", "tests", "fuzz/fuzz_targets"].into_iter();
+    let below = |folder| sources::below(folder).into_iter().map(move |source| (folder, source));
+    let found = folders.flat_map(below);
     found
+        .map(|(folder, Source { path, text })| Source { path: format!("{folder}/{path}"), text })
+        .collect()
 }

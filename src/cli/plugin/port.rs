@@ -5,15 +5,12 @@ use std::{io, net::ToSocketAddrs, path::Path};
 use tokio::net::TcpListener;
 
 use super::{
-    super::{
-        bind::{self, NotBound},
-        rationed::Rationed,
-    },
+    super::bind::{self, NotBound},
     words::Words,
 };
 use crate::{
     channel::Ready,
-    net::{now, too_many_open_files},
+    net::{Rationed, now, too_many_open_files},
     streams::{ForwardEvent, Listener, PortKind},
     wire::foreign_text::one_line,
 };

@@ -12,7 +12,8 @@ impl Mux {
     /// The local side has nothing more to send. The stream goes on receiving.
     ///
     /// The FIN is queued at once if the peer's has come or
-    /// [`half_close_linger`](crate::mux::Config::half_close_linger) is zero. Else it is held back, until the peer's comes or until nothing has arrived on the stream
+    /// [`half_close_linger`](crate::mux::Config::half_close_linger) is zero. Else it is held back,
+    /// until the peer's comes or until nothing has arrived on the stream
     /// for that long, because the real agent closes both directions when it sees it. The time
     /// counts from [`handle_delivered`](Mux::handle_delivered). While the receive budget is spent
     /// the silence is our own, and the time begins anew.

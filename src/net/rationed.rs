@@ -4,15 +4,15 @@
 use std::time::{Duration, Instant};
 
 /// One kind of event.
-#[derive(Default)]
-pub(super) struct Rationed {
+#[derive(Debug, Default)]
+pub struct Rationed {
     told: Option<Instant>,
     untold: u32,
 }
 
 impl Rationed {
     /// Whether it is to be told now, and how often it was since the last time, if more than once.
-    pub(super) fn tell(&mut self, now: Instant) -> Option<String> {
+    pub fn tell(&mut self, now: Instant) -> Option<String> {
         if self.told.is_some_and(|told| now < told + TELL_INTERVAL) {
             self.untold += 1;
             return None;
