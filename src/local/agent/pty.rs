@@ -57,12 +57,27 @@ impl Pty {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match Pin::new(&mut self.0).poll_read(cx, buffer) {
-            // Linux says it with an error.
-            Poll::Ready(Err(error)) if error.raw_os_error() == Some(EIO) => Poll::Ready(Ok(())),
-            read => read,
-        }
+        poll_until_hangup(&mut self.0, cx, buffer)
     }
+}
+
+/// Linux says with an error that the terminal is nobody's any more, and may say so too soon: what a
+/// program wrote as the last thing before it ended can still be on its way inside the kernel, and
+/// whoever reads again has it.
+fn poll_until_hangup(
+    terminal: &mut (impl AsyncRead + Unpin),
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    let mut read = Pin::new(&mut *terminal).poll_read(cx, buffer);
+    if is_hangup(&read) {
+        read = Pin::new(terminal).poll_read(cx, buffer);
+    }
+    if is_hangup(&read) { Poll::Ready(Ok(())) } else { read }
+}
+
+fn is_hangup(read: &Poll<io::Result<()>>) -> bool {
+    matches!(read, Poll::Ready(Err(error)) if error.raw_os_error() == Some(EIO))
 }
 
 /// What the real agent adds to a program's environment.
@@ -80,3 +95,42 @@ fn io_error(error: pty_process::Error) -> io::Error {
 }
 
 const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// What each reading of a terminal gives; `None` for the error.
+    struct Terminal(VecDeque<Option<&'static [u8]>>);
+
+    impl AsyncRead for Terminal {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(match self.0.pop_front().flatten() {
+                Some(bytes) => {
+                    buffer.put_slice(bytes);
+                    Ok(())
+                }
+                None => Err(io::Error::from_raw_os_error(EIO)),
+            })
+        }
+    }
+
+    /// Seen with 6.18, once in some 100,000 programs that wrote and ended.
+    #[test]
+    fn last_words_that_come_behind_the_hangup_are_read() {
+        let readings: [Option<&[u8]>; 4] = [Some(b"all of it"), None, Some(b", code 0"), None];
+        let mut terminal = Terminal(readings.into());
+        let (mut space, mut cx) = ([0; 64], Context::from_waker(std::task::Waker::noop()));
+        let mut buffer = ReadBuf::new(&mut space);
+        for whole in ["all of it", "all of it, code 0", "all of it, code 0"] {
+            assert!(poll_until_hangup(&mut terminal, &mut cx, &mut buffer).is_ready());
+            assert_eq!(buffer.filled(), whole.as_bytes());
+        }
+    }
+}
