@@ -19,6 +19,7 @@
 pub mod aws;
 pub mod channel;
 pub mod cli;
+pub mod client;
 pub mod files;
 #[cfg(fuzzing)]
 #[doc(hidden)]

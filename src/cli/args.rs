@@ -1,10 +1,14 @@
 //! What can be typed.
 
 mod embedded;
+mod endpoints;
+mod limits;
+mod login;
 #[cfg(feature = "aws")]
 mod nodes;
 mod sessions;
 mod ssh;
+mod words;
 
 use std::time::Duration;
 
@@ -13,21 +17,17 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 #[cfg(feature = "aws")]
 pub(super) use self::nodes::{DoctorArgs, LsArgs};
 pub(super) use self::{
-    embedded::{DemoArgs, LOCAL_FAULTS, LocalArgs, PaceArg},
+    embedded::{DemoArgs, LocalArgs, PaceArg},
+    endpoints::EndpointArgs,
+    limits::SendOrder,
+    login::LoginArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
+    words::{CompletionsArgs, HelpArgs},
 };
-use super::{
-    completions::CompletionsArgs,
-    endpoints::EndpointArgs,
-    help::{HelpArgs, WIDEST},
-    limits::{
-        ANSWER_WITHIN, DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, SendOrder, duration,
-        payload_size,
-    },
-    login::LoginArgs,
-    mfa::MfaOptions,
-    target::Target,
+use super::{help::WIDEST, mfa::MfaOptions};
+use crate::client::limits::{
+    ANSWER_WITHIN, DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, duration, payload_size,
 };
 
 /// Shells, commands and ports of nodes that AWS Session Manager reaches.
@@ -86,20 +86,6 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "BYTES", env = PAYLOAD_SIZE, hide_env_values = true)]
     #[arg(value_parser = payload_size, help_heading = "Connection")]
     pub(super) payload_size: Option<usize>,
-}
-
-impl Global {
-    /// A target without its region, and these options with it.
-    pub(super) fn in_region_of(&self, target: Target) -> (Target, Self) {
-        let mut options = self.clone();
-        match target {
-            Target::InRegion(target, region) => {
-                options.region = Some(region);
-                (*target, options)
-            }
-            target => (target, options),
-        }
-    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -16,7 +16,7 @@ use super::{
 #[cfg(unix)]
 use crate::reaper::{Entrusted, LineMode, Remnant};
 use crate::{
-    streams::Console,
+    client::Console,
     term::{Command, ESCAPES_HELP, Escapes, RawMode, may_be_shown, size_of_terminal, sizes, watch},
     wire::TerminalSize,
 };

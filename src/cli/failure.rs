@@ -2,7 +2,8 @@
 
 use std::{fmt::Display, process::ExitCode};
 
-use crate::{local::ServiceError, net::DialError, session::SessionError};
+use super::signals::INTERRUPT;
+use crate::client::{Error, Kind};
 
 /// One line each of what failed, why, and what to do next.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,74 +72,24 @@ impl Failure {
     }
 }
 
-impl From<SessionError> for Failure {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Address { ref source, .. } => Self::new(Code::Refused, error.to_string())
-                .because("the session's token was not sent there")
-                .next(source.next_step()),
-            SessionError::Dial(ref refused) if refused.is_temporary() => {
-                Self::new(Code::Lost, error.to_string()).next("start again in a moment")
-            }
-            SessionError::Dial(DialError::Refused { .. }) | SessionError::Refused { .. } => {
-                Self::new(Code::Refused, error.to_string())
-                    .next("start again; a session's token opens one data channel only")
-            }
-            SessionError::Dial(ref dialled) => {
-                let is_setting = matches!(dialled, DialError::Tls(_));
-                let code = if is_setting { Code::Usage } else { Code::Lost };
-                let anything = "check the network, proxy and VPC endpoint on the way to that host";
-                let next = dialled.next_step().unwrap_or_else(|| anything.to_owned());
-                Self::new(code, error.to_string()).next(next)
-            }
-            SessionError::NotEncrypted { ref refusal, .. } => {
-                let code = if refusal.is_temporary { Code::Lost } else { Code::Refused };
-                Self::new(code, error.to_string())
-            }
-            SessionError::Failed { .. }
-            | SessionError::Lost { .. }
-            | SessionError::Truncated { .. } => {
-                Self::new(Code::Lost, error.to_string()).next("start again; -v shows more")
-            }
-        }
-    }
-}
-
-impl From<ServiceError> for Failure {
-    fn from(error: ServiceError) -> Self {
-        let code = match error.code() {
-            "TargetNotConnected" => Code::Target,
-            "ServiceUnavailable" => Code::Lost,
-            _ => Code::Refused,
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let Error { kind, what, why, next } = error;
+        let code = match kind {
+            Kind::Usage => Code::Usage,
+            Kind::Refused => Code::Refused,
+            Kind::Target => Code::Target,
+            Kind::Local => Code::Local,
+            Kind::Lost => Code::Lost,
+            Kind::Interrupted => Code::Signal(INTERRUPT),
         };
-        Self::new(code, error.to_string())
+        Self { what, why, next, code }
     }
 }
-
-/// Errors of ECS and EC2 that are about where a session goes.
-#[cfg(feature = "aws")]
-const OF_TARGETS: [&str; 3] =
-    ["TargetNotConnectedException", "ClusterNotFoundException", "EC2InstanceNotFoundException"];
 
 #[cfg(feature = "aws")]
 impl From<crate::aws::AwsError> for Failure {
     fn from(error: crate::aws::AwsError) -> Self {
-        use crate::aws::AwsError;
-        let code = match &error {
-            AwsError::Mfa(crate::aws::MfaError::Interrupted) => {
-                Code::Signal(super::signals::INTERRUPT)
-            }
-            AwsError::TargetNotConnected { .. } | AwsError::NotFound { .. } => Code::Target,
-            AwsError::Rejected { code, .. } if OF_TARGETS.contains(&code.as_str()) => Code::Target,
-            AwsError::Unreachable { .. }
-            | AwsError::Barred { .. }
-            | AwsError::Unavailable { .. } => Code::Lost,
-            AwsError::NoRegion { .. } | AwsError::Configuration { .. } | AwsError::Tls(_) => {
-                Code::Usage
-            }
-            _ => Code::Refused,
-        };
-        let next = error.next_step();
-        Self { next, ..Self::new(code, error.to_string()) }
+        Error::from(error).into()
     }
 }

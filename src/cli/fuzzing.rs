@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::plugin;
 pub use super::ssh_config::installed;
-use super::{limits, plugin, spec::Spec, target::Target};
+use crate::client::{limits, spec::Spec, target::Target};
 
 /// Reads SPEC; gives its local port and its destination.
 ///

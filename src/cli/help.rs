@@ -9,17 +9,10 @@ use clap::{
 };
 
 use super::{
-    args::{Cli, Global},
+    args::{Cli, Global, HelpArgs},
     failure::Failure,
     output::Output,
 };
-
-#[derive(Debug, Args)]
-pub(super) struct HelpArgs {
-    /// A command, or one of: topics, targets, exit-codes, environment, proxies.
-    #[arg(value_name = "SUBJECT", hide_possible_values = true)]
-    subject: Option<String>,
-}
 
 /// The grammar, with its help in place.
 pub(super) fn command() -> Command {

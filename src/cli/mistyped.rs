@@ -6,7 +6,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{
+use crate::client::{
     spec::Spec,
     target::{Lookup, Target},
 };

@@ -12,42 +12,23 @@
 #![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
 
 mod args;
-mod attachment;
+mod asked;
 mod attended;
-mod bind;
-#[cfg(feature = "aws")]
-mod child;
-mod completions;
-mod config_file;
+mod commands;
 mod console;
-mod control;
 #[cfg(feature = "aws")]
 mod counter;
-mod demo;
-#[cfg(feature = "aws")]
-mod doctor;
 mod empty_variables;
-mod endpoints;
-#[cfg(feature = "aws")]
-mod ephemeral_key;
-mod exec;
+mod ends;
 mod failure;
-#[cfg(feature = "aws")]
-mod fleet;
-mod forward;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod help;
 #[cfg(unix)]
 mod ignored;
 mod kept_failure;
-mod limits;
 mod listen;
-mod local;
 mod logging;
-mod login;
-#[cfg(feature = "aws")]
-mod ls;
 mod mfa;
 mod mistyped;
 #[cfg(feature = "aws")]
@@ -57,22 +38,11 @@ mod panics;
 #[cfg(feature = "aws")]
 mod picker;
 mod plugin;
-mod port_owner;
 mod process_limits;
-mod proxy;
 mod proxy_command;
-#[cfg(feature = "aws")]
-mod resolve;
 mod response_variable;
-mod service;
-mod shell;
 mod signals;
-mod spec;
-mod ssh;
-mod ssh_config;
 mod standard_streams;
-mod target;
-mod tunnel;
 
 use std::process::ExitCode;
 
@@ -86,6 +56,9 @@ pub use response_variable::{is_response_variable, overwrite_responses, response_
 use crate::reaper;
 use crate::term::restore;
 use args::{Cli, Command};
+use commands::{completions, demo, exec, forward, local, login, proxy, shell, ssh, ssh_config};
+#[cfg(feature = "aws")]
+use commands::{doctor, ls};
 use failure::{Code, Failure};
 use output::Output;
 

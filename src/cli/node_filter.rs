@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::fleet::Node;
+use crate::client::fleet::ListedNode;
 
 /// What a node's name, or one of its tags, must be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,7 +42,7 @@ impl NodeFilter {
     }
 
     /// Whether a node has what a pattern asks for.
-    pub(super) fn matches(&self, node: &Node) -> bool {
+    pub(super) fn matches(&self, node: &ListedNode) -> bool {
         let names = [&node.name, &node.computer_name].into_iter().flatten();
         let names = names.filter(|_| self.key == NAME).map(String::as_str);
         let tags = node.tags.iter().filter(|(key, _)| *key == self.key);

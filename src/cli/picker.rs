@@ -1,42 +1,47 @@
 //! Choosing one of several on a terminal.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    io::{IsTerminal, stderr, stdin},
+};
 
 use inquire::{InquireError, Select};
 
-use super::{
-    failure::{Code, Failure},
-    signals::INTERRUPT,
+use crate::{
+    client::{Error, Kind},
+    wire::foreign_text::one_line,
 };
-use crate::wire::foreign_text::one_line;
 
-/// Lets the user choose one of `choices` by typing a part of it, or with the arrow keys.
-pub(super) async fn pick<T>(question: String, choices: Vec<T>) -> Result<T, Failure>
-where
-    T: Display + Send + 'static,
-{
+/// Whether there is somebody to choose from a list.
+pub(super) fn can_ask() -> bool {
+    stdin().is_terminal() && stderr().is_terminal()
+}
+
+/// Lets the user choose one of `choices` by typing a part of it, or with the arrow keys; gives its
+/// place.
+pub(super) async fn pick(question: String, choices: Vec<String>) -> Result<usize, Error> {
     let choices = choices.into_iter().map(Shown).collect();
     let asked = tokio::task::spawn_blocking(move || {
         Select::new(&question, choices)
             .with_page_size(PAGE)
             .with_help_message("type to filter, arrows to move, Enter to choose, Esc to leave")
-            .prompt()
+            .raw_prompt()
     });
-    let asked = asked.await.map_err(|error| Failure::local("cannot ask").because(error))?;
-    asked.map(|Shown(choice)| choice).map_err(|error| match error {
+    let asked = asked.await.map_err(|error| Error::local("cannot ask").because(error))?;
+    asked.map(|chosen| chosen.index).map_err(|error| match error {
         InquireError::OperationCanceled | InquireError::OperationInterrupted => {
-            Failure::new(Code::Signal(INTERRUPT), "nothing was chosen")
+            Error::new(Kind::Interrupted, "nothing was chosen")
         }
-        error => Failure::local("cannot ask on this terminal").because(error),
+        error => Error::local("cannot ask on this terminal").because(error),
     })
 }
 
 /// Names that others have given, on a line each.
-struct Shown<T>(T);
+struct Shown(String);
 
-impl<T: Display> Display for Shown<T> {
+impl Display for Shown {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(&one_line(&self.0.to_string()))
+        f.write_str(&one_line(&self.0))
     }
 }
 

@@ -12,7 +12,8 @@ mod words;
 
 use std::process::ExitCode;
 
-use super::{attachment::CLIENT_VERSION, logging, panics, process_limits, standard_streams};
+use super::{logging, panics, process_limits, standard_streams};
+use crate::client::attachment::CLIENT_VERSION;
 use crate::{net::with_open_files, wire::foreign_text::one_line};
 use invocation::Invocation;
 use words::Words;

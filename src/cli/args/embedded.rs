@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     cli::listen,
+    client::service::LOCAL_FAULTS,
     local::{Faults, Quirks},
     wire::Version,
 };
@@ -88,9 +89,6 @@ fn faults_help() -> String {
     ));
     help
 }
-
-/// The variable that makes the endpoint of `-t local` a faulty one.
-pub(crate) const LOCAL_FAULTS: &str = "SSMPORT_LOCAL_FAULTS";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum PaceArg {

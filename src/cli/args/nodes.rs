@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::cli::{node_filter::NodeFilters, target::Target};
+use crate::cli::node_filter::NodeFilters;
+use crate::client::target::Target;
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::{limits::duration, spec::Spec, target::Target};
+use crate::client::{limits::duration, spec::Spec, target::Target};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = SHELL_HELP)]

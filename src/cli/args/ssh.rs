@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
 
-use crate::cli::{proxy_command::Form, ssh_config::Alias};
+use crate::cli::{commands::ssh_config::Alias, proxy_command::Form};
 
 #[derive(Debug, Args)]
 #[command(override_usage = "ssmport ssh [OPTIONS] [SSH OPTIONS] [USER@]TARGET [SSH ARGUMENTS]...")]

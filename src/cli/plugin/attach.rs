@@ -10,10 +10,8 @@ use tokio::time::sleep;
 
 use super::{
     super::{
-        attachment::Attachment,
         attended::{Attended, Ending},
         console::{self, stdout_abandoned},
-        limits,
         signals::Heeded,
         standard_streams,
     },
@@ -25,6 +23,7 @@ use super::{
 };
 use crate::{
     channel::Ready,
+    client::{attachment::Attachment, control, limits},
     net::Application,
     session::{ControlPlane, SessionEnd, SessionError},
     streams::{
@@ -56,9 +55,9 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
     let mut streams = Chosen::new(attended.stop(), Box::new(choose));
     let attachment = Attachment {
         is_patient: invocation.may_be_silent(),
-        limits,
         ticket: invocation.ticket,
         control_plane: &*control_plane,
+        limits,
         stop: attended.stop(),
     };
     let end = tokio::select! {
@@ -262,7 +261,7 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
         // Its callers read what it prints, and hold its terminal.
         mfa: crate::aws::Mfa::default(),
     };
-    Ok(Box::new(super::super::control::AwsControl::new(settings, invocation.target.clone())))
+    Ok(Box::new(control::AwsControl::new(settings, invocation.target.clone())))
 }
 
 #[cfg(not(feature = "aws"))]
@@ -270,8 +269,8 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
     let authorities = crate::net::Authorities::of_environment();
     let authorities = authorities.map_err(|error| error.to_string())?.unwrap_or_default();
     let authorities = authorities.beside_system();
-    let endpoints = super::super::endpoints::configured(invocation.ssm_endpoint.as_deref());
-    let gateway = super::super::endpoints::gateway(None);
+    let endpoints = crate::client::endpoints::configured(invocation.ssm_endpoint.as_deref());
+    let gateway = crate::client::endpoints::gateway(None);
     Ok(Box::new(crate::session::NoControlPlane { endpoints, gateway, authorities }))
 }
 

@@ -4,12 +4,10 @@ use std::{io, net::ToSocketAddrs, path::Path};
 
 use tokio::net::TcpListener;
 
-use super::{
-    super::bind::{self, NotBound},
-    words::Words,
-};
+use super::words::Words;
 use crate::{
     channel::Ready,
+    client::bind::{self, NotBound},
     net::{Rationed, now, too_many_open_files},
     streams::{ForwardEvent, Listener, PortKind},
     wire::foreign_text::one_line,

@@ -1,0 +1,104 @@
+//! `ssmport demo`: every kind of stream through the embedded endpoint, with figures and verdicts.
+
+mod peers;
+mod sessions;
+mod steps;
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::cli::{
+    args::DemoArgs,
+    failure::{Code, Failure},
+    local,
+    output::{ERROR, GOOD, Output},
+};
+use crate::client::service::Service;
+use crate::local::EndpointConfig;
+use steps::{Bench, Step};
+
+/// What a step came to.
+pub(super) struct Measured {
+    /// Payload moved, both ways together.
+    bytes: u64,
+    took: Duration,
+    /// More that was measured, in words.
+    note: String,
+}
+
+pub(crate) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Failure> {
+    let config = EndpointConfig { pace: local::pace(arguments.pace), ..EndpointConfig::default() };
+    let old = EndpointConfig { agent_version: OLD_AGENT.to_owned(), ..config.clone() };
+    let encrypted = EndpointConfig {
+        kms_key: Some("demo".to_owned()),
+        requires_challenge: true,
+        ..config.clone()
+    };
+    let (service, old) = (Service::embedded(config).await?, Service::embedded(old).await?);
+    let encrypted = Service::embedded(encrypted).await?;
+    let bench = Bench::new(service, &old, encrypted, arguments.size << 20).await?;
+
+    let show = |line: &str| {
+        if !output.is_json() {
+            println_quietly(line);
+        }
+    };
+    show(&format!("{:<41}{:>24}  verdict", "step", "figures"));
+    let mut failed = 0;
+    for step in Step::served() {
+        let done = tokio::time::timeout(STEP_TIMEOUT, bench.run(step)).await;
+        let done = done.unwrap_or_else(|_| Err("it did not end in time".to_owned()));
+        failed += usize::from(done.is_err());
+        show(&row(step.name(), &done));
+        output.report(&object(step.name(), &done));
+    }
+    bench.end().await;
+    if failed == 0 {
+        return Ok(());
+    }
+    let what = format!("{failed} of {} steps failed", Step::served().count());
+    Err(Failure::new(Code::Check, what).next("run it with -v to see more, and report it"))
+}
+
+/// A line that fits 80 columns, unless something has failed.
+fn row(name: &str, done: &Result<Measured, String>) -> String {
+    match done {
+        Ok(measured) => format!("{name:<41}{:>24}  {GOOD}ok{GOOD:#}", measured.figures()),
+        Err(why) => format!("{name:<41}{:>24}  {ERROR}failed{ERROR:#}: {why}", ""),
+    }
+}
+
+impl Measured {
+    fn figures(&self) -> String {
+        if !self.note.is_empty() {
+            return self.note.clone();
+        }
+        let megabytes = self.bytes as f64 / 1e6;
+        let rate = megabytes / self.took.as_secs_f64();
+        format!("{megabytes:.1} MB, {rate:.1} MB/s")
+    }
+}
+
+fn object(name: &str, done: &Result<Measured, String>) -> serde_json::Value {
+    match done {
+        Ok(Measured { bytes, took, note }) => {
+            let seconds = took.as_secs_f64();
+            json!({
+                "step": name, "verdict": "ok", "bytes": bytes, "seconds": seconds,
+                "mb_per_s": *bytes as f64 / 1e6 / seconds, "note": note,
+            })
+        }
+        Err(why) => json!({"step": name, "verdict": "failed", "why": why}),
+    }
+}
+
+/// A line of the table; a reader that has gone away needs none.
+fn println_quietly(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// The last agents without a multiplexer were of 2020.
+const OLD_AGENT: &str = "2.3.1644.0";
+const STEP_TIMEOUT: Duration = Duration::from_secs(600);

@@ -1,0 +1,278 @@
+//! The demo's steps, each on connections through a forward of its own kind.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
+
+use super::{
+    Measured,
+    peers::{self, Operation, Peer},
+    sessions,
+};
+use crate::{
+    cli::failure::Failure,
+    client::{
+        bind::bind,
+        service::{Request, Service},
+        spec::{Bind, Spec},
+        tunnel::{self, Tunnel},
+    },
+    session::Limits,
+    streams::{Listener, Listeners},
+};
+
+/// One thing to be shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Step {
+    Upload,
+    Download,
+    Parallel,
+    Echo,
+    Connections,
+    RemoteHost,
+    HalfClose,
+    Refused,
+    OneByOne,
+    SingleStream,
+    Command,
+    CommandOnTerminal,
+    Shell,
+    Encrypted,
+}
+
+impl Step {
+    const ALL: &[Self] = &[
+        Self::Upload,
+        Self::Download,
+        Self::Parallel,
+        Self::Echo,
+        Self::Connections,
+        Self::RemoteHost,
+        Self::HalfClose,
+        Self::Refused,
+        Self::OneByOne,
+        Self::SingleStream,
+        Self::Command,
+        Self::CommandOnTerminal,
+        Self::Shell,
+        Self::Encrypted,
+    ];
+
+    /// Those that the embedded agent serves on this system: it runs commands on Unix alone.
+    pub(super) fn served() -> impl Iterator<Item = Self> {
+        let runs = |step: &Self| {
+            matches!(step, Self::Command | Self::CommandOnTerminal | Self::Shell | Self::Encrypted)
+        };
+        Self::ALL.iter().copied().filter(move |step| cfg!(unix) || !runs(step))
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Upload => "port: upload, one connection",
+            Self::Download => "port: download, one connection",
+            Self::Parallel => "port: 50 connections, both ways",
+            Self::Echo => "port: one byte there and back",
+            Self::Connections => "port: new connections, one by one",
+            Self::RemoteHost => "port of another host, both ways",
+            Self::HalfClose => "port: reply after client's end of file",
+            Self::Refused => "port: nobody listens at the destination",
+            Self::OneByOne => "port: old agent, one connection a time",
+            Self::SingleStream => "single stream (ssh), both ways",
+            Self::Command => "command: output, errors, exit code",
+            Self::CommandOnTerminal => "command on a terminal: exit code",
+            Self::Shell => "shell: a key there and back",
+            Self::Encrypted => "command: encrypted with a key of KMS",
+        }
+    }
+}
+
+/// A service with a destination behind it, and the forwards that lead there.
+pub(super) struct Bench {
+    peer: Peer,
+    near: SocketAddr,
+    far: SocketAddr,
+    closed: SocketAddr,
+    /// A forward of an agent without a multiplexer.
+    old: SocketAddr,
+    service: Service,
+    /// Encrypts its commands.
+    encrypted: Service,
+    size: u64,
+    stop: watch::Sender<bool>,
+    tunnels: JoinSet<()>,
+}
+
+impl Bench {
+    /// `old` is the same service with an old agent, `encrypted` with one that has a key.
+    pub(super) async fn new(
+        service: Service,
+        old: &Service,
+        encrypted: Service,
+        size: u64,
+    ) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::local("cannot open a port").because(error);
+        let peer = Peer::start().await.map_err(failed)?;
+        let nobody = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let closed_port = nobody.local_addr().map_err(failed)?.port();
+        drop(nobody);
+
+        let (stop, stopped) = watch::channel(false);
+        let mut tunnels = JoinSet::new();
+        let mut open = async |service: &Service, port, host: Option<&str>| {
+            let loopback = Bind::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let host = host.map(str::to_owned);
+            let spec = Spec { bind: loopback, local_port: 0, host, port };
+            let listeners = bind(&spec).await?;
+            let address = listeners.iter().find_map(Listener::tcp_address);
+            let address = address.ok_or_else(|| Failure::local("a port without an address"))?;
+            let request: Request = tunnel::request(&spec, address.port(), None);
+            let (service, stop) = (service.clone(), stopped.clone());
+            let (listeners, limits) = (Listeners::new(listeners), Limits::default());
+            let tunnel = Tunnel { service, request, listeners, limits, stop };
+            tunnels.spawn(async move {
+                if let Err(failure) = tunnel.run(|_| {}).await {
+                    tracing::warn!("{}", failure.what);
+                }
+            });
+            Ok::<_, Failure>(address)
+        };
+        let near = open(&service, peer.port, None).await?;
+        let far = open(&service, peer.port, Some("127.0.0.1")).await?;
+        let closed = open(&service, closed_port, None).await?;
+        let old = open(old, peer.port, None).await?;
+        Ok(Self { peer, near, far, closed, old, service, encrypted, size, stop, tunnels })
+    }
+
+    pub(super) async fn end(mut self) {
+        self.stop.send_replace(true);
+        while self.tunnels.join_next().await.is_some() {}
+        drop(self.peer);
+    }
+
+    pub(crate) async fn run(&self, step: Step) -> Result<Measured, String> {
+        let begin = Instant::now();
+        let size = self.size;
+        let done = match step {
+            Step::Upload => upload(self.near, size).await.map(|()| bulk(size)),
+            Step::Download => download(self.near, size).await.map(|()| bulk(size)),
+            Step::Parallel => parallel(self.near, size).await.map(bulk),
+            Step::RemoteHost => both_ways(self.far, size / 4).await.map(|()| bulk(size / 2)),
+            Step::Echo => echo(self.near).await,
+            Step::Connections => connections(self.near).await,
+            Step::HalfClose => half_close(self.near).await,
+            Step::Refused => refused(self.closed).await,
+            Step::OneByOne => one_by_one(self.old, size / 4).await,
+            Step::SingleStream => {
+                sessions::single_stream(&self.service, self.peer.port, size / 2).await
+            }
+            Step::Command => sessions::command(&self.service, size / 4).await,
+            Step::CommandOnTerminal => sessions::command_on_terminal(&self.service).await,
+            Step::Shell => sessions::shell(&self.service).await,
+            Step::Encrypted => sessions::command(&self.encrypted, size / 4).await,
+        };
+        let (bytes, note) = done.map_err(|error| error.to_string())?;
+        Ok(Measured { bytes, took: begin.elapsed(), note })
+    }
+}
+
+pub(super) type Done = io::Result<(u64, String)>;
+
+fn bulk(bytes: u64) -> (u64, String) {
+    (bytes, String::new())
+}
+
+async fn upload(address: SocketAddr, len: u64) -> io::Result<()> {
+    let mut socket = peers::connect(address, Operation::Take, len).await?;
+    peers::give(&mut socket, len).await?;
+    peers::confirm(&mut socket).await
+}
+
+async fn download(address: SocketAddr, len: u64) -> io::Result<()> {
+    let mut socket = peers::connect(address, Operation::Give, len).await?;
+    peers::take(&mut socket, len).await
+}
+
+async fn both_ways(address: SocketAddr, len: u64) -> io::Result<()> {
+    let mut socket = peers::connect(address, Operation::Echo, 0).await?;
+    let (mut from, mut to) = socket.split();
+    tokio::try_join!(peers::give(&mut to, len), peers::take(&mut from, len))?;
+    Ok(())
+}
+
+async fn parallel(address: SocketAddr, size: u64) -> io::Result<u64> {
+    let each = (size / PARALLEL / 2).max(1);
+    let mut connections = JoinSet::new();
+    for _ in 0..PARALLEL {
+        connections.spawn(both_ways(address, each));
+    }
+    while let Some(ended) = connections.join_next().await {
+        ended.map_err(io::Error::other)??;
+    }
+    Ok(each * PARALLEL * 2)
+}
+
+async fn echo(address: SocketAddr) -> Done {
+    let mut socket = peers::connect(address, Operation::Echo, 0).await?;
+    let mut times = Vec::with_capacity(ROUNDS);
+    for round in 0..ROUNDS {
+        let begin = Instant::now();
+        socket.write_u8(round as u8).await?;
+        if socket.read_u8().await? != round as u8 {
+            return Err(io::Error::other("another byte came back"));
+        }
+        times.push(begin.elapsed());
+    }
+    Ok((2 * ROUNDS as u64, percentiles(times)))
+}
+
+async fn connections(address: SocketAddr) -> Done {
+    let mut times = Vec::with_capacity(ROUNDS);
+    for _ in 0..ROUNDS {
+        let begin = Instant::now();
+        let mut socket = peers::connect(address, Operation::Give, 1).await?;
+        peers::take(&mut socket, 1).await?;
+        times.push(begin.elapsed());
+    }
+    Ok((ROUNDS as u64, percentiles(times)))
+}
+
+async fn half_close(address: SocketAddr) -> Done {
+    let mut socket = peers::connect(address, Operation::GiveLater, REPLY).await?;
+    socket.shutdown().await?;
+    peers::take(&mut socket, REPLY).await?;
+    Ok((REPLY, "the reply arrived".to_owned()))
+}
+
+async fn one_by_one(address: SocketAddr, len: u64) -> Done {
+    for _ in 0..2 {
+        both_ways(address, len / 2).await?;
+    }
+    Ok((len * 2, String::new()))
+}
+
+async fn refused(address: SocketAddr) -> Done {
+    let mut socket = TcpStream::connect(address).await?;
+    match socket.read_u8().await {
+        Err(_) => Ok((0, "closed, forward goes on".to_owned())),
+        Ok(_) => Err(io::Error::other("somebody answered")),
+    }
+}
+
+pub(super) fn percentiles(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
+    format!("{:.2} ms, 99 %: {:.2} ms", at(50), at(99))
+}
+
+const PARALLEL: u64 = 50;
+const ROUNDS: usize = 500;
+const REPLY: u64 = 4096;

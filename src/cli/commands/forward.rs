@@ -1,0 +1,290 @@
+//! `ssmport forward SPEC...`.
+
+mod typed;
+
+use std::{pin::pin, time::Duration};
+
+use serde_json::json;
+use tokio::{sync::watch, task::JoinSet, time::sleep};
+
+use crate::cli::{
+    args::{ForwardArgs, Global},
+    failure::{Code, Failure},
+    output::Output,
+    signals::Signals,
+};
+use crate::client::{
+    Error,
+    bind::bind,
+    config_file::ConfigFile,
+    service::Service,
+    spec::Spec,
+    target::Target,
+    tunnel::{self, Tunnel, TunnelEvent, words},
+};
+use crate::{
+    net::{Rationed, now},
+    session::SessionEnd,
+    streams::{Closer, ForwardEvent, Listener, Listeners},
+};
+
+pub(crate) async fn run(
+    arguments: ForwardArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut signals = Signals::ending()
+        .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
+
+    let (target, specs) = typed::read(&arguments)?;
+    let target = ConfigFile::load_target(target, output)?;
+    // Ports first: a session that nobody can reach should not be started.
+    let mut bound = Vec::new();
+    for spec in &specs {
+        let listeners = bind(spec).await?;
+        warn_when_open(&listeners, output);
+        bound.push((spec.clone(), listeners));
+    }
+    let client = global.client(output);
+    let service = tokio::select! {
+        service = Service::of(&target, &client) => service?,
+        number = signals.next() => return Err(interrupted(number)),
+    };
+
+    let (stop, stopped) = watch::channel(false);
+    let mut closers = Vec::new();
+    let mut tunnels = JoinSet::new();
+    for (spec, listeners) in bound {
+        let mut report = Report::new(&spec, &listeners, &target, *output);
+        let request = tunnel::request(&spec, report.local_port, arguments.reason.clone());
+        let (service, stop) = (service.clone(), stopped.clone());
+        let listeners = Listeners::new(listeners);
+        closers.push(listeners.closer());
+        let tunnel = Tunnel { service, request, listeners, limits: global.limits(), stop };
+        tunnels.spawn(async move {
+            let ended = tunnel.run(|event| report.event(event)).await;
+            (report, ended)
+        });
+    }
+
+    let end = || {
+        // The ports first: who ends a forward wants them, and the service may be away.
+        closers.iter().for_each(Closer::close);
+        stop.send_replace(true);
+    };
+    let mut failure = None;
+    let mut say_so = pin!(sleep(FAR));
+    loop {
+        tokio::select! {
+            number = signals.next() => {
+                // Whoever says it twice does not want to wait.
+                if let Some(Failure { code: Code::Signal(_), .. }) = failure {
+                    break;
+                }
+                failure = Some(interrupted(number));
+                end();
+                say_so.as_mut().reset((now() + MOMENT).into());
+            }
+            unwritten = output.unwritten(), if failure.is_none() => {
+                failure = Some(unwritten);
+                end();
+            }
+            () = &mut say_so => {
+                say_so.as_mut().reset((now() + FAR).into());
+                output.note(&format!(
+                    "The local ports are free. Waiting for the service to hear that the session to \
+                     {target} is over, for a few seconds; Ctrl-C does without"
+                ));
+            }
+            ended = tunnels.join_next() => match ended {
+                None => break,
+                Some(Ok((report, ended))) => {
+                    let lost = report.end(ended);
+                    failure = failure.or(lost);
+                    end();
+                }
+                Some(Err(error)) => {
+                    let what = Failure::new(Code::Lost, "a forward stopped by a mistake in ssmport");
+                    failure = Some(what.because(error).next("please report this"));
+                    end();
+                }
+            }
+        }
+    }
+    failure.map_or(Ok(()), Err)
+}
+
+fn interrupted(number: u8) -> Failure {
+    Failure::new(Code::Signal(number), "interrupted")
+}
+
+fn warn_when_open(listeners: &[Listener], output: &Output) {
+    for address in listeners.iter().filter_map(Listener::tcp_address) {
+        if !address.ip().is_loopback() {
+            output.warn(&format!("{address} can be reached from other machines"));
+        }
+    }
+}
+
+/// What is told about one forward.
+struct Report {
+    local: Vec<String>,
+    /// 0 for a Unix socket.
+    local_port: u16,
+    destination: String,
+    target: Target,
+    output: Output,
+    refusals: Rationed,
+    not_accepted: Rationed,
+    slow: Rationed,
+    unanswered: Rationed,
+    full: Rationed,
+    is_told_slow: bool,
+    /// Connections that the last session's end has cut off.
+    cut_off: usize,
+}
+
+impl Report {
+    fn new(spec: &Spec, listeners: &[Listener], target: &Target, output: Output) -> Self {
+        let local = listeners.iter().map(ToString::to_string).collect();
+        let local_port = listeners.iter().find_map(Listener::tcp_address);
+        Self {
+            local,
+            local_port: local_port.map_or(0, |address| address.port()),
+            destination: spec.destination(),
+            target: target.clone(),
+            output,
+            refusals: Rationed::default(),
+            not_accepted: Rationed::default(),
+            slow: Rationed::default(),
+            unanswered: Rationed::default(),
+            full: Rationed::default(),
+            is_told_slow: false,
+            cut_off: 0,
+        }
+    }
+
+    fn event(&mut self, event: TunnelEvent) {
+        let Self { local, destination, target, output, .. } = &*self;
+        let event = match event {
+            TunnelEvent::Forward(event) => event,
+            TunnelEvent::Ready(ready) => {
+                output.customer_message(&ready.customer_message);
+                let listening = local.join(" and ");
+                output.note(&format!("Forwarding {listening} to {destination} on {target}"));
+                output.report(&json!({
+                    "event": "ready", "local": local, "port": self.local_port,
+                    "destination": destination, "target": target.to_string(),
+                    "agent_version": ready.peer_version,
+                }));
+                return;
+            }
+            TunnelEvent::Ended(end) => {
+                let why = words(end);
+                let what = format!("the session to {} has ended: {why}", self.target);
+                return self.lost(&what);
+            }
+            TunnelEvent::Lost(failure) => return self.lost(&failure.what),
+            TunnelEvent::NotReplaced(failure) => {
+                let details = [failure.why, failure.next].into_iter().flatten();
+                let why: String = details.map(|detail| format!(" ({detail})")).collect();
+                output.warn(&format!(
+                    "no session for this connection: {}{why}; it was closed, the next one tries \
+                     again",
+                    failure.what
+                ));
+                return;
+            }
+        };
+        match event {
+            ForwardEvent::Accepted(peer) => {
+                tracing::info!("{peer} connected, for {destination}");
+            }
+            ForwardEvent::DestinationRefused => {
+                let Some(times) = self.refusals.tell(now()) else { return };
+                self.output.warn(&format!(
+                    "{} cannot connect to {}{times}; is the service running there, and does it \
+                     listen on that address?",
+                    self.target, self.destination
+                ));
+            }
+            ForwardEvent::Stalled { discarded } => output.warn(&format!(
+                "a connection to {destination} was hardly read for a minute and held up the others; \
+                 it was reset, with {discarded} bytes not delivered"
+            )),
+            ForwardEvent::Slow(peer) => {
+                let Some(times) = self.slow.tell(now()) else { return };
+                self.is_told_slow = true;
+                self.output.warn(&format!(
+                    "{peer} reads slowly what comes from {}{times}, and the other connections wait \
+                     behind it; a forward of its own would keep them apart",
+                    self.destination
+                ));
+            }
+            ForwardEvent::Flowing { after } => {
+                if std::mem::take(&mut self.is_told_slow) {
+                    let (after, destination) = (after.as_secs(), &self.destination);
+                    self.output.warn(&format!(
+                        "connections to {destination} are no longer held up by a slow one, after \
+                         {after} s"
+                    ));
+                }
+            }
+            ForwardEvent::NotAccepted(why) => {
+                let Some(times) = self.not_accepted.tell(now()) else { return };
+                let destination = &self.destination;
+                self.output
+                    .warn(&format!("a connection to {destination} was not taken{times}: {why}"));
+            }
+            ForwardEvent::Unanswered(peer) => {
+                let Some(times) = self.unanswered.tell(now()) else { return };
+                self.output.warn(&format!(
+                    "{peer} had sent its request and waited, and the answer from {} did not come in \
+                     time{times}; its connection was reset; --answer-within TIME sets how long it may \
+                     take, and should be short where none is to come",
+                    self.destination
+                ));
+            }
+            ForwardEvent::Full { connections } => {
+                let Some(times) = self.full.tell(now()) else { return };
+                self.output.warn(&format!(
+                    "{connections} connections to {} are open{times}, as many as one session carries \
+                     without harm to the node; further ones wait until one of them ends",
+                    self.destination
+                ));
+            }
+            ForwardEvent::CutOff { connections } => self.cut_off = connections,
+        }
+    }
+
+    /// A session is gone, and the forward stays.
+    fn lost(&mut self, what: &str) {
+        let cut_off = match std::mem::take(&mut self.cut_off) {
+            0 => String::new(),
+            1 => "one connection was cut off; ".to_owned(),
+            many => format!("{many} connections were cut off; "),
+        };
+        self.output.warn(&format!("{what}; {cut_off}the next connection starts another session"));
+        self.output.report(&json!({
+            "event": "lost", "local": self.local, "port": self.local_port,
+            "target": self.target.to_string(), "why": what,
+        }));
+    }
+
+    /// What is wrong with this end; nothing when it was asked for.
+    fn end(&self, ended: Result<SessionEnd, Error>) -> Option<Failure> {
+        let end = match ended {
+            Ok(end) => end,
+            Err(error) => return Some(error.into()),
+        };
+        if end == SessionEnd::Done {
+            return None;
+        }
+        let what = format!("the session to {} has ended", self.target);
+        Some(Failure::new(Code::Lost, what).because(words(end)).next("start it again"))
+    }
+}
+
+/// What the end of a session takes whose service is there.
+const MOMENT: Duration = Duration::from_millis(500);
+const FAR: Duration = Duration::from_secs(1 << 30);

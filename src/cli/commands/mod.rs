@@ -1,0 +1,16 @@
+//! The commands, a file each: what was typed, what it means, running it, and telling what happens.
+
+pub(super) mod completions;
+pub(super) mod demo;
+#[cfg(feature = "aws")]
+pub(super) mod doctor;
+pub(super) mod exec;
+pub(super) mod forward;
+pub(super) mod local;
+pub(super) mod login;
+#[cfg(feature = "aws")]
+pub(super) mod ls;
+pub(super) mod proxy;
+pub(super) mod shell;
+pub(super) mod ssh;
+pub(super) mod ssh_config;

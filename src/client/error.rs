@@ -1,0 +1,150 @@
+//! Errors as those see them who asked for something: what failed, on what, why, and what to do.
+
+use std::fmt::{self, Display};
+
+use crate::{local::ServiceError, net::DialError, session::SessionError};
+
+/// What did not work. Its text is for people, its [`kind`](Self::kind) for programs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Error {
+    pub(crate) kind: Kind,
+    pub(crate) what: String,
+    pub(crate) why: Option<String>,
+    pub(crate) next: Option<String>,
+}
+
+/// What sort of error it is; the program's exit codes follow it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Kind {
+    /// What was asked for, or a setting, makes no sense.
+    Usage,
+    /// AWS refused, or there are no credentials.
+    Refused,
+    /// The target is unknown or not connected, or does not offer what was asked of it.
+    Target,
+    /// A local port or file.
+    Local,
+    /// The session could not be had, or not again.
+    Lost,
+    /// Whoever was asked wants no more of it.
+    Interrupted,
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), why: None, next: None }
+    }
+
+    pub(crate) fn local(what: impl Into<String>) -> Self {
+        Self::new(Kind::Local, what)
+    }
+
+    pub(crate) fn because(self, why: impl Display) -> Self {
+        Self { why: Some(why.to_string()), ..self }
+    }
+
+    pub(crate) fn next(self, next: impl Into<String>) -> Self {
+        Self { next: Some(next.into()), ..self }
+    }
+
+    /// What sort of error it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What failed, and on what.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Why, where that is known.
+    pub fn why(&self) -> Option<&str> {
+        self.why.as_deref()
+    }
+
+    /// What can be done about it.
+    pub fn next_step(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+}
+
+impl Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        self.why.iter().try_for_each(|why| write!(f, ": {why}"))?;
+        self.next.iter().try_for_each(|next| write!(f, " ({next})"))
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<SessionError> for Error {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Address { ref source, .. } => Self::new(Kind::Refused, error.to_string())
+                .because("the session's token was not sent there")
+                .next(source.next_step()),
+            SessionError::Dial(ref refused) if refused.is_temporary() => {
+                Self::new(Kind::Lost, error.to_string()).next("start again in a moment")
+            }
+            SessionError::Dial(DialError::Refused { .. }) | SessionError::Refused { .. } => {
+                Self::new(Kind::Refused, error.to_string())
+                    .next("start again; a session's token opens one data channel only")
+            }
+            SessionError::Dial(ref dialled) => {
+                let is_setting = matches!(dialled, DialError::Tls(_));
+                let kind = if is_setting { Kind::Usage } else { Kind::Lost };
+                let anything = "check the network, proxy and VPC endpoint on the way to that host";
+                let next = dialled.next_step().unwrap_or_else(|| anything.to_owned());
+                Self::new(kind, error.to_string()).next(next)
+            }
+            SessionError::NotEncrypted { ref refusal, .. } => {
+                let kind = if refusal.is_temporary { Kind::Lost } else { Kind::Refused };
+                Self::new(kind, error.to_string())
+            }
+            SessionError::Failed { .. }
+            | SessionError::Lost { .. }
+            | SessionError::Truncated { .. } => {
+                Self::new(Kind::Lost, error.to_string()).next("start again; -v shows more")
+            }
+        }
+    }
+}
+
+impl From<ServiceError> for Error {
+    fn from(error: ServiceError) -> Self {
+        let kind = match error.code() {
+            "TargetNotConnected" => Kind::Target,
+            "ServiceUnavailable" => Kind::Lost,
+            _ => Kind::Refused,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// Errors of ECS and EC2 that are about where a session goes.
+#[cfg(feature = "aws")]
+const OF_TARGETS: [&str; 3] =
+    ["TargetNotConnectedException", "ClusterNotFoundException", "EC2InstanceNotFoundException"];
+
+#[cfg(feature = "aws")]
+impl From<crate::aws::AwsError> for Error {
+    fn from(error: crate::aws::AwsError) -> Self {
+        use crate::aws::AwsError;
+        let kind = match &error {
+            AwsError::Mfa(crate::aws::MfaError::Interrupted) => Kind::Interrupted,
+            AwsError::TargetNotConnected { .. } | AwsError::NotFound { .. } => Kind::Target,
+            AwsError::Rejected { code, .. } if OF_TARGETS.contains(&code.as_str()) => Kind::Target,
+            AwsError::Unreachable { .. }
+            | AwsError::Barred { .. }
+            | AwsError::Unavailable { .. } => Kind::Lost,
+            AwsError::NoRegion { .. } | AwsError::Configuration { .. } | AwsError::Tls(_) => {
+                Kind::Usage
+            }
+            _ => Kind::Refused,
+        };
+        let next = error.next_step();
+        Self { next, ..Self::new(kind, error.to_string()) }
+    }
+}

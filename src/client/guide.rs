@@ -1,0 +1,57 @@
+//! Who is told and asked while a target is found and a session is started.
+
+use std::{fmt::Display, pin::Pin};
+
+use super::Error;
+
+/// Shows how far something has been counted, until it is dropped.
+pub type Counting = Box<dyn Fn(usize) + Send + Sync>;
+
+/// What a guide answers, once it knows.
+pub type Choice<'a> = Pin<Box<dyn Future<Output = Result<usize, Error>> + Send + 'a>>;
+
+/// Somebody who follows what a client does before a session stands. A client without one says nothing,
+/// and takes nothing but targets that are clear.
+pub trait Guide: Send + Sync {
+    /// Something that is worth knowing and stops nothing, in one line.
+    fn note(&self, _text: &str) {}
+
+    /// Nodes are counted from now on; there may be thousands.
+    fn counting(&self) -> Counting {
+        Box::new(|_| ())
+    }
+
+    /// Whether [`choose`](Self::choose) can be answered.
+    fn can_choose(&self) -> bool {
+        false
+    }
+
+    /// Which of `choices` is meant, by its place among them.
+    fn choose(&self, _question: String, _choices: Vec<String>) -> Choice<'_> {
+        let nobody = Error::local("nobody can be asked which one is meant");
+        Box::pin(async { Err(nobody) })
+    }
+
+    /// A session was started, and what is typed from now on is for it: nothing is asked any more.
+    fn session_started(&self) {}
+}
+
+/// Which of `choices` is meant.
+#[cfg(feature = "aws")]
+pub(super) async fn chosen<T: Display>(
+    guide: &dyn Guide,
+    question: String,
+    mut choices: Vec<T>,
+) -> Result<T, Error> {
+    let shown = choices.iter().map(ToString::to_string).collect();
+    let chosen = guide.choose(question, shown).await?;
+    if chosen >= choices.len() {
+        return Err(Error::local(format!("there is no choice number {chosen}")));
+    }
+    Ok(choices.swap_remove(chosen))
+}
+
+/// Nobody.
+pub(super) struct Alone;
+
+impl Guide for Alone {}

@@ -1,0 +1,341 @@
+//! From what is known of a target to its id.
+
+use std::net::IpAddr;
+
+use super::{
+    Guide,
+    error::{Error, Kind},
+    fleet::{self, ListedNode, joined},
+    guide::chosen,
+    target::{Lookup, Target, TaskPath},
+};
+use crate::aws::{Account, AwsError, Container, Instance, ManagedNode};
+
+/// A target that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// A node, by its id.
+    Node(String),
+    /// A container of ECS.
+    Container(Container),
+}
+
+impl Found {
+    /// As StartSession knows it.
+    pub(crate) fn target(&self) -> String {
+        match self {
+            Self::Node(id) => id.clone(),
+            Self::Container(container) => container.target(),
+        }
+    }
+
+    /// Whether it is one of ECS, by its id perhaps.
+    pub(crate) fn is_container(&self) -> bool {
+        match self {
+            Self::Node(id) => id.starts_with("ecs:"),
+            Self::Container(_) => true,
+        }
+    }
+}
+
+/// Looks a target up. Several are a question to the user, if there is one to ask.
+pub(crate) async fn resolve(
+    lookup: &Lookup,
+    account: &Account,
+    guide: &dyn Guide,
+) -> Result<Found, Error> {
+    // Their source may ask its user, who may take longer than EC2 is given.
+    account.keys().await?;
+    let nodes = match lookup {
+        Lookup::Container(path) => {
+            return container(path, account, guide).await.map(Found::Container);
+        }
+        Lookup::Any => fleet::nodes(account, &[("PingStatus", &["Online"])], guide).await?,
+        Lookup::Name(name) => named(name, account, guide).await?,
+        Lookup::Tag(key, value) => tagged(lookup, key, value, account).await?,
+        Lookup::Address(address) => at_address(lookup, *address, account, guide).await?,
+        Lookup::PrivateDns(name) => {
+            let is_it = |node: &ListedNode| node.computer_name.as_deref() == Some(name);
+            by_ec2(lookup, ("private-dns-name", name), is_it, account, guide).await?
+        }
+    };
+    let id = one(lookup, nodes, guide).await?;
+    // It goes into a command line, for ssh to start.
+    match id.parse() {
+        Ok(Target::Id(_)) => Ok(Found::Node(id)),
+        _ => {
+            let what = format!("the service calls {lookup} `{id}`, which is no node's id");
+            Err(Error::new(Kind::Target, what).next("check which endpoint is asked"))
+        }
+    }
+}
+
+/// What SSM says, which knows the tags of instances too; what it has no tag for may still call
+/// itself so.
+async fn named(name: &str, account: &Account, guide: &dyn Guide) -> Result<Vec<ListedNode>, Error> {
+    let lookup = Lookup::Name(name.to_owned());
+    let missing = match tagged(&lookup, "Name", name, account).await {
+        Err(failure) if failure.kind == Kind::Target => failure,
+        found => return found,
+    };
+    let calls_itself = |node: &ListedNode| {
+        [&node.name, &node.computer_name].into_iter().flatten().any(|known| known == name)
+    };
+    let nodes = fleet::nodes(account, &[], guide).await?;
+    let (found, others): (Vec<ListedNode>, Vec<ListedNode>) =
+        nodes.into_iter().partition(calls_itself);
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let names = others.iter().flat_map(|node| [&node.name, &node.computer_name]).flatten();
+    Err(match (near(name, names.map(String::as_str)), &missing.next) {
+        (Some(meant), Some(next)) => {
+            let next = format!("did you mean {meant}? {next}");
+            missing.next(next)
+        }
+        _ => missing,
+    })
+}
+
+/// The name that was meant, if one is near to what was typed: another case, a part of it, a slip or two.
+fn near<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let typed = typed.to_lowercase();
+    let distance = |name: &str| {
+        let name = name.to_lowercase();
+        let slips = strsim::damerau_levenshtein(&typed, &name);
+        let is_part = typed.chars().count() >= 3 && name.contains(&typed);
+        let most = (typed.chars().count() / 3).min(2);
+        (is_part || slips <= most).then_some(slips)
+    };
+    let near = names.filter_map(|name| Some((distance(name)?, name)));
+    near.min().map(|(_, name)| name)
+}
+
+async fn tagged(
+    lookup: &Lookup,
+    key: &str,
+    value: &str,
+    account: &Account,
+) -> Result<Vec<ListedNode>, Error> {
+    let filter = format!("tag:{key}");
+    let refused = match account.nodes(&[(&*filter, &[value])], |_| ()).await {
+        Ok(nodes) if !nodes.is_empty() => return Ok(joined(nodes, &[])),
+        Ok(_) => None,
+        Err(error @ AwsError::Refused { .. }) => Some(error),
+        Err(error) => return Err(error.into()),
+    };
+    match (fleet::instances(account, &[(&*filter, &[value])]).await, refused) {
+        (Ok(instances), Some(_)) => found(lookup, unmanaged(&instances)),
+        (Ok(instances), None) => Err(match instances.first() {
+            Some(instance) => not_managed(lookup, instance),
+            None => unknown(lookup),
+        }),
+        (Err(_), None) => Err(unknown(lookup)),
+        (Err(why), Some(refused)) => Err(not_allowed(lookup, &refused, &why)),
+    }
+}
+
+async fn at_address(
+    lookup: &Lookup,
+    address: IpAddr,
+    account: &Account,
+    guide: &dyn Guide,
+) -> Result<Vec<ListedNode>, Error> {
+    let text = address.to_string();
+    let is_it = |node: &ListedNode| {
+        let known = node.address.as_deref().and_then(|known| known.parse().ok());
+        known == Some(address)
+    };
+    let filter = if address.is_ipv6() { "ipv6-address" } else { "private-ip-address" };
+    by_ec2(lookup, (filter, &text), is_it, account, guide).await
+}
+
+/// By a filter that EC2 has and SSM has not: without EC2, all nodes have to be looked through.
+async fn by_ec2(
+    lookup: &Lookup,
+    (filter, value): (&str, &str),
+    is_it: impl Fn(&ListedNode) -> bool,
+    account: &Account,
+    guide: &dyn Guide,
+) -> Result<Vec<ListedNode>, Error> {
+    let untold = match fleet::instances(account, &[(filter, &[value])]).await {
+        Ok(instances) if !instances.is_empty() => return Ok(unmanaged(&instances)),
+        // A machine outside of EC2, which has told SSM its address.
+        Ok(_) => None,
+        Err(why) => Some(why),
+    };
+    let counted = guide.counting();
+    let nodes = account.nodes(&[], |count| counted(count)).await;
+    drop(counted);
+    match (nodes, untold) {
+        (Ok(nodes), _) => {
+            let nodes = joined(nodes, &[]).into_iter().filter(|node| is_it(node)).collect();
+            found(lookup, nodes)
+        }
+        (Err(error @ AwsError::Refused { .. }), Some(why)) => {
+            Err(not_allowed(lookup, &error, &why))
+        }
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
+/// Instances about which SSM was not asked, and will tell when the session is started.
+fn unmanaged(instances: &[Instance]) -> Vec<ListedNode> {
+    let nodes = instances.iter().map(|instance| ManagedNode {
+        id: instance.id.clone(),
+        // Nothing else can be asked of those that do not run.
+        ping_status: if instance.state == "running" { "Online" } else { &*instance.state }
+            .to_owned(),
+        address: instance.private_ip.clone(),
+        ..ManagedNode::default()
+    });
+    joined(nodes.collect(), instances)
+}
+
+fn found(lookup: &Lookup, nodes: Vec<ListedNode>) -> Result<Vec<ListedNode>, Error> {
+    if nodes.is_empty() { Err(unknown(lookup)) } else { Ok(nodes) }
+}
+
+/// The id of the only node that is connected, or of the one that the user chooses. Instances that
+/// are gone stay in SSM's list for a while.
+async fn one(lookup: &Lookup, nodes: Vec<ListedNode>, guide: &dyn Guide) -> Result<String, Error> {
+    let (mut online, offline): (Vec<ListedNode>, Vec<ListedNode>) =
+        nodes.into_iter().partition(ListedNode::is_online);
+    match (online.len(), &offline[..]) {
+        (0, [node]) => Err(not_connected(lookup, node)),
+        (0, []) => Err(Error::new(Kind::Target, "no node is connected")
+            .next("`ssmport ls` lists the nodes, `ssmport doctor` checks the way to them")),
+        (0, nodes) => Err(several(lookup, nodes, "and none of them is connected")),
+        (1, _) if *lookup != Lookup::Any => Ok(online.remove(0).id),
+        _ if guide.can_choose() => {
+            let question = match lookup {
+                Lookup::Any => "Which node?".to_owned(),
+                lookup => format!("Which {lookup}?"),
+            };
+            Ok(chosen(guide, question, online).await?.id)
+        }
+        _ => Err(several(lookup, &online, "and there is no terminal to ask on")),
+    }
+}
+
+fn several(lookup: &Lookup, nodes: &[ListedNode], and: &str) -> Error {
+    let shown: Vec<String> = nodes.iter().take(SHOWN).map(|node| node.to_string()).collect();
+    let more = nodes.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    let what = format!("{} nodes are called {lookup}, {and}", nodes.len());
+    Error::new(Kind::Target, what)
+        .because(format!("{}{more}", shown.join("\n  ")))
+        .next("give one of their ids")
+}
+
+fn unknown(lookup: &Lookup) -> Error {
+    Error::new(Kind::Target, format!("there is no node {lookup} in this account and region"))
+        .next("`ssmport ls` lists those that there are; check --profile and --region")
+}
+
+fn not_managed(lookup: &Lookup, instance: &Instance) -> Error {
+    let Instance { id, state, .. } = instance;
+    let what = format!("{lookup} is {id}, which SSM does not know");
+    let failure = Error::new(Kind::Target, what);
+    if state != "running" {
+        return failure.because(format!("it is {state}")).next("start it");
+    }
+    failure
+        .because("its agent has never reached SSM")
+        .next(format!("`ssmport doctor {id}` says what to check"))
+}
+
+fn not_connected(lookup: &Lookup, node: &ListedNode) -> Error {
+    let ListedNode { id, ping_status, .. } = node;
+    let what = match lookup.to_string() {
+        name if name == *id => format!("{id} is not connected"),
+        name => format!("{name} is {id}, which is not connected"),
+    };
+    Error::new(Kind::Target, what)
+        .because(format!("SSM says that it is {ping_status}"))
+        .next(format!("`ssmport doctor {id}` says what to check"))
+}
+
+fn not_allowed(lookup: &Lookup, ssm: &AwsError, ec2: &str) -> Error {
+    let without =
+        "give the node's id (i-... or mi-...), or an alias of it in the configuration file";
+    let next = match ssm.next_step() {
+        Some(step) => format!("{step}. Or {without}"),
+        None => without.to_owned(),
+    };
+    Error::new(Kind::Refused, format!("{lookup} cannot be looked up: {ssm}"))
+        .because(ec2)
+        .next(next)
+}
+
+/// The container that is meant: of a service's tasks any will do, of several containers none.
+async fn container(
+    path: &TaskPath,
+    account: &Account,
+    guide: &dyn Guide,
+) -> Result<Container, Error> {
+    let TaskPath { cluster, service_or_task, container } = path;
+    let tasks = match account.service_tasks(cluster, service_or_task).await {
+        Ok(tasks) => tasks,
+        Err(AwsError::Rejected { code, .. }) if code == "ServiceNotFoundException" => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let tasks = if tasks.is_empty() { vec![service_or_task.clone()] } else { tasks };
+    let containers = match account.containers(cluster, &tasks).await {
+        // It was no task's id either.
+        Err(AwsError::Rejected { code, .. }) if code == "InvalidParameterException" => Vec::new(),
+        containers => containers?,
+    };
+    if containers.is_empty() {
+        let what = format!("{cluster} has no running service or task {service_or_task}");
+        return Err(
+            Error::new(Kind::Target, what).next("check the names, and that the task is running")
+        );
+    }
+    let mut names: Vec<&str> = containers.iter().map(|one| &*one.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    let name = match (container, &names[..]) {
+        (Some(name), _) => name.clone(),
+        (None, [only]) => (*only).to_owned(),
+        (None, _) if guide.can_choose() => {
+            chosen(guide, "Which container?".to_owned(), names).await?.to_owned()
+        }
+        (None, names) => {
+            let what = format!("{service_or_task} has several containers: {}", names.join(", "));
+            return Err(Error::new(Kind::Target, what)
+                .next(format!("name one: ecs/{cluster}/{service_or_task}/CONTAINER")));
+        }
+    };
+    let chosen = containers.into_iter().find(|one| one.name == name);
+    chosen.ok_or_else(|| {
+        let what = format!("{service_or_task} has no running container {name}");
+        Error::new(Kind::Target, what).next("check the container's name")
+    })
+}
+
+/// So that the list fits a screen.
+const SHOWN: usize = 15;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_miss_is_found_and_a_far_one_is_not() {
+        let names = ["web-1", "web-2", "database", "x"];
+        let near = |typed| near(typed, names.into_iter());
+        for (typed, meant) in [
+            ("web", Some("web-1")),
+            ("wbe-2", Some("web-2")),
+            ("WEB-2", Some("web-2")),
+            ("databse", Some("database")),
+            ("base", Some("database")),
+            ("mail", None),
+            ("y", None),
+            ("", None),
+        ] {
+            assert_eq!(near(typed), meant, "{typed}");
+        }
+    }
+}

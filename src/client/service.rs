@@ -1,0 +1,187 @@
+//! Who starts sessions for a target: AWS, or the embedded endpoint in this process.
+
+use std::{borrow::Cow, collections::BTreeMap, env, sync::Arc};
+
+use tokio::net::TcpListener;
+
+use super::{
+    Client,
+    control::{LocalControl, local_ticket},
+    error::{Error, Kind},
+    target::Target,
+};
+use crate::{
+    local::{Endpoint, EndpointConfig, Faults, NODE_ID, StartSession},
+    session::{ControlPlane, Ticket},
+};
+
+/// The service behind a target.
+#[derive(Clone)]
+pub(crate) enum Service {
+    /// The embedded endpoint; it lives as long as this does.
+    Local(Arc<Endpoint>),
+    /// An account of AWS, and what was found there.
+    #[cfg(feature = "aws")]
+    Aws {
+        control: Arc<super::control::AwsControl>,
+        found: super::resolve::Found,
+        guide: Arc<dyn super::Guide>,
+    },
+}
+
+/// What a session is to carry.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Request {
+    /// `None` for the account's own shell document.
+    pub(crate) document: Option<Cow<'static, str>>,
+    pub(crate) parameters: BTreeMap<String, Vec<String>>,
+    pub(crate) reason: Option<String>,
+}
+
+#[cfg(feature = "aws")]
+impl Request {
+    /// What ECS is to run in a container, if this is something that ECS does: on a terminal.
+    fn container_command(&self) -> Option<&str> {
+        match self.document.as_deref() {
+            None => Some("/bin/sh"),
+            Some(INTERACTIVE_COMMAND) => {
+                self.parameters.get("command")?.first().map(String::as_str)
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// The same for a container. A node's agent has a shell run the line of an interactive command;
+    /// that of a container splits it into words, and runs these.
+    fn in_container(mut self) -> Self {
+        if self.document.as_deref() == Some(INTERACTIVE_COMMAND) {
+            for line in self.parameters.get_mut("command").into_iter().flatten() {
+                // What cannot be quoted could not have been put into a line either.
+                *line = shlex::try_join(["sh", "-c", line]).unwrap_or_default();
+            }
+        }
+        self
+    }
+}
+
+#[cfg(feature = "aws")]
+fn without_commands(container: &crate::aws::Container) -> Error {
+    let crate::aws::Container { cluster, task, .. } = container;
+    Error::new(Kind::Target, format!("task {task} of {cluster} takes no commands"))
+        .because("it was not started with enableExecuteCommand")
+        .next("update the service with --enable-execute-command and --force-new-deployment")
+}
+
+/// What the environment wants of the embedded endpoint, for tests of what runs over it.
+fn faults() -> Result<Faults, Error> {
+    let Ok(list) = env::var(LOCAL_FAULTS) else { return Ok(Faults::default()) };
+    let faults = Faults::parse(&list)
+        .map_err(|error| Error::new(Kind::Usage, format!("{LOCAL_FAULTS}: {error}")))?;
+    tracing::warn!("the embedded service is faulty, from seed={}", faults.seed());
+    Ok(faults)
+}
+
+impl Service {
+    /// The service that `target` is reached through. What is no id is looked up, and asked about
+    /// when it is not clear.
+    pub(crate) async fn of(target: &Target, client: &Client) -> Result<Self, Error> {
+        match target {
+            Target::Local => {
+                let config = EndpointConfig { faults: faults()?, ..EndpointConfig::default() };
+                Self::embedded(config).await
+            }
+            target => Self::aws(target, client).await,
+        }
+    }
+
+    /// An embedded endpoint on a free loopback port, for this process alone: whoever may call the API
+    /// of one has a shell as its user, and every user of the machine reaches the port.
+    pub(crate) async fn embedded(config: EndpointConfig) -> Result<Self, Error> {
+        let failed = |error| Error::local("cannot start the embedded endpoint").because(error);
+        let config = EndpointConfig { serves_api: false, ..config };
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+        let endpoint = Endpoint::start(listener, config).map_err(failed)?;
+        Ok(Self::Local(Arc::new(endpoint)))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn aws(target: &Target, client: &Client) -> Result<Self, Error> {
+        use super::resolve::{Found, resolve};
+        let (target, client) = &client.in_region_of(target.clone());
+        let account = client.account().await?;
+        let found = match target {
+            Target::Lookup(lookup) => {
+                let found = resolve(lookup, account, &**client.guide()).await?;
+                tracing::info!("{lookup} is {}", found.target());
+                found
+            }
+            id => Found::Node(id.to_string()),
+        };
+        let control = Arc::new(client.0.control.of_target(found.target()));
+        Ok(Self::Aws { control, found, guide: Arc::clone(client.guide()) })
+    }
+
+    #[cfg(not(feature = "aws"))]
+    async fn aws(target: &Target, _: &Client) -> Result<Self, Error> {
+        let what = format!("{target} is a node of AWS, and this ssmport is built without AWS");
+        Err(Error::new(Kind::Usage, what).next("build it with the feature `aws`, or use -t local"))
+    }
+
+    /// StartSession.
+    pub(crate) async fn start(&self, request: &Request) -> Result<Ticket, Error> {
+        match self {
+            Self::Local(endpoint) => {
+                let ticket = endpoint.start_session(StartSession {
+                    target: NODE_ID.to_owned(),
+                    document: request.document.as_deref().map(str::to_owned),
+                    parameters: request.parameters.clone(),
+                    reason: request.reason.clone(),
+                })?;
+                let no_token = || Error::new(Kind::Lost, "the session ended as it began");
+                local_ticket(endpoint, ticket).ok_or_else(no_token)
+            }
+            #[cfg(feature = "aws")]
+            Self::Aws { control, found, guide } => {
+                let account = control.account().await?;
+                let mut request = request.clone();
+                if found.is_container() {
+                    request = request.in_container();
+                }
+                if let (super::resolve::Found::Container(container), Some(command)) =
+                    (found, request.container_command())
+                {
+                    if !container.takes_commands {
+                        return Err(without_commands(container));
+                    }
+                    let started = account.execute_command(container, command).await?;
+                    guide.session_started();
+                    return Ok(super::control::aws_ticket(started));
+                }
+                let request = crate::aws::StartSession {
+                    target: found.target(),
+                    document: request.document.map(Cow::into_owned),
+                    parameters: request.parameters,
+                    reason: request.reason,
+                };
+                let started = account.start_session(&request).await?;
+                guide.session_started();
+                Ok(super::control::aws_ticket(started))
+            }
+        }
+    }
+
+    /// What the sessions that it started need while they run.
+    pub(crate) fn control_plane(&self) -> Arc<dyn ControlPlane> {
+        match self {
+            Self::Local(endpoint) => Arc::new(LocalControl(Arc::clone(endpoint))),
+            #[cfg(feature = "aws")]
+            Self::Aws { control, .. } => Arc::clone(control) as Arc<dyn ControlPlane>,
+        }
+    }
+}
+
+/// The document of commands on a terminal.
+#[cfg(feature = "aws")]
+const INTERACTIVE_COMMAND: &str = "AWS-StartInteractiveCommand";
+/// The variable that makes the endpoint of the target `local` a faulty one.
+pub(crate) const LOCAL_FAULTS: &str = "SSMPORT_LOCAL_FAULTS";

@@ -1,0 +1,279 @@
+//! One forwarded port: its listeners, its sessions, its end.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::watch,
+    time::{sleep, sleep_until},
+};
+
+use super::{
+    attachment::{self, Attachment},
+    error::{Error, Kind},
+    service::{Request, Service},
+    spec::Spec,
+};
+use crate::{
+    channel::Ready,
+    net::now,
+    session::{Limits, SessionEnd},
+    streams::{Basic, Chosen, Forward, ForwardEvent, Listeners, PortKind, Stop},
+};
+
+/// A port that is to be forwarded. Its sessions may come and go.
+pub(crate) struct Tunnel {
+    pub(crate) service: Service,
+    pub(crate) request: Request,
+    pub(crate) listeners: Listeners,
+    pub(crate) limits: Limits,
+    /// Becomes true when the tunnel is to end.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// What a tunnel tells its observer.
+#[derive(Debug)]
+pub(crate) enum TunnelEvent {
+    /// A session stands; connections are accepted from now on.
+    Ready(Ready),
+    /// Something happened to a connection.
+    Forward(ForwardEvent),
+    /// The session is over; the next connection starts another one.
+    Ended(SessionEnd),
+    /// So it is, and it was lost on the way.
+    Lost(Error),
+    /// There is no session for a connection, which was turned away.
+    NotReplaced(Error),
+}
+
+impl Tunnel {
+    /// Forwards until it is stopped. A session that is lost is replaced when the next connection
+    /// comes: a tunnel that nobody uses starts no sessions.
+    ///
+    /// # Errors
+    /// When the first session cannot be had. What keeps a later one from being had
+    /// may be over when the next connection comes: an expired login, a service that restarts.
+    pub(crate) async fn run(
+        mut self,
+        mut observer: impl FnMut(TunnelEvent) + Send,
+    ) -> Result<SessionEnd, Error> {
+        let mut has_stood = false;
+        loop {
+            let (mut life, began) = (Life::default(), now());
+            let ended = self.session(&mut observer, &mut life).await;
+            let lasted = life.was_of_use(now());
+            match ended {
+                Ok(SessionEnd::Done) => return ended,
+                // Something is wrong with it that another one would have, too.
+                ended if !has_stood && life.since.is_none() => return ended,
+                ended => observer(told(ended, life.since.is_some())),
+            }
+            has_stood = true;
+            if !lasted {
+                // Or one connection would start session after session.
+                self.listeners.turn_away();
+            }
+            if !self.connection(next_start(began, lasted, now()), &mut observer).await {
+                return Ok(SessionEnd::Done);
+            }
+        }
+    }
+
+    /// Waits for a connection, not before some time has come; `false` when it is stopped.
+    async fn connection(
+        &mut self,
+        not_before: Instant,
+        observer: &mut impl FnMut(TunnelEvent),
+    ) -> bool {
+        let stop = stopped(self.stop.clone());
+        let come = async {
+            sleep_until(not_before.into()).await;
+            // One that has gone again, or for which there is no file descriptor, is not the last.
+            while let Err(error) = self.listeners.connection().await {
+                observer(TunnelEvent::Forward(ForwardEvent::NotAccepted(error.to_string())));
+                sleep(PAUSE).await;
+            }
+        };
+        tokio::select! {
+            () = come => true,
+            () = stop => false,
+        }
+    }
+
+    /// Starts a session and forwards until it ends.
+    async fn session(
+        &mut self,
+        observer: &mut (impl FnMut(TunnelEvent) + Send),
+        life: &mut Life,
+    ) -> Result<SessionEnd, Error> {
+        let Self { service, request, listeners, limits, stop } = self;
+        let stop = || stopped(stop.clone());
+        let Some(ticket) = attachment::start(service, request, stop()).await? else {
+            return Ok(SessionEnd::Done);
+        };
+        let stop_forward = stop();
+        let choose = |ready: &Ready| {
+            let kind = match PortKind::of(ready) {
+                Some(PortKind::Stream) => {
+                    return Err("the session is a single stream, not port forwarding".to_owned());
+                }
+                Some(kind) => kind,
+                None => {
+                    let name = ready.session_type.name();
+                    return Err(format!("the agent offers a {name} session, not port forwarding"));
+                }
+            };
+            life.since = Some(now());
+            observer(TunnelEvent::Ready(ready.clone()));
+            let observer = |event| {
+                life.has_connected |= matches!(event, ForwardEvent::Accepted(_));
+                observer(TunnelEvent::Forward(event));
+            };
+            Ok(match kind {
+                PortKind::Basic => {
+                    let basic = Basic::new(listeners, stop_forward, observer);
+                    Box::new(basic.with_answer_patience(limits.answer)) as _
+                }
+                _ => {
+                    let forward = Forward::new(listeners, ready, stop_forward, observer);
+                    Box::new(forward.with_answer_patience(limits.answer)) as _
+                }
+            })
+        };
+        let control_plane = service.control_plane();
+        let mut streams = Chosen::new(stop(), Box::new(choose));
+        let attachment = Attachment {
+            ticket,
+            control_plane: &*control_plane,
+            is_patient: false,
+            limits: *limits,
+            stop: stop(),
+        };
+        let end = attachment.run(&mut streams).await?;
+        match streams.failure() {
+            Some(why) => Err(Error::new(Kind::Target, "the node cannot forward this").because(why)),
+            None => Ok(end),
+        }
+    }
+}
+
+/// What there was of a session.
+#[derive(Default)]
+struct Life {
+    /// When it stood.
+    since: Option<Instant>,
+    /// A connection came.
+    has_connected: bool,
+}
+
+impl Life {
+    fn was_of_use(&self, now: Instant) -> bool {
+        self.has_connected || self.since.is_some_and(|since| now >= since + SHORT_LIFE)
+    }
+}
+
+/// What the observer is told of a session's end, behind which the tunnel goes on.
+fn told(ended: Result<SessionEnd, Error>, has_stood: bool) -> TunnelEvent {
+    match ended {
+        Ok(end) if has_stood => TunnelEvent::Ended(end),
+        Err(failure) if has_stood => TunnelEvent::Lost(failure),
+        Ok(end) => {
+            let failure = Error::new(Kind::Lost, "the session ended as it began");
+            TunnelEvent::NotReplaced(failure.because(words(end)))
+        }
+        Err(failure) => TunnelEvent::NotReplaced(failure),
+    }
+}
+
+/// When another session may be started behind one that began and lasted so, and is over `now`.
+fn next_start(began: Instant, lasted: bool, now: Instant) -> Instant {
+    if lasted { began + PAUSE } else { now + PAUSE }
+}
+
+/// Why a session is over, for the user.
+pub(crate) fn words(end: SessionEnd) -> String {
+    match end {
+        SessionEnd::Done => "it was ended from this side".to_owned(),
+        SessionEnd::Closed { reason } if reason.is_empty() => "the service closed it".to_owned(),
+        SessionEnd::Closed { reason } => reason,
+        SessionEnd::TimedOut => "the service says that it is over".to_owned(),
+    }
+}
+
+/// What StartSession is asked for.
+pub(crate) fn request(spec: &Spec, local_port: u16, reason: Option<String>) -> Request {
+    let mut parameters = BTreeMap::from([
+        ("portNumber".to_owned(), vec![spec.port.to_string()]),
+        ("localPortNumber".to_owned(), vec![local_port.to_string()]),
+    ]);
+    let document = match &spec.host {
+        None => "AWS-StartPortForwardingSession",
+        Some(host) => {
+            parameters.insert("host".to_owned(), vec![host.clone()]);
+            "AWS-StartPortForwardingSessionToRemoteHost"
+        }
+    };
+    Request { document: Some(document.into()), parameters, reason }
+}
+
+fn stopped(mut stop: watch::Receiver<bool>) -> Stop {
+    Box::pin(async move {
+        // An error means that nobody can stop us any more: then we are to end, too.
+        let _ = stop.wait_for(|stop| *stop).await;
+    })
+}
+
+/// A first session that ends within this time, unused, has something wrong with it.
+const SHORT_LIFE: Duration = Duration::from_secs(5);
+/// Between the starts of two sessions, and behind one that did not last or could not be had: a
+/// program that connects again and again must not start as many sessions.
+const PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::local::ServiceError;
+
+    #[test]
+    fn a_connection_whose_session_never_stood_has_none() {
+        let closed = || SessionEnd::Closed { reason: "no more sessions".to_owned() };
+        for (end, why) in [
+            (closed(), "no more sessions"),
+            (SessionEnd::TimedOut, "the service says that it is over"),
+        ] {
+            let TunnelEvent::NotReplaced(failure) = told(Ok(end), false) else { panic!("{why}") };
+            assert_eq!(failure.why.as_deref(), Some(why));
+        }
+        let unavailable = Error::from(ServiceError::Unavailable);
+        let refused = || Error::new(Kind::Refused, "no credentials");
+        for failure in [unavailable, refused()] {
+            assert!(matches!(told(Err(failure), false), TunnelEvent::NotReplaced(_)));
+        }
+
+        assert!(matches!(told(Ok(closed()), true), TunnelEvent::Ended(_)));
+        assert!(matches!(told(Err(refused()), true), TunnelEvent::Lost(_)));
+    }
+
+    #[test]
+    fn sessions_are_not_started_in_a_rush() {
+        let began = now();
+        let soon = began + PAUSE / 10;
+        assert_eq!(next_start(began, true, soon), began + PAUSE, "it was used, and broke");
+        assert_eq!(next_start(began, false, soon), soon + PAUSE);
+        let late = began + 100 * PAUSE;
+        assert!(next_start(began, true, late) <= late, "after a long life there is no pause");
+    }
+
+    #[test]
+    fn remote_hosts_have_a_document_of_their_own() {
+        let near = request(&"1:5432".parse().unwrap(), 1, None);
+        assert_eq!(near.document.as_deref(), Some("AWS-StartPortForwardingSession"));
+        assert_eq!(near.parameters["portNumber"], ["5432"]);
+        assert!(!near.parameters.contains_key("host"));
+        let far = request(&"1:db:5432".parse().unwrap(), 1, None);
+        assert_eq!(far.document.as_deref(), Some("AWS-StartPortForwardingSessionToRemoteHost"));
+        assert_eq!(far.parameters["host"], ["db"]);
+    }
+}
