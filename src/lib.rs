@@ -1,14 +1,43 @@
 //! ssmport: AWS Session Manager's data channel, from the frame to the local port.
 //!
+//! What `ssmport` does, a program does with a [`Client`]: connections, local ports, commands and shells of
+//! nodes, resumed when a connection is lost, and byte by byte what was sent.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = ssmport::Client::from_env().await?;
+//! let node = client.node("web").await?;
+//! let mut database = node.connect("db.internal:5432").await?;
+//! let tunnel = node.forward("127.0.0.1:0:5432").start().await?;
+//! let output = node.command(["df", "-h"]).output().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Without AWS, in tests of one's own, the nodes are those of an endpoint in this process:
+//!
+//! ```
+//! use ssmport::{Client, local::{Endpoint, EndpointConfig}};
+//!
+//! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! let endpoint = Endpoint::start(listener, EndpointConfig::default())?;
+//! let node = Client::local(endpoint)?.node("local").await?;
+//! let output = node.command(["echo", "hello"]).output().await?;
+//! assert_eq!((output.code, &*output.stdout), (0, &b"hello\n"[..]));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The layers, each of which knows only those below it:
 //!
 //! ```text
-//!   bin -> cli -> streams -> session -> net -> channel -> wire
-//!                    |          |                mux  (bytes only)
-//!                    +-> term   +-> aws -> net (whom TLS trusts)
+//!   bin -> cli -> client -> streams -> session -> net -> channel -> wire
+//!           |        |                    |                mux  (bytes only)
+//!           +-> term +-> local            +-> aws -> net (whom TLS trusts)
 //!   local -> net (accepting side), channel (agent role), mux (server role), wire
 //!   reaper (what a kill would leave behind), known to cli, streams and local
-//!   files (read with a bound), known to cli, local, aws and net
+//!   files (read with a bound), known to cli, client, local, aws and net
 //! ```
 
 #![forbid(unsafe_code)]
@@ -33,3 +62,5 @@ pub mod session;
 pub mod streams;
 pub mod term;
 pub mod wire;
+
+pub use client::Client;

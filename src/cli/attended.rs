@@ -15,7 +15,7 @@ use super::{
     failure::{Code, Failure},
     signals::{self, Heeded, INTERRUPT, Signals},
 };
-use crate::streams::Stop;
+use crate::client::Stop;
 
 /// What is to end the session, and which signals the session gets as bytes instead.
 #[derive(Clone)]

@@ -31,11 +31,6 @@ impl Over {
             end => Ok(Self { end: end?, exit_code, is_complete, output_failed }),
         }
     }
-
-    /// Whether the session has ended by itself.
-    pub(super) fn is_closed(&self) -> bool {
-        matches!(self.end, SessionEnd::Closed { .. })
-    }
 }
 
 /// A session that ended and was not meant to.

@@ -16,7 +16,7 @@ use tracing_subscriber::{
 };
 
 use super::args::Global;
-use crate::{session::WAITING, term, wire::foreign_text::one_line};
+use crate::{client::WAITING, term, wire::foreign_text::one_line};
 
 /// For `ssmport`: warnings by default, more with `-v`, or what SSMPORT_LOG says.
 pub(super) fn for_people(global: &Global) {

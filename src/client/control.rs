@@ -5,20 +5,24 @@ use std::sync::Arc;
 use http::{HeaderMap, Uri};
 
 use crate::{
-    local::{Endpoint, NODE_ID, ServiceError},
+    local::{Endpoint, ServiceError},
     session::{Answer, ControlPlane, DataKeyRequest, Refusal, Ticket},
     wire::encryption::{DATA_KEY_LEN, DataKey, encryption_context},
 };
 
 /// The embedded endpoint in this process.
-pub(crate) struct LocalControl(pub(crate) Arc<Endpoint>);
+pub(crate) struct LocalControl {
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// The id of the node that its sessions go to.
+    pub(crate) node: String,
+}
 
 impl ControlPlane for LocalControl {
     fn resume<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
-        let resumed = self.0.resume_session(session_id);
+        let resumed = self.endpoint.resume_session(session_id);
         Box::pin(async move {
             match resumed {
-                Ok(ticket) => Ok(local_ticket(&self.0, ticket)),
+                Ok(ticket) => Ok(local_ticket(&self.endpoint, ticket)),
                 Err(error) => Err(Refusal {
                     message: error.to_string(),
                     is_temporary: error == ServiceError::Unavailable,
@@ -28,7 +32,7 @@ impl ControlPlane for LocalControl {
     }
 
     fn terminate<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<(), Refusal>> {
-        let ended = self.0.terminate_session(session_id);
+        let ended = self.endpoint.terminate_session(session_id);
         let refusal = |message: String| Refusal { message, is_temporary: false };
         Box::pin(async move { ended.map_err(|error| refusal(error.to_string())) })
     }
@@ -39,8 +43,8 @@ impl ControlPlane for LocalControl {
 
     fn data_key<'a>(&'a self, request: &'a DataKeyRequest) -> Answer<'a, Result<DataKey, Refusal>> {
         let challenge = request.challenge.as_deref();
-        let context = encryption_context(&request.session_id, NODE_ID, challenge);
-        let generated = self.0.generate_data_key(&request.key_id, DATA_KEY_LEN, &context);
+        let context = encryption_context(&request.session_id, &self.node, challenge);
+        let generated = self.endpoint.generate_data_key(&request.key_id, DATA_KEY_LEN, &context);
         let key = generated.map_err(|error| error.to_string()).and_then(|key| {
             DataKey::new(&key.plaintext, key.ciphertext).map_err(|error| error.to_string())
         });

@@ -112,6 +112,12 @@ impl From<SessionError> for Error {
     }
 }
 
+impl From<DialError> for Error {
+    fn from(error: DialError) -> Self {
+        SessionError::Dial(error).into()
+    }
+}
+
 impl From<ServiceError> for Error {
     fn from(error: ServiceError) -> Self {
         let kind = match error.code() {

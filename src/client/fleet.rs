@@ -10,19 +10,27 @@ use crate::aws::{Account, Instance, ManagedNode};
 
 /// A node as it is listed and chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct ListedNode {
-    pub(crate) name: Option<String>,
-    pub(crate) id: String,
-    pub(crate) platform: String,
-    pub(crate) agent_version: String,
-    pub(crate) ping_status: String,
-    /// In seconds since 1970.
-    pub(crate) last_ping: Option<i64>,
-    pub(crate) address: Option<String>,
-    pub(crate) computer_name: Option<String>,
+#[non_exhaustive]
+pub struct ListedNode {
+    /// What it is called: its tag Name, or what it calls itself.
+    pub name: Option<String>,
+    /// As sessions know it.
+    pub id: String,
+    /// Its operating system.
+    pub platform: String,
+    /// The version of its agent.
+    pub agent_version: String,
+    /// What Session Manager says of its connection: `Online`, `ConnectionLost`, `Inactive`.
+    pub ping_status: String,
+    /// When it was last heard of, in seconds since 1970.
+    pub last_ping: Option<i64>,
+    /// Its private address.
+    pub address: Option<String>,
+    /// The name that the machine has itself.
+    pub computer_name: Option<String>,
     /// As far as EC2 tells them.
     #[serde(skip)]
-    pub(crate) tags: Vec<(String, String)>,
+    pub tags: Vec<(String, String)>,
 }
 
 impl ListedNode {
@@ -42,7 +50,7 @@ impl ListedNode {
     }
 
     /// Whether a session can be started on it.
-    pub(crate) fn is_online(&self) -> bool {
+    pub fn is_online(&self) -> bool {
         self.ping_status == "Online"
     }
 }

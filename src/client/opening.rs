@@ -141,10 +141,10 @@ impl<'a> Opening<'a> {
         let (observer, answer) = (Arc::clone(&told), self.limits.answer);
         let (stop, greet) = ((self.stop)(), self.greet);
         let choose = move |ready: &Ready| {
+            greet(ready);
             if PortKind::of(ready) != Some(PortKind::Stream) {
                 return Err("the agent does not offer a single stream".to_owned());
             }
-            greet(ready);
             let (input, output, gone) = open();
             let observer = move |event| lock(&observer).note(event);
             let pipe = Pipe::new(input, output, stop, gone, observer);

@@ -19,7 +19,12 @@ use crate::{
 #[derive(Clone)]
 pub(crate) enum Service {
     /// The embedded endpoint; it lives as long as this does.
-    Local(Arc<Endpoint>),
+    Local {
+        /// It.
+        endpoint: Arc<Endpoint>,
+        /// The node's id.
+        node: String,
+    },
     /// An account of AWS, and what was found there.
     #[cfg(feature = "aws")]
     Aws {
@@ -88,20 +93,11 @@ impl Service {
         match target {
             Target::Local => {
                 let config = EndpointConfig { faults: faults()?, ..EndpointConfig::default() };
-                Self::embedded(config).await
+                let endpoint = Arc::new(embedded(config).await?);
+                Ok(Self::Local { endpoint, node: NODE_ID.to_owned() })
             }
             target => Self::aws(target, client).await,
         }
-    }
-
-    /// An embedded endpoint on a free loopback port, for this process alone: whoever may call the API
-    /// of one has a shell as its user, and every user of the machine reaches the port.
-    pub(crate) async fn embedded(config: EndpointConfig) -> Result<Self, Error> {
-        let failed = |error| Error::local("cannot start the embedded endpoint").because(error);
-        let config = EndpointConfig { serves_api: false, ..config };
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
-        let endpoint = Endpoint::start(listener, config).map_err(failed)?;
-        Ok(Self::Local(Arc::new(endpoint)))
     }
 
     #[cfg(feature = "aws")]
@@ -130,9 +126,9 @@ impl Service {
     /// StartSession.
     pub(crate) async fn start(&self, request: &Request) -> Result<Ticket, Error> {
         match self {
-            Self::Local(endpoint) => {
+            Self::Local { endpoint, node } => {
                 let ticket = endpoint.start_session(StartSession {
-                    target: NODE_ID.to_owned(),
+                    target: node.clone(),
                     document: request.document.as_deref().map(str::to_owned),
                     parameters: request.parameters.clone(),
                     reason: request.reason.clone(),
@@ -170,14 +166,34 @@ impl Service {
         }
     }
 
+    /// The node or container, as StartSession knows it.
+    pub(crate) fn target(&self) -> String {
+        match self {
+            Self::Local { node, .. } => node.clone(),
+            #[cfg(feature = "aws")]
+            Self::Aws { found, .. } => found.target(),
+        }
+    }
+
     /// What the sessions that it started need while they run.
     pub(crate) fn control_plane(&self) -> Arc<dyn ControlPlane> {
         match self {
-            Self::Local(endpoint) => Arc::new(LocalControl(Arc::clone(endpoint))),
+            Self::Local { endpoint, node } => {
+                Arc::new(LocalControl { endpoint: Arc::clone(endpoint), node: node.clone() })
+            }
             #[cfg(feature = "aws")]
             Self::Aws { control, .. } => Arc::clone(control) as Arc<dyn ControlPlane>,
         }
     }
+}
+
+/// An embedded endpoint on a free loopback port, for this process alone: whoever may call the API of one
+/// has a shell as its user, and every user of the machine reaches the port.
+pub(crate) async fn embedded(config: EndpointConfig) -> Result<Endpoint, Error> {
+    let failed = |error| Error::local("cannot start the embedded endpoint").because(error);
+    let config = EndpointConfig { serves_api: false, ..config };
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+    Endpoint::start(listener, config).map_err(failed)
 }
 
 /// The document of commands on a terminal.

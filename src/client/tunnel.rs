@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// A port that is to be forwarded. Its sessions may come and go.
-pub(crate) struct Tunnel {
+pub(crate) struct ForwardedPort {
     pub(crate) service: Service,
     pub(crate) request: Request,
     pub(crate) listeners: Listeners,
@@ -33,9 +33,10 @@ pub(crate) struct Tunnel {
     pub(crate) stop: watch::Receiver<bool>,
 }
 
-/// What a tunnel tells its observer.
-#[derive(Debug)]
-pub(crate) enum TunnelEvent {
+/// What becomes of a forwarded port.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum TunnelEvent {
     /// A session stands; connections are accepted from now on.
     Ready(Ready),
     /// Something happened to a connection.
@@ -48,7 +49,7 @@ pub(crate) enum TunnelEvent {
     NotReplaced(Error),
 }
 
-impl Tunnel {
+impl ForwardedPort {
     /// Forwards until it is stopped. A session that is lost is replaced when the next connection
     /// comes: a tunnel that nobody uses starts no sessions.
     ///

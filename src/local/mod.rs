@@ -182,6 +182,19 @@ impl Endpoint {
         self.address
     }
 
+    /// How many sessions there are: what a test of one's own program looks at in the end.
+    pub fn active_sessions(&self) -> usize {
+        self.service.lock().unwrap_or_else(PoisonError::into_inner).active_sessions()
+    }
+
+    /// The id of the node that is called `id_or_name`; `local` is its first.
+    pub(crate) fn find_node(&self, id_or_name: &str) -> Option<String> {
+        let service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_it = |node: &&Node| node.id == id_or_name || node.name == id_or_name;
+        let first = || service.nodes().next().filter(|_| id_or_name == "local");
+        service.nodes().find(is_it).or_else(first).map(|node| node.id.clone())
+    }
+
     /// StartSession without the way through HTTP.
     ///
     /// # Errors

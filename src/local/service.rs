@@ -161,6 +161,11 @@ impl Service {
         self.live.get(id).or_else(|| self.ended.iter().find(|session| session.id == id))
     }
 
+    /// Those that have not ended.
+    pub fn active_sessions(&self) -> usize {
+        self.live.len()
+    }
+
     /// As [`start_session_of`](Self::start_session_of), for the caller that has no name.
     ///
     /// # Errors

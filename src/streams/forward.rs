@@ -34,7 +34,7 @@ pub struct Forward<L, F: FnMut(ForwardEvent)> {
 }
 
 /// What a forward tells its observer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ForwardEvent {
     /// A connection came in.
     Accepted(Peer),

@@ -1,4 +1,4 @@
-//! Where local connections come in: TCP ports and Unix sockets.
+//! Where local connections come in: TCP ports, Unix sockets, and this program itself.
 
 use std::{
     fmt, io,
@@ -18,6 +18,8 @@ pub enum Listener {
     /// A Unix socket.
     #[cfg(unix)]
     Unix(super::SocketFile),
+    /// This program's own connections.
+    Within(super::Within),
 }
 
 /// Who connected, as far as it can be told.
@@ -27,6 +29,8 @@ pub enum Peer {
     Tcp(SocketAddr),
     /// Over a Unix socket.
     Unix,
+    /// This program.
+    Within,
 }
 
 impl fmt::Display for Peer {
@@ -34,6 +38,7 @@ impl fmt::Display for Peer {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix => f.write_str("a local program"),
+            Self::Within => f.write_str("this program"),
         }
     }
 }
@@ -43,7 +48,10 @@ impl Listener {
     ///
     /// # Errors
     /// The system's, mostly for want of file descriptors.
-    pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Box<dyn Socket>, Peer)>> {
+    pub fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(Box<dyn Socket>, Peer)>> {
         match self {
             Self::Tcp(listener) => listener.poll_accept(cx).map(|accepted| {
                 let (socket, peer) = accepted?;
@@ -56,15 +64,17 @@ impl Listener {
             Self::Unix(file) => file.poll_accept(cx).map(|accepted| {
                 accepted.map(|socket| (Box::new(socket) as Box<dyn Socket>, Peer::Unix))
             }),
+            Self::Within(within) => within.poll_accept(cx).map(|socket| Ok((socket, Peer::Within))),
         }
     }
 
-    /// The TCP address; `None` for a Unix socket.
+    /// The TCP address; `None` for what is no TCP port.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
             #[cfg(unix)]
             Self::Unix(_) => None,
+            Self::Within(_) => None,
         }
     }
 }
@@ -78,6 +88,7 @@ impl fmt::Display for Listener {
             },
             #[cfg(unix)]
             Self::Unix(file) => file.path().display().fmt(f),
+            Self::Within(_) => f.write_str("this program"),
         }
     }
 }

@@ -42,7 +42,7 @@ impl Listeners {
         if let Some(waiting) = self.waiting.take() {
             return Poll::Ready(Ok(waiting));
         }
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         for turn in 1..=all.len() {
             let index = (self.last + turn) % all.len();
             if let Poll::Ready(accepted) = all[index].poll_accept(cx) {

@@ -26,6 +26,7 @@ mod port;
 mod shell;
 #[cfg(unix)]
 mod socket_file;
+mod within;
 
 #[cfg(test)]
 mod harness;
@@ -44,6 +45,7 @@ pub use port::PortKind;
 pub use shell::{Console, Shell, ShellEvent};
 #[cfg(unix)]
 pub use socket_file::SocketFile;
+pub use within::{Connection, Connector, Vacancy, Within};
 
 /// Resolves when a stream is to end.
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -36,6 +36,7 @@ mod half_close;
 mod help;
 mod idle;
 mod kills;
+mod library;
 mod limits;
 mod local_side;
 mod login;

@@ -10,7 +10,7 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use super::sources::{self, Source};
 
 /// Folder by folder, what may be imported beside the folder itself.
-const LAYERS: [Layer; 12] = [
+const LAYERS: [Layer; 14] = [
     Layer { folder: "wire", knows: &[], tests_know: &[] },
     Layer { folder: "channel", knows: &["wire"], tests_know: &[] },
     Layer { folder: "mux", knows: &[], tests_know: &[] },
@@ -35,10 +35,21 @@ const LAYERS: [Layer; 12] = [
         tests_know: &[],
     },
     Layer {
+        folder: "client",
+        knows: &["session", "streams", "local", "net", "aws", "channel", "wire", "files"],
+        tests_know: &[],
+    },
+    // What it does with sessions it does by way of the client.
+    Layer {
         folder: "cli",
+        knows: &["client", "local", "net", "aws", "wire", "term", "reaper", "files"],
+        tests_know: &[],
+    },
+    // It is handed a session that somebody else has started, and carries whatever that holds.
+    Layer {
+        folder: "cli/plugin",
         knows: &[
-            "session", "streams", "local", "net", "aws", "channel", "mux", "wire", "term",
-            "reaper", "files",
+            "cli", "client", "session", "streams", "net", "aws", "channel", "wire", "term", "files",
         ],
         tests_know: &[],
     },
@@ -122,7 +133,10 @@ fn complaint(source: &Source, mention: &Mention, in_test: bool) -> Option<String
         let to_cli = mention.path.get(1).is_some_and(|layer| layer == "cli");
         return (of_crate && !to_cli).then(|| "a program knows `ssmport::cli` alone".to_owned());
     }
-    let Some(layer) = LAYERS.iter().find(|layer| layer.folder == folder) else {
+    let is_of = |layer: &&Layer| source.path.starts_with(layer.folder);
+    let is_in = |layer: &Layer| source.path[layer.folder.len()..].starts_with(['/', '.']);
+    // The deepest one counts.
+    let Some(layer) = LAYERS.iter().rfind(|layer| is_of(layer) && is_in(layer)) else {
         return Some(format!("there is no rule for the folder {folder}"));
     };
     if CORE.contains(&folder) && !in_test {

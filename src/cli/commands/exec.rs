@@ -1,8 +1,10 @@
 //! `ssmport exec TARGET -- COMMAND`.
 
-mod without_terminal;
-
-use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+use std::{
+    convert::Infallible,
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
 
 use crate::{
     cli::{
@@ -16,16 +18,14 @@ use crate::{
         standard_streams,
     },
     client::{
-        ExitMarker, Ready, SessionEnd, Way,
+        CommandEvent, ExitMarker, SessionEnd,
         config_file::ConfigFile,
-        opening::Opening,
-        service::{Request, Service},
+        running::{Finished, Place, Wanted},
+        service::Service,
     },
     term::Escapes,
     wire::ExitCode,
 };
-use without_terminal::without_terminal;
-
 pub(crate) async fn run(
     arguments: ExecArgs,
     global: &Global,
@@ -39,33 +39,19 @@ pub(crate) async fn run(
             service = Service::of(&target, &client) => service?,
             () = attended.stop() => return Err(attended.interrupted()),
         };
-        let stop = || attended.stop();
-        let greet = |ready: &Ready| output.customer_message(&ready.customer_message);
-        let (service, limits) = (&service, client.limits());
-        if arguments.tty {
-            let marker = ExitMarker::random();
-            let request = request_on_terminal(&arguments, &marker)?;
-            let request = &request;
-            let opening = Opening { service, request, limits, stop: &stop, greet: &greet };
-            let console = || console::terminal(&attended, Escapes::from_start());
-            let ended = opening.shell(Some(marker), console).await?;
-            return end(Over::of(ended, &attended)?, &attended, &arguments, output);
-        }
-        let mut way = way_of(&arguments);
-        let ended = loop {
-            let request = &request(&arguments, way)?;
-            let opening = Opening { service, request, limits, stop: &stop, greet: &greet };
-            let (ended, told) = without_terminal(opening, way, &attended, output).await?;
-            let could_not_start = ended.exit_code.is_some() && !told.has_begun;
-            if !(could_not_start && matches!(way, Way::Whole(_)) && attended.ending().is_none()) {
-                told.check(way, &ended)?;
-                break ended;
-            }
-            // There is no shell that could have run anything, and so nothing has run.
-            tracing::info!("the node has no POSIX shell: the command runs without one");
-            way = Way::Plain;
+        let place = Place {
+            service: &service,
+            limits: client.limits(),
+            stop: &|| attended.stop(),
+            is_stopped: &|| attended.ending().is_some(),
+            greet: &|ready| output.customer_message(&ready.customer_message),
         };
-        end(ended, &attended, &arguments, output)
+        let wanted = wanted(&arguments);
+        let over = match arguments.tty {
+            true => on_terminal(&wanted, &place, &attended).await?,
+            false => without_terminal(&wanted, &place, &attended, output).await?,
+        };
+        end(over, &attended, &arguments, output)
     };
     tokio::select! {
         done = work => done,
@@ -83,50 +69,54 @@ async fn time_limit(attended: &Attended, timeout: Option<Duration>) -> Infallibl
     std::future::pending().await
 }
 
-/// A document that the user names gets the command as it was given: it may be particular.
-fn way_of(arguments: &ExecArgs) -> Way {
-    let name = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
-    match () {
-        () if arguments.document.is_some() => Way::Plain,
-        () if !arguments.no_input && standard_streams::has_input() => Way::WithInput(name),
-        () => Way::Whole(name),
+fn wanted(arguments: &ExecArgs) -> Wanted {
+    Wanted {
+        words: arguments.command.clone(),
+        document: arguments.document.clone(),
+        reason: arguments.reason.clone(),
+        has_input: !arguments.no_input && standard_streams::has_input(),
     }
 }
 
-/// What StartSession is asked for. Each argument is quoted, so that it arrives as it was typed,
-/// whether the agent itself splits the line or a shell does.
-fn request(arguments: &ExecArgs, way: Way) -> Result<Request, Failure> {
-    let command = vec![line_of(&way.words(&arguments.command))?];
-    let command = ("command".to_owned(), command);
-    let (document, parameters) = match way {
-        Way::WithInput(_) => ("AWS-StartInteractiveCommand", BTreeMap::from([command])),
-        Way::Plain | Way::AsOne | Way::Whole(_) => {
-            let separate = ("separateOutputStream".to_owned(), vec!["true".to_owned()]);
-            ("AWS-StartNonInteractiveCommand", BTreeMap::from([command, separate]))
+async fn on_terminal(
+    wanted: &Wanted,
+    place: &Place<'_>,
+    attended: &Attended,
+) -> Result<Over, Failure> {
+    let marker = ExitMarker::random();
+    let request = wanted.on_terminal(&marker)?;
+    let console = || console::terminal(attended, Escapes::from_start());
+    Over::of(place.opening(&request).shell(Some(marker), console).await?, attended)
+}
+
+/// Both of the command's outputs, and its input.
+async fn without_terminal(
+    wanted: &Wanted,
+    place: &Place<'_>,
+    attended: &Attended,
+    output: &Output,
+) -> Result<Over, Failure> {
+    let console = |takes_input| console::without_terminal(attended, takes_input);
+    let observer = |event: &CommandEvent| {
+        if let CommandEvent::Silent(time) = event {
+            output.warn(&format!(
+                "nothing has come for {} s, since the connection was interrupted: the command is \
+                 silent, or the node's agent has stopped reading what it writes, for good; Ctrl-C \
+                 ends it, and --timeout TIME by itself",
+                time.as_secs()
+            ));
         }
     };
-    Ok(of_document(document, parameters, arguments))
-}
-
-fn request_on_terminal(arguments: &ExecArgs, marker: &ExitMarker) -> Result<Request, Failure> {
-    let command = vec![marker.wrap(&line_of(&arguments.command)?)];
-    let parameters = BTreeMap::from([("command".to_owned(), command)]);
-    Ok(of_document("AWS-StartInteractiveCommand", parameters, arguments))
-}
-
-fn of_document(
-    document: &'static str,
-    parameters: BTreeMap<String, Vec<String>>,
-    arguments: &ExecArgs,
-) -> Request {
-    let document = arguments.document.clone().map_or(document.into(), Into::into);
-    Request { document: Some(document), parameters, reason: arguments.reason.clone() }
-}
-
-fn line_of(words: &[String]) -> Result<String, Failure> {
-    shlex::try_join(words.iter().map(String::as_str)).map_err(|error| {
-        Failure::new(Code::Usage, "the command cannot be put into words").because(error)
-    })
+    let finished = wanted.run(place, console, observer).await?;
+    let whole = finished.as_ref().map_or(Ok(()), Finished::check);
+    let is_line_open = finished.as_ref().is_some_and(Finished::is_line_open);
+    let over = Over::of(finished.map(|finished| finished.ended), attended)?;
+    if is_line_open && io::stdout().is_terminal() {
+        // What comes next, the shell's prompt as a rule, begins a line.
+        let _ = writeln!(io::stdout());
+    }
+    whole?;
+    Ok(over)
 }
 
 /// What a command's end means for the program's: its exit code is ours.

@@ -14,19 +14,15 @@ use crate::cli::{
     signals::Signals,
 };
 use crate::client::{
-    Error,
+    Closer, Error, ForwardEvent, Listener, Listeners, SessionEnd,
     bind::bind,
     config_file::ConfigFile,
     service::Service,
     spec::Spec,
     target::Target,
-    tunnel::{self, Tunnel, TunnelEvent, words},
+    tunnel::{self, ForwardedPort, TunnelEvent, words},
 };
-use crate::{
-    net::{Rationed, now},
-    session::SessionEnd,
-    streams::{Closer, ForwardEvent, Listener, Listeners},
-};
+use crate::net::{Rationed, now};
 
 pub(crate) async fn run(
     arguments: ForwardArgs,
@@ -60,7 +56,7 @@ pub(crate) async fn run(
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);
         closers.push(listeners.closer());
-        let tunnel = Tunnel { service, request, listeners, limits: global.limits(), stop };
+        let tunnel = ForwardedPort { service, request, listeners, limits: global.limits(), stop };
         tunnels.spawn(async move {
             let ended = tunnel.run(|event| report.event(event)).await;
             (report, ended)

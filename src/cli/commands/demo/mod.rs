@@ -14,7 +14,7 @@ use crate::cli::{
     local,
     output::{ERROR, GOOD, Output},
 };
-use crate::client::service::Service;
+use crate::client::{Client, Node, service};
 use crate::local::EndpointConfig;
 use steps::{Bench, Step};
 
@@ -35,9 +35,8 @@ pub(crate) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Fail
         requires_challenge: true,
         ..config.clone()
     };
-    let (service, old) = (Service::embedded(config).await?, Service::embedded(old).await?);
-    let encrypted = Service::embedded(encrypted).await?;
-    let bench = Bench::new(service, &old, encrypted, arguments.size << 20).await?;
+    let (node, old) = (node_of(config).await?, node_of(old).await?);
+    let bench = Bench::new(node, &old, node_of(encrypted).await?, arguments.size << 20).await?;
 
     let show = |line: &str| {
         if !output.is_json() {
@@ -59,6 +58,11 @@ pub(crate) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Fail
     }
     let what = format!("{failed} of {} steps failed", Step::served().count());
     Err(Failure::new(Code::Check, what).next("run it with -v to see more, and report it"))
+}
+
+/// The node of an endpoint of its own.
+async fn node_of(config: EndpointConfig) -> Result<Node, Failure> {
+    Ok(Client::local(service::embedded(config).await?)?.node("local").await?)
 }
 
 /// A line that fits 80 columns, unless something has failed.

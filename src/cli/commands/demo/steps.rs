@@ -2,14 +2,13 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
     time::{Duration, Instant},
 };
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::watch,
     task::JoinSet,
 };
 
@@ -20,14 +19,7 @@ use super::{
 };
 use crate::{
     cli::failure::Failure,
-    client::{
-        bind::bind,
-        service::{Request, Service},
-        spec::{Bind, Spec},
-        tunnel::{self, Tunnel},
-    },
-    session::Limits,
-    streams::{Listener, Listeners},
+    client::{Node, Tunnel},
 };
 
 /// One thing to be shown.
@@ -95,93 +87,89 @@ impl Step {
     }
 }
 
-/// A service with a destination behind it, and the forwards that lead there.
+/// A node with a destination behind it, and the tunnels that lead there.
 pub(super) struct Bench {
     peer: Peer,
-    near: SocketAddr,
-    far: SocketAddr,
-    closed: SocketAddr,
-    /// A forward of an agent without a multiplexer.
-    old: SocketAddr,
-    service: Service,
+    near: Tunnel,
+    far: Tunnel,
+    closed: Tunnel,
+    /// To an agent without a multiplexer.
+    old: Tunnel,
+    node: Node,
     /// Encrypts its commands.
-    encrypted: Service,
+    encrypted: Node,
     size: u64,
-    stop: watch::Sender<bool>,
-    tunnels: JoinSet<()>,
 }
 
 impl Bench {
-    /// `old` is the same service with an old agent, `encrypted` with one that has a key.
+    /// `old` is the same node with an old agent, `encrypted` with one that has a key.
     pub(super) async fn new(
-        service: Service,
-        old: &Service,
-        encrypted: Service,
+        node: Node,
+        old: &Node,
+        encrypted: Node,
         size: u64,
     ) -> Result<Self, Failure> {
         let failed = |error: io::Error| Failure::local("cannot open a port").because(error);
         let peer = Peer::start().await.map_err(failed)?;
         let nobody = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
-        let closed_port = nobody.local_addr().map_err(failed)?.port();
+        let closed = nobody.local_addr().map_err(failed)?.port();
         drop(nobody);
-
-        let (stop, stopped) = watch::channel(false);
-        let mut tunnels = JoinSet::new();
-        let mut open = async |service: &Service, port, host: Option<&str>| {
-            let loopback = Bind::Address(IpAddr::V4(Ipv4Addr::LOCALHOST));
-            let host = host.map(str::to_owned);
-            let spec = Spec { bind: loopback, local_port: 0, host, port };
-            let listeners = bind(&spec).await?;
-            let address = listeners.iter().find_map(Listener::tcp_address);
-            let address = address.ok_or_else(|| Failure::local("a port without an address"))?;
-            let request: Request = tunnel::request(&spec, address.port(), None);
-            let (service, stop) = (service.clone(), stopped.clone());
-            let (listeners, limits) = (Listeners::new(listeners), Limits::default());
-            let tunnel = Tunnel { service, request, listeners, limits, stop };
-            tunnels.spawn(async move {
-                if let Err(failure) = tunnel.run(|_| {}).await {
-                    tracing::warn!("{}", failure.what);
-                }
-            });
-            Ok::<_, Failure>(address)
+        let port = peer.port;
+        let open = async |node: &Node, destination: String| {
+            node.forward(&format!("127.0.0.1:0:{destination}")).start().await
         };
-        let near = open(&service, peer.port, None).await?;
-        let far = open(&service, peer.port, Some("127.0.0.1")).await?;
-        let closed = open(&service, closed_port, None).await?;
-        let old = open(old, peer.port, None).await?;
-        Ok(Self { peer, near, far, closed, old, service, encrypted, size, stop, tunnels })
+        Ok(Self {
+            near: open(&node, port.to_string()).await?,
+            far: open(&node, format!("127.0.0.1:{port}")).await?,
+            closed: open(&node, closed.to_string()).await?,
+            old: open(old, port.to_string()).await?,
+            peer,
+            node,
+            encrypted,
+            size,
+        })
     }
 
-    pub(super) async fn end(mut self) {
-        self.stop.send_replace(true);
-        while self.tunnels.join_next().await.is_some() {}
+    pub(super) async fn end(self) {
+        for tunnel in [self.near, self.far, self.closed, self.old] {
+            if let Err(error) = tunnel.end().await {
+                tracing::warn!("{error}");
+            }
+        }
         drop(self.peer);
     }
 
-    pub(crate) async fn run(&self, step: Step) -> Result<Measured, String> {
+    pub(super) async fn run(&self, step: Step) -> Result<Measured, String> {
         let begin = Instant::now();
         let size = self.size;
+        let [near, far, closed, old] =
+            [&self.near, &self.far, &self.closed, &self.old].map(address);
         let done = match step {
-            Step::Upload => upload(self.near, size).await.map(|()| bulk(size)),
-            Step::Download => download(self.near, size).await.map(|()| bulk(size)),
-            Step::Parallel => parallel(self.near, size).await.map(bulk),
-            Step::RemoteHost => both_ways(self.far, size / 4).await.map(|()| bulk(size / 2)),
-            Step::Echo => echo(self.near).await,
-            Step::Connections => connections(self.near).await,
-            Step::HalfClose => half_close(self.near).await,
-            Step::Refused => refused(self.closed).await,
-            Step::OneByOne => one_by_one(self.old, size / 4).await,
+            Step::Upload => upload(near, size).await.map(|()| bulk(size)),
+            Step::Download => download(near, size).await.map(|()| bulk(size)),
+            Step::Parallel => parallel(near, size).await.map(bulk),
+            Step::RemoteHost => both_ways(far, size / 4).await.map(|()| bulk(size / 2)),
+            Step::Echo => echo(near).await,
+            Step::Connections => connections(near).await,
+            Step::HalfClose => half_close(near).await,
+            Step::Refused => refused(closed).await,
+            Step::OneByOne => one_by_one(old, size / 4).await,
             Step::SingleStream => {
-                sessions::single_stream(&self.service, self.peer.port, size / 2).await
+                sessions::single_stream(&self.node, self.peer.port, size / 2).await
             }
-            Step::Command => sessions::command(&self.service, size / 4).await,
-            Step::CommandOnTerminal => sessions::command_on_terminal(&self.service).await,
-            Step::Shell => sessions::shell(&self.service).await,
+            Step::Command => sessions::command(&self.node, size / 4).await,
+            Step::CommandOnTerminal => sessions::command_on_terminal(&self.node).await,
+            Step::Shell => sessions::shell(&self.node).await,
             Step::Encrypted => sessions::command(&self.encrypted, size / 4).await,
         };
         let (bytes, note) = done.map_err(|error| error.to_string())?;
         Ok(Measured { bytes, took: begin.elapsed(), note })
     }
+}
+
+/// Where a tunnel begins; a TCP port each.
+fn address(tunnel: &Tunnel) -> SocketAddr {
+    tunnel.local_addr().unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into())
 }
 
 pub(super) type Done = io::Result<(u64, String)>;

@@ -13,7 +13,6 @@ use crate::{
     aws::{Account, Service},
     client::Error,
     net::now,
-    session::SessionError,
     wire::stream_url::without_secrets,
 };
 
@@ -58,7 +57,7 @@ async fn endpoint(name: &'static str, service: Service, account: &Account) -> Ch
             Check::ok(name, format!("{host}, {way}, in {took} ms"))
         }
         Err(error) => {
-            let mut failure = Error::from(SessionError::Dial(error));
+            let mut failure = Error::from(error);
             failure.why = Some(way);
             Check::failure(name, &failure)
         }

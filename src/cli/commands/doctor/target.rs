@@ -11,16 +11,13 @@ use tokio::{
 use super::report::{Check, Report};
 use crate::{
     aws::{Account, AwsError},
-    channel::Ready,
     client::{
-        Client, Error, Kind,
-        attachment::Attachment,
+        Client, Error, Kind, SessionEnd, Stop,
+        opening::Opening,
         resolve::{Found, resolve},
         service::{Request, Service},
         target::Target,
     },
-    session::SessionEnd,
-    streams::{Chosen, Pipe, PortKind},
     wire::{Version, foreign_text::one_line},
 };
 
@@ -146,9 +143,8 @@ struct Greeting {
 
 /// Opens a session, hears what greets it, and ends it.
 async fn session(service: &Service, request: &Request, client: &Client) -> Result<Greeting, Error> {
-    let ticket = service.start(request).await?;
     let (stop, stopped) = watch::channel(false);
-    let until_stopped = || {
+    let until_stopped = || -> Stop {
         let mut stopped = stopped.clone();
         Box::pin(async move {
             let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -158,49 +154,55 @@ async fn session(service: &Service, request: &Request, client: &Client) -> Resul
     // Nothing is said to the other side, nor that there is nothing more.
     let (input, _silent) = duplex(1);
     let (agent, mut agents) = watch::channel(None);
-    let reader_gone = until_stopped();
-    let stop_of_pipe = until_stopped();
-    let choose = move |ready: &Ready| {
-        agent.send_replace(Some(ready.peer_version.clone()));
-        if PortKind::of(ready).is_none() {
-            return Err(NO_PORT.to_owned());
-        }
-        let (input, _) = tokio::io::split(input);
-        Ok(Box::new(Pipe::new(input, theirs, stop_of_pipe, reader_gone, |_| {})) as _)
-    };
-    let control_plane = service.control_plane();
-    let mut streams = Chosen::new(until_stopped(), Box::new(choose));
-    let attachment = Attachment {
-        ticket,
-        control_plane: &*control_plane,
-        is_patient: false,
+    let opening = Opening {
+        service,
+        request,
         limits: client.limits(),
-        stop: until_stopped(),
+        stop: &until_stopped,
+        greet: &|ready| {
+            agent.send_replace(Some(ready.peer_version.clone()));
+        },
+    };
+    let ends = || {
+        let (input, _) = tokio::io::split(input);
+        (input, theirs, until_stopped())
+    };
+    let (over, mut is_over) = watch::channel(false);
+    let session = async {
+        let ended = opening.stream(ends).await;
+        over.send_replace(true);
+        ended
     };
     let listen = async {
-        let ready = timeout(READY_LIMIT, agents.wait_for(Option::is_some)).await;
-        let is_ready = matches!(ready, Ok(Ok(_)));
+        let ready = async {
+            tokio::select! {
+                biased;
+                agent = agents.wait_for(Option::is_some) => agent.ok()?.clone(),
+                _ = is_over.wait_for(|over| *over) => None,
+            }
+        };
+        let agent = timeout(READY_LIMIT, ready).await.ok()?;
         let mut banner = String::new();
         let mut lines = BufReader::new(output).take(LINE as u64);
-        if is_ready {
-            let _ = timeout(BANNER_LIMIT, lines.read_line(&mut banner)).await;
-        }
-        stop.send_replace(true);
-        is_ready.then_some(banner)
+        let _ = timeout(BANNER_LIMIT, lines.read_line(&mut banner)).await;
+        agent.map(|agent| (agent, banner))
     };
-    let (ended, banner) = tokio::join!(attachment.run(&mut streams), listen);
-    let heard = streams.peer().map(|ready| ready.peer_version.clone());
-    match (heard, banner) {
-        (Some(agent), Some(banner)) => {
+    let listen = async {
+        let heard = listen.await;
+        stop.send_replace(true);
+        heard
+    };
+    let (ended, heard) = tokio::join!(session, listen);
+    match heard {
+        Some((agent, banner)) => {
             let banner = one_line(&banner);
             let banner = banner.starts_with("SSH-").then_some(banner);
             Ok(Greeting { agent, banner })
         }
-        _ => {
-            let said = match ended {
-                Err(error) => return Err(error.into()),
-                Ok(SessionEnd::Closed { reason }) => reason,
-                Ok(_) => "the agent said nothing".to_owned(),
+        None => {
+            let said = match ended?.map(|ended| ended.end).transpose()? {
+                Some(SessionEnd::Closed { reason }) => reason,
+                _ => "the agent said nothing".to_owned(),
             };
             Err(Error::new(Kind::Lost, "the data channel is of no use").because(said).next(
                 "check that the node reaches ssmmessages: its own VPC endpoint or internet access",
@@ -212,7 +214,6 @@ async fn session(service: &Service, request: &Request, client: &Client) -> Resul
 const AGENT_STEP: &str = "on the node: check that amazon-ssm-agent runs, that the instance has a role with \
     AmazonSSMManagedInstanceCore, and that it reaches ssm, ssmmessages and ec2messages (VPC endpoints \
     or internet access)";
-const NO_PORT: &str = "not a port session";
 /// From then on agents connect to other hosts.
 const LEAST_AGENT: Version = Version::new(3, 1, 1374, 0);
 /// An SSH server's first line has 255 bytes at most.

@@ -1,0 +1,125 @@
+//! A local port that leads to a node, kept up for as long as its handle lives.
+
+use std::{fmt, net::SocketAddr};
+
+use tokio::sync::{broadcast, oneshot, watch};
+
+use super::{
+    Error, Kind,
+    bind::bind,
+    node::Node,
+    spec::Spec,
+    tunnel::{self, ForwardedPort, TunnelEvent},
+};
+use crate::streams::{Closer, Listener, Listeners};
+
+/// A tunnel that is to be.
+#[derive(Debug)]
+pub struct TunnelBuilder {
+    node: Node,
+    spec: String,
+}
+
+/// A forwarded port. A session that is lost is resumed, and one that is over replaced when the next
+/// connection comes. Dropping it frees the port and ends the session.
+pub struct Tunnel {
+    local: Vec<SocketAddr>,
+    shown: Vec<String>,
+    events: broadcast::Sender<TunnelEvent>,
+    closer: Closer,
+    stop: watch::Sender<bool>,
+    ended: oneshot::Receiver<Result<(), Error>>,
+}
+
+impl TunnelBuilder {
+    pub(super) fn new(node: Node, spec: &str) -> Self {
+        Self { node, spec: spec.to_owned() }
+    }
+
+    /// Listens, and starts a session; ready when that stands.
+    ///
+    /// # Errors
+    /// When SPEC makes no sense, the port cannot be had, or no session.
+    pub async fn start(self) -> Result<Tunnel, Error> {
+        let Self { node, spec } = self;
+        let usage = |why| Error::new(Kind::Usage, format!("`{spec}`")).because(why);
+        let spec: Spec = spec.parse().map_err(usage)?;
+        let listeners = bind(&spec).await?;
+        let local: Vec<_> = listeners.iter().filter_map(Listener::tcp_address).collect();
+        let shown = listeners.iter().map(ToString::to_string).collect();
+        let port = local.first().map_or(0, SocketAddr::port);
+        let listeners = Listeners::new(listeners);
+        let (closer, (stop, stopped)) = (listeners.closer(), watch::channel(false));
+        let forwarded = ForwardedPort {
+            service: node.service().clone(),
+            request: tunnel::request(&spec, port, node.reason().map(str::to_owned)),
+            listeners,
+            limits: node.limits(),
+            stop: stopped,
+        };
+        let events = broadcast::Sender::new(EVENTS);
+        let (ready, mut is_ready) = watch::channel(false);
+        let (end, ended) = oneshot::channel();
+        let observer = {
+            let events = events.clone();
+            move |event: TunnelEvent| {
+                if matches!(event, TunnelEvent::Ready(_)) {
+                    ready.send_replace(true);
+                }
+                // Nobody need listen.
+                let _ = events.send(event);
+            }
+        };
+        node.spawn(async move {
+            let run = forwarded.run(observer).await;
+            // Its handle may be gone.
+            let _ = end.send(run.map(|_| ()));
+        });
+        let mut tunnel = Tunnel { local, shown, events, closer, stop, ended };
+        match is_ready.wait_for(|ready| *ready).await {
+            Ok(_) => Ok(tunnel),
+            // The observer is gone, and with it the first session.
+            Err(_) => Err(match (&mut tunnel.ended).await {
+                Ok(Err(error)) => error,
+                _ => Error::new(Kind::Lost, "the session ended as it began"),
+            }),
+        }
+    }
+}
+
+impl Tunnel {
+    /// The TCP address to connect to; `None` for a socket file.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.local.first().copied()
+    }
+
+    /// What becomes of it from now on. Whoever is far behind misses the oldest.
+    pub fn events(&self) -> broadcast::Receiver<TunnelEvent> {
+        self.events.subscribe()
+    }
+
+    /// Ends it, and waits until the service has heard of it.
+    ///
+    /// # Errors
+    /// When it had ended before, and why.
+    pub async fn end(mut self) -> Result<(), Error> {
+        self.closer.close();
+        self.stop.send_replace(true);
+        (&mut self.ended).await.unwrap_or(Ok(()))
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        self.closer.close();
+    }
+}
+
+impl fmt::Debug for Tunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tunnel").field("local", &self.shown).finish_non_exhaustive()
+    }
+}
+
+/// Events that wait for a slow listener.
+const EVENTS: usize = 64;

@@ -1,0 +1,102 @@
+//! The session that carries a program's connections to one destination.
+
+use std::time::Duration;
+
+use tokio::{sync::watch, time::sleep};
+
+use super::{
+    Error, Kind,
+    node::Node,
+    spec::Spec,
+    tunnel::{self, ForwardedPort, TunnelEvent},
+};
+use crate::streams::{Connection, Connector, ForwardEvent, Listener, Listeners, Within};
+
+/// A session, or one after the other, for as long as somebody has the lane.
+pub(super) struct Lane {
+    connector: Connector,
+    state: watch::Receiver<State>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    Starting,
+    /// Sessions have stood, and are replaced when they end.
+    Stands,
+    /// The first could not be had.
+    Over(Error),
+}
+
+impl Lane {
+    /// Starts a session of `node` for connections to the destination of `spec`.
+    pub(super) fn start(node: &Node, spec: &Spec) -> Self {
+        let (within, connector, vacancy) = Within::new();
+        let (state, shown) = watch::channel(State::Starting);
+        let (stop, stopped) = watch::channel(false);
+        let port = ForwardedPort {
+            service: node.service().clone(),
+            request: tunnel::request(spec, 0, node.reason().map(str::to_owned)),
+            listeners: Listeners::new(vec![Listener::Within(within)]),
+            limits: node.limits(),
+            stop: stopped,
+        };
+        let refusals = connector.refusals();
+        let destination = spec.destination();
+        let observer = {
+            let state = state.clone();
+            move |event| match event {
+                TunnelEvent::Ready(_) => {
+                    state.send_replace(State::Stands);
+                }
+                TunnelEvent::Forward(ForwardEvent::DestinationRefused) => refusals.note(),
+                event => tracing::debug!("{destination}: {event:?}"),
+            }
+        };
+        let running = async move {
+            let keeper = async {
+                vacancy.left(LAST_BYTES).await;
+                // The agent hands on what has come before it hears that the session is over.
+                sleep(LINGER).await;
+                stop.send_replace(true);
+            };
+            let ((), ended) = tokio::join!(keeper, async {
+                let ended = port.run(observer).await;
+                state.send_replace(State::Over(match &ended {
+                    Ok(end) => Error::new(Kind::Lost, "the session ended as it began")
+                        .because(tunnel::words(end.clone())),
+                    Err(error) => error.clone(),
+                }));
+                ended
+            });
+            if let Err(error) = ended {
+                tracing::debug!("{error}");
+            }
+        };
+        node.spawn(running);
+        Self { connector, state: shown }
+    }
+
+    /// Whether another one has to be started.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(*self.state.borrow(), State::Over(_))
+    }
+
+    /// A connection, once a session stands.
+    pub(super) async fn connect(&self) -> Result<Connection, Error> {
+        let mut state = self.state.clone();
+        let state = state.wait_for(|state| !matches!(state, State::Starting)).await;
+        match state.map(|state| state.clone()) {
+            Ok(State::Over(error)) => Err(error),
+            Ok(_) => self.connector.connect().await.map_err(|_| gone()),
+            Err(_) => Err(gone()),
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::new(Kind::Lost, "the session is over").next("connect again")
+}
+
+/// How long a destination may take with what was sent before the last connection was closed.
+const LAST_BYTES: Duration = Duration::from_secs(10);
+const LINGER: Duration = Duration::from_millis(300);

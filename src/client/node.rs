@@ -1,0 +1,198 @@
+//! A node, and what can be had of it.
+
+use std::{
+    collections::HashMap,
+    fmt, io,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::watch,
+};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    Client, Error, Kind, Limits, command::CommandBuilder, forwarding::TunnelBuilder, lane::Lane,
+    service::Service, shell::ShellBuilder, spec::Spec,
+};
+use crate::streams;
+
+/// A node, or a container, that sessions can be started on. Clones are the same node, and share its
+/// sessions; these end when the last clone, and the last connection, is dropped.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    client: Client,
+    service: Service,
+    reason: Option<String>,
+    /// The one place that decides how many sessions a destination has: one.
+    lanes: Mutex<HashMap<String, Arc<Lane>>>,
+    tasks: TaskTracker,
+}
+
+/// A connection to a destination through a node: what `connect` gives.
+///
+/// The end of what it reads is the destination's own; where the session was lost for good, or the
+/// destination has refused the connection, reading is an error. Shutting it down closes the half that
+/// writes, and the answer can still be read.
+pub struct Connection {
+    stream: streams::Connection,
+    _lane: Arc<Lane>,
+}
+
+impl Node {
+    pub(super) fn new(client: Client, service: Service) -> Self {
+        let lanes = Mutex::default();
+        Self(Arc::new(Inner { client, service, reason: None, lanes, tasks: TaskTracker::new() }))
+    }
+
+    /// The same node, with `reason` in the records of the sessions that are started on it from now on.
+    #[must_use]
+    pub fn with_reason(&self, reason: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            client: self.0.client.clone(),
+            service: self.0.service.clone(),
+            reason: Some(reason.into()),
+            lanes: Mutex::default(),
+            tasks: self.0.tasks.clone(),
+        }))
+    }
+
+    /// Its id, as StartSession knows it.
+    pub fn id(&self) -> String {
+        self.0.service.target()
+    }
+
+    /// Connects to `destination`: `HOST:PORT` as the node sees it, or `PORT` of the node's own.
+    ///
+    /// Connections to the same destination share a session, which begins with the first of them and is
+    /// replaced when it is lost. A destination that nobody answers at shows when the connection is read:
+    /// that is an error of the kind [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
+    ///
+    /// # Errors
+    /// When no session can be had, or `destination` is none.
+    pub async fn connect(&self, destination: &str) -> Result<Connection, Error> {
+        let usage = |why| Error::new(Kind::Usage, format!("`{destination}`")).because(why);
+        let spec: Spec = format!("0:{destination}").parse().map_err(usage)?;
+        let lane = self.lane(&spec);
+        let stream = lane.connect().await?;
+        Ok(Connection { stream, _lane: lane })
+    }
+
+    /// Forwards a local port, or a socket file: `spec` is that of `ssmport forward`, for example
+    /// `15432:db.internal:5432`, `8080`, or `127.0.0.1:0:5432` for a free port.
+    pub fn forward(&self, spec: &str) -> TunnelBuilder {
+        TunnelBuilder::new(self.clone(), spec)
+    }
+
+    /// Runs a command, of which each word arrives as it is.
+    pub fn command<I, S>(&self, words: I) -> CommandBuilder
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<String>,
+    {
+        CommandBuilder::new(self.clone(), words.into_iter().map(Into::into).collect())
+    }
+
+    /// Opens a shell.
+    pub fn shell(&self) -> ShellBuilder {
+        ShellBuilder::new(self.clone())
+    }
+
+    /// Ends what runs on this node by way of [`connect`](Self::connect), and waits until the service has
+    /// heard of the end of every session, those of handles that were dropped before included.
+    pub async fn end(&self) {
+        self.lanes().clear();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.tasks.reopen();
+    }
+
+    fn lane(&self, spec: &Spec) -> Arc<Lane> {
+        let mut lanes = self.lanes();
+        let known = lanes.get(&spec.destination()).filter(|lane| !lane.is_over());
+        if let Some(lane) = known {
+            return Arc::clone(lane);
+        }
+        let lane = Arc::new(Lane::start(self, spec));
+        lanes.insert(spec.destination(), Arc::clone(&lane));
+        lane
+    }
+
+    fn lanes(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Lane>>> {
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn service(&self) -> &Service {
+        &self.0.service
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.0.client.limits()
+    }
+
+    pub(super) fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// Runs `work` to its end, whoever waits for it.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(work);
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Node").field(&self.id()).finish()
+    }
+}
+
+/// What ends a session when its handle is dropped.
+pub(super) fn stop_on_drop() -> (watch::Sender<bool>, impl Fn() -> streams::Stop + Send + Sync) {
+    let (stop, stopped) = watch::channel(false);
+    (stop, move || {
+        let mut stopped = stopped.clone();
+        Box::pin(async move {
+            // An error means that the handle is gone.
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        })
+    })
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
