@@ -42,24 +42,30 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests choose where time begins"))]
 
 #[cfg(feature = "aws")]
-pub mod aws;
+mod aws;
 pub mod channel;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 pub mod client;
-pub mod files;
+mod files;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "local")]
 pub mod local;
 pub mod mux;
 pub mod net;
 #[cfg(unix)]
-pub mod reaper;
+mod reaper;
 pub mod session;
-pub mod streams;
+mod streams;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod term;
 pub mod wire;
 

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Client, Error, Guide, Kind, Limits, guide::Alone, limits};
-use crate::local::Endpoint;
+use super::{Client, Error, Guide, Inner, Kind, Limits, Realm, guide::Alone, limits};
 #[cfg(feature = "aws")]
 use crate::{
     aws::{self, Settings},
@@ -18,7 +17,7 @@ pub struct Builder {
     settings: Settings,
     limits: Option<Limits>,
     guide: Arc<dyn Guide>,
-    endpoint: Option<Arc<Endpoint>>,
+    realm: Option<Realm>,
 }
 
 impl Builder {
@@ -28,7 +27,7 @@ impl Builder {
             settings: Settings::default(),
             limits: None,
             guide: Arc::new(Alone),
-            endpoint: None,
+            realm: None,
         }
     }
 
@@ -74,8 +73,8 @@ impl Builder {
         self
     }
 
-    pub(super) fn endpoint(mut self, endpoint: Arc<Endpoint>) -> Self {
-        self.endpoint = Some(endpoint);
+    pub(super) fn realm(mut self, realm: Realm) -> Self {
+        self.realm = Some(realm);
         self
     }
 
@@ -88,12 +87,14 @@ impl Builder {
             Some(limits) => limits,
             None => limits::from_environment().map_err(|why| Error::new(Kind::Usage, why))?,
         };
-        Ok(Client::new(
+        if let Some(realm) = self.realm {
+            return Ok(Client(Arc::new(Inner { realm, limits, guide: self.guide })));
+        }
+        Ok(Client::of(
             #[cfg(feature = "aws")]
             self.settings,
             limits,
             self.guide,
-            self.endpoint,
         ))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::{self, Display};
 
-use crate::{local::ServiceError, net::DialError, session::SessionError};
+#[cfg(feature = "local")]
+use crate::local::ServiceError;
+use crate::{net::DialError, session::SessionError};
 
 /// What did not work. Its text is for people, its [`kind`](Self::kind) for programs.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -118,6 +120,7 @@ impl From<DialError> for Error {
     }
 }
 
+#[cfg(feature = "local")]
 impl From<ServiceError> for Error {
     fn from(error: ServiceError) -> Self {
         let kind = match error.code() {

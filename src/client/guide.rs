@@ -1,6 +1,8 @@
 //! Who is told and asked while a target is found and a session is started.
 
-use std::{fmt::Display, pin::Pin};
+#[cfg(feature = "aws")]
+use std::fmt::Display;
+use std::pin::Pin;
 
 use super::Error;
 

@@ -9,13 +9,19 @@
 //! Nothing here prints, ends the process, reads a terminal or listens to signals: what happens is told by
 //! values, events and an [`Error`], and whoever can be asked is a [`Guide`].
 #![expect(clippy::disallowed_methods, reason = "tunnels and sessions go by the clock")]
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "some of it the programs alone use")
+)]
 
 pub(crate) mod attachment;
+#[cfg(feature = "aws")]
+pub(crate) mod aws_control;
 pub(crate) mod bind;
 mod builder;
 mod command;
 pub(crate) mod config_file;
-pub(crate) mod control;
+mod endpoint_api;
 pub(crate) mod endpoints;
 mod error;
 #[cfg(feature = "aws")]
@@ -23,6 +29,8 @@ pub(crate) mod fleet;
 mod forwarding;
 mod guide;
 mod lane;
+#[cfg(feature = "local")]
+mod local_control;
 mod node;
 pub(crate) mod running;
 mod shell;
@@ -33,6 +41,7 @@ pub(crate) mod port_owner;
 #[cfg(feature = "aws")]
 pub(crate) mod resolve;
 pub(crate) mod service;
+mod session_service;
 pub(crate) mod spec;
 pub(crate) mod target;
 pub(crate) mod tunnel;
@@ -43,7 +52,7 @@ use std::{fmt, sync::Arc};
 pub use crate::aws::{Mfa, MfaError, Prompt};
 pub use crate::{
     channel::{Order, Ready, Sending},
-    session::{Limits, SessionEnd},
+    session::{Answer, ControlPlane, Limits, Refusal, SessionEnd, Ticket},
     streams::{ForwardEvent, Peer},
 };
 pub use builder::Builder;
@@ -62,8 +71,13 @@ pub(crate) use crate::{
     streams::{Closer, CommandEvent, Console, ExitMarker, Listener, Listeners, Stop},
 };
 
+#[cfg(feature = "local")]
 use crate::local::Endpoint;
 use config_file::ConfigFile;
+use endpoint_api::EndpointApi;
+pub use service::Request;
+pub use session_service::SessionService;
+
 use service::Service;
 
 /// Who is asked for sessions, and how long is waited for what. Clones are the same client.
@@ -71,12 +85,24 @@ use service::Service;
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    #[cfg(feature = "aws")]
-    control: control::AwsControl,
+    realm: Realm,
     limits: Limits,
     guide: Arc<dyn Guide>,
-    /// Whose nodes are meant, in the place of an account's.
-    endpoint: Option<Arc<Endpoint>>,
+}
+
+/// Whose nodes are meant.
+#[derive(Clone)]
+enum Realm {
+    /// An account's.
+    Account {
+        #[cfg(feature = "aws")]
+        control: aws_control::AwsControl,
+    },
+    /// Those of an endpoint in this process.
+    #[cfg(feature = "local")]
+    Endpoint(Arc<Endpoint>),
+    /// Whatever this knows.
+    Service(Arc<dyn SessionService>),
 }
 
 impl Client {
@@ -98,8 +124,27 @@ impl Client {
     ///
     /// # Errors
     /// When a variable of the environment makes no sense.
+    #[cfg(feature = "local")]
     pub fn local(endpoint: impl Into<Arc<Endpoint>>) -> Result<Self, Error> {
-        Self::builder().endpoint(endpoint.into()).build()
+        Self::builder().realm(Realm::Endpoint(endpoint.into())).build()
+    }
+
+    /// Of the endpoint at `url`, `ssmport local` for one, which is asked over HTTP and unsigned. Targets
+    /// are ids there.
+    ///
+    /// # Errors
+    /// When `url` is none, or a variable of the environment makes no sense.
+    pub fn endpoint(url: &str) -> Result<Self, Error> {
+        Self::service(Arc::new(EndpointApi::at(url)?))
+    }
+
+    /// Of a service that starts sessions in a way of its own: with another client of AWS, or a broker's
+    /// tickets. Targets are what it calls them.
+    ///
+    /// # Errors
+    /// When a variable of the environment makes no sense.
+    pub fn service(service: Arc<dyn SessionService>) -> Result<Self, Error> {
+        Self::builder().realm(Realm::Service(service)).build()
     }
 
     /// The node that `target` means, in any of the forms that the command line takes: an id, a name, a
@@ -108,14 +153,22 @@ impl Client {
     /// # Errors
     /// When there is no such node, it is not connected, or several are meant and no [`Guide`] chooses.
     pub async fn node(&self, target: &str) -> Result<Node, Error> {
-        if let Some(endpoint) = &self.0.endpoint {
-            let unknown = || {
-                let what = format!("the endpoint has no node {target}");
-                Error::new(Kind::Target, what).next("name one of those that it was started with")
-            };
-            let id = endpoint.find_node(target).ok_or_else(unknown)?;
-            let service = Service::Local { endpoint: Arc::clone(endpoint), node: id };
-            return Ok(Node::new(self.clone(), service));
+        match &self.0.realm {
+            Realm::Account { .. } => {}
+            #[cfg(feature = "local")]
+            Realm::Endpoint(endpoint) => {
+                let unknown = || {
+                    let what = format!("the endpoint has no node {target}");
+                    Error::new(Kind::Target, what).next("name one of those that it has")
+                };
+                let node = endpoint.find_node(target).ok_or_else(unknown)?;
+                let service = Service::Local { endpoint: Arc::clone(endpoint), node };
+                return Ok(Node::new(self.clone(), service));
+            }
+            Realm::Service(service) => {
+                let (service, target) = (Arc::clone(service), target.to_owned());
+                return Ok(Node::new(self.clone(), Service::Other { service, target }));
+            }
         }
         let usage = |why| Error::new(Kind::Usage, format!("`{target}`")).because(why);
         let parsed = target.parse().map_err(usage)?;
@@ -132,40 +185,31 @@ impl Client {
         fleet::nodes(self.account().await?, &[], &*self.0.guide).await
     }
 
-    fn new(
-        #[cfg(feature = "aws")] settings: crate::aws::Settings,
-        limits: Limits,
-        guide: Arc<dyn Guide>,
-        endpoint: Option<Arc<Endpoint>>,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            #[cfg(feature = "aws")]
-            control: control::AwsControl::new(settings, None),
-            limits,
-            guide,
-            endpoint,
-        }))
-    }
-
     /// A client of a program that has read its own options.
     pub(crate) fn of(
         #[cfg(feature = "aws")] settings: crate::aws::Settings,
         limits: Limits,
         guide: Arc<dyn Guide>,
     ) -> Self {
-        Self::new(
+        let realm = Realm::Account {
             #[cfg(feature = "aws")]
-            settings,
-            limits,
-            guide,
-            None,
-        )
+            control: aws_control::AwsControl::new(settings, None),
+        };
+        Self(Arc::new(Inner { realm, limits, guide }))
+    }
+
+    #[cfg(feature = "aws")]
+    fn control(&self) -> Result<&aws_control::AwsControl, Error> {
+        match &self.0.realm {
+            Realm::Account { control } => Ok(control),
+            _ => Err(Error::new(Kind::Usage, "only an account of AWS can be asked for that")),
+        }
     }
 
     /// The account that is asked.
     #[cfg(feature = "aws")]
-    pub(crate) async fn account(&self) -> Result<&crate::aws::Account, crate::aws::AwsError> {
-        self.0.control.account().await
+    pub(crate) async fn account(&self) -> Result<&crate::aws::Account, Error> {
+        Ok(self.control()?.account().await?)
     }
 
     /// A target without its region, and the client for that region.
@@ -174,10 +218,12 @@ impl Client {
         let target::Target::InRegion(target, region) = target else {
             return (target, self.clone());
         };
-        let Inner { control, limits, guide, endpoint } = &*self.0;
-        let (control, limits) = (control.in_region(region), *limits);
-        let (guide, endpoint) = (Arc::clone(guide), endpoint.clone());
-        (*target, Self(Arc::new(Inner { control, limits, guide, endpoint })))
+        let Inner { realm, limits, guide } = &*self.0;
+        let realm = match realm {
+            Realm::Account { control } => Realm::Account { control: control.in_region(region) },
+            other => other.clone(),
+        };
+        (*target, Self(Arc::new(Inner { realm, limits: *limits, guide: Arc::clone(guide) })))
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -1,24 +1,27 @@
 //! Who starts sessions for a target: AWS, or the embedded endpoint in this process.
 
-use std::{borrow::Cow, collections::BTreeMap, env, sync::Arc};
-
-use tokio::net::TcpListener;
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use super::{
     Client,
-    control::{LocalControl, local_ticket},
     error::{Error, Kind},
+    session_service::SessionService,
     target::Target,
 };
+#[cfg(feature = "aws")]
+use super::{aws_control, resolve::Found};
+use crate::session::{ControlPlane, Ticket};
+#[cfg(feature = "local")]
 use crate::{
+    client::local_control::{LocalControl, local_ticket},
     local::{Endpoint, EndpointConfig, Faults, NODE_ID, StartSession},
-    session::{ControlPlane, Ticket},
 };
 
 /// The service behind a target.
 #[derive(Clone)]
 pub(crate) enum Service {
     /// The embedded endpoint; it lives as long as this does.
+    #[cfg(feature = "local")]
     Local {
         /// It.
         endpoint: Arc<Endpoint>,
@@ -27,20 +30,20 @@ pub(crate) enum Service {
     },
     /// An account of AWS, and what was found there.
     #[cfg(feature = "aws")]
-    Aws {
-        control: Arc<super::control::AwsControl>,
-        found: super::resolve::Found,
-        guide: Arc<dyn super::Guide>,
-    },
+    Aws { control: Arc<aws_control::AwsControl>, found: Found, guide: Arc<dyn super::Guide> },
+    /// Another one.
+    Other { service: Arc<dyn SessionService>, target: String },
 }
 
 /// What a session is to carry.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(crate) struct Request {
-    /// `None` for the account's own shell document.
-    pub(crate) document: Option<Cow<'static, str>>,
-    pub(crate) parameters: BTreeMap<String, Vec<String>>,
-    pub(crate) reason: Option<String>,
+pub struct Request {
+    /// The document's name; `None` for the account's own shell document.
+    pub document: Option<Cow<'static, str>>,
+    /// The document's parameters.
+    pub parameters: BTreeMap<String, Vec<String>>,
+    /// What the session's record is to say of it.
+    pub reason: Option<String>,
 }
 
 #[cfg(feature = "aws")]
@@ -78,8 +81,9 @@ fn without_commands(container: &crate::aws::Container) -> Error {
 }
 
 /// What the environment wants of the embedded endpoint, for tests of what runs over it.
+#[cfg(feature = "local")]
 fn faults() -> Result<Faults, Error> {
-    let Ok(list) = env::var(LOCAL_FAULTS) else { return Ok(Faults::default()) };
+    let Ok(list) = std::env::var(LOCAL_FAULTS) else { return Ok(Faults::default()) };
     let faults = Faults::parse(&list)
         .map_err(|error| Error::new(Kind::Usage, format!("{LOCAL_FAULTS}: {error}")))?;
     tracing::warn!("the embedded service is faulty, from seed={}", faults.seed());
@@ -91,6 +95,7 @@ impl Service {
     /// when it is not clear.
     pub(crate) async fn of(target: &Target, client: &Client) -> Result<Self, Error> {
         match target {
+            #[cfg(feature = "local")]
             Target::Local => {
                 let config = EndpointConfig { faults: faults()?, ..EndpointConfig::default() };
                 let endpoint = Arc::new(embedded(config).await?);
@@ -102,7 +107,7 @@ impl Service {
 
     #[cfg(feature = "aws")]
     async fn aws(target: &Target, client: &Client) -> Result<Self, Error> {
-        use super::resolve::{Found, resolve};
+        use super::resolve::resolve;
         let (target, client) = &client.in_region_of(target.clone());
         let account = client.account().await?;
         let found = match target {
@@ -113,7 +118,7 @@ impl Service {
             }
             id => Found::Node(id.to_string()),
         };
-        let control = Arc::new(client.0.control.of_target(found.target()));
+        let control = Arc::new(client.control()?.of_target(found.target()));
         Ok(Self::Aws { control, found, guide: Arc::clone(client.guide()) })
     }
 
@@ -126,6 +131,7 @@ impl Service {
     /// StartSession.
     pub(crate) async fn start(&self, request: &Request) -> Result<Ticket, Error> {
         match self {
+            #[cfg(feature = "local")]
             Self::Local { endpoint, node } => {
                 let ticket = endpoint.start_session(StartSession {
                     target: node.clone(),
@@ -143,7 +149,7 @@ impl Service {
                 if found.is_container() {
                     request = request.in_container();
                 }
-                if let (super::resolve::Found::Container(container), Some(command)) =
+                if let (Found::Container(container), Some(command)) =
                     (found, request.container_command())
                 {
                     if !container.takes_commands {
@@ -151,7 +157,7 @@ impl Service {
                     }
                     let started = account.execute_command(container, command).await?;
                     guide.session_started();
-                    return Ok(super::control::aws_ticket(started));
+                    return Ok(aws_control::aws_ticket(started));
                 }
                 let request = crate::aws::StartSession {
                     target: found.target(),
@@ -161,38 +167,44 @@ impl Service {
                 };
                 let started = account.start_session(&request).await?;
                 guide.session_started();
-                Ok(super::control::aws_ticket(started))
+                Ok(aws_control::aws_ticket(started))
             }
+            Self::Other { service, target } => service.start(target, request).await,
         }
     }
 
     /// The node or container, as StartSession knows it.
     pub(crate) fn target(&self) -> String {
         match self {
+            #[cfg(feature = "local")]
             Self::Local { node, .. } => node.clone(),
             #[cfg(feature = "aws")]
             Self::Aws { found, .. } => found.target(),
+            Self::Other { target, .. } => target.clone(),
         }
     }
 
     /// What the sessions that it started need while they run.
     pub(crate) fn control_plane(&self) -> Arc<dyn ControlPlane> {
         match self {
+            #[cfg(feature = "local")]
             Self::Local { endpoint, node } => {
                 Arc::new(LocalControl { endpoint: Arc::clone(endpoint), node: node.clone() })
             }
             #[cfg(feature = "aws")]
             Self::Aws { control, .. } => Arc::clone(control) as Arc<dyn ControlPlane>,
+            Self::Other { service, .. } => Arc::clone(service) as Arc<dyn ControlPlane>,
         }
     }
 }
 
 /// An embedded endpoint on a free loopback port, for this process alone: whoever may call the API of one
 /// has a shell as its user, and every user of the machine reaches the port.
+#[cfg(feature = "local")]
 pub(crate) async fn embedded(config: EndpointConfig) -> Result<Endpoint, Error> {
     let failed = |error| Error::local("cannot start the embedded endpoint").because(error);
     let config = EndpointConfig { serves_api: false, ..config };
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
     Endpoint::start(listener, config).map_err(failed)
 }
 
@@ -200,4 +212,5 @@ pub(crate) async fn embedded(config: EndpointConfig) -> Result<Endpoint, Error> 
 #[cfg(feature = "aws")]
 const INTERACTIVE_COMMAND: &str = "AWS-StartInteractiveCommand";
 /// The variable that makes the endpoint of the target `local` a faulty one.
+#[cfg(feature = "local")]
 pub(crate) const LOCAL_FAULTS: &str = "SSMPORT_LOCAL_FAULTS";

@@ -34,7 +34,7 @@ mod harness;
 use std::pin::Pin;
 
 pub use basic::Basic;
-pub use chosen::{Choose, Chosen};
+pub use chosen::Chosen;
 pub use command::{Command, CommandEvent, Way};
 pub use exit_marker::ExitMarker;
 pub use forward::{Forward, ForwardEvent};
@@ -45,7 +45,7 @@ pub use port::PortKind;
 pub use shell::{Console, Shell, ShellEvent};
 #[cfg(unix)]
 pub use socket_file::SocketFile;
-pub use within::{Connection, Connector, Vacancy, Within};
+pub use within::{Connection, Connector, Within};
 
 /// Resolves when a stream is to end.
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;

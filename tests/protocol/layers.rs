@@ -26,7 +26,7 @@ const LAYERS: [Layer; 14] = [
     },
     Layer {
         folder: "streams",
-        knows: &["session", "net", "channel", "mux", "wire", "term", "reaper"],
+        knows: &["session", "net", "channel", "mux", "wire", "reaper"],
         tests_know: &["local"],
     },
     Layer {
@@ -430,7 +430,7 @@ fn what_is_allowed_is_left_alone() {
         ("wire/mod.rs", "pub(crate) mod a; pub(in crate::wire) fn f() {}"),
         ("wire/frame.rs", "#[cfg(test)]\nmod tests { use super::super::Packet; use super::*; }"),
         ("net/relay.rs", "use crate::{channel::Channel, mux::{self, Mux}}; use tokio::net;"),
-        ("cli/mod.rs", "pub fn ssmport() -> ExitCode { crate::streams::forward() }"),
+        ("cli/mod.rs", "pub fn ssmport() -> ExitCode { crate::client::forward() }"),
         ("lib.rs", "pub mod wire; pub mod net; pub use net::Socket;"),
     ] {
         assert_eq!(found_in(path, text), Vec::<String>::new(), "{text}");

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     channel::Ready,
-    client::{attachment::Attachment, control, limits},
+    client::{attachment::Attachment, limits},
     net::Application,
     session::{ControlPlane, SessionEnd, SessionError},
     streams::{
@@ -261,7 +261,7 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
         // Its callers read what it prints, and hold its terminal.
         mfa: crate::aws::Mfa::default(),
     };
-    Ok(Box::new(control::AwsControl::new(settings, invocation.target.clone())))
+    Ok(Box::new(crate::client::aws_control::AwsControl::new(settings, invocation.target.clone())))
 }
 
 #[cfg(not(feature = "aws"))]

@@ -55,7 +55,7 @@ async fn look(typed: Option<Target>, global: &Global, output: &Output, report: &
     }
     let account = match client.account().await {
         Ok(account) => account,
-        Err(error) => return report.add(Check::failure("configuration", &error.into())),
+        Err(error) => return report.add(Check::failure("configuration", &error)),
     };
     report.add(Check::ok("configuration", account::configuration(account)));
     let is_reached = network::look(account, report).await;
