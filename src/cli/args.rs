@@ -13,7 +13,9 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 #[cfg(feature = "aws")]
 pub(super) use self::nodes::{DoctorArgs, LsArgs};
 pub(super) use self::{
-    embedded::{DemoArgs, LOCAL_FAULTS, LocalArgs, PaceArg},
+    embedded::{
+        DemoArgs, LOCAL_ACCESS_KEY_ID, LOCAL_FAULTS, LOCAL_SECRET_ACCESS_KEY, LocalArgs, PaceArg,
+    },
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
 };

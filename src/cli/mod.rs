@@ -61,6 +61,7 @@ mod port_owner;
 mod process_limits;
 mod proxy;
 mod proxy_command;
+mod ready_file;
 #[cfg(feature = "aws")]
 mod resolve;
 mod response_variable;

@@ -61,7 +61,7 @@ mod transfer;
 
 pub use account::{Account, Keys, example, mfa_code, mfa_serial};
 pub use ansible::Ansible;
-pub use aws_cli::AwsCli;
+pub use aws_cli::{AwsCli, each_installation, with_programs};
 pub use connect_proxy::{ConnectProxy, Habit};
 pub use digest::file_digest;
 pub use endpoint::{Endpoint, NODE, REGION, faulty, port_request};
