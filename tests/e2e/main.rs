@@ -25,6 +25,7 @@ mod demo;
 mod doctor;
 mod encryption;
 mod endpoint_start;
+mod examples;
 mod exec;
 mod exec_streams;
 mod exec_terminal;

@@ -60,7 +60,7 @@ mod transcript;
 mod transfer;
 
 pub use account::{Account, Keys, example, mfa_code, mfa_serial};
-pub use ansible::Ansible;
+pub use ansible::{Ansible, find as find_with_ansible};
 pub use aws_cli::{AwsCli, each_installation, with_programs};
 pub use connect_proxy::{ConnectProxy, Habit};
 pub use digest::file_digest;
