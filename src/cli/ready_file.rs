@@ -8,16 +8,21 @@ use std::{
 
 use super::failure::Failure;
 use crate::files;
+#[cfg(unix)]
+use crate::reaper::{Entrusted, FileId, Remnant};
 
 /// The file, which is removed with this, unless somebody else has put another there.
 #[derive(Debug)]
 pub(super) struct ReadyFile {
     path: PathBuf,
     content: String,
+    /// It goes after a kill, too.
+    #[cfg(unix)]
+    _entrusted: Entrusted,
 }
 
 impl ReadyFile {
-    /// Removes what an earlier run has left when it was killed: it would be taken for ours.
+    /// Removes what somebody else has left there: it would be taken for ours.
     ///
     /// # Errors
     /// It cannot be removed, or there could be none.
@@ -40,14 +45,24 @@ impl ReadyFile {
     /// # Errors
     /// The system's.
     pub(super) fn write(path: &Path, content: String) -> Result<Self, Failure> {
-        let written = || -> io::Result<()> {
-            let mut file = tempfile::NamedTempFile::new_in(folder_of(path))?;
+        let write = || -> io::Result<Self> {
+            let path = std::path::absolute(path)?;
+            let mut file = tempfile::NamedTempFile::new_in(folder_of(&path))?;
             file.write_all(content.as_bytes())?;
-            file.persist(path)?;
-            Ok(())
+            #[cfg(unix)]
+            let entrusted = {
+                let file = FileId::of(&file.as_file().metadata()?);
+                Entrusted::new(Remnant::File { file, path: path.clone() })
+            };
+            file.persist(&path)?;
+            Ok(Self {
+                path,
+                content,
+                #[cfg(unix)]
+                _entrusted: entrusted,
+            })
         };
-        written().map_err(|why| failure(path).because(why))?;
-        Ok(Self { path: path.to_owned(), content })
+        write().map_err(|why| failure(path).because(why))
     }
 }
 

@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Account, Endpoint, NODE, Program, Signal, Terminal, command, each_installation, example,
-    with_programs,
+    Account, Endpoint, NODE, Program, Signal, Terminal, await_that, command, each_installation,
+    example, with_programs,
 };
 
 #[test]
 fn a_file_says_that_it_is_ready_for_as_long_as_it_is() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("ready");
-    // What an endpoint that was killed has left.
+    // Left by somebody else.
     fs::write(&path, "{}").expect("written");
     let endpoint = Endpoint::with(&["--ready-file", path.to_str().expect("Unicode")]);
     let line = endpoint.program.stdout();
@@ -36,6 +36,19 @@ fn a_file_says_that_it_is_ready_for_as_long_as_it_is() {
     let ended = endpoint.program.finish();
     assert_eq!((ended.code(), ended.stdout), (143, line));
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0);
+}
+
+#[test]
+fn a_kill_leaves_no_file_behind_that_says_so() {
+    let folder = TempDir::new().expect("a folder");
+    let mut local = local(&["--json", "--ready-file", "ready"]);
+    local.current_dir(folder.path());
+    let endpoint = Program::start(local);
+    endpoint.wait_for_stdout(|_| true);
+    let is_empty = || fs::read_dir(folder.path()).expect("the folder").next().is_none();
+    assert!(!is_empty());
+    endpoint.signal(Signal::KILL);
+    await_that("the file is gone", is_empty);
 }
 
 #[test]
