@@ -17,7 +17,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 #[cfg(feature = "aws")]
 pub(super) use self::nodes::{DoctorArgs, LsArgs};
 pub(super) use self::{
-    embedded::{DemoArgs, LocalArgs, PaceArg},
+    embedded::{DemoArgs, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, LocalArgs, PaceArg},
     endpoints::EndpointArgs,
     limits::SendOrder,
     login::LoginArgs,

@@ -24,6 +24,7 @@
 mod account;
 mod agent;
 mod api;
+mod builder;
 mod describe;
 mod document;
 mod error;
@@ -34,11 +35,13 @@ mod gateway;
 mod http;
 mod kms;
 mod node;
+mod node_list;
 mod policy;
 mod pushed_keys;
 mod service;
 mod session;
 mod signature;
+mod start_error;
 mod strangers;
 mod task;
 mod token;
@@ -56,14 +59,17 @@ use std::{
 
 use tokio::{net::TcpListener, task::JoinSet};
 
-pub use account::{Account, AccountError, MadeUp, User};
+pub use account::{AccessKey, AccessKeyError, Account, AccountError, MadeUp, User};
 pub use agent::{Quirks, QuirksError};
+pub use builder::EndpointBuilder;
 pub use document::Parameters;
 pub use error::ServiceError;
 pub use faults::{Faults, FaultsError};
 pub use kms::{EncryptionContext, GeneratedKey, KmsError};
 pub use node::{Node, PingStatus};
+pub use node_list::NodeListError;
 pub use service::{StartSession, Ticket};
+pub use start_error::StartError;
 
 use crate::net::{Pace, now};
 use agent::Agents;
@@ -143,6 +149,9 @@ impl Default for EndpointConfig {
 #[derive(Debug)]
 pub struct Endpoint {
     address: SocketAddr,
+    nodes: Vec<Node>,
+    /// As it was at the start.
+    account: Option<Account>,
     agents: Agents,
     kms: Arc<Kms>,
     service: Arc<Mutex<Service>>,
@@ -151,6 +160,35 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// An endpoint for tests, which ends when it is dropped:
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use ssmport::local::{Endpoint, StartSession};
+    ///
+    /// let endpoint = Endpoint::builder()
+    ///     .node("i-0a1b2c3d4e5f60718")
+    ///     .faults("cut=2s,seed=7") // every connection breaks
+    ///     .start()
+    ///     .await?;
+    ///
+    /// // For a program under test: `--endpoint-url`, and keys for its requests.
+    /// let (url, keys) = (endpoint.url(), &endpoint.users()[0]);
+    /// assert!(url.starts_with("http://127.0.0.1:"));
+    /// assert_eq!((keys.access_key_id, keys.secret_access_key), ("test", Some("test")));
+    ///
+    /// // For a client of the data channel alone, without the way through HTTP.
+    /// let target = endpoint.node_id().to_owned();
+    /// let ticket = endpoint.start_session(StartSession { target, ..StartSession::default() })?;
+    /// assert!(endpoint.stream_url(&ticket.session_id).starts_with("ws://127.0.0.1:"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder() -> EndpointBuilder {
+        EndpointConfig::default().into()
+    }
+
     /// Serves on `listener` from now on.
     ///
     /// # Errors
@@ -174,7 +212,8 @@ impl Endpoint {
         let gateway = Arc::new(gateway);
         let mut server = JoinSet::new();
         server.spawn(http::serve(listener, Arc::clone(&service), gateway, reach));
-        Ok(Self { address, agents, kms, service, faults, _server: server })
+        let (nodes, account) = (config.nodes, config.account);
+        Ok(Self { address, nodes, account, agents, kms, service, faults, _server: server })
     }
 
     /// Where it listens.
@@ -193,6 +232,35 @@ impl Endpoint {
         let is_it = |node: &&Node| node.id == id_or_name || node.name == id_or_name;
         let first = || service.nodes().next().filter(|_| id_or_name == "local");
         service.nodes().find(is_it).or_else(first).map(|node| node.id.clone())
+    }
+
+    /// Where its API is called.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The ids of its nodes.
+    pub fn node_ids(&self) -> Vec<&str> {
+        self.nodes.iter().map(|node| node.id.as_str()).collect()
+    }
+
+    /// The id of its first node, mostly the only one; empty if it has none.
+    pub fn node_id(&self) -> &str {
+        self.nodes.first().map_or("", |node| node.id.as_str())
+    }
+
+    /// The account as it was at the start; none where no credentials are checked.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// Whoever may call it, with the keys that were made up. Where no credentials are checked it is
+    /// one user, whose keys are good as any are.
+    pub fn users(&self) -> Vec<MadeUp<'_>> {
+        match &self.account {
+            Some(account) => account.users().map(User::made_up).collect(),
+            None => vec![MadeUp::ANY],
+        }
     }
 
     /// StartSession without the way through HTTP.
@@ -253,6 +321,8 @@ impl Drop for Endpoint {
     }
 }
 
+/// The region that its ARNs name; callers may have any.
+pub const REGION: &str = "us-east-1";
 /// The id of the node that an endpoint has unless told otherwise.
 pub const NODE_ID: &str = "i-0123456789abcdef0";
 /// New enough for multiplexed forwarding and without multiplexer keepalives.

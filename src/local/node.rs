@@ -53,6 +53,24 @@ impl PingStatus {
 }
 
 impl Node {
+    /// Whether a text can be the id of a node that Systems Manager knows.
+    pub fn is_id(text: &str) -> bool {
+        let digits = text.strip_prefix("i-").or_else(|| text.strip_prefix("mi-"));
+        digits.is_some_and(|digits| {
+            matches!(digits.len(), 8 | 17) && digits.bytes().all(|b| b.is_ascii_hexdigit())
+        })
+    }
+
+    /// Whether sessions can be started on what is called so: a node, or a container of ECS.
+    pub fn is_target(text: &str) -> bool {
+        Self::is_id(text) || text.strip_prefix("ecs:").is_some_and(|name| !name.is_empty())
+    }
+
+    /// Another node like this one.
+    pub fn called(&self, id: String) -> Self {
+        Self { ec2: id.starts_with("i-"), id, ..self.clone() }
+    }
+
     /// What AWS calls the node: one of EC2, or a machine of the user's own (`mi-`).
     pub fn resource_type(&self) -> &'static str {
         if self.id.starts_with("mi-") { "ManagedInstance" } else { "EC2Instance" }

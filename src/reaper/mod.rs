@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   this process                                    its reaper
-//!     SocketFile, sessions' programs, keys
+//!     SocketFile, programs, keys, ready file
 //!       Entrusted --- `7 socket 2049 1234 /run/s` ---> remnants by number
 //!         dropped --- `7 done` ---------------------> forgotten
 //!       (killed)  --- the pipe's end ---------------> removed
@@ -19,6 +19,7 @@
 //! a program by a mark in its environment. A folder's name is random and its own for ever.
 
 mod entrusted;
+mod file;
 mod folder;
 mod leader;
 mod line_mode;

@@ -9,7 +9,7 @@ use std::{
 use rustix::process::Pid;
 
 use super::{
-    folder,
+    file, folder,
     leader::{Kind, Leader},
     line_mode::{LineMode, Modes},
     process::Mark,
@@ -24,6 +24,13 @@ pub enum Remnant {
     Binding(PathBuf),
     /// A listening socket's file.
     Socket {
+        /// Which file.
+        file: FileId,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A file that says that this process is there.
+    File {
         /// Which file.
         file: FileId,
         /// Where it is.
@@ -46,6 +53,7 @@ impl Remnant {
         match self {
             Self::Binding(path) => remove_abandoned(&path, |_| true),
             Self::Socket { file, path } => remove_abandoned(&path, |found| found == file),
+            Self::File { file, path } => file::remove(&path, file),
             Self::Folder(path) => folder::remove(&path),
             Self::LineMode(mode) => mode.restore(),
             Self::Starting(mark) => mark.kill(),
@@ -72,6 +80,9 @@ impl Entry {
                 Remnant::Binding(path) => (id, "bind".to_owned(), Some(path)),
                 Remnant::Socket { file: FileId { device, inode }, path } => {
                     (id, format!("socket {device} {inode}"), Some(path))
+                }
+                Remnant::File { file: FileId { device, inode }, path } => {
+                    (id, format!("file {device} {inode}"), Some(path))
                 }
                 Remnant::Folder(path) => (id, "folder".to_owned(), Some(path)),
                 Remnant::LineMode(LineMode { path, device, modes }) => {
@@ -106,6 +117,10 @@ impl Entry {
             b"socket" => {
                 let file = FileId { device: words.number()?, inode: words.number()? };
                 Remnant::Socket { file, path: words.path()? }
+            }
+            b"file" => {
+                let file = FileId { device: words.number()?, inode: words.number()? };
+                Remnant::File { file, path: words.path()? }
             }
             b"folder" => Remnant::Folder(words.path()?),
             b"lines" => {
@@ -187,7 +202,8 @@ mod tests {
                 let modes = [Modes(before), Modes(raw)];
                 path().prop_map(move |path| Remnant::LineMode(LineMode { path, device, modes }))
             }),
-            (file, path()).prop_map(|(file, path)| Remnant::Socket { file, path }),
+            (file.clone(), path()).prop_map(|(file, path)| Remnant::Socket { file, path }),
+            (file, path()).prop_map(|(file, path)| Remnant::File { file, path }),
             any::<u128>().prop_map(|number| Remnant::Starting(Mark(number))),
             leader.prop_map(|(pid, kind, start_time)| {
                 let pid = Pid::from_raw(pid).expect("not zero");
@@ -232,6 +248,7 @@ mod tests {
             "1 done 2\0",
             "1 bind s\0",
             "1 bind\0",
+            "1 file 1 /f\0",
             "1 folder\0",
             "1 folder f\0",
             "1 socket 1 /s\0",

@@ -24,6 +24,8 @@ mod delivery;
 mod demo;
 mod doctor;
 mod encryption;
+mod endpoint_start;
+mod examples;
 mod exec;
 mod exec_streams;
 mod exec_terminal;

@@ -22,9 +22,27 @@ pub(crate) struct LocalArgs {
     /// Without it, i-0123456789abcdef0.
     #[arg(long = "node", value_name = "ID")]
     pub(crate) nodes: Vec<String>,
+    /// File with the ids of nodes to offer, one a line.
+    ///
+    /// Behind an id there may be the node's name. `#` begins a comment.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) nodes_from: Option<PathBuf>,
+    /// File that is there while the endpoint is ready.
+    ///
+    /// It has the JSON object that --json prints: url, port, region, nodes, pid, and the users with their
+    /// access keys. It is there once it is whole, and its user alone can read it. One that is there
+    /// already is removed first.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
     /// Pretend the account that this file describes.
     #[arg(long, value_name = "FILE", long_help = ACCOUNT_HELP)]
     pub(crate) account: Option<PathBuf>,
+    /// Keep the account's made-up access keys and MFA seeds in this file, for the next start.
+    ///
+    /// It is made where there is none, for its user's eyes only (mode 0600); one that others have access
+    /// to is an error. Keep it out of version control. What the account file gives is not written there.
+    #[arg(long, value_name = "FILE", requires = "account", hide_short_help = true)]
+    pub(crate) keys: Option<PathBuf>,
     /// How fast the agent sends.
     #[arg(long, value_name = "PACE", default_value = "none")]
     pub(crate) pace: PaceArg,
@@ -90,6 +108,10 @@ fn faults_help() -> String {
     help
 }
 
+/// The variables that give the one access key that is taken.
+pub(crate) const LOCAL_ACCESS_KEY_ID: &str = "SSMPORT_LOCAL_ACCESS_KEY_ID";
+pub(crate) const LOCAL_SECRET_ACCESS_KEY: &str = "SSMPORT_LOCAL_SECRET_ACCESS_KEY";
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(crate) enum PaceArg {
     /// As fast as the connection takes it.
@@ -111,8 +133,9 @@ pub(crate) struct DemoArgs {
 
 const ACCOUNT_HELP: &str = "\
 Pretend the account that this file describes. Callers are known by their signatures then, and do what \
-their policies allow; without it no credentials are checked. TOML, of which everything may be left out; \
-the policies that it names lie beside it:
+their policies allow. Without it no credentials are checked; but where SSMPORT_LOCAL_ACCESS_KEY_ID and \
+SSMPORT_LOCAL_SECRET_ACCESS_KEY are set, that key alone is taken, and may do everything. TOML, of which \
+everything may be left out; the policies that it names lie beside it:
   id = \"123456789012\"
   [users.alice]                # access keys are made up unless given
   mfa_seed = \"JBSWY3DPEHPK3PXP\"

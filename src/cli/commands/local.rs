@@ -1,134 +1,223 @@
 //! `ssmport local`: the embedded endpoint as a server of its own.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{env, process, time::Duration};
 
-use serde_json::json;
-use tokio::net::TcpListener;
+use serde_json::{Value, json};
 
+use super::ready_file::ReadyFile;
 use crate::cli::{
-    args::{LocalArgs, PaceArg},
+    args::{LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, LocalArgs, PaceArg},
     failure::{Code, Failure},
     output::Output,
     signals,
 };
 use crate::client::port_owner;
 use crate::{
-    local::{Account, Endpoint, EndpointConfig, Node},
+    local::{AccountError, Endpoint, EndpointBuilder, EndpointConfig, MadeUp, REGION, StartError},
     net::Pace,
+    wire::foreign_text,
 };
 
 pub(crate) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<(), Failure> {
     let arguments = *arguments;
     let signal = signals::termination()
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
-    let defaults = EndpointConfig::default();
-    let agent_version = arguments.agent_version.unwrap_or_else(|| defaults.agent_version.clone());
-    let template = Node { agent_version: agent_version.clone(), ..default_node(&defaults) };
-    let account = match &arguments.account {
-        Some(path) => Some(Account::load(path, &template).map_err(|error| {
-            Failure::new(Code::Usage, "the account file cannot be used").because(error)
-        })?),
-        None => None,
-    };
-    let nodes = nodes(account.as_ref(), arguments.nodes, template);
-    let ids: Vec<_> = nodes.iter().map(|node| node.id.clone()).collect();
+    if let Some(path) = &arguments.ready_file {
+        ReadyFile::clear(path)?;
+    }
+    let ready_file = arguments.ready_file.clone();
+    let seed = arguments.faults.as_ref().map(|faults| faults.seed());
+    let endpoint = builder(arguments)?.start().await.map_err(failure)?;
 
-    if let Some(folder) = arguments.session_logs.as_deref().filter(|folder| !folder.is_dir()) {
-        return Err(Failure::local(format!("{} is no folder for logs", folder.display())));
+    show(&endpoint, output);
+    if let Some(seed) = seed {
+        output.note(&format!("The service is faulty, from seed={seed}"));
     }
-    if let Some(folder) = arguments.pushed_keys.as_deref().filter(|folder| !folder.is_dir()) {
-        return Err(Failure::local(format!("{} is no folder for keys", folder.display())));
-    }
-
-    let listener = listen(arguments.listen).await?;
-    let config = EndpointConfig {
-        nodes,
-        agent_version,
-        pace: pace(arguments.pace),
-        deny_loopback: arguments.deny_loopback,
-        hosts: arguments.allow_hosts,
-        serves_api: true,
-        pushed_keys: arguments.pushed_keys,
-        quirks: arguments.quirks,
-        kms_key: arguments.kms_key,
-        requires_challenge: arguments.kms_challenge,
-        account: account.clone(),
-        session_logs: arguments.session_logs,
-        faults: arguments.faults.unwrap_or_default(),
-    };
-    let endpoint = Endpoint::start(listener, config)
-        .map_err(|error| Failure::local("cannot start the endpoint").because(error))?;
-
-    let url = format!("http://{}", endpoint.address());
-    if !endpoint.address().ip().is_loopback() {
-        let open = if account.is_some() { "" } else { ", and checks no credentials" };
-        output.warn(&format!("{url} can be reached from other machines{open}"));
-    }
-    output.note(&format!("Embedded endpoint on {url}, with {}", ids.join(", ")));
-    let mut ready = json!({"event": "ready", "url": url, "nodes": ids});
-    match &account {
-        Some(account) => {
-            ready["account"] = json!(account.id());
-            ready["users"] = account.users().map(|user| json!(user.made_up())).collect();
-            account.slips().iter().for_each(|slip| output.warn(slip));
-            show_account(account, output);
-        }
-        None => output.note("No credentials are checked"),
-    }
-    if let Some(node) = ids.first() {
-        output.note(&format!("Try: ssmport forward 15432:5432 -t {node} --endpoint-url {url}"));
-    }
-    if let Some(faults) = &arguments.faults {
-        output.note(&format!("The service is faulty, from seed={}", faults.seed()));
-        ready["faults_seed"] = json!(faults.seed());
-    }
+    let ready = ready(&endpoint, seed);
+    let line = || format!("{}\n", foreign_text::json(&ready.to_string()));
+    let file = ready_file.map(|path| ReadyFile::write(&path, line())).transpose()?;
     output.report(&ready);
     output.written()?;
     let number = signal.await;
+    drop(file);
     drop(endpoint);
     Err(Failure::new(Code::Signal(number), "interrupted"))
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let failure = Failure::local(format!("cannot listen on {address}")).because(error);
-        match port_owner::of(address) {
-            Some(owner) => {
-                failure.next(format!("{owner} holds it; give another port with --listen"))
-            }
-            None => failure.next("give another address with --listen"),
-        }
-    })
-}
-
-/// Those of the account and those of the command line; the usual one where there is neither.
-fn nodes(account: Option<&Account>, ids: Vec<String>, template: Node) -> Vec<Node> {
-    let of_account = account.map(|account| account.nodes().to_vec()).unwrap_or_default();
-    if of_account.is_empty() && ids.is_empty() {
-        return vec![template];
+fn builder(arguments: LocalArgs) -> Result<EndpointBuilder, Failure> {
+    let defaults = EndpointConfig::default();
+    let config = EndpointConfig {
+        agent_version: arguments.agent_version.unwrap_or(defaults.agent_version),
+        pace: pace(arguments.pace),
+        deny_loopback: arguments.deny_loopback,
+        hosts: arguments.allow_hosts,
+        pushed_keys: arguments.pushed_keys,
+        quirks: arguments.quirks,
+        kms_key: arguments.kms_key,
+        requires_challenge: arguments.kms_challenge,
+        session_logs: arguments.session_logs,
+        faults: arguments.faults.unwrap_or_default(),
+        ..EndpointConfig::default()
+    };
+    let mut builder = EndpointBuilder::from(config).listen(arguments.listen).nodes(arguments.nodes);
+    if let Some(path) = arguments.nodes_from {
+        builder = builder.nodes_from(path);
     }
-    let others =
-        ids.into_iter().map(|id| Node { ec2: id.starts_with("i-"), id, ..template.clone() });
-    of_account.into_iter().chain(others).collect()
+    if let Some(path) = arguments.account {
+        builder = builder.account(path);
+    }
+    if let Some(path) = arguments.keys {
+        builder = builder.kept_keys(path);
+    }
+    if let Some((id, secret)) = given_key()? {
+        builder = builder.access_key(&id, &secret);
+    }
+    Ok(builder)
 }
 
-/// What was made up, in the form that a shell takes.
-fn show_account(account: &Account, output: &Output) {
-    let users: Vec<_> = account.users().map(|user| user.name.as_str()).collect();
-    output.note(&format!("Account {} with the users: {}", account.id(), users.join(", ")));
+/// The access key that the environment gives.
+fn given_key() -> Result<Option<(String, String)>, Failure> {
+    let wrong = |what: String| Failure::new(Code::Usage, what);
+    let read = |name: &str| match env::var(name) {
+        Ok(text) => Ok(Some(text)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(error @ env::VarError::NotUnicode(_)) => {
+            // It would be told with its value.
+            drop(error);
+            Err(wrong(format!("{name} is no text")))
+        }
+    };
+    match (read(LOCAL_ACCESS_KEY_ID)?, read(LOCAL_SECRET_ACCESS_KEY)?) {
+        (Some(id), Some(secret)) => Ok(Some((id, secret))),
+        (None, None) => Ok(None),
+        (id, _) => {
+            let is_set = if id.is_some() { LOCAL_ACCESS_KEY_ID } else { LOCAL_SECRET_ACCESS_KEY };
+            let both = format!("{LOCAL_ACCESS_KEY_ID} and {LOCAL_SECRET_ACCESS_KEY} go together");
+            Err(wrong(format!("of the endpoint's access key, {is_set} alone is set")).because(both))
+        }
+    }
+}
+
+fn failure(error: StartError) -> Failure {
+    let usage = |error: &StartError| Failure::new(Code::Usage, error.to_string());
+    match error {
+        StartError::Listen { address, source } => {
+            let failure = Failure::local(format!("cannot listen on {address}")).because(source);
+            match port_owner::of(address) {
+                Some(owner) => {
+                    failure.next(format!("{owner} holds it; give another port with --listen"))
+                }
+                None => failure.next("give another address with --listen"),
+            }
+        }
+        StartError::Account(why @ (AccountError::Keep { .. } | AccountError::SameKey { .. })) => {
+            Failure::new(Code::Usage, "the account's keys cannot be kept").because(why)
+        }
+        StartError::Account(why) => {
+            Failure::new(Code::Usage, "the account file cannot be used").because(why)
+        }
+        StartError::NodeList(why) => {
+            Failure::new(Code::Usage, "the list of nodes cannot be used").because(why)
+        }
+        StartError::AccessKey(why) => {
+            let of = format!("{LOCAL_ACCESS_KEY_ID} and {LOCAL_SECRET_ACCESS_KEY}");
+            Failure::new(Code::Usage, format!("{of} are no access key")).because(why)
+        }
+        StartError::TwoKinds => usage(&error).next(format!(
+            "unset {LOCAL_ACCESS_KEY_ID}, or write the key into the account file, to one of its users"
+        )),
+        StartError::NoFolder { .. } => Failure::local(error.to_string()),
+        StartError::System(why) => Failure::local("cannot start the endpoint").because(why),
+        StartError::Node(_)
+        | StartError::AgentVersion(_)
+        | StartError::Faults(_)
+        | StartError::Quirks(_)
+        | StartError::NothingToKeep => usage(&error),
+    }
+}
+
+/// What a program that waits for it is told.
+fn ready(endpoint: &Endpoint, seed: Option<u64>) -> Value {
+    let mut ready = json!({
+        "event": "ready",
+        "url": endpoint.url(),
+        "port": endpoint.address().port(),
+        "region": REGION,
+        "nodes": endpoint.node_ids(),
+        "pid": process::id(),
+    });
+    if let Some(account) = endpoint.account() {
+        ready["account"] = json!(account.id());
+    }
+    ready["users"] = json!(endpoint.users());
+    if let Some(seed) = seed {
+        ready["faults_seed"] = json!(seed);
+    }
+    ready
+}
+
+/// What a person is told: below the first line what can be pasted into another terminal.
+fn show(endpoint: &Endpoint, output: &Output) {
+    let (url, account) = (endpoint.url(), endpoint.account());
+    if !endpoint.address().ip().is_loopback() {
+        let open = if account.is_some() { "" } else { ", and checks no credentials" };
+        output.warn(&format!("{url} can be reached from other machines{open}"));
+    }
+    match endpoint.node_ids()[..] {
+        [node] => output.note(&format!("Embedded endpoint on {url}, with {node}")),
+        ref nodes => {
+            output.note(&format!("Embedded endpoint on {url}, with {} nodes:", nodes.len()));
+            output.note(&format!("# {}", some(nodes)));
+        }
+    }
+    let users = endpoint.users();
+    if let Some(account) = account {
+        let names: Vec<_> = users.iter().map(|user| user.name).collect();
+        account.slips().iter().for_each(|slip| output.warn(slip));
+        output.note(&format!("# Account {}, with the users: {}", account.id(), some(&names)));
+    }
     if output.is_json() {
         return;
     }
-    for user in account.users() {
-        let keys = user.made_up();
-        if let Some(secret) = keys.secret_access_key {
-            output.note(&format!("# {}", keys.name));
-            output.note(&format!("export AWS_ACCESS_KEY_ID={}", keys.access_key_id));
+    output.note(match account {
+        Some(_) => "# In another terminal, with the keys of a user:",
+        None => "# In another terminal; no credentials are checked, but the AWS CLI wants some:",
+    });
+    users.iter().for_each(|user| show_keys(user, account.is_some(), output));
+    let node = endpoint.node_id();
+    for line in [
+        &format!("export AWS_DEFAULT_REGION={REGION}"),
+        &format!("aws --endpoint-url {url} ssm start-session \\"),
+        &format!("    --target {node}"),
+        &format!("ssmport forward 15432:5432 -t {node} \\"),
+        &format!("    --endpoint-url {url}"),
+    ] {
+        output.note(line);
+    }
+}
+
+/// What was made up, in the form that a shell takes.
+fn show_keys(user: &MadeUp<'_>, has_name: bool, output: &Output) {
+    match user.secret_access_key {
+        Some(secret) => {
+            if has_name {
+                output.note(&format!("# {}", user.name));
+            }
+            output.note(&format!("export AWS_ACCESS_KEY_ID={}", user.access_key_id));
             output.note(&format!("export AWS_SECRET_ACCESS_KEY={secret}"));
         }
-        if let Some((serial, seed)) = keys.mfa_serial.zip(keys.mfa_seed) {
-            output.note(&format!("# {}: MFA device {serial}, seed {seed}", keys.name));
-        }
+        None => output.note(&format!("# {}: the access key that was given", user.name)),
+    }
+    if let Some((serial, seed)) = user.mfa_serial.zip(user.mfa_seed.as_ref()) {
+        output.note(&format!("# {}: MFA device {serial}, seed {seed}", user.name));
+    }
+}
+
+/// The first of many.
+fn some(names: &[&str]) -> String {
+    match names.len().checked_sub(MOST_NAMES) {
+        Some(more @ 1..) => format!("{} and {more} more", names[..MOST_NAMES].join(", ")),
+        _ => names.join(", "),
     }
 }
 
@@ -140,6 +229,5 @@ pub(super) fn pace(argument: PaceArg) -> Option<Pace> {
     }
 }
 
-fn default_node(defaults: &EndpointConfig) -> Node {
-    defaults.nodes.first().cloned().unwrap_or_default()
-}
+/// That are shown of a list.
+const MOST_NAMES: usize = 3;

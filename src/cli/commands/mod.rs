@@ -11,6 +11,7 @@ pub(super) mod login;
 #[cfg(feature = "aws")]
 pub(super) mod ls;
 pub(super) mod proxy;
+mod ready_file;
 pub(super) mod shell;
 pub(super) mod ssh;
 pub(super) mod ssh_config;

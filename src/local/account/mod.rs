@@ -2,6 +2,9 @@
 //!
 //! ```text
 //!   file.rs       the account file, read and checked as a whole, with its policies
+//!   checked.rs    what may stand in it
+//!   kept.rs       a file for the keys that were made up
+//!   access_key.rs an account that is one given key
 //!   user.rs       users with their keys; mfa.rs their devices
 //!   role.rs       roles, and who may assume them
 //!   temporary.rs  the keys of STS
@@ -11,10 +14,14 @@
 //!
 //! An endpoint without an account checks nothing and has one nameless caller.
 
+mod access_key;
 mod caller;
+mod checked;
+mod error;
 mod file;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod kept;
 mod mfa;
 mod role;
 mod slips;
@@ -30,9 +37,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+pub use access_key::{AccessKey, AccessKeyError};
 pub use caller::Caller;
-pub use file::AccountError;
+pub use error::AccountError;
 use file::AccountFile;
+use kept::KeptKeys;
 pub use role::Role;
 pub use temporary::TemporaryKey;
 use temporary::TemporaryKeys;
@@ -64,9 +73,27 @@ impl Account {
     /// # Errors
     /// [`AccountError`]: a file cannot be read, or says something that it cannot mean.
     pub fn load(path: &Path, template: &Node) -> Result<Self, AccountError> {
+        Self::of_file(&AccountFile::load(path)?, KeptKeys::default(), template)
+    }
+
+    /// As [`load`](Self::load); what was made up for its users before stands in the file `keys`, and
+    /// what is made up now goes there.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load); or the keys cannot be kept.
+    pub fn load_with_keys(path: &Path, keys: &Path, node: &Node) -> Result<Self, AccountError> {
         let file = AccountFile::load(path)?;
+        Self::of_file(&file, KeptKeys::open(keys)?, node)
+    }
+
+    fn of_file(
+        file: &AccountFile,
+        mut kept: KeptKeys,
+        template: &Node,
+    ) -> Result<Self, AccountError> {
         let mut mint = Mint::seeded_by_system().map_err(AccountError::NoRandom)?;
-        let (users, roles) = (file.users(&mut mint)?, file.roles(&mut mint)?);
+        let (users, roles) = (file.users(&kept, &mut mint)?, file.roles(&mut mint)?);
+        kept.keep(&users)?;
         Ok(Self {
             slips: slips::of(&users, &roles),
             users,

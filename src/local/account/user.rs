@@ -29,6 +29,7 @@ pub struct User {
     /// What conditions on `aws:PrincipalTag`, and on `aws:ResourceTag` of calls about it, are about.
     pub tags: Arc<BTreeMap<String, String>>,
     policies: Arc<[Policy]>,
+    has_made_up_id: bool,
     has_made_up_key: bool,
     made_up_seed: Option<Seed>,
 }
@@ -42,14 +43,29 @@ pub(super) struct UserEntry {
     pub mfa_seed: Option<Seed>,
     pub tags: BTreeMap<String, String>,
     pub policies: Vec<Policy>,
+    /// What was made up for the user before, for what is left open above.
+    pub kept: KeptUser,
+}
+
+/// What was made up for a user.
+#[derive(Debug, Clone, Default)]
+pub struct KeptUser {
+    pub access_key_id: Option<String>,
+    pub secret_access_key: Option<Secret>,
+    pub mfa_seed: Option<Seed>,
 }
 
 impl User {
     pub(super) fn new(name: &str, account: &str, entry: UserEntry, mint: &mut Mint) -> Self {
+        let kept = entry.kept;
+        let made_up_id = || kept.access_key_id.unwrap_or_else(|| mint.unique_id("AKIA"));
+        let has_made_up_id = entry.access_key_id.is_none();
+        let access_key_id = entry.access_key_id.unwrap_or_else(made_up_id);
+        let made_up_key = || kept.secret_access_key.unwrap_or_else(|| Secret::made_up(mint));
         let has_made_up_key = entry.secret_access_key.is_none();
-        let secret = entry.secret_access_key.unwrap_or_else(|| mint.secret_access_key());
+        let secret = entry.secret_access_key.map(Secret::new).unwrap_or_else(made_up_key);
         let made_up_seed = match (&entry.mfa_serial, &entry.mfa_seed) {
-            (Some(_), None) => Some(Seed::new(mint)),
+            (Some(_), None) => Some(kept.mfa_seed.unwrap_or_else(|| Seed::new(mint))),
             _ => None,
         };
         let serial =
@@ -60,11 +76,12 @@ impl User {
             arn: format!("arn:aws:iam::{account}:user/{name}"),
             id: mint.unique_id("AIDA"),
             mfa: seed.map(|seed| MfaDevice::new(serial, seed)),
-            access_key_id: entry.access_key_id.unwrap_or_else(|| mint.unique_id("AKIA")),
-            secret: Secret::new(secret),
+            access_key_id,
+            secret,
             account: account.to_owned(),
             tags: Arc::new(entry.tags),
             policies: entry.policies.into(),
+            has_made_up_id,
             has_made_up_key,
             made_up_seed,
         }
@@ -94,6 +111,15 @@ impl User {
             mfa_seed: self.made_up_seed.as_ref().map(Seed::text),
         }
     }
+
+    /// What is to be kept, so that it need not be made up again.
+    pub(super) fn to_keep(&self) -> KeptUser {
+        KeptUser {
+            access_key_id: self.has_made_up_id.then(|| self.access_key_id.clone()),
+            secret_access_key: self.has_made_up_key.then(|| self.secret.clone()),
+            mfa_seed: self.made_up_seed.clone(),
+        }
+    }
 }
 
 /// A user's keys, with the secrets that were made up; those of the account file are never shown.
@@ -114,6 +140,17 @@ pub struct MadeUp<'a> {
     pub mfa_seed: Option<String>,
 }
 
+impl MadeUp<'_> {
+    /// What programs send that must send something, where it is not looked at.
+    pub(in crate::local) const ANY: Self = Self {
+        name: "local",
+        access_key_id: "test",
+        secret_access_key: Some("test"),
+        mfa_serial: None,
+        mfa_seed: None,
+    };
+}
+
 /// A text that nobody sees by accident.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
@@ -122,6 +159,10 @@ impl Secret {
     /// Keeps a text.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
+    }
+
+    fn made_up(mint: &mut Mint) -> Self {
+        Self::new(mint.secret_access_key())
     }
 
     /// The text.

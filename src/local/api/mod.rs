@@ -29,7 +29,7 @@ use std::{net::IpAddr, time::SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::CONTENT_TYPE};
 
-use super::{account::Caller, service::Service, session::Owner, signature::SignatureError};
+use super::{REGION, account::Caller, service::Service, session::Owner, signature::SignatureError};
 use error::ApiError;
 use identity::Identity;
 use query::Form;
@@ -121,7 +121,7 @@ impl<'a> Call<'a> {
     fn place(&self) -> (&str, &str) {
         match &self.identity {
             Some(identity) => (&identity.region, &identity.caller.account),
-            None => ("us-east-1", "000000000000"),
+            None => (REGION, "000000000000"),
         }
     }
 

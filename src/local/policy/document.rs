@@ -34,6 +34,18 @@ impl Policy {
         Ok(Self { name: name.to_owned(), statements })
     }
 
+    /// What allows everything.
+    pub fn of_everything() -> Self {
+        let statement = Statement {
+            label: "1".to_owned(),
+            effect: Effect::Allow,
+            actions: Selection::of(vec![ActionPattern::any()]),
+            resources: Selection::of(vec![ArnPattern::Any]),
+            conditions: Vec::new(),
+        };
+        Self { name: "everything".to_owned(), statements: vec![statement] }
+    }
+
     /// What is odd about it, and no error: a name that nobody has means nothing at AWS either.
     pub fn slips(&self) -> impl Iterator<Item = String> {
         self.statements.iter().flat_map(|statement| statement.slips(&self.name))

@@ -134,6 +134,11 @@ impl ActionPattern {
         Ok(Self { pattern: Pattern::read(text)?, slip })
     }
 
+    /// `*`
+    pub fn any() -> Self {
+        Self { pattern: Pattern(vec![Piece::Any]), slip: None }
+    }
+
     /// What is odd about its name, as a sentence.
     pub fn slip(&self) -> Option<&str> {
         self.slip.as_deref()

@@ -78,8 +78,8 @@ fn inventory() -> String {
     )
 }
 
-/// That of scripts/test: the user's may lack the plugin.
-fn find(name: &str) -> PathBuf {
+/// That of scripts/test, which has boto3 too: the user's may lack the plugin.
+pub fn find(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/ansible");
     match folder.join("complete").exists() {
         true => folder.join("bin").join(name),

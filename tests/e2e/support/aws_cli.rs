@@ -3,6 +3,7 @@
 
 use std::{
     env,
+    ffi::OsStr,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
@@ -32,8 +33,7 @@ impl AwsCli {
 
     /// The same, and then the distribution's, a version 2; none but the one that was named.
     pub fn each(endpoint: &Endpoint) -> impl Iterator<Item = Self> {
-        let all = named().map_or_else(|| vec![of_pypi(), of_distribution()], |named| vec![named]);
-        all.into_iter().map(|path| {
+        all().into_iter().map(|path| {
             // A test that fails shows which one it was.
             eprintln!("with {}", path.display());
             Self::of(path, endpoint)
@@ -54,11 +54,8 @@ impl AwsCli {
 
     /// `aws SERVICE ARGUMENTS` for the service at `url`, ready to be started.
     pub fn command_of(&self, service: &str, url: &str, arguments: &[&str]) -> Command {
-        let mut aws = command(&self.path);
+        let mut aws = with_programs(self.plugins.path(), &self.path);
         aws.args([service, "--endpoint-url", url, "--output", "json"]).args(arguments);
-        let path = env::var_os("PATH").unwrap_or_default();
-        let folders = [self.plugins.path().to_owned()].into_iter().chain(env::split_paths(&path));
-        aws.env("PATH", env::join_paths(folders).expect("no colon in a temporary directory"));
         aws.env("AWS_REGION", REGION).env("AWS_DEFAULT_REGION", REGION).env("AWS_PAGER", "");
         aws.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
         aws
@@ -80,6 +77,36 @@ impl AwsCli {
     pub fn run(&self, arguments: &[&str]) -> Finished {
         Program::run(self.command(arguments))
     }
+}
+
+/// A folder with `aws`, `ssmport` and `session-manager-plugin`, as people have them on the PATH; one for
+/// each AWS CLI, the newer one first.
+pub fn each_installation() -> impl Iterator<Item = TempDir> {
+    all().into_iter().map(|aws| {
+        eprintln!("with {}", aws.display());
+        let folder = TempDir::new().expect("a directory");
+        for (name, program) in [
+            ("aws", aws.as_path()),
+            ("ssmport", Path::new(env!("CARGO_BIN_EXE_ssmport"))),
+            ("session-manager-plugin", Path::new(env!("CARGO_BIN_EXE_session-manager-plugin"))),
+        ] {
+            symlink(program, folder.path().join(name)).expect("a link to the program");
+        }
+        folder
+    })
+}
+
+/// `program`, which finds the programs of a folder before all others.
+pub fn with_programs(folder: &Path, program: impl AsRef<OsStr>) -> Command {
+    let mut command = command(program);
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = [folder.to_owned()].into_iter().chain(env::split_paths(&path));
+    command.env("PATH", env::join_paths(folders).expect("no colon in a temporary directory"));
+    command
+}
+
+fn all() -> Vec<PathBuf> {
+    named().map_or_else(|| vec![of_pypi(), of_distribution()], |named| vec![named])
 }
 
 fn named() -> Option<PathBuf> {

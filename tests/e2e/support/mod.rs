@@ -60,8 +60,8 @@ mod transcript;
 mod transfer;
 
 pub use account::{Account, Keys, example, mfa_code, mfa_serial};
-pub use ansible::Ansible;
-pub use aws_cli::AwsCli;
+pub use ansible::{Ansible, find as find_with_ansible};
+pub use aws_cli::{AwsCli, each_installation, with_programs};
 pub use connect_proxy::{ConnectProxy, Habit};
 pub use digest::file_digest;
 pub use endpoint::{Endpoint, NODE, REGION, faulty, port_request};

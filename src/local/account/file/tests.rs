@@ -8,7 +8,7 @@ fn read(text: &str) -> Result<AccountFile, String> {
 
 fn users(text: &str) -> BTreeMap<String, User> {
     let mut mint = Mint::seeded_by_system().expect("random bytes");
-    read(text).expect("a good file").users(&mut mint).expect("good users")
+    read(text).expect("a good file").users(&KeptKeys::default(), &mut mint).expect("good users")
 }
 
 #[test]
@@ -54,7 +54,8 @@ fn policies_lie_beside_the_file_and_errors_name_both() {
         write("account.toml", text);
         let file = AccountFile::load(&folder.path().join("account.toml")).expect("TOML");
         let mut mint = Mint::seeded_by_system().expect("random bytes");
-        let loaded = file.users(&mut mint).and_then(|_| file.roles(&mut mint));
+        let loaded =
+            file.users(&KeptKeys::default(), &mut mint).and_then(|_| file.roles(&mut mint));
         loaded.map(|roles| roles.len()).map_err(|error| error.to_string())
     };
     let trust = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "*"}}"#;
