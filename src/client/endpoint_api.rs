@@ -61,7 +61,10 @@ impl EndpointApi {
         action: &str,
         body: Value,
     ) -> Result<(http::StatusCode, Vec<u8>), Box<dyn std::error::Error + Send + Sync>> {
-        let authorities = Authorities::of_environment()?.unwrap_or_default().beside_system();
+        let authorities = match self.url.scheme_str() {
+            Some("https") => Authorities::of_environment()?.unwrap_or_default().beside_system(),
+            _ => Authorities::default(),
+        };
         let connector = Connector::new(authorities, Proxies::of_environment());
         let connection = connector.connect(&self.url, CONNECT_LIMIT).await?;
         let (mut sender, serving) = http1::handshake(TokioIo::new(connection)).await?;

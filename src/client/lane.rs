@@ -16,6 +16,7 @@ use crate::streams::{Connection, Connector, ForwardEvent, Listener, Listeners, W
 pub(super) struct Lane {
     connector: Connector,
     state: watch::Receiver<State>,
+    end: watch::Sender<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -32,6 +33,7 @@ impl Lane {
     pub(super) fn start(node: &Node, spec: &Spec) -> Self {
         let (within, connector, vacancy) = Within::new();
         let (state, shown) = watch::channel(State::Starting);
+        let (end, mut is_to_end) = watch::channel(false);
         let (stop, stopped) = watch::channel(false);
         let port = ForwardedPort {
             service: node.service().clone(),
@@ -54,9 +56,14 @@ impl Lane {
         };
         let running = async move {
             let keeper = async {
-                vacancy.left(LAST_BYTES).await;
-                // The agent hands on what has come before it hears that the session is over.
-                sleep(LINGER).await;
+                tokio::select! {
+                    () = vacancy.left(LAST_BYTES) => {
+                        // The agent hands on what has come before it hears that the session is over.
+                        sleep(LINGER).await;
+                    }
+                    // It is not when the lane is dropped.
+                    Ok(_) = is_to_end.wait_for(|end| *end) => {}
+                }
                 stop.send_replace(true);
             };
             let ((), ended) = tokio::join!(keeper, async {
@@ -73,7 +80,12 @@ impl Lane {
             }
         };
         node.spawn(running);
-        Self { connector, state: shown }
+        Self { connector, state: shown, end }
+    }
+
+    /// Ends it, whoever has connections in it: they are cut off.
+    pub(super) fn end(&self) {
+        self.end.send_replace(true);
     }
 
     /// Whether another one has to be started.

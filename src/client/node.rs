@@ -76,7 +76,10 @@ impl Node {
     /// # Errors
     /// When no session can be had, or `destination` is none.
     pub async fn connect(&self, destination: &str) -> Result<Connection, Error> {
-        let usage = |why| Error::new(Kind::Usage, format!("`{destination}`")).because(why);
+        let usage = |_| {
+            let what = format!("`{destination}` is no destination");
+            Error::new(Kind::Usage, what).next("give HOST:PORT, or a PORT of the node's own")
+        };
         let spec: Spec = format!("0:{destination}").parse().map_err(usage)?;
         let lane = self.lane(&spec);
         let stream = lane.connect().await?;
@@ -103,10 +106,11 @@ impl Node {
         ShellBuilder::new(self.clone())
     }
 
-    /// Ends what runs on this node by way of [`connect`](Self::connect), and waits until the service has
-    /// heard of the end of every session, those of handles that were dropped before included.
+    /// Ends what runs on this node by way of [`connect`](Self::connect), and cuts off what is still open;
+    /// waits until the service has heard of the end of every session, those of handles that were dropped
+    /// before included. Tunnels, shells and commands are waited for until their handles are dropped.
     pub async fn end(&self) {
-        self.lanes().clear();
+        self.lanes().drain().for_each(|(_, lane)| lane.end());
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.tasks.reopen();

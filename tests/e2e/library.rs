@@ -120,6 +120,18 @@ async fn what_is_written_before_a_drop_arrives() {
     drop(endpoint);
 }
 
+#[tokio::test]
+async fn a_node_ends_with_its_connections() {
+    let (endpoint, node) = endpoint().await;
+    let mut open = node.connect(&echo().await.to_string()).await.unwrap();
+    open.write_all(b"here").await.unwrap();
+    open.read_exact(&mut [0; 4]).await.unwrap();
+    timeout(Duration::from_secs(20), node.end()).await.expect("nobody holds it up");
+    assert_eq!(endpoint.active_sessions(), 0);
+    let cut_off = open.read_u8().await.unwrap_err();
+    assert_eq!(cut_off.kind(), ErrorKind::ConnectionReset);
+}
+
 /// A thousand programs that lose interest in the middle: no session, socket or task is left.
 #[tokio::test]
 async fn connections_that_are_dropped_in_the_middle_leave_nothing() {
