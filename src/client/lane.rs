@@ -62,8 +62,7 @@ impl Lane {
             let ((), ended) = tokio::join!(keeper, async {
                 let ended = port.run(observer).await;
                 state.send_replace(State::Over(match &ended {
-                    Ok(end) => Error::new(Kind::Lost, "the session ended as it began")
-                        .because(tunnel::words(end.clone())),
+                    Ok(end) => Error::new(Kind::Lost, "the session ended as it began").because(end),
                     Err(error) => error.clone(),
                 }));
                 ended
