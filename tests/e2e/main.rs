@@ -24,6 +24,7 @@ mod delivery;
 mod demo;
 mod doctor;
 mod encryption;
+mod examples;
 mod exec;
 mod exec_streams;
 mod exec_terminal;
