@@ -20,8 +20,7 @@
 //! use ssmport::{Client, local::{Endpoint, EndpointConfig}};
 //!
 //! # #[tokio::main] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-//! let endpoint = Endpoint::start(listener, EndpointConfig::default())?;
+//! let endpoint = Endpoint::in_process(EndpointConfig::default()).await?;
 //! let node = Client::local(endpoint)?.node("local").await?;
 //! let output = node.command(["echo", "hello"]).output().await?;
 //! assert_eq!((output.code, &*output.stdout), (0, &b"hello\n"[..]));
@@ -63,7 +62,8 @@ pub mod net;
 #[cfg(unix)]
 mod reaper;
 pub mod session;
-mod streams;
+#[doc(hidden)]
+pub mod streams;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod term;

@@ -55,6 +55,8 @@ pub use ec2::Instance;
 pub use ecs::Container;
 pub use endpoints::Endpoints;
 pub use error::AwsError;
+#[cfg(test)]
+pub use error::Operation;
 pub use identity::Keys;
 pub use mfa::{Mfa, MfaError, Prompt};
 pub use nodes::ManagedNode;

@@ -161,7 +161,7 @@ fn code_of(finished: Option<Finished>) -> Result<i64, Error> {
         (None, SessionEnd::Done) => Err(ended()),
         (None, end) => {
             let lost = Error::new(Kind::Lost, "the session has ended without an exit code");
-            Err(lost.because(super::tunnel::words(end)))
+            Err(lost.because(end))
         }
     }
 }

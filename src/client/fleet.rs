@@ -75,8 +75,7 @@ pub(crate) async fn nodes(
     // Their source may ask its user, who may take longer than EC2 is given.
     account.keys().await?;
     let counted = guide.counting();
-    let (nodes, instances) =
-        join!(account.nodes(filters, |count| counted(count)), instances(account, &[]));
+    let (nodes, instances) = join!(account.nodes(filters, &counted), instances(account, &[]));
     drop(counted);
     let nodes = nodes?;
     let instances = instances.unwrap_or_else(|why| {

@@ -63,11 +63,13 @@ impl TunnelBuilder {
         let observer = {
             let events = events.clone();
             move |event: TunnelEvent| {
-                if matches!(event, TunnelEvent::Ready(_)) {
-                    ready.send_replace(true);
-                }
+                let is_ready = matches!(event, TunnelEvent::Ready(_));
                 // Nobody need listen.
                 let _ = events.send(event);
+                // Behind it: whoever listens once the tunnel is started hears of what comes then.
+                if is_ready {
+                    ready.send_replace(true);
+                }
             }
         };
         node.spawn(async move {
@@ -93,7 +95,8 @@ impl Tunnel {
         self.local.first().copied()
     }
 
-    /// What becomes of it from now on. Whoever is far behind misses the oldest.
+    /// What becomes of it from now on; that its first session stands is known. Whoever is far behind misses
+    /// the oldest.
     pub fn events(&self) -> broadcast::Receiver<TunnelEvent> {
         self.events.subscribe()
     }

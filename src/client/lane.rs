@@ -55,22 +55,22 @@ impl Lane {
             }
         };
         let running = async move {
+            let asked = async move { is_to_end.wait_for(|end| *end).await.is_ok() };
             let keeper = async {
                 tokio::select! {
                     () = vacancy.left(LAST_BYTES) => {
                         // The agent hands on what has come before it hears that the session is over.
                         sleep(LINGER).await;
                     }
-                    // It is not when the lane is dropped.
-                    Ok(_) = is_to_end.wait_for(|end| *end) => {}
+                    // Nobody asks when the lane is dropped.
+                    true = asked => {}
                 }
                 stop.send_replace(true);
             };
             let ((), ended) = tokio::join!(keeper, async {
                 let ended = port.run(observer).await;
                 state.send_replace(State::Over(match &ended {
-                    Ok(end) => Error::new(Kind::Lost, "the session ended as it began")
-                        .because(tunnel::words(end.clone())),
+                    Ok(end) => Error::new(Kind::Lost, "the session ended as it began").because(end),
                     Err(error) => error.clone(),
                 }));
                 ended

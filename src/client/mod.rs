@@ -48,6 +48,8 @@ pub(crate) mod tunnel;
 
 use std::{fmt, sync::Arc};
 
+use futures_util::FutureExt;
+
 #[cfg(feature = "aws")]
 pub use crate::aws::{Mfa, MfaError, Prompt};
 pub use crate::{
@@ -173,7 +175,8 @@ impl Client {
         let usage = |why| Error::new(Kind::Usage, format!("`{target}`")).because(why);
         let parsed = target.parse().map_err(usage)?;
         let target = ConfigFile::load_target(Some(parsed), &*self.0.guide)?;
-        Ok(Node::new(self.clone(), Service::of(&target, self).await?))
+        // Deep within AWS's SDK: a program's own futures around this one are not to be as deep.
+        Ok(Node::new(self.clone(), Service::of(&target, self).boxed().await?))
     }
 
     /// The nodes that Session Manager knows, in the order of their names.

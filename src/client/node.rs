@@ -21,7 +21,8 @@ use super::{
 use crate::streams;
 
 /// A node, or a container, that sessions can be started on. Clones are the same node, and share its
-/// sessions; these end when the last clone, and the last connection, is dropped.
+/// sessions; these end when the last clone, and the last connection, is dropped. That takes a moment: a
+/// program that is about to end awaits [`end`](Self::end), or the service finds out by itself much later.
 #[derive(Clone)]
 pub struct Node(Arc<Inner>);
 

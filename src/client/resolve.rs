@@ -165,7 +165,7 @@ async fn by_ec2(
         Err(why) => Some(why),
     };
     let counted = guide.counting();
-    let nodes = account.nodes(&[], |count| counted(count)).await;
+    let nodes = account.nodes(&[], &counted).await;
     drop(counted);
     match (nodes, untold) {
         (Ok(nodes), _) => {

@@ -198,14 +198,11 @@ impl Service {
     }
 }
 
-/// An embedded endpoint on a free loopback port, for this process alone: whoever may call the API of one
-/// has a shell as its user, and every user of the machine reaches the port.
+/// An embedded endpoint for this process alone.
 #[cfg(feature = "local")]
 pub(crate) async fn embedded(config: EndpointConfig) -> Result<Endpoint, Error> {
     let failed = |error| Error::local("cannot start the embedded endpoint").because(error);
-    let config = EndpointConfig { serves_api: false, ..config };
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(failed)?;
-    Endpoint::start(listener, config).map_err(failed)
+    Endpoint::in_process(config).await.map_err(failed)
 }
 
 /// The document of commands on a terminal.

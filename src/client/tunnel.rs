@@ -182,7 +182,7 @@ fn told(ended: Result<SessionEnd, Error>, has_stood: bool) -> TunnelEvent {
         Err(failure) if has_stood => TunnelEvent::Lost(failure),
         Ok(end) => {
             let failure = Error::new(Kind::Lost, "the session ended as it began");
-            TunnelEvent::NotReplaced(failure.because(words(end)))
+            TunnelEvent::NotReplaced(failure.because(end))
         }
         Err(failure) => TunnelEvent::NotReplaced(failure),
     }
@@ -191,16 +191,6 @@ fn told(ended: Result<SessionEnd, Error>, has_stood: bool) -> TunnelEvent {
 /// When another session may be started behind one that began and lasted so, and is over `now`.
 fn next_start(began: Instant, lasted: bool, now: Instant) -> Instant {
     if lasted { began + PAUSE } else { now + PAUSE }
-}
-
-/// Why a session is over, for the user.
-pub(crate) fn words(end: SessionEnd) -> String {
-    match end {
-        SessionEnd::Done => "it was ended from this side".to_owned(),
-        SessionEnd::Closed { reason } if reason.is_empty() => "the service closed it".to_owned(),
-        SessionEnd::Closed { reason } => reason,
-        SessionEnd::TimedOut => "the service says that it is over".to_owned(),
-    }
 }
 
 /// What StartSession is asked for.

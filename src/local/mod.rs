@@ -216,6 +216,17 @@ impl Endpoint {
         Ok(Self { address, nodes, account, agents, kms, service, faults, _server: server })
     }
 
+    /// Serves this process alone, on a free loopback port. Every user of the machine reaches that, and
+    /// whoever may call the API has a shell as its user: it takes no calls over HTTP, and sessions are
+    /// started by whoever holds it.
+    ///
+    /// # Errors
+    /// When there is no port, or as [`start`](Self::start).
+    pub async fn in_process(config: EndpointConfig) -> io::Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::start(listener, EndpointConfig { serves_api: false, ..config })
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -1,5 +1,7 @@
 //! How sessions end, and why they fail.
 
+use std::fmt;
+
 use super::{AddressError, Refusal};
 use crate::net::{DialError, Disconnect, DriveError};
 
@@ -15,6 +17,18 @@ pub enum SessionEnd {
     },
     /// The service says, when asked to resume it, that the session is over.
     TimedOut,
+}
+
+impl fmt::Display for SessionEnd {
+    /// Why it is over, for the user.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "it was ended from this side",
+            Self::Closed { reason } if reason.is_empty() => "the service closed it",
+            Self::Closed { reason } => reason,
+            Self::TimedOut => "the service says that it is over",
+        })
+    }
 }
 
 /// Why a session could not be opened, or not kept.

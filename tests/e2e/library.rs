@@ -20,9 +20,8 @@ async fn endpoint() -> (Arc<Endpoint>, Node) {
 }
 
 async fn faulty_endpoint(faults: Faults) -> (Arc<Endpoint>, Node) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = EndpointConfig { faults, serves_api: false, ..EndpointConfig::default() };
-    let endpoint = Arc::new(Endpoint::start(listener, config).unwrap());
+    let config = EndpointConfig { faults, ..EndpointConfig::default() };
+    let endpoint = Arc::new(Endpoint::in_process(config).await.unwrap());
     let client = Client::local(Arc::clone(&endpoint)).unwrap();
     (endpoint, client.node("local").await.unwrap())
 }
@@ -72,6 +71,24 @@ async fn a_connection_is_whole_through_faults_and_its_halves_close_apart() {
     assert_eq!(received.len(), sent.len());
     assert_eq!(Sha256::digest(&received), digest);
     drop(endpoint);
+}
+
+#[tokio::test]
+async fn nobody_else_starts_a_session_on_an_endpoint_in_process() {
+    let (endpoint, node) = endpoint().await;
+    let body = format!("{{\"Target\":\"{}\"}}", node.id());
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: {}\r\nX-Amz-Target: AmazonSSM.StartSession\r\n\
+         Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        endpoint.address(),
+        body.len(),
+    );
+    let mut stranger = TcpStream::connect(endpoint.address()).await.unwrap();
+    stranger.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stranger.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
+    assert_eq!(endpoint.active_sessions(), 0);
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ mod help;
 mod idle;
 mod kills;
 mod library;
+mod library_examples;
 mod limits;
 mod local_side;
 mod login;

@@ -51,7 +51,7 @@ fn figure(ran: &Finished, name: &str) -> u64 {
 }
 
 /// A megabyte of text, and its SHA-256 as the server sees it.
-const MUCH_TEXT: &str = "
+pub const MUCH_TEXT: &str = "
     SELECT encode(sha256(convert_to(text, 'UTF8')), 'hex'), text
     FROM (SELECT string_agg(md5(n::text), '') AS text FROM generate_series(1, 32768) AS n) AS t";
 /// For a run of ten seconds on a machine that has other things to do, too.

@@ -20,7 +20,7 @@ use crate::client::{
     service::Service,
     spec::Spec,
     target::Target,
-    tunnel::{self, ForwardedPort, TunnelEvent, words},
+    tunnel::{self, ForwardedPort, TunnelEvent},
 };
 use crate::net::{Rationed, now};
 
@@ -176,8 +176,7 @@ impl Report {
                 return;
             }
             TunnelEvent::Ended(end) => {
-                let why = words(end);
-                let what = format!("the session to {} has ended: {why}", self.target);
+                let what = format!("the session to {} has ended: {end}", self.target);
                 return self.lost(&what);
             }
             TunnelEvent::Lost(failure) => return self.lost(&failure.what),
@@ -277,7 +276,7 @@ impl Report {
             return None;
         }
         let what = format!("the session to {} has ended", self.target);
-        Some(Failure::new(Code::Lost, what).because(words(end)).next("start it again"))
+        Some(Failure::new(Code::Lost, what).because(end).next("start it again"))
     }
 }
 
