@@ -14,8 +14,9 @@ use std::{env, error::Error, io::Write};
 
 use futures_util::{SinkExt, StreamExt};
 use ssmport::{
+    Client,
     channel::{Channel, Config, Event, Role},
-    local::{Endpoint, EndpointConfig, NODE_ID, StartSession},
+    client::{Request, Ticket},
     net::{epoch_ms, now},
     wire::{
         Packet, PayloadType,
@@ -28,30 +29,12 @@ use uuid::Uuid;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    match (env::args().nth(1).as_deref(), env::args().nth(2)) {
-        (Some("local"), Some(line)) => on_this_machine(&line).await,
-        #[cfg(feature = "aws")]
-        (Some(node), Some(line)) => on_a_node(node, &line).await,
-        _ => Err("usage: bare_protocol TARGET LINE".into()),
-    }
-}
-
-async fn on_this_machine(line: &str) -> Result<(), Box<dyn Error>> {
-    let endpoint = Endpoint::in_process(EndpointConfig::default()).await?;
-    let request = StartSession { target: NODE_ID.to_owned(), ..StartSession::default() };
-    let ticket = endpoint.start_session(request)?;
-    let token = ticket.token.ok_or("the session ended as it began")?;
-    let url = endpoint.stream_url(&ticket.session_id);
-    type_line(&url, Token(token.expose().to_owned()), line).await
-}
-
-#[cfg(feature = "aws")]
-async fn on_a_node(node: &str, line: &str) -> Result<(), Box<dyn Error>> {
-    use ssmport::aws::{Account, Settings, StartSession};
-    let account = Account::load(Settings::default()).await?;
-    let request = StartSession { target: node.to_owned(), ..StartSession::default() };
-    let session = account.start_session(&request).await?;
-    type_line(&session.stream_url, session.token, line).await
+    let (Some(target), Some(line)) = (env::args().nth(1), env::args().nth(2)) else {
+        return Err("usage: bare_protocol TARGET LINE".into());
+    };
+    let node = Client::from_env().await?.node(&target).await?;
+    let Ticket { stream_url, token, .. } = node.start_session(&Request::default()).await?;
+    type_line(&stream_url, token, &line).await
 }
 
 /// Types `line` and the end of the shell, and prints what it shows until it is over.

@@ -7,7 +7,7 @@ use crate::local::ServiceError;
 use crate::{net::DialError, session::SessionError};
 
 /// What did not work. Its text is for people, its [`kind`](Self::kind) for programs.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     pub(crate) kind: Kind,
     pub(crate) what: String,
@@ -80,6 +80,13 @@ impl Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// As it is shown: a program's `main` that returns it prints this.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(self, f)
+    }
+}
 
 impl From<SessionError> for Error {
     fn from(error: SessionError) -> Self {

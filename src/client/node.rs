@@ -15,10 +15,15 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Client, Error, Kind, Limits, command::CommandBuilder, forwarding::TunnelBuilder, lane::Lane,
-    service::Service, shell::ShellBuilder, spec::Spec,
+    Client, Error, Kind, Limits,
+    command::CommandBuilder,
+    forwarding::TunnelBuilder,
+    lane::Lane,
+    service::{Request, Service},
+    shell::ShellBuilder,
+    spec::Spec,
 };
-use crate::streams;
+use crate::{session::Ticket, streams};
 
 /// A node, or a container, that sessions can be started on. Clones are the same node, and share its
 /// sessions; these end when the last clone, and the last connection, is dropped. That takes a moment: a
@@ -105,6 +110,15 @@ impl Node {
     /// Opens a shell.
     pub fn shell(&self) -> ShellBuilder {
         ShellBuilder::new(self.clone())
+    }
+
+    /// Starts a session of any document, and leaves it to the caller: what an
+    /// [`Session`](crate::session::Session) or a client of the bare protocol goes on with.
+    ///
+    /// # Errors
+    /// When the service does not start it.
+    pub async fn start_session(&self, request: &Request) -> Result<Ticket, Error> {
+        self.0.service.start(request).await
     }
 
     /// Ends what runs on this node by way of [`connect`](Self::connect), and cuts off what is still open;

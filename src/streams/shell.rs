@@ -32,7 +32,6 @@ pub struct Console {
     /// Bytes that go ahead of the input: control characters that came as signals.
     pub signals: Pin<Box<dyn Stream<Item = u8> + Send>>,
     /// Lives as long as the console, and restores the terminal when it is dropped.
-    #[expect(dead_code, reason = "its end is what counts")]
     pub raw_mode: Option<Box<dyn Send>>,
 }
 
