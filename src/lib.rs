@@ -42,6 +42,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(feature = "cli"),
+    allow(dead_code, unused_imports, reason = "some of it the programs alone use")
+)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests choose where time begins"))]
 
 #[cfg(feature = "aws")]

@@ -1,4 +1,5 @@
 //! The control plane of running sessions in an account of AWS.
+#![expect(clippy::disallowed_methods, reason = "a signature has its time in it")]
 
 use std::{
     borrow::Cow,

@@ -1,18 +1,16 @@
 //! What a program does with Session Manager: who is asked, which node is meant, and what is wanted of it.
 //!
 //! ```text
-//!   Client ---- target, resolve, fleet ----> Node ----+--> service, control (AWS or embedded)
-//!   (builder, limits, guide)                          +--> attachment (session + streams)
-//!                                                     +--> spec, bind, tunnel (local ports)
+//!   Client ---- target, resolve, fleet ----> Node     service: who starts its sessions
+//!   builder: limits, guide                    |
+//!                                             +-- connect   lane ------+
+//!                                             +-- forward   forwarding +-- tunnel ---+
+//!                                             +-- command   running ---+-- opening --+-- attachment
+//!                                             +-- shell     shell -----+             (session + streams)
 //! ```
 //!
 //! Nothing here prints, ends the process, reads a terminal or listens to signals: what happens is told by
 //! values, events and an [`Error`], and whoever can be asked is a [`Guide`].
-#![expect(clippy::disallowed_methods, reason = "tunnels and sessions go by the clock")]
-#![cfg_attr(
-    not(feature = "cli"),
-    allow(dead_code, unused_imports, reason = "some of it the programs alone use")
-)]
 
 pub(crate) mod attachment;
 #[cfg(feature = "aws")]
@@ -29,19 +27,18 @@ pub(crate) mod fleet;
 mod forwarding;
 mod guide;
 mod lane;
+pub(crate) mod limits;
 #[cfg(feature = "local")]
 mod local_control;
 mod node;
-pub(crate) mod running;
-mod shell;
-
-pub(crate) mod limits;
 pub(crate) mod opening;
 pub(crate) mod port_owner;
 #[cfg(feature = "aws")]
 pub(crate) mod resolve;
+pub(crate) mod running;
 pub(crate) mod service;
 mod session_service;
+mod shell;
 pub(crate) mod spec;
 pub(crate) mod target;
 pub(crate) mod tunnel;
@@ -65,6 +62,8 @@ pub use fleet::ListedNode;
 pub use forwarding::{Tunnel, TunnelBuilder};
 pub use guide::{Choice, Counting, Guide};
 pub use node::{Connection, Node};
+pub use service::Request;
+pub use session_service::SessionService;
 pub use shell::{Shell, ShellBuilder};
 pub use tunnel::TunnelEvent;
 
@@ -77,9 +76,6 @@ pub(crate) use crate::{
 use crate::local::Endpoint;
 use config_file::ConfigFile;
 use endpoint_api::EndpointApi;
-pub use service::Request;
-pub use session_service::SessionService;
-
 use service::Service;
 
 /// Who is asked for sessions, and how long is waited for what. Clones are the same client.
@@ -98,7 +94,7 @@ enum Realm {
     /// An account's.
     Account {
         #[cfg(feature = "aws")]
-        control: aws_control::AwsControl,
+        control: Box<aws_control::AwsControl>,
     },
     /// Those of an endpoint in this process.
     #[cfg(feature = "local")]
@@ -196,7 +192,7 @@ impl Client {
     ) -> Self {
         let realm = Realm::Account {
             #[cfg(feature = "aws")]
-            control: aws_control::AwsControl::new(settings, None),
+            control: Box::new(aws_control::AwsControl::new(settings, None)),
         };
         Self(Arc::new(Inner { realm, limits, guide }))
     }
@@ -223,7 +219,9 @@ impl Client {
         };
         let Inner { realm, limits, guide } = &*self.0;
         let realm = match realm {
-            Realm::Account { control } => Realm::Account { control: control.in_region(region) },
+            Realm::Account { control } => {
+                Realm::Account { control: Box::new(control.in_region(region)) }
+            }
             other => other.clone(),
         };
         (*target, Self(Arc::new(Inner { realm, limits: *limits, guide: Arc::clone(guide) })))

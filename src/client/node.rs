@@ -2,16 +2,11 @@
 
 use std::{
     collections::HashMap,
-    fmt, io,
-    pin::Pin,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    sync::watch,
-};
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use super::{
@@ -77,7 +72,7 @@ impl Node {
     ///
     /// Connections to the same destination share a session, which begins with the first of them and is
     /// replaced when it is lost. A destination that nobody answers at shows when the connection is read:
-    /// that is an error of the kind [`ConnectionRefused`](io::ErrorKind::ConnectionRefused).
+    /// that is an error of the kind [`ConnectionRefused`](std::io::ErrorKind::ConnectionRefused).
     ///
     /// # Errors
     /// When no session can be had, or `destination` is none.
@@ -188,30 +183,4 @@ impl fmt::Debug for Connection {
     }
 }
 
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
+streams::delegate!(Connection, stream, read);

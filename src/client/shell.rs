@@ -1,14 +1,10 @@
 //! A shell on a node, as two streams and a size.
 
-use std::{
-    fmt, io,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::fmt;
 
 use futures_util::{StreamExt, stream};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex, sink, split},
+    io::{DuplexStream, duplex, sink, split},
     sync::{oneshot, watch},
 };
 
@@ -18,7 +14,10 @@ use super::{
     opening::Opening,
     service::Request,
 };
-use crate::{streams::Console, wire::TerminalSize};
+use crate::{
+    streams::{self, Console},
+    wire::TerminalSize,
+};
 
 /// A shell that is to be opened.
 #[derive(Debug)]
@@ -144,32 +143,6 @@ impl fmt::Debug for Shell {
     }
 }
 
-impl AsyncRead for Shell {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Shell {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
+streams::delegate!(Shell, stream, read);
 
 const BUFFER: usize = 64 * 1024;

@@ -16,6 +16,7 @@
 mod basic;
 mod chosen;
 mod command;
+mod delegate;
 mod exit_marker;
 mod forward;
 mod listener;
@@ -35,6 +36,8 @@ use std::pin::Pin;
 
 pub use basic::Basic;
 pub use chosen::Chosen;
+pub(crate) use delegate::delegate;
+
 pub use command::{Command, CommandEvent, Way};
 pub use exit_marker::ExitMarker;
 pub use forward::{Forward, ForwardEvent};
