@@ -15,7 +15,7 @@ use super::{
     failure::{Code, Failure},
     signals::{self, Heeded, INTERRUPT, Signals},
 };
-use crate::client::Stop;
+use crate::client::{Client, Stop, service::Service, target::Target};
 
 /// What is to end the session, and which signals the session gets as bytes instead.
 #[derive(Clone)]
@@ -157,6 +157,18 @@ impl Attended {
             // An error means that nobody can end it any more: then it is to end, too.
             let _ = ending.wait_for(Option::is_some).await;
         })
+    }
+
+    /// The service that `target` is reached through, unless it is ended before that is known.
+    pub(super) async fn service(
+        &self,
+        target: &Target,
+        client: &Client,
+    ) -> Result<Service, Failure> {
+        tokio::select! {
+            service = Service::of(target, client) => Ok(service?),
+            () = self.stop() => Err(self.interrupted()),
+        }
     }
 
     /// What is to be said and told by the exit code when nothing else is.

@@ -91,7 +91,6 @@ impl EndpointApi {
 
     async fn ticket(&self, action: &str, body: Value) -> Result<Option<Ticket>, Error> {
         let Answered { session_id, stream_url, token } = self.call(action, body).await?;
-        let token = token.map(|token| Token(token.0));
         Ok(token.map(|token| Ticket { session_id, stream_url, token }))
     }
 }
@@ -151,13 +150,8 @@ struct Answered {
     session_id: String,
     stream_url: String,
     #[serde(rename = "TokenValue")]
-    token: Option<Secret>,
+    token: Option<Token>,
 }
-
-/// A token on its way.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Secret(String);
 
 #[derive(Deserialize, Default)]
 #[serde(default)]

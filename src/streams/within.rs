@@ -90,6 +90,16 @@ impl Within {
     }
 }
 
+/// What nobody has taken is cut off, and not at its end.
+impl Drop for Within {
+    fn drop(&mut self) {
+        self.0.close();
+        while let Ok(end) = self.0.try_recv() {
+            end.reset_on_close();
+        }
+    }
+}
+
 impl Connector {
     /// Opens a connection. Waits while as many wait to be taken as a listener's queue holds.
     ///
@@ -101,9 +111,10 @@ impl Connector {
         let end =
             RelayEnd { stream: theirs, state: Arc::clone(&state), _is_used: self.is_used.clone() };
         let gone = |_| io::Error::from(io::ErrorKind::ConnectionReset);
-        self.ends.send(end).await.map_err(gone)?;
+        // It may be refused as soon as it is taken.
         let refusals = self.refusals.clone();
         let refused_before = refusals.count();
+        self.ends.send(end).await.map_err(gone)?;
         Ok(Connection { stream: ours, state, refusals, refused_before, has_heard: false })
     }
 
@@ -220,6 +231,17 @@ mod tests {
             assert_eq!(heard, b"half of");
             assert_eq!(end, if is_cut { Err(io::ErrorKind::ConnectionReset) } else { Ok(7) });
         }
+    }
+
+    #[tokio::test]
+    async fn one_that_nobody_takes_is_cut_off() {
+        let (within, connector, _) = Within::new();
+        let mut waiting = connector.connect().await.unwrap();
+        drop(within);
+        let end = waiting.read_u8().await.map_err(|error| error.kind());
+        assert_eq!(end, Err(io::ErrorKind::ConnectionReset));
+        let late = connector.connect().await.map(drop).map_err(|error| error.kind());
+        assert_eq!(late, Err(io::ErrorKind::ConnectionReset));
     }
 
     #[tokio::test]

@@ -187,6 +187,23 @@ fn whoever_gives_credentials_takes_none_of_the_input() {
     assert_eq!(fs::read_to_string(target).unwrap(), "question\n");
 }
 
+/// What the service says of the target is not taken for something about the stream.
+#[test]
+#[cfg(feature = "aws")]
+fn a_target_that_is_not_connected_is_told_by_its_name() {
+    let home = Home::with("");
+    let endpoint = Endpoint::start();
+    let nobody = "i-00000000000000001";
+    let mut proxy = command(env!("CARGO_BIN_EXE_ssmport"));
+    proxy.args(["proxy", nobody, "22"]).stdin(std::process::Stdio::null());
+    proxy.env("AWS_ENDPOINT_URL", &endpoint.url).env("AWS_REGION", REGION);
+    proxy.env("AWS_ACCESS_KEY_ID", "AKIA").env("AWS_SECRET_ACCESS_KEY", "k");
+    let ended = Program::run(home.of(&proxy));
+    assert_eq!(ended.code(), 4, "{ended:#?}");
+    let first = ended.stderr.lines().next().unwrap_or_default();
+    assert!(first.contains(nobody) && first.contains("not connected"), "{ended:#?}");
+}
+
 /// A server for one connection.
 fn serve(serve: impl FnOnce(&mut std::net::TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -21,7 +21,6 @@ use crate::{
         CommandEvent, ExitMarker, SessionEnd,
         config_file::ConfigFile,
         running::{Finished, Place, Wanted},
-        service::Service,
     },
     term::Escapes,
     wire::ExitCode,
@@ -35,10 +34,7 @@ pub(crate) async fn run(
     let target = ConfigFile::load_target(Some(arguments.target.clone()), output)?;
     let work = async {
         let client = global.client(output);
-        let service = tokio::select! {
-            service = Service::of(&target, &client) => service?,
-            () = attended.stop() => return Err(attended.interrupted()),
-        };
+        let service = attended.service(&target, &client).await?;
         let place = Place {
             service: &service,
             limits: client.limits(),

@@ -12,12 +12,7 @@ use crate::{
         output::Output,
         standard_streams,
     },
-    client::{
-        Error, Kind, SessionEnd,
-        config_file::ConfigFile,
-        opening::Opening,
-        service::{Request, Service},
-    },
+    client::{SessionEnd, config_file::ConfigFile, opening::Opening, service::Request},
 };
 
 pub(crate) async fn run(
@@ -46,10 +41,7 @@ async fn attach(
     };
     let target = ConfigFile::load_target(Some(arguments.target.clone()), output)?;
     let client = global.client(output);
-    let service = tokio::select! {
-        service = Service::of(&target, &client) => service?,
-        () = attended.stop() => return Err(attended.interrupted()),
-    };
+    let service = attended.service(&target, &client).await?;
     let opening = Opening {
         service: &service,
         request: &request,
@@ -62,11 +54,7 @@ async fn attach(
         (input, output, Box::pin(stdout_abandoned()) as _)
     };
     let target = arguments.target.to_string();
-    let no_stream = |error: Error| match error.kind() {
-        Kind::Target => Error { what: format!("no stream to {target}"), ..error },
-        _ => error,
-    };
-    let Some(told) = opening.stream(ends).await.map_err(no_stream)? else {
+    let Some(told) = opening.stream(ends).await? else {
         return Err(attended.interrupted());
     };
     let is_complete = told.is_complete;

@@ -9,12 +9,7 @@ use crate::{
         failure::Failure,
         output::Output,
     },
-    client::{
-        SessionEnd,
-        config_file::ConfigFile,
-        opening::Opening,
-        service::{Request, Service},
-    },
+    client::{SessionEnd, config_file::ConfigFile, opening::Opening, service::Request},
     term::Escapes,
 };
 
@@ -33,10 +28,7 @@ pub(crate) async fn run(
     let target = place.to_string();
     let work = async {
         let client = global.client(output);
-        let service = tokio::select! {
-            service = Service::of(&place, &client) => service?,
-            () = attended.stop() => return Err(attended.interrupted()),
-        };
+        let service = attended.service(&place, &client).await?;
         let opening = Opening {
             service: &service,
             request: &request,
