@@ -18,10 +18,7 @@ use ssmport::{
     channel::{Channel, Config, Event, Role},
     client::{Request, Ticket},
     net::{epoch_ms, now},
-    wire::{
-        Packet, PayloadType,
-        control::{OpenDataChannel, Token},
-    },
+    wire::{Packet, PayloadType, Token, control::OpenDataChannel},
 };
 use tokio::{net::TcpStream, time::sleep_until};
 use tokio_tungstenite::{client_async_tls, tungstenite::Message};

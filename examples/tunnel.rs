@@ -9,10 +9,7 @@
 
 use std::{env, pin::pin, process::ExitCode};
 
-use ssmport::{
-    Client,
-    client::{Error, ForwardEvent, TunnelEvent},
-};
+use ssmport::{Client, client::Error};
 use tokio::{
     signal,
     sync::broadcast::error::RecvError::{Closed, Lagged},
@@ -47,7 +44,7 @@ async fn forward(target: &str, spec: &str) -> Result<(), Error> {
     loop {
         tokio::select! {
             event = events.recv() => match event {
-                Ok(event) => println!("{}", told(event)),
+                Ok(event) => println!("{event}"),
                 Err(Lagged(missed)) => println!("{missed} events were not seen"),
                 Err(Closed) => break,
             },
@@ -58,19 +55,4 @@ async fn forward(target: &str, spec: &str) -> Result<(), Error> {
     tunnel.end().await?;
     println!("ended");
     Ok(())
-}
-
-/// What happened, for people. None of it ends the tunnel.
-fn told(event: TunnelEvent) -> String {
-    match event {
-        TunnelEvent::Ready(ready) => format!("a session stands, agent {}", ready.peer_version),
-        TunnelEvent::Ended(end) => format!("the session is over: {end}"),
-        TunnelEvent::Lost(error) => format!("the session is lost: {error}"),
-        TunnelEvent::NotReplaced(error) => format!("a connection was turned away: {error}"),
-        TunnelEvent::Forward(ForwardEvent::Accepted(peer)) => format!("{peer} has connected"),
-        TunnelEvent::Forward(ForwardEvent::DestinationRefused) => {
-            "the node cannot connect to the destination".to_owned()
-        }
-        other => format!("{other:?}"),
-    }
 }

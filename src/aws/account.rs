@@ -2,36 +2,34 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use aws_credential_types::Credentials;
 use aws_sdk_ssm::{
     Client,
-    config::{
-        Config, ConfigBag, Intercept, ProvideCredentials, RuntimeComponents, http::HttpResponse,
-        interceptors::BeforeTransmitInterceptorContextRef, retry::RetryConfig,
-    },
-    error::{BoxError, ProvideErrorMetadata, SdkError},
+    config::{Config, ProvideCredentials, http::HttpResponse, retry::RetryConfig},
+    error::{ProvideErrorMetadata, SdkError},
     types::{SessionFilter, SessionFilterKey, SessionState},
 };
 use http::{HeaderMap, Uri};
 
 use super::{
     call::Caller,
+    called_address::CalledAddress,
     configuration::{Configuration, Settings},
     credentials::CredentialStore,
     endpoints::Addresses,
-    error::{AwsError, Operation},
+    error::AwsError,
     kms::Kms,
+    operation::Operation,
     service::Service,
     signature,
 };
 use crate::{
     net::{Authorities, Connector},
-    wire::{control::Token, encryption::DataKey, stream_url},
+    wire::{Ticket, Token, encryption::DataKey, stream_url},
 };
 
 /// An AWS account in one region, as the configuration gives it. Cheap to clone; the clones share
@@ -43,7 +41,7 @@ pub struct Account {
     pub(super) ssm: Client,
     kms: Kms,
     pub(super) caller: Caller,
-    endpoint: Endpoint,
+    endpoint: CalledAddress,
     credentials: Arc<CredentialStore>,
     authorities: Authorities,
     connector: Connector,
@@ -73,7 +71,7 @@ impl Account {
             credentials,
         } = configuration;
         let credentials = Arc::new(credentials);
-        let endpoint = Endpoint::default();
+        let endpoint = CalledAddress::default();
         let provider: Arc<dyn ProvideCredentials> = credentials.clone();
         let kms = Kms::new(&sdk, endpoints.of(Service::Kms), Arc::clone(&provider));
         let mut ssm = aws_sdk_ssm::config::Builder::from(&sdk)
@@ -119,7 +117,7 @@ impl Account {
 
     /// The address that the calls go to, once there was one.
     pub fn endpoint(&self) -> Option<&str> {
-        self.endpoint.0.get().map(String::as_str)
+        self.endpoint.known()
     }
 
     /// `ssm:StartSession`: opens a session on a node.
@@ -127,7 +125,7 @@ impl Account {
     /// # Errors
     /// Any [`AwsError`] but [`AwsError::NoRegion`]. It has taken 30 seconds at most, beside the
     /// time that a source of credentials needs to ask its user.
-    pub async fn start_session(&self, request: &StartSession) -> Result<StartedSession, AwsError> {
+    pub async fn start_session(&self, request: &StartSession) -> Result<Ticket, AwsError> {
         let operation = on("StartSession", &request.target);
         self.need_credentials().await?;
         let parameters = request.parameters.clone().into_iter().collect();
@@ -146,7 +144,7 @@ impl Account {
             (started.session_id, started.stream_url, started.token_value);
         match (session_id, stream_url, token) {
             (Some(session_id), Some(stream_url), Some(token)) => {
-                Ok(StartedSession { session_id, stream_url, token: Token(token) })
+                Ok(Ticket { session_id, stream_url, token: Token::new(token) })
             }
             _ => Err(AwsError::Answer {
                 operation,
@@ -163,10 +161,7 @@ impl Account {
     /// # Errors
     /// As [`start_session`](Self::start_session). [`AwsError::NotFound`] is the end of the session
     /// too.
-    pub async fn resume_session(
-        &self,
-        session_id: &str,
-    ) -> Result<Option<StartedSession>, AwsError> {
+    pub async fn resume_session(&self, session_id: &str) -> Result<Option<Ticket>, AwsError> {
         self.need_credentials().await?;
         // Whoever resumes tries again sooner, and for longer, than the SDK would.
         let once = Config::builder().retry_config(RetryConfig::disabled());
@@ -175,13 +170,13 @@ impl Account {
         let resumed =
             answer.map_err(|error| self.failure(on("ResumeSession", session_id), &error))?;
         let token = resumed.token_value.filter(|token| !token.is_empty());
-        Ok(token.map(|token| StartedSession {
+        Ok(token.map(|token| Ticket {
             session_id: resumed
                 .session_id
                 .filter(|answered| !answered.is_empty())
                 .unwrap_or_else(|| session_id.to_owned()),
             stream_url: resumed.stream_url.unwrap_or_default(),
-            token: Token(token),
+            token: Token::new(token),
         }))
     }
 
@@ -294,57 +289,6 @@ pub struct StartSession {
     pub parameters: BTreeMap<String, Vec<String>>,
     /// Why, for the account's records.
     pub reason: Option<String>,
-}
-
-/// What opens the data channel of a session.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StartedSession {
-    /// The session's id.
-    pub session_id: String,
-    /// Where the WebSocket is.
-    pub stream_url: String,
-    /// What is shown first over the WebSocket.
-    pub token: Token,
-}
-
-impl fmt::Debug for StartedSession {
-    /// Without the URL's query, which is a secret when the URL is presigned.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let url = self.stream_url.split('?').next().unwrap_or_default();
-        f.debug_struct("StartedSession")
-            .field("session_id", &self.session_id)
-            .field("stream_url", &url)
-            .field("token", &self.token)
-            .finish()
-    }
-}
-
-/// Where the calls go, for the messages of those that fail. The SDK alone knows, from region,
-/// partition, profile and environment, and tells by the first request that it makes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Endpoint(Arc<OnceLock<String>>);
-
-impl Endpoint {
-    pub(super) fn shown(&self, region: &str) -> String {
-        self.0.get().cloned().unwrap_or_else(|| format!("AWS in {region}"))
-    }
-}
-
-impl Intercept for Endpoint {
-    fn name(&self) -> &'static str {
-        "Endpoint"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let url = context.request().uri();
-        self.0.get_or_init(|| url.trim_end_matches('/').to_owned());
-        Ok(())
-    }
 }
 
 /// An unsigned upgrade is better than a late one.

@@ -16,8 +16,9 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     endpoints::{Address, Addresses},
-    error::{AwsError, Operation, one_line, root_cause},
+    error::{AwsError, root_cause},
     http_client::ATTEMPT_TIMEOUT,
+    operation::{Operation, one_line},
     signature,
     unanswered::too_late,
 };

@@ -157,16 +157,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_region_the_three_ways_are_named() {
+    fn without_a_region_the_ways_to_name_it_are_told() {
         let error = region(None, NOTHING, &Profiles::of_config("", "default")).unwrap_err();
         assert_eq!(
             error.to_string(),
             "no AWS region: not given, not in AWS_REGION, and not in profile `default`"
         );
-        assert_eq!(
-            error.next_step().unwrap(),
-            "give --region, set AWS_REGION, or add `region` to the profile"
-        );
+        assert_eq!(error.next_step().unwrap(), "set AWS_REGION, or add `region` to the profile");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use serde::Deserialize;
 
 use super::{
     account::Account,
-    error::{AwsError, Operation, one_line},
+    error::AwsError,
+    operation::{Operation, one_line},
     pages::Pages,
     service::Service,
 };

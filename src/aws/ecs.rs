@@ -4,12 +4,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    account::{Account, StartedSession},
-    error::{AwsError, Operation},
-    pages::Pages,
-    service::Service,
+    account::Account, error::AwsError, operation::Operation, pages::Pages, service::Service,
 };
-use crate::wire::control::Token;
+use crate::wire::{Ticket, Token};
 
 /// A container of a running task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,7 +89,7 @@ impl Account {
         &self,
         container: &Container,
         command: &str,
-    ) -> Result<StartedSession, AwsError> {
+    ) -> Result<Ticket, AwsError> {
         let Container { cluster, task, name, .. } = container;
         let subject = format!("{cluster}/{task}/{name}");
         let operation = Operation::new(Service::Ecs, "ExecuteCommand", &subject);
@@ -106,7 +103,7 @@ impl Account {
         });
         let executed: Executed = self.caller.json(operation, TARGET, input, &credentials).await?;
         let Session { session_id, stream_url, token_value } = executed.session;
-        Ok(StartedSession { session_id, stream_url, token: Token(token_value) })
+        Ok(Ticket { session_id, stream_url, token: Token::new(token_value) })
     }
 }
 

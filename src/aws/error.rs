@@ -1,6 +1,6 @@
 //! What can go wrong with AWS, sorted by what its reader has to do about it.
 
-use std::{error::Error, fmt};
+use std::error::Error;
 
 use aws_credential_types::{Credentials, provider::error::CredentialsError};
 use aws_sdk_ssm::{
@@ -9,8 +9,14 @@ use aws_sdk_ssm::{
 };
 use thiserror::Error as ThisError;
 
-use super::{mfa::MfaError, refusal::Refusal, service::Service, unanswered::too_late};
-use crate::{net::TlsError, wire::foreign_text};
+use super::{
+    mfa_error::MfaError,
+    operation::{Operation, one_line},
+    refusal::Refusal,
+    service::Service,
+    unanswered::too_late,
+};
+use crate::net::TlsError;
 
 /// Why AWS did not do what it was asked. Each message is one line; what AWS itself says is in it
 /// word for word, and no secret is.
@@ -162,47 +168,20 @@ pub enum AwsError {
     },
 }
 
-/// An operation and what it is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
-    /// Whose operation it is.
-    pub service: Service,
-    /// The name in the AWS API.
-    pub name: &'static str,
-    /// The target, the session, the key or the task; empty when it is about everything.
-    pub subject: String,
-}
-
-impl Operation {
-    /// An operation of `service` about `subject`.
-    pub(super) fn new(service: Service, name: &'static str, subject: &str) -> Self {
-        Self { service, name, subject: subject.to_owned() }
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.subject {
-            "" => f.write_str(self.name),
-            subject => write!(f, "{} on {}", self.name, one_line(subject)),
-        }
-    }
-}
-
 impl AwsError {
     /// What to do about it, as a short sentence without capital or full stop; `None` when the
     /// message says all there is.
     pub fn next_step(&self) -> Option<String> {
         let step = match self {
             Self::NoRegion { .. } => {
-                "give --region, set AWS_REGION, or add `region` to the profile".to_owned()
+                "set AWS_REGION, or add `region` to the profile".to_owned()
             }
             Self::Configuration { .. } => {
-                "check --profile, --region, the endpoint and the files in ~/.aws".to_owned()
+                "check the profile, the region, the endpoint and the files in ~/.aws".to_owned()
             }
             Self::Tls(_) => "check AWS_CA_BUNDLE, and `ca_bundle` of the profile".to_owned(),
             Self::NoCredentials { .. } => {
-                "run `aws configure`, `aws sso login` or `ssmport login`, or give --profile".to_owned()
+                "run `aws configure`, `aws sso login` or `ssmport login`, or choose another profile".to_owned()
             }
             Self::Sso { profile, .. } | Self::Console { profile, .. } => {
                 format!("run `ssmport login --profile {}`", in_quotes(profile))
@@ -369,14 +348,6 @@ pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     }
     whole
 }
-
-/// Text from outside, fit for a terminal's single line, and with an end to it.
-pub(super) fn one_line(text: &str) -> String {
-    foreign_text::one_line_within(LONGEST_MESSAGE, text)
-}
-
-/// In characters. AWS's longest, a denied access with its reason, has about 500.
-const LONGEST_MESSAGE: usize = 1000;
 
 /// Error names that mean: not with these credentials.
 const REFUSALS: [&str; 17] = [

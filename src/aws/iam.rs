@@ -4,10 +4,7 @@ use aws_credential_types::Credentials;
 use serde::Deserialize;
 
 use super::{
-    account::Account,
-    call::Caller,
-    error::{AwsError, Operation},
-    service::Service,
+    account::Account, call::Caller, error::AwsError, operation::Operation, service::Service,
 };
 
 impl Caller {

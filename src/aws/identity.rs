@@ -7,7 +7,8 @@ use serde::Deserialize;
 
 use super::{
     account::Account,
-    error::{AwsError, Operation, root_cause},
+    error::{AwsError, root_cause},
+    operation::Operation,
     service::Service,
 };
 use crate::wire::stream_url::without_secrets;

@@ -3,11 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{
-    account::Account,
-    error::{AwsError, Operation},
-    service::Service,
-};
+use super::{account::Account, error::AwsError, operation::Operation, service::Service};
 
 impl Account {
     /// `ec2-instance-connect:SendSSHPublicKey`: `user` of the instance can log in with the key for

@@ -7,9 +7,7 @@ use aws_sdk_kms::{Client, config::ProvideCredentials};
 use zeroize::Zeroizing;
 
 use super::{
-    account::Endpoint,
-    error::{AwsError, Operation},
-    service::Service,
+    called_address::CalledAddress, error::AwsError, operation::Operation, service::Service,
 };
 use crate::wire::encryption::{DATA_KEY_LEN, DataKey};
 
@@ -17,7 +15,7 @@ use crate::wire::encryption::{DATA_KEY_LEN, DataKey};
 #[derive(Clone, Debug)]
 pub(super) struct Kms {
     client: Client,
-    endpoint: Endpoint,
+    endpoint: CalledAddress,
 }
 
 impl Kms {
@@ -26,7 +24,7 @@ impl Kms {
         endpoint_url: Option<&str>,
         credentials: Arc<dyn ProvideCredentials>,
     ) -> Self {
-        let endpoint = Endpoint::default();
+        let endpoint = CalledAddress::default();
         let mut config = aws_sdk_kms::config::Builder::from(sdk)
             .credentials_provider(credentials)
             .interceptor(endpoint.clone());

@@ -22,6 +22,7 @@
 
 mod account;
 mod call;
+mod called_address;
 mod configuration;
 mod credential_cache;
 mod credentials;
@@ -39,7 +40,9 @@ mod instance;
 mod instance_connect;
 mod kms;
 mod mfa;
+mod mfa_error;
 mod nodes;
+mod operation;
 mod pages;
 mod refusal;
 mod sdk;
@@ -48,16 +51,17 @@ mod signature;
 mod sts;
 mod unanswered;
 
-pub use account::{Account, StartSession, StartedSession};
+pub use account::{Account, StartSession};
 pub use configuration::Settings;
 pub use credentials::{Login, LoginRequest};
 pub use ec2::Instance;
 pub use ecs::Container;
 pub use endpoints::Endpoints;
 pub use error::AwsError;
-#[cfg(test)]
-pub use error::Operation;
 pub use identity::Keys;
-pub use mfa::{Mfa, MfaError, Prompt};
+pub use mfa::{Mfa, Prompt};
+pub use mfa_error::MfaError;
 pub use nodes::ManagedNode;
+#[cfg(test)]
+pub use operation::Operation;
 pub use service::Service;

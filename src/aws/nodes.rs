@@ -4,7 +4,8 @@ use aws_sdk_ssm::types::{InstanceInformation, InstanceInformationStringFilter};
 
 use super::{
     account::Account,
-    error::{AwsError, Operation, one_line},
+    error::AwsError,
+    operation::{Operation, one_line},
     pages::Pages,
     service::Service,
 };

@@ -4,7 +4,7 @@
 //! identity-based policy allows the ACTION action`, or `with an explicit deny in a service control
 //! policy`, and so on; it never says which condition was not met.
 
-use super::error::{Operation, one_line};
+use super::operation::{Operation, one_line};
 
 /// A refusal, with what is known beside it.
 pub(super) struct Refusal<'a> {

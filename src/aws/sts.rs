@@ -14,9 +14,7 @@ use aws_sdk_sts::{
 };
 
 use super::{
-    account::Endpoint,
-    error::{AwsError, Operation},
-    service::Service,
+    called_address::CalledAddress, error::AwsError, operation::Operation, service::Service,
 };
 use crate::files::{self, LONGEST_BY_HAND};
 
@@ -172,7 +170,7 @@ impl Sts {
         name: &'static str,
         subject: &str,
     ) -> Call<'_> {
-        let endpoint = Endpoint::default();
+        let endpoint = CalledAddress::default();
         let mut config =
             aws_sdk_sts::config::Builder::from(&self.sdk).interceptor(endpoint.clone());
         if let Some(credentials) = credentials {
@@ -195,7 +193,7 @@ impl Sts {
 struct Call<'a> {
     client: Client,
     operation: Operation,
-    endpoint: Endpoint,
+    endpoint: CalledAddress,
     region: &'a str,
 }
 

@@ -5,8 +5,9 @@ use std::{error::Error, iter};
 use aws_sdk_ssm::error::ConnectorError;
 
 use super::{
-    error::{AwsError, Operation, one_line, root_cause},
+    error::{AwsError, root_cause},
     http_client::{ATTEMPT_TIMEOUT, CONNECT_TIMEOUT},
+    operation::{Operation, one_line},
 };
 use crate::net::DialError;
 

@@ -23,6 +23,45 @@
 //! is written it says so with [`handle_written`](Channel::handle_written), for which an agent waits
 //! that [counts late](Habits::counts_late).
 //!
+//! # Two ends, and a frame that is lost
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//!
+//! use ssmport::{
+//!     channel::{Channel, Config, Event, Role},
+//!     wire::{Packet, PayloadType},
+//! };
+//!
+//! // Both in one program, and time is what we say it is.
+//! let mut now = Instant::now();
+//! let (epoch_ms, seed) = (1_764_000_000_000, 7);
+//! let agent = Role::Agent { session: None };
+//! let mut client = Channel::new(Config::new(Role::Client, "1.2.764.0", epoch_ms, seed), now);
+//! let mut agent = Channel::new(Config::new(agent, "3.3.0.0", epoch_ms, seed), now);
+//!
+//! client.send(PayloadType::Output, Packet::copy_from(b"uname -a\r"), now);
+//! let lost = client.poll_transmit(now).expect("a frame");
+//! drop(lost);
+//! assert!(client.poll_transmit(now).is_none());
+//!
+//! // Nobody acknowledges it: when its time is over it is sent again.
+//! now = client.poll_timeout().expect("a retransmission is due");
+//! client.handle_timeout(now)?;
+//! let again = client.poll_transmit(now).expect("the same frame");
+//! agent.handle_frame(again, now)?;
+//! let mut events = std::iter::from_fn(|| agent.poll_event());
+//! assert!(events.any(|event| {
+//!     matches!(event, Event::Data { payload, .. } if &payload[..] == b"uname -a\r")
+//! }));
+//!
+//! // The acknowledgement goes back, and nothing is left to wait for.
+//! let acknowledgement = agent.poll_transmit(now).expect("an acknowledgement");
+//! client.handle_frame(acknowledgement, now + Duration::from_millis(20))?;
+//! assert_eq!(client.unacknowledged_for(now), Duration::ZERO);
+//! # Ok::<(), ssmport::channel::ChannelError>(())
+//! ```
+//!
 //! # Memory
 //! A channel holds at most [`Window::bytes`] and one message of what was sent and not yet
 //! acknowledged, [`Config::reorder`] of what arrived out of order, and [`MAX_ACKNOWLEDGEMENTS`] entries of 64

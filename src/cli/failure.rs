@@ -3,7 +3,7 @@
 use std::{fmt::Display, process::ExitCode};
 
 use super::signals::INTERRUPT;
-use crate::client::{Error, Kind};
+use crate::client::{Error, Kind, Setting};
 
 /// One line each of what failed, why, and what to do next.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,7 +74,8 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let Error { kind, what, why, next } = error;
+        let Error { kind, what, why, next, setting } = error;
+        let next = next.map(|next| with_option(next, setting));
         let code = match kind {
             Kind::Usage => Code::Usage,
             Kind::Refused => Code::Refused,
@@ -84,6 +85,18 @@ impl From<Error> for Failure {
             Kind::Interrupted => Code::Signal(INTERRUPT),
         };
         Self { what, why, next, code }
+    }
+}
+
+/// The next step, and the option that saves it.
+fn with_option(next: String, setting: Option<Setting>) -> String {
+    match setting {
+        Some(Setting::Region) => format!("give --region, or {next}"),
+        Some(Setting::MfaCode) => format!("give --mfa-code, or {next}"),
+        Some(Setting::MfaSerial) => format!("give --mfa-serial, or {next}"),
+        Some(Setting::Input) => format!("{next}: -n"),
+        Some(Setting::Log) => format!("{next}; -v shows more"),
+        None => next,
     }
 }
 

@@ -8,6 +8,8 @@ mod caller;
 mod documents;
 mod invocation;
 mod port;
+#[cfg(not(feature = "aws"))]
+mod without_aws;
 mod words;
 
 use std::process::ExitCode;

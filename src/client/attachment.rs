@@ -118,7 +118,7 @@ mod tests {
     use crate::{
         net::now,
         session::{Answer, Refusal},
-        wire::control::Token,
+        wire::Token,
     };
 
     /// Counts how often it was told that the session is over.
@@ -149,7 +149,7 @@ mod tests {
             ticket: Ticket {
                 session_id: "s-1".to_owned(),
                 stream_url: format!("ws://{}/s", silent.local_addr().unwrap()),
-                token: Token("token".to_owned()),
+                token: Token::new("token"),
             },
             control_plane: &service,
             is_patient: false,

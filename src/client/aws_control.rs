@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::endpoints;
 use crate::{
-    aws::{Account, AwsError, Service, Settings, StartedSession},
+    aws::{Account, AwsError, Service, Settings},
     net::{Authorities, TlsError},
     session::{Answer, ControlPlane, DataKeyRequest, Endpoint as Configured, Refusal, Ticket},
     wire::encryption::{DataKey, encryption_context},
@@ -72,7 +72,7 @@ impl ControlPlane for AwsControl {
             match resumed {
                 Ok(resumed) => {
                     self.had_credentials.store(true, Ordering::Relaxed);
-                    Ok(resumed.map(aws_ticket))
+                    Ok(resumed)
                 }
                 // What the service does not know any more is over.
                 Err(AwsError::NotFound { .. }) => Ok(None),
@@ -162,10 +162,6 @@ impl AwsControl {
         let context = encryption_context(&request.session_id, &target, challenge);
         account.generate_data_key(&request.key_id, context).await
     }
-}
-
-pub(crate) fn aws_ticket(started: StartedSession) -> Ticket {
-    Ticket { session_id: started.session_id, stream_url: started.stream_url, token: started.token }
 }
 
 /// Whether what keeps a session from being resumed may be over without anyone's doing: a clock

@@ -14,7 +14,7 @@ use super::{Error, Kind, service::Request, session_service::SessionService};
 use crate::{
     net::{Authorities, Connector, Proxies},
     session::{Answer, ControlPlane, Endpoint, Refusal, Ticket},
-    wire::{control::Token, foreign_text::one_line},
+    wire::{Token, foreign_text::one_line},
 };
 
 /// An endpoint that is asked over HTTP, unsigned. Its sessions are resumed; encrypted ones need the

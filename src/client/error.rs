@@ -13,6 +13,7 @@ pub struct Error {
     pub(crate) what: String,
     pub(crate) why: Option<String>,
     pub(crate) next: Option<String>,
+    pub(crate) setting: Option<Setting>,
 }
 
 /// What sort of error it is; the program's exit codes follow it.
@@ -33,9 +34,26 @@ pub enum Kind {
     Interrupted,
 }
 
+/// What a program may offer its users beside the error's [next step](Error::next_step), under the name
+/// that it has there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Setting {
+    /// Another region would do, see [`Builder::region`](super::Builder::region).
+    Region,
+    /// A code of MFA would do, see [`Builder::mfa`](super::Builder::mfa).
+    MfaCode,
+    /// The device of MFA would do.
+    MfaSerial,
+    /// A command without input would do.
+    Input,
+    /// The log, which is the events of `tracing`, says more.
+    Log,
+}
+
 impl Error {
     pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), why: None, next: None }
+        Self { kind, what: what.into(), why: None, next: None, setting: None }
     }
 
     pub(crate) fn local(what: impl Into<String>) -> Self {
@@ -48,6 +66,10 @@ impl Error {
 
     pub(crate) fn next(self, next: impl Into<String>) -> Self {
         Self { next: Some(next.into()), ..self }
+    }
+
+    pub(crate) fn with(self, setting: Setting) -> Self {
+        Self { setting: Some(setting), ..self }
     }
 
     /// What sort of error it is.
@@ -68,6 +90,11 @@ impl Error {
     /// What can be done about it.
     pub fn next_step(&self) -> Option<&str> {
         self.next.as_deref()
+    }
+
+    /// What else would help, if that is one of the settings that programs have names for.
+    pub fn setting(&self) -> Option<Setting> {
+        self.setting
     }
 }
 
@@ -115,7 +142,7 @@ impl From<SessionError> for Error {
             SessionError::Failed { .. }
             | SessionError::Lost { .. }
             | SessionError::Truncated { .. } => {
-                Self::new(Kind::Lost, error.to_string()).next("start again; -v shows more")
+                Self::new(Kind::Lost, error.to_string()).next("start again").with(Setting::Log)
             }
         }
     }
@@ -147,9 +174,9 @@ const OF_TARGETS: [&str; 3] =
 #[cfg(feature = "aws")]
 impl From<crate::aws::AwsError> for Error {
     fn from(error: crate::aws::AwsError) -> Self {
-        use crate::aws::AwsError;
+        use crate::aws::{AwsError, MfaError};
         let kind = match &error {
-            AwsError::Mfa(crate::aws::MfaError::Interrupted) => Kind::Interrupted,
+            AwsError::Mfa(MfaError::Interrupted) => Kind::Interrupted,
             AwsError::TargetNotConnected { .. } | AwsError::NotFound { .. } => Kind::Target,
             AwsError::Rejected { code, .. } if OF_TARGETS.contains(&code.as_str()) => Kind::Target,
             AwsError::Unreachable { .. }
@@ -160,7 +187,17 @@ impl From<crate::aws::AwsError> for Error {
             }
             _ => Kind::Refused,
         };
+        let setting = match &error {
+            AwsError::NoRegion { .. } => Some(Setting::Region),
+            AwsError::Mfa(MfaError::NoTerminal { .. } | MfaError::Terminal { .. }) => {
+                Some(Setting::MfaCode)
+            }
+            AwsError::Mfa(MfaError::NoDevice { .. } | MfaError::SeveralDevices { .. }) => {
+                Some(Setting::MfaSerial)
+            }
+            _ => None,
+        };
         let next = error.next_step();
-        Self { next, ..Self::new(kind, error.to_string()) }
+        Self { next, setting, ..Self::new(kind, error.to_string()) }
     }
 }

@@ -20,15 +20,11 @@ pub(crate) struct LocalControl {
 impl ControlPlane for LocalControl {
     fn resume<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
         let resumed = self.endpoint.resume_session(session_id);
-        Box::pin(async move {
-            match resumed {
-                Ok(ticket) => Ok(local_ticket(&self.endpoint, ticket)),
-                Err(error) => Err(Refusal {
-                    message: error.to_string(),
-                    is_temporary: error == ServiceError::Unavailable,
-                }),
-            }
-        })
+        let refusal = |error: ServiceError| Refusal {
+            message: error.to_string(),
+            is_temporary: error == ServiceError::Unavailable,
+        };
+        Box::pin(async move { resumed.map_err(refusal) })
     }
 
     fn terminate<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<(), Refusal>> {
@@ -51,14 +47,4 @@ impl ControlPlane for LocalControl {
         let refusal = |message| Refusal { message, is_temporary: false };
         Box::pin(async move { key.map_err(refusal) })
     }
-}
-
-/// The session's ticket in the form of AWS's; `None` when the session is over.
-pub(crate) fn local_ticket(endpoint: &Endpoint, ticket: crate::local::Ticket) -> Option<Ticket> {
-    let token = ticket.token?;
-    Some(Ticket {
-        stream_url: endpoint.stream_url(&ticket.session_id),
-        session_id: ticket.session_id,
-        token: crate::wire::control::Token(token.expose().to_owned()),
-    })
 }

@@ -56,7 +56,7 @@ pub use crate::{
 };
 pub use builder::Builder;
 pub use command::{CommandBuilder, Output, RunningCommand};
-pub use error::{Error, Kind};
+pub use error::{Error, Kind, Setting};
 #[cfg(feature = "aws")]
 pub use fleet::ListedNode;
 pub use forwarding::{Tunnel, TunnelBuilder};

@@ -230,7 +230,7 @@ fn several(lookup: &Lookup, nodes: &[ListedNode], and: &str) -> Error {
 
 fn unknown(lookup: &Lookup) -> Error {
     Error::new(Kind::Target, format!("there is no node {lookup} in this account and region"))
-        .next("`ssmport ls` lists those that there are; check --profile and --region")
+        .next("check the profile and the region; `ssmport ls` lists the nodes that there are")
 }
 
 fn not_managed(lookup: &Lookup, instance: &Instance) -> Error {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Error, Kind,
+    Error, Kind, Setting,
     opening::{Ended, Opening},
     service::{Request, Service},
 };
@@ -170,17 +170,19 @@ impl Finished {
                 .because(
                     "it takes sh, stty, dd, od, tr and base64 there, and one of them is missing",
                 )
-                .next("run it without input: -n"));
+                .next("run it without input")
+                .with(Setting::Input));
         }
         if told.is_short && ended.is_complete && ended.output_failed.is_none() {
             let lost = Error::new(Kind::Lost, "the command's output may not be whole");
             return Err(match told.has_begun && *way == Way::Plain {
                 true => lost
                     .because("it is not UTF-8 text, and the agent cuts off what is none")
-                    .next("have the node encode it: -- sh -c 'COMMAND | base64'"),
+                    .next("have the node encode it: sh -c 'COMMAND | base64'"),
                 false => lost
                     .because("the node did not send its end, or it is not UTF-8 text and the node lacks dd, base64, tr or cksum")
-                    .next("start it again; -v shows more"),
+                    .next("start it again")
+                    .with(Setting::Log),
             });
         }
         Ok(())

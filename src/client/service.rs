@@ -13,7 +13,7 @@ use super::{aws_control, resolve::Found};
 use crate::session::{ControlPlane, Ticket};
 #[cfg(feature = "local")]
 use crate::{
-    client::local_control::{LocalControl, local_ticket},
+    client::local_control::LocalControl,
     local::{Endpoint, EndpointConfig, Faults, NODE_ID, StartSession},
 };
 
@@ -132,16 +132,12 @@ impl Service {
     pub(crate) async fn start(&self, request: &Request) -> Result<Ticket, Error> {
         match self {
             #[cfg(feature = "local")]
-            Self::Local { endpoint, node } => {
-                let ticket = endpoint.start_session(StartSession {
-                    target: node.clone(),
-                    document: request.document.as_deref().map(str::to_owned),
-                    parameters: request.parameters.clone(),
-                    reason: request.reason.clone(),
-                })?;
-                let no_token = || Error::new(Kind::Lost, "the session ended as it began");
-                local_ticket(endpoint, ticket).ok_or_else(no_token)
-            }
+            Self::Local { endpoint, node } => Ok(endpoint.start_session(StartSession {
+                target: node.clone(),
+                document: request.document.as_deref().map(str::to_owned),
+                parameters: request.parameters.clone(),
+                reason: request.reason.clone(),
+            })?),
             #[cfg(feature = "aws")]
             Self::Aws { control, found, guide } => {
                 let account = control.account().await?;
@@ -157,7 +153,7 @@ impl Service {
                     }
                     let started = account.execute_command(container, command).await?;
                     guide.session_started();
-                    return Ok(aws_control::aws_ticket(started));
+                    return Ok(started);
                 }
                 let request = crate::aws::StartSession {
                     target: found.target(),
@@ -167,7 +163,7 @@ impl Service {
                 };
                 let started = account.start_session(&request).await?;
                 guide.session_started();
-                Ok(aws_control::aws_ticket(started))
+                Ok(started)
             }
             Self::Other { service, target } => service.start(target, request).await,
         }

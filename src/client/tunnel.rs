@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::{self, Display, Formatter},
     time::{Duration, Instant},
 };
 
@@ -47,6 +48,18 @@ pub enum TunnelEvent {
     Lost(Error),
     /// There is no session for a connection, which was turned away.
     NotReplaced(Error),
+}
+
+impl Display for TunnelEvent {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready(_) => f.write_str("a session stands"),
+            Self::Forward(event) => event.fmt(f),
+            Self::Ended(end) => write!(f, "the session has ended: {end}"),
+            Self::Lost(error) => write!(f, "the session was lost: {error}"),
+            Self::NotReplaced(error) => write!(f, "no session for a connection: {error}"),
+        }
+    }
 }
 
 impl ForwardedPort {

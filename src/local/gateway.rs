@@ -58,8 +58,8 @@ impl AgentGateway {
 
     async fn serve(&self, session_id: String, mut visitor: Visitor) {
         let opened = visitor.opening().await.and_then(|open| {
-            let token = open.token_value.0;
-            let opened = self.service().open_data_channel(&session_id, &token, SystemTime::now());
+            let token = open.token_value.expose();
+            let opened = self.service().open_data_channel(&session_id, token, SystemTime::now());
             opened.map_err(|error| error.to_string())
         });
         match opened {

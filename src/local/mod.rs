@@ -68,17 +68,20 @@ pub use faults::{Faults, FaultsError};
 pub use kms::{EncryptionContext, GeneratedKey, KmsError};
 pub use node::{Node, PingStatus};
 pub use node_list::NodeListError;
-pub use service::{StartSession, Ticket};
+pub use service::StartSession;
 pub use start_error::StartError;
 
-use crate::net::{Pace, now};
+use crate::{
+    net::{Pace, now},
+    wire::Ticket,
+};
 use agent::Agents;
 use faults::FaultyService;
 use gateway::AgentGateway;
 use http::Reach;
 use kms::Kms;
 use pushed_keys::PushedKeys;
-use service::Service;
+use service::{Admission, Service};
 
 /// Settings of an endpoint.
 #[derive(Clone, Debug)]
@@ -181,7 +184,7 @@ impl Endpoint {
     /// // For a client of the data channel alone, without the way through HTTP.
     /// let target = endpoint.node_id().to_owned();
     /// let ticket = endpoint.start_session(StartSession { target, ..StartSession::default() })?;
-    /// assert!(endpoint.stream_url(&ticket.session_id).starts_with("ws://127.0.0.1:"));
+    /// assert!(ticket.stream_url.starts_with("ws://127.0.0.1:"));
     /// # Ok(())
     /// # }
     /// ```
@@ -279,16 +282,23 @@ impl Endpoint {
     /// # Errors
     /// As the service's call: unknown target, document or parameter; or the service is away.
     pub fn start_session(&self, request: StartSession) -> Result<Ticket, ServiceError> {
-        self.service()?.start_session(request, SystemTime::now())
+        let admission = self.service()?.start_session(request, SystemTime::now())?;
+        Ok(self.ticket(admission))
     }
 
-    /// ResumeSession without the way through HTTP; a ticket without a token means that the
-    /// session is over.
+    /// ResumeSession without the way through HTTP; `None` when the session is over.
     ///
     /// # Errors
     /// When there never was such a session, or the service is away.
-    pub fn resume_session(&self, session_id: &str) -> Result<Ticket, ServiceError> {
-        self.service()?.resume_session(session_id)
+    pub fn resume_session(&self, session_id: &str) -> Result<Option<Ticket>, ServiceError> {
+        let admission = self.service()?.resume_session(session_id)?;
+        Ok(admission.map(|admission| self.ticket(admission)))
+    }
+
+    fn ticket(&self, admission: Admission) -> Ticket {
+        let Admission { session_id, token } = admission;
+        let stream_url = self.stream_url(&session_id);
+        Ticket { session_id, stream_url, token }
     }
 
     /// TerminateSession without the way through HTTP.

@@ -32,7 +32,8 @@ use super::node::Node;
 use super::pushed_keys::PushedKeys;
 use super::session::{DataChannel, Owner, Session, SessionState};
 use super::task::Task;
-use super::token::{Mint, Token};
+use super::token::{Mint, is_same};
+use crate::wire::Token;
 
 /// Nodes and sessions of one endpoint.
 ///
@@ -66,14 +67,13 @@ pub struct StartSession {
     pub reason: Option<String>,
 }
 
-/// What StartSession and ResumeSession give.
+/// What opens a session's data channel. Under which address the service is reached it does not know.
 #[derive(Debug)]
-pub struct Ticket {
+pub struct Admission {
     /// The session's name.
     pub session_id: String,
-    /// The secret for the next data channel. None when the session is over: AWS answers
-    /// ResumeSession with an empty `TokenValue` then, and clients say that it timed out.
-    pub token: Option<Token>,
+    /// The secret for the next data channel.
+    pub token: Token,
 }
 
 impl Service {
@@ -174,7 +174,7 @@ impl Service {
         &mut self,
         request: StartSession,
         now: SystemTime,
-    ) -> Result<Ticket, ServiceError> {
+    ) -> Result<Admission, ServiceError> {
         self.start_session_of(Owner::default(), request, now)
     }
 
@@ -188,7 +188,7 @@ impl Service {
         owner: Owner,
         request: StartSession,
         now: SystemTime,
-    ) -> Result<Ticket, ServiceError> {
+    ) -> Result<Admission, ServiceError> {
         check_length("target", &request.target, TARGET_LIMIT)?;
         let document = request.document.as_deref().unwrap_or(DEFAULT_DOCUMENT);
         check_length("documentName", document, DOCUMENT_LIMIT)?;
@@ -222,23 +222,22 @@ impl Service {
         };
         self.started += 1;
         self.live.insert(session_id.clone(), session);
-        Ok(Ticket { session_id, token: Some(token) })
+        Ok(Admission { session_id, token })
     }
 
     /// Gives a fresh token for a session that is alive; the one given before is void. For a session
-    /// that is over the ticket has none.
+    /// that is over there is none: AWS answers with an empty `TokenValue` then, and clients say that it
+    /// timed out.
     ///
     /// # Errors
     /// [`ServiceError::UnknownSession`].
-    pub fn resume_session(&mut self, session_id: &str) -> Result<Ticket, ServiceError> {
-        let token = if self.is_ended(session_id) {
-            None
-        } else {
-            let session = self.live.get_mut(session_id);
-            let session = session.ok_or_else(|| unknown(session_id))?;
-            Some(session.token.insert(self.mint.token()).clone())
-        };
-        Ok(Ticket { session_id: session_id.to_owned(), token })
+    pub fn resume_session(&mut self, session_id: &str) -> Result<Option<Admission>, ServiceError> {
+        if self.is_ended(session_id) {
+            return Ok(None);
+        }
+        let session = self.live.get_mut(session_id).ok_or_else(|| unknown(session_id))?;
+        let token = session.token.insert(self.mint.token()).clone();
+        Ok(Some(Admission { session_id: session_id.to_owned(), token }))
     }
 
     /// Ends a session at its owner's wish. Whoever serves its data channel learns it from
@@ -275,7 +274,11 @@ impl Service {
         let Some(session) = self.live.get_mut(session_id) else {
             return Err(self.gone(session_id));
         };
-        if session.token.take_if(|ours| ours.matches(token)).is_none() {
+        if session
+            .token
+            .take_if(|ours| is_same(ours.expose().as_bytes(), token.as_bytes()))
+            .is_none()
+        {
             return Err(ServiceError::WrongToken { session_id: session_id.to_owned() });
         }
         session.openings = session.openings.saturating_add(1);

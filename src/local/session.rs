@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::document::Workload;
-use super::token::Token;
+use crate::wire::Token;
 
 /// A session from StartSession until it is forgotten.
 #[derive(Debug)]

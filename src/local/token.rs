@@ -1,6 +1,5 @@
 //! The secrets that open data channels, and the names that sessions get.
 
-use std::fmt;
 use std::hint::black_box;
 use std::io;
 
@@ -8,24 +7,7 @@ use data_encoding::{BASE32, BASE64, HEXLOWER};
 use rand::rngs::{StdRng, SysRng};
 use rand::{Rng, SeedableRng};
 
-/// The secret of `TokenValue`: whoever shows it may open one data channel.
-///
-/// 256 random bits as 64 lower-case hexadecimal digits. `Debug` never shows them, and there is no
-/// `Display`: the one way to the text is [`Token::expose`].
-#[derive(Clone)]
-pub struct Token(String);
-
-impl Token {
-    /// The secret as it travels in `TokenValue`.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether `presented` is this token. The time it takes does not tell where the two differ.
-    pub fn matches(&self, presented: &str) -> bool {
-        is_same(self.0.as_bytes(), presented.as_bytes())
-    }
-}
+use crate::wire::Token;
 
 /// Whether two secrets are the same. The time it takes does not tell where they differ; their
 /// lengths are no secret.
@@ -35,12 +17,6 @@ pub fn is_same(ours: &[u8], theirs: &[u8]) -> bool {
     }
     let difference = ours.iter().zip(theirs).fold(0, |seen, (a, b)| black_box(seen | (a ^ b)));
     difference == 0
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(..)")
-    }
 }
 
 /// Makes tokens and session ids from a cryptographic generator that the system seeded once.
@@ -61,11 +37,11 @@ impl Mint {
         Ok(Self { rng })
     }
 
-    /// A token that nobody has seen.
+    /// A token that nobody has seen: 256 random bits as 64 lower-case hexadecimal digits.
     pub fn token(&mut self) -> Token {
         let mut secret = [0; TOKEN_BYTES];
         self.rng.fill_bytes(&mut secret);
-        Token(hex(&secret))
+        Token::new(hex(&secret))
     }
 
     /// The id of an access key, a user or a role: a prefix that tells which, and 16 or 17 of the
@@ -129,19 +105,18 @@ mod tests {
     }
 
     #[test]
-    fn a_token_matches_itself_and_nothing_else() {
+    fn a_secret_is_the_same_as_itself_and_nothing_else() {
         let token = mint().token();
-        let text = token.expose().to_owned();
-        assert!(token.matches(&text));
+        let secret = token.expose().as_bytes();
+        assert!(is_same(secret, secret));
 
-        assert!(!token.matches(""));
-        assert!(!token.matches(&text[1..]));
-        assert!(!token.matches(&format!("{text}0")));
+        assert!(!is_same(secret, b""));
+        assert!(!is_same(secret, &secret[1..]));
+        assert!(!is_same(secret, &[secret, b"0"].concat()));
         for at in [0, 31, 63] {
-            let mut changed = text.clone().into_bytes();
+            let mut changed = secret.to_vec();
             changed[at] = if changed[at] == b'0' { b'1' } else { b'0' };
-            let changed = String::from_utf8(changed).expect("ASCII");
-            assert!(!token.matches(&changed), "digit {at} must count");
+            assert!(!is_same(secret, &changed), "digit {at} must count");
         }
     }
 
@@ -151,13 +126,13 @@ mod tests {
         let (one, two) = (mint.token(), mint.token());
         assert_eq!(one.expose().len(), 64);
         assert!(one.expose().bytes().all(|b| b.is_ascii_hexdigit()));
-        assert!(!one.matches(two.expose()));
+        assert_ne!(one, two);
         assert!(!format!("{one:?}").contains(one.expose()));
     }
 
     #[test]
     fn two_mints_do_not_agree() {
-        assert!(!mint().token().matches(mint().token().expose()));
+        assert_ne!(mint().token(), mint().token());
     }
 
     #[test]

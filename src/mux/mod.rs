@@ -15,6 +15,28 @@
 //! carrier brought ([`Mux::handle_bytes`]), then drains [`Mux::poll_event`],
 //! [`Mux::poll_control`] and [`Mux::poll_timeout`].
 //!
+//! ```
+//! use std::time::Instant;
+//!
+//! use bytes::Bytes;
+//! use ssmport::mux::{Config, Event, Mux, Role};
+//!
+//! let (mut client, mut server) = (Mux::new(Config::new(Role::Client)), Mux::new(Config::new(Role::Server)));
+//! let now = Instant::now();
+//!
+//! // A stream, and five bytes on it, in the order in which they were taken.
+//! let stream = client.open()?;
+//! let mut carrier = client.poll_control().expect("a SYN").to_vec();
+//! carrier.extend(client.data_header(stream, 5)?);
+//! carrier.extend(b"hello");
+//!
+//! server.handle_bytes(Bytes::from(carrier), now)?;
+//! assert!(matches!(server.poll_event(), Some(Event::Opened(id)) if id == stream));
+//! assert_eq!(server.front(stream).map(|bytes| &bytes[..]), Some(&b"hello"[..]));
+//! server.consume(stream, 5); // written to the local socket: there is room for more
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Order of sending
 //!
 //! A frame's place in the byte stream is decided when the owner takes it: by `poll_control` for

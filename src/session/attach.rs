@@ -23,10 +23,7 @@ use crate::{
         Application, Authorities, Connector, DialError, Disconnect, DriveError, Driver, Outcome,
         Proxies, WebSocket, break_off_after, dial, epoch_ms, now,
     },
-    wire::{
-        control::{OpenDataChannel, Token},
-        foreign_text, stream_url,
-    },
+    wire::{Token, control::OpenDataChannel, foreign_text, stream_url},
 };
 
 /// A session between its WebSockets.

@@ -7,19 +7,8 @@ use http::{HeaderMap, Uri};
 use super::{DataKeyRequest, Endpoint};
 use crate::{
     net::{Authorities, TlsError},
-    wire::{control::Token, encryption::DataKey},
+    wire::{Ticket, encryption::DataKey},
 };
-
-/// What StartSession and ResumeSession give: the way to a data channel.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Ticket {
-    /// The session.
-    pub session_id: String,
-    /// Address of the data channel's WebSocket.
-    pub stream_url: String,
-    /// Opens it, once.
-    pub token: Token,
-}
 
 /// Calls that a running session makes.
 pub trait ControlPlane: Send + Sync {
@@ -73,15 +62,8 @@ impl fmt::Display for Refusal {
 }
 
 /// For sessions that come with nothing but a ticket: dialled unsigned, never resumed.
-#[derive(Clone, Default, Debug)]
-pub struct NoControlPlane {
-    /// What the user has configured.
-    pub endpoints: Vec<Endpoint>,
-    /// The message gateway's URL, if the user has given it.
-    pub gateway: Option<String>,
-    /// Whom data channels trust.
-    pub authorities: Authorities,
-}
+#[derive(Clone, Copy, Default, Debug)]
+pub struct NoControlPlane;
 
 impl ControlPlane for NoControlPlane {
     fn resume<'a>(&'a self, _session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
@@ -95,17 +77,5 @@ impl ControlPlane for NoControlPlane {
 
     fn sign<'a>(&'a self, _url: &'a Uri) -> Answer<'a, HeaderMap> {
         Box::pin(async { HeaderMap::new() })
-    }
-
-    fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
-        Box::pin(async { Ok(self.authorities.clone()) })
-    }
-
-    fn endpoints(&self) -> Vec<Endpoint> {
-        self.endpoints.clone()
-    }
-
-    fn gateway(&self) -> Option<&str> {
-        self.gateway.as_deref()
     }
 }

@@ -24,10 +24,12 @@ mod limits;
 mod stream_address;
 
 pub use attach::Session;
-pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal, Ticket};
+pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal};
 pub use encryption::{DataKeyRequest, WAITING};
 pub use end::{SessionEnd, SessionError};
 pub use limits::Limits;
 #[cfg(fuzzing)]
 pub use stream_address::checked as checked_stream_address;
 pub use stream_address::{AddressError, Endpoint, is_of_aws};
+
+pub use crate::wire::Ticket;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Listeners, Peer, Stop};
+use super::{ForwardEvent, Listeners, Peer, Stop};
 use crate::{
     channel::{Channel, Event, Ready},
     mux::{Role, StreamId},
@@ -31,42 +31,6 @@ pub struct Forward<L, F: FnMut(ForwardEvent)> {
     max_connections: usize,
     /// That there are as many has been told, and not been over for good.
     is_full: bool,
-}
-
-/// What a forward tells its observer.
-#[derive(Clone, Debug)]
-pub enum ForwardEvent {
-    /// A connection came in.
-    Accepted(Peer),
-    /// The agent could not connect a stream to the destination.
-    DestinationRefused,
-    /// A stuck connection was reset so that the others can go on.
-    Stalled {
-        /// Bytes that had been received for it.
-        discarded: usize,
-    },
-    /// What comes for this connection is read so slowly that all the others wait behind it.
-    Slow(Peer),
-    /// That is over.
-    Flowing {
-        /// How long the others had to wait.
-        after: Duration,
-    },
-    /// This program had finished its request; the answer did not come in time, and its connection was
-    /// reset.
-    Unanswered(Peer),
-    /// A connection could not be taken.
-    NotAccepted(String),
-    /// No more connections are taken before one of these has ended.
-    Full {
-        /// How many are open.
-        connections: usize,
-    },
-    /// The session is gone, and with it connections that were open; never none.
-    CutOff {
-        /// How many.
-        connections: usize,
-    },
 }
 
 impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {

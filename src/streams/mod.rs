@@ -19,6 +19,7 @@ mod command;
 mod delegate;
 mod exit_marker;
 mod forward;
+mod forward_event;
 mod listener;
 mod listeners;
 mod outbox;
@@ -40,7 +41,8 @@ pub(crate) use delegate::delegate;
 
 pub use command::{Command, CommandEvent, Way};
 pub use exit_marker::ExitMarker;
-pub use forward::{Forward, ForwardEvent};
+pub use forward::Forward;
+pub use forward_event::ForwardEvent;
 pub use listener::{Listener, Peer};
 pub use listeners::{Closer, Listeners};
 pub use pipe::{Pipe, PipeEvent};

@@ -1,22 +1,9 @@
 //! The small documents around a session: the opening one, flags, publication, the end.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::lenient;
-
-/// A secret that opens a data channel. Never shown, not even by `{:?}`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Token(pub String);
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(hidden)")
-    }
-}
+use super::{Token, lenient};
 
 /// The first frame after the WebSocket upgrade, a TEXT frame: the client shows its token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -149,7 +136,7 @@ mod tests {
 
     #[test]
     fn opening_has_the_reference_clients_form_and_hides_its_token_elsewhere() {
-        let token = Token("secret-token".to_owned());
+        let token = Token::new("secret-token");
         let open = OpenDataChannel::new(Uuid::nil(), token, Uuid::nil(), "1.2.764.0");
         let nil = Uuid::nil();
         assert_eq!(

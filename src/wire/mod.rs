@@ -17,6 +17,30 @@
 //! What in them is written for people goes through [`foreign_text`] before anybody sees it.
 //!
 //! Nothing here knows of sockets, clocks or tasks.
+//!
+//! # A frame, there and back
+//!
+//! ```
+//! use ssmport::wire::{Flags, Frame, Header, MessageType, Packet, PayloadType};
+//! use uuid::Uuid;
+//!
+//! let header = Header {
+//!     message_type: MessageType::InputStreamData,
+//!     created_ms: 1_764_000_000_000, // 0 would make an agent drop the frame
+//!     sequence_number: 0,
+//!     flags: Flags(0),
+//!     message_id: Uuid::from_u128(1), // random in earnest
+//!     payload_type: PayloadType::Output,
+//! };
+//! let message = header.encode(Packet::copy_from(b"uname -a\r"));
+//! assert_eq!(message.len(), 120 + 9);
+//!
+//! // Nothing is copied: the payload is a slice of the message.
+//! let frame = Frame::decode(message)?;
+//! assert_eq!((frame.header, &*frame.payload), (header, &b"uname -a\r"[..]));
+//! assert!(frame.digest_matches());
+//! # Ok::<(), ssmport::wire::FrameError>(())
+//! ```
 
 pub mod acknowledgement;
 pub mod control;
@@ -34,6 +58,7 @@ pub(crate) mod lenient;
 mod message_id;
 mod packet;
 mod terminal_size;
+mod ticket;
 mod version;
 
 pub use acknowledgement::Acknowledgement;
@@ -45,4 +70,5 @@ pub use kind::{Flags, MessageType, PayloadType};
 pub use message_id::MessageIds;
 pub use packet::{HEADROOM, Packet, PacketPool, SPARE_CHUNKS, Slot, TAILROOM};
 pub use terminal_size::TerminalSize;
+pub use ticket::{Ticket, Token};
 pub use version::Version;

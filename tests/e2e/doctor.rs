@@ -96,7 +96,7 @@ fn the_configuration_is_looked_at_first() {
     let (_endpoint, mut misspelt) = patient(&["--profile", "wrok"]);
     misspelt.env_remove("AWS_ACCESS_KEY_ID");
     let diagnosis = Diagnosis::of(misspelt);
-    diagnosis.is_broken("configuration", &["there is no profile `wrok`", "check --profile"]);
+    diagnosis.is_broken("configuration", &["there is no profile `wrok`", "check the profile"]);
     assert_eq!(diagnosis.checks.len(), 1, "{}", diagnosis.screen);
 
     let (_endpoint, mut nowhere) = patient(&[]);

@@ -51,11 +51,11 @@ fn a_tunnel_tells_what_becomes_of_it_and_ends_with_ctrl_c() {
     accepted.read_exact(&mut heard).unwrap();
     assert_eq!(&heard, b"there");
     let us = client.local_addr().unwrap();
-    tunnel.wait_for_stdout(|line| line == format!("{us} has connected"));
+    tunnel.wait_for_stdout(|line| line == format!("{us} connected"));
 
     tunnel.signal(Signal::INT);
     let ended = tunnel.finish().success();
-    assert_eq!(ended, format!("{first}\n{us} has connected\nended\n"));
+    assert_eq!(ended, format!("{first}\n{us} connected\nended\n"));
     // The service knew before the program was gone.
     assert_eq!(endpoint.active_sessions(), [""; 0]);
     TcpStream::connect(address).unwrap_err();
@@ -78,7 +78,7 @@ fn a_tunnel_to_nowhere_says_so_and_stays() {
     let id = endpoint.active_sessions().remove(0);
     let (status, _) = endpoint.call("TerminateSession", &serde_json::json!({ "SessionId": id }));
     assert_eq!(status, 200);
-    tunnel.wait_for_stdout(|line| line.starts_with("the session is over: "));
+    tunnel.wait_for_stdout(|line| line.starts_with("the session has ended: "));
     tunnel.signal(Signal::INT);
     tunnel.finish().success();
 }

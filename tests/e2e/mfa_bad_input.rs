@@ -35,7 +35,7 @@ fn without_a_terminal_the_other_ways_are_named() {
     for config in [USER, ROLE] {
         let said = format!(
             "ssmport: an MFA code of {DEVICE} is needed, and there is no terminal to ask for it\n  \
-             give --mfa-code, set `mfa_process` in the profile, or run `ssmport login` in a \
+             give --mfa-code, or set `mfa_process` in the profile, or run `ssmport login` in a \
              terminal first\n"
         );
         says(&exec(config, &[], &[]), 3, &said);
@@ -76,7 +76,7 @@ fn programs_that_make_no_code_are_told_of() {
 
 #[test]
 fn profiles_that_lead_nowhere_are_wrong_usage() {
-    let next = "\n  check --profile, --region, the endpoint and the files in ~/.aws\n";
+    let next = "\n  check the profile, the region, the endpoint and the files in ~/.aws\n";
     let what = "ssmport: AWS configuration: profile `p`: ";
     for (config, why) in [
         (

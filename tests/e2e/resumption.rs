@@ -9,7 +9,7 @@ use http::{HeaderMap, Uri};
 use ssmport::{
     session::{Answer, ControlPlane, Refusal, Session, Ticket},
     streams::{Chosen, Forward, Listeners},
-    wire::control::Token,
+    wire::Token,
 };
 use tokio::time::timeout;
 
@@ -29,7 +29,7 @@ impl Patient {
         Ticket {
             session_id: SESSION_ID.to_owned(),
             stream_url: self.stream_url.clone(),
-            token: Token(TOKEN.to_owned()),
+            token: Token::new(TOKEN),
         }
     }
 }

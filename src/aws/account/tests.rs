@@ -141,7 +141,7 @@ async fn a_session_starts_with_all_that_was_asked_for() {
     let started = server.during(account.start_session(&request)).await.unwrap();
 
     assert_eq!((started.session_id.as_str(), started.stream_url.as_str()), (SESSION, STREAM));
-    assert_eq!(started.token, Token("secret-token".to_owned()));
+    assert_eq!(started.token, Token::new("secret-token"));
     let sent = serde_json::json!({
         "Target": TARGET,
         "DocumentName": "AWS-StartPortForwardingSession",
@@ -162,18 +162,6 @@ async fn a_plain_start_sends_the_target_alone() {
     let account = server.account();
     server.during(account.start_session(&a_shell())).await.unwrap();
     assert_eq!(server.body_of_request(), serde_json::json!({ "Target": TARGET }));
-}
-
-#[test]
-fn the_token_and_a_presigned_urls_query_are_not_shown() {
-    let started = StartedSession {
-        session_id: SESSION.to_owned(),
-        stream_url: "wss://host/s?X-Amz-Signature=secret-signature".to_owned(),
-        token: Token("secret-token".to_owned()),
-    };
-    let shown = format!("{started:?}");
-    assert!(!shown.contains("secret"), "{shown}");
-    assert!(shown.contains("wss://host/s"), "{shown}");
 }
 
 #[tokio::test]
@@ -254,7 +242,7 @@ async fn a_resumed_session_has_a_new_token() {
     let mut server = Server::new(200, answer).await;
     let account = server.account();
     let resumed = server.during(account.resume_session(SESSION)).await.unwrap().unwrap();
-    assert_eq!(resumed.token, Token("new-token".to_owned()));
+    assert_eq!(resumed.token, Token::new("new-token"));
     assert_eq!(resumed.stream_url, STREAM);
     assert_eq!(server.body_of_request(), serde_json::json!({ "SessionId": SESSION }));
 }

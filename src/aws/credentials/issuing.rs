@@ -8,7 +8,8 @@ use super::profile::Role;
 use crate::aws::{
     credential_cache::{CredentialCache, Key},
     error::AwsError,
-    mfa::{Codes, Device, MfaError},
+    mfa::{Codes, Device},
+    mfa_error::MfaError,
     sts::{Caller, Code, Issued, RoleRequest, Sts, WebIdentity},
 };
 

@@ -13,7 +13,8 @@ use crate::aws::{
     configuration::{Configuration, Settings},
     endpoints::Addresses,
     error::AwsError,
-    mfa::{Device, MfaError},
+    mfa::Device,
+    mfa_error::MfaError,
 };
 
 /// How to log in.

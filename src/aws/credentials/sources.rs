@@ -34,7 +34,8 @@ use crate::aws::{
     files::Profiles,
     http_client::HttpWay,
     instance::metadata_client,
-    mfa::{Codes, Mfa, MfaError},
+    mfa::{Codes, Mfa},
+    mfa_error::MfaError,
     sts::Sts,
 };
 
@@ -79,7 +80,7 @@ impl Sources {
         if self.issuing.has_code() && !self.said_unused.swap(true, Ordering::Relaxed) {
             let why = match plan.has_device() {
                 true => "the session of before holds",
-                false => "no device is known for it: give --mfa-serial",
+                false => "no device is known for it: set `mfa_serial` in the profile",
             };
             tracing::warn!("the MFA code is not used: {why}");
         }

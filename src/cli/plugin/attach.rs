@@ -266,12 +266,8 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
 
 #[cfg(not(feature = "aws"))]
 fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, String> {
-    let authorities = crate::net::Authorities::of_environment();
-    let authorities = authorities.map_err(|error| error.to_string())?.unwrap_or_default();
-    let authorities = authorities.beside_system();
-    let endpoints = crate::client::endpoints::configured(invocation.ssm_endpoint.as_deref());
-    let gateway = crate::client::endpoints::gateway(None);
-    Ok(Box::new(crate::session::NoControlPlane { endpoints, gateway, authorities }))
+    let control = super::without_aws::WithoutAws::new(invocation.ssm_endpoint.as_deref());
+    Ok(Box::new(control.map_err(|error| error.to_string())?))
 }
 
 /// What the end of a session takes whose service is there.

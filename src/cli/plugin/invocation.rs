@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use super::documents::{self, text};
 use crate::{
     session::{Ticket, is_of_aws},
-    wire::control::Token,
+    wire::Token,
 };
 
 /// The arguments, understood.
@@ -35,7 +35,7 @@ impl Invocation {
         let stream_url = required("StreamUrl")?.trim().to_owned();
         let token = required("TokenValue")?;
         let session_id = session_id(given, &stream_url, &token)?;
-        let ticket = Ticket { session_id, stream_url, token: Token(token) };
+        let ticket = Ticket { session_id, stream_url, token: Token::new(token) };
         let request = rest.get(1).map(|request| documents::request(request)).transpose()?;
         Ok(Self {
             ticket,

@@ -8,7 +8,7 @@ use std::{
 use super::{Caller, Key, user::Secret};
 use crate::local::{
     signature::SignatureError,
-    token::{Mint, Token},
+    token::{Mint, is_same},
 };
 
 /// The temporary keys of an account, at most [`LIMIT`].
@@ -23,7 +23,7 @@ pub struct TemporaryKey {
     /// Of the key.
     pub secret: Secret,
     /// That has to come with each request.
-    pub token: Token,
+    pub token: Secret,
     /// When its time is over.
     pub expires: SystemTime,
     caller: Caller,
@@ -50,7 +50,7 @@ impl TemporaryKeys {
         let key = TemporaryKey {
             access_key_id: access_key_id.clone(),
             secret: Secret::new(mint.secret_access_key()),
-            token: mint.token(),
+            token: Secret::new(mint.token().expose().to_owned()),
             expires: now + duration,
             caller,
         };
@@ -67,7 +67,10 @@ impl TemporaryKeys {
         token: &str,
         now: SystemTime,
     ) -> Result<Key, SignatureError> {
-        let key = self.0.get(access_key_id).filter(|key| key.token.matches(token));
+        let key = self
+            .0
+            .get(access_key_id)
+            .filter(|key| is_same(key.token.expose().as_bytes(), token.as_bytes()));
         let key = key.ok_or(SignatureError::UnknownKey)?;
         if now >= key.expires {
             return Err(SignatureError::ExpiredKey);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ApiError, Call, json::read, resource::Resource};
 use crate::local::{
-    service::{Service, StartSession},
+    service::{Admission, Service, StartSession},
     task::{Container, Task},
 };
 
@@ -102,8 +102,9 @@ fn execute_command(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiE
         parameters: BTreeMap::from([("command".to_owned(), vec![body.command])]),
         reason: None,
     };
-    let ticket = service.start_session_of(call.owner(), request, call.request.now)?;
-    let session = super::ssm::show_ticket(&ticket, call.request.stream_base);
+    let admission = service.start_session_of(call.owner(), request, call.request.now)?;
+    let Admission { session_id, token } = &admission;
+    let session = super::ssm::show_ticket(session_id, Some(token), call.request.stream_base);
     Ok(json!({
         "clusterArn": cluster_arn(&task.cluster, call),
         "taskArn": arn,

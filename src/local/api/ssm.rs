@@ -11,9 +11,10 @@ use crate::local::{
     document::{DEFAULT_DOCUMENT, Parameters},
     error::ServiceError,
     node::{Node, PLATFORM_TYPE},
-    service::{Service, StartSession, Ticket},
+    service::{Service, StartSession},
     session::Session,
 };
+use crate::wire::Token;
 
 /// Performs an operation; `None` when there is none of this name here.
 pub fn perform(
@@ -35,8 +36,8 @@ pub fn perform(
 fn start_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
     let request = read::<StartSessionBody>(call.request.body)?.request()?;
     authorize_start(&request, call, service)?;
-    let ticket = service.start_session_of(call.owner(), request, call.request.now)?;
-    Ok(show_ticket(&ticket, call.request.stream_base))
+    let admission = service.start_session_of(call.owner(), request, call.request.now)?;
+    Ok(show_ticket(&admission.session_id, Some(&admission.token), call.request.stream_base))
 }
 
 /// The caller must be allowed to start sessions on the target, and with the document if it names
@@ -66,7 +67,8 @@ fn authorize_start(
 fn resume_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
     let session_id = read::<SessionIdBody>(call.request.body)?.session_id()?;
     call.authorize("ssm:ResumeSession", &Resource::session(&session_id, call, service))?;
-    Ok(show_ticket(&service.resume_session(&session_id)?, call.request.stream_base))
+    let token = service.resume_session(&session_id)?.map(|admission| admission.token);
+    Ok(show_ticket(&session_id, token.as_ref(), call.request.stream_base))
 }
 
 fn terminate_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
@@ -211,11 +213,10 @@ impl DescribeNodesBody {
 
 // Responses.
 
-pub fn show_ticket(ticket: &Ticket, stream_base: &str) -> Value {
-    let session_id = &ticket.session_id;
+pub fn show_ticket(session_id: &str, token: Option<&Token>, stream_base: &str) -> Value {
     json!({
         "SessionId": session_id,
-        "TokenValue": ticket.token.as_ref().map_or("", |token| token.expose()),
+        "TokenValue": token.map_or("", Token::expose),
         "StreamUrl": format!("{stream_base}{STREAM_PATH}{session_id}?role=publish_subscribe"),
     })
 }

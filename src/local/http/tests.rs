@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::local::node::Node;
-use crate::wire::control::{OpenDataChannel, Token};
+use crate::wire::{Token, control::OpenDataChannel};
 
 const NODE: &str = "i-0123456789abcdef0";
 const START: &str = r#"{"Target":"i-0123456789abcdef0","DocumentName":"AWS-StartPortForwardingSession","Parameters":{"portNumber":["5432"]}}"#;
@@ -81,8 +81,7 @@ impl Endpoint {
         let (mut socket, response) =
             client_async(url, self.connect().await).await.expect("upgraded");
         assert_eq!(response.status(), 101);
-        let opening =
-            OpenDataChannel::new(Uuid::nil(), Token(token.to_owned()), Uuid::nil(), "1.2.0.0");
+        let opening = OpenDataChannel::new(Uuid::nil(), Token::new(token), Uuid::nil(), "1.2.0.0");
         let opening = serde_json::to_string(&opening).expect("JSON");
         socket.send(Message::text(opening)).await.expect("sent");
         let answer = timeout(PATIENCE, socket.next()).await.expect("in time");
@@ -160,10 +159,11 @@ impl Gateway for Opener {
     ) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
             let token = match visitor.opening().await {
-                Ok(opening) => opening.token_value.0,
+                Ok(opening) => opening.token_value,
                 Err(why) => return visitor.refuse(&why).await,
             };
-            let opened = lock(&self.0).open_data_channel(&session_id, &token, SystemTime::now());
+            let opened =
+                lock(&self.0).open_data_channel(&session_id, token.expose(), SystemTime::now());
             let channel = match opened {
                 Ok(channel) => channel,
                 Err(error) => return visitor.refuse(error.code()).await,

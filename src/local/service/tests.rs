@@ -36,13 +36,12 @@ fn port_session() -> StartSession {
 }
 
 fn start(service: &mut Service, now: SystemTime) -> (String, String) {
-    let ticket = service.start_session(port_session(), now).expect("started");
-    (ticket.session_id.clone(), secret(&ticket))
+    let admission = service.start_session(port_session(), now).expect("started");
+    (admission.session_id.clone(), secret(&admission))
 }
 
-fn secret(ticket: &Ticket) -> String {
-    let token = ticket.token.as_ref().expect("the session is alive");
-    token.expose().to_owned()
+fn secret(admission: &Admission) -> String {
+    admission.token.expose().to_owned()
 }
 
 fn refusal(request: StartSession) -> ServiceError {
@@ -93,9 +92,8 @@ fn no_document_means_the_shell() {
     let mut service = service();
     let parameters = Parameters::new();
     let request = StartSession { document: None, parameters, ..port_session() };
-    let ticket = service.start_session(request, at(0)).expect("served");
-    let token = ticket.token.expect("a token");
-    let channel = service.open_data_channel(&ticket.session_id, token.expose(), at(0));
+    let admission = service.start_session(request, at(0)).expect("served");
+    let channel = service.open_data_channel(&admission.session_id, admission.token.expose(), at(0));
     assert_eq!(channel.expect("open").workload, Workload::Shell { command: None });
 }
 
@@ -140,16 +138,16 @@ fn a_token_opens_one_data_channel_only() {
 fn resuming_gives_a_fresh_token_and_voids_the_old_one() {
     let mut service = service();
     let (id, first) = start(&mut service, at(0));
-    let ticket = service.resume_session(&id).expect("alive");
-    assert_eq!(ticket.session_id, id);
-    let second = secret(&ticket);
+    let admission = service.resume_session(&id).expect("known").expect("alive");
+    assert_eq!(admission.session_id, id);
+    let second = secret(&admission);
     assert_ne!(first, second);
 
     assert!(service.open_data_channel(&id, &first, at(1)).is_err());
     let channel = service.open_data_channel(&id, &second, at(1)).expect("opens");
     assert_eq!(channel.opening, 1);
 
-    let third = secret(&service.resume_session(&id).expect("alive"));
+    let third = secret(&service.resume_session(&id).expect("known").expect("alive"));
     let channel = service.open_data_channel(&id, &third, at(2)).expect("opens");
     assert_eq!(channel.opening, 2);
 }
@@ -162,7 +160,7 @@ fn a_lost_data_channel_leaves_the_session_to_be_resumed() {
     service.leave_data_channel(&id, lost.opening);
     assert_eq!(only(&mut service, false).state(), SessionState::Disconnected);
 
-    let token = secret(&service.resume_session(&id).expect("alive"));
+    let token = secret(&service.resume_session(&id).expect("known").expect("alive"));
     service.open_data_channel(&id, &token, at(0)).expect("opens");
     // The news of the first loss comes late, after the second channel stands.
     service.leave_data_channel(&id, lost.opening);
@@ -210,8 +208,7 @@ fn a_session_that_is_over_gives_no_token_and_cannot_be_ended_again() {
     let (id, token) = start(&mut service, at(0));
     service.end_session(&id, "the peer closed", at(1));
 
-    let ticket = service.resume_session(&id).expect("remembered");
-    assert!(ticket.token.is_none());
+    assert!(service.resume_session(&id).expect("remembered").is_none());
     let error = service.terminate_session(&id, at(2)).expect_err("over");
     assert_eq!(error.code(), "ValidationException");
     let error = service.open_data_channel(&id, &token, at(2)).expect_err("over");

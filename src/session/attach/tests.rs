@@ -40,7 +40,7 @@ impl Service {
         Ticket {
             session_id: "s-1".to_owned(),
             stream_url: format!("ws://{}/v1/data-channel/s-1", self.gateway.local_addr().unwrap()),
-            token: Token("token".to_owned()),
+            token: Token::new("token"),
         }
     }
 

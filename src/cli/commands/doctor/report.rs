@@ -54,7 +54,7 @@ impl Check {
     pub(super) fn failure(name: &'static str, error: &Error) -> Self {
         let why = error.why.iter().map(|why| format!(": {why}"));
         let found = std::iter::once(error.what.clone()).chain(why).collect();
-        Self { name, state: State::Failure, found, remedy: error.next.clone() }
+        Self { name, state: State::Failure, found, remedy: Failure::from(error.clone()).next }
     }
 
     /// Something failed without which the rest still works.
