@@ -249,9 +249,11 @@ impl Outgoing {
         let elapsed = now.saturating_duration_since(sent);
         // What was lost with a connection has waited for the next one.
         let is_sample = message.transmissions == 1 && !was_lost && sent >= heard;
-        // Faster than any round trip: it is an earlier copy that was acknowledged.
+        // Faster than any round trip: it is an earlier copy that was acknowledged. But not again and
+        // again: then the path is a faster one, and nothing else would tell.
         let shortest = self.recovery.shortest().unwrap_or(Duration::MAX);
-        if message.transmissions == 1 || elapsed >= shortest {
+        let is_of_last_copy = elapsed >= shortest || self.recovery.is_late_again();
+        if message.transmissions == 1 || is_of_last_copy {
             self.newest_acknowledged = self.newest_acknowledged.max(Some(message.order));
         }
         let acknowledged = Acknowledged {

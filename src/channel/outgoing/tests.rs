@@ -126,6 +126,27 @@ fn the_oldest_is_sent_again_on_timeout_and_all_after_a_lost_connection() {
 }
 
 #[test]
+fn a_peer_that_keeps_nothing_out_of_turn_gets_all_of_it_again_and_not_a_message_for_each_timeout() {
+    let mut bench = Bench::new();
+    bench.push(1);
+    bench.transmit();
+    bench.pass(50);
+    bench.acknowledge(0);
+    // The path is faster now, which repeated messages do not show. The first one is lost.
+    bench.push(6);
+    assert_eq!(bench.transmit().len(), 6);
+    for n in [1, 2] {
+        bench.pass(500);
+        bench.outgoing.handle_timeout();
+        assert_eq!(bench.transmit(), [n.to_string()]);
+        bench.pass(1);
+        bench.acknowledge(n);
+        bench.outgoing.find_overtaken(bench.now);
+    }
+    assert_eq!(bench.transmit(), ["3", "4", "5", "6"]);
+}
+
+#[test]
 fn repeated_messages_give_no_round_trip() {
     let mut bench = Bench::new();
     bench.push(1);

@@ -293,6 +293,11 @@ impl Recovery {
         self.round_trip.timeout(self.timeouts, extra)
     }
 
+    /// Whether time has run out twice, and no round trip was measured in between.
+    pub(super) fn is_late_again(&self) -> bool {
+        self.timeouts >= 2
+    }
+
     /// How long the real agent waits before it looks whether its oldest message is to go again.
     pub(super) fn agents_timeout(&self) -> Duration {
         self.round_trip.agents_timeout()
