@@ -156,7 +156,7 @@ mod tests {
             limits: Limits::default(),
             stop: Box::pin(sleep(Duration::from_secs(3))),
         };
-        let choose = Box::new(|_: &_| Err("nothing stands".to_owned()));
+        let choose = Box::new(|_: &_| Err("nothing stands".into()));
         let mut streams = Chosen::new(Box::pin(sleep(Duration::from_secs(3))), choose);
         let began = now();
         assert_eq!(attachment.run(&mut streams).await.unwrap(), SessionEnd::Done);

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     channel::Ready,
-    net::Application,
+    net::{Application, ApplicationError},
     session::{Limits, SessionEnd},
     streams::{
         Chosen, Command, CommandEvent, Console, ExitMarker, Pipe, PipeEvent, PortKind, Shell,
@@ -56,8 +56,9 @@ pub(crate) struct StreamEnded {
 }
 
 /// What becomes the application of a session.
-type Open<'b> =
-    Box<dyn FnOnce(&Ready) -> Result<Box<dyn Application + Send + 'b>, String> + Send + 'b>;
+type Open<'b> = Box<
+    dyn FnOnce(&Ready) -> Result<Box<dyn Application + Send + 'b>, ApplicationError> + Send + 'b,
+>;
 
 impl<'a> Opening<'a> {
     /// Runs what `open` gives until the session is over; `None` when it was not even started, as it
@@ -143,7 +144,7 @@ impl<'a> Opening<'a> {
         let choose = move |ready: &Ready| {
             greet(ready);
             if PortKind::of(ready) != Some(PortKind::Stream) {
-                return Err("the agent does not offer a single stream".to_owned());
+                return Err("the agent does not offer a single stream".into());
             }
             let (input, output, gone) = open();
             let observer = move |event| lock(&observer).note(event);
@@ -159,9 +160,9 @@ impl<'a> Opening<'a> {
     }
 }
 
-fn refuse_ports(ready: &Ready) -> Result<(), String> {
+fn refuse_ports(ready: &Ready) -> Result<(), ApplicationError> {
     match PortKind::of(ready) {
-        Some(_) => Err("the agent offers a port session, not a shell".to_owned()),
+        Some(_) => Err("the agent offers a port session, not a shell".into()),
         None => Ok(()),
     }
 }

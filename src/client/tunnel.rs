@@ -131,12 +131,13 @@ impl ForwardedPort {
         let choose = |ready: &Ready| {
             let kind = match PortKind::of(ready) {
                 Some(PortKind::Stream) => {
-                    return Err("the session is a single stream, not port forwarding".to_owned());
+                    return Err("the session is a single stream, not port forwarding".into());
                 }
                 Some(kind) => kind,
                 None => {
                     let name = ready.session_type.name();
-                    return Err(format!("the agent offers a {name} session, not port forwarding"));
+                    let what = format!("the agent offers a {name} session, not port forwarding");
+                    return Err(what.into());
                 }
             };
             life.since = Some(now());

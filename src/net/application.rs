@@ -2,6 +2,8 @@
 
 use std::{task::Context, time::Instant};
 
+use thiserror::Error;
+
 use crate::channel::{Channel, Event};
 
 /// What a session carries, seen from the driver.
@@ -27,13 +29,13 @@ pub trait Application {
     /// Takes one event of the channel.
     ///
     /// # Errors
-    /// A message for the user, when the session cannot go on.
+    /// When the session cannot go on.
     fn handle_event(
         &mut self,
         event: Event,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String>;
+    ) -> Result<(), ApplicationError>;
 
     /// The connection was replaced, or there is none yet: the time without one is not held against
     /// the other side.
@@ -45,13 +47,13 @@ pub trait Application {
     /// and has `cx` woken when more can be moved.
     ///
     /// # Errors
-    /// A message for the user, when the session cannot go on.
+    /// When the session cannot go on.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String>;
+    ) -> Result<Turn, ApplicationError>;
 
     /// When [`poll`](Self::poll) is to be called even if nothing wakes it. A deadline that has
     /// come is dealt with by `poll`, and then gone.
@@ -80,7 +82,7 @@ impl<A: Application + ?Sized> Application for Box<A> {
         event: Event,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         (**self).handle_event(event, channel, now)
     }
 
@@ -93,12 +95,29 @@ impl<A: Application + ?Sized> Application for Box<A> {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         (**self).poll(cx, channel, now)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         (**self).poll_timeout()
+    }
+}
+
+/// Why a session cannot go on, in words for its user.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{0}")]
+pub struct ApplicationError(String);
+
+impl From<String> for ApplicationError {
+    fn from(words: String) -> Self {
+        Self(words)
+    }
+}
+
+impl From<&str> for ApplicationError {
+    fn from(words: &str) -> Self {
+        words.to_owned().into()
     }
 }
 

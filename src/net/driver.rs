@@ -27,7 +27,7 @@ use tokio_tungstenite::{
 };
 
 use self::ending::{ENDING_TIMEOUT, Ending};
-use super::{Application, Turn, liveness::Liveness, now};
+use super::{Application, ApplicationError, Turn, liveness::Liveness, now};
 use crate::{
     channel::{Channel, ChannelError, Event},
     wire::control::Flag,
@@ -74,7 +74,7 @@ pub enum DriveError {
     Channel(#[from] ChannelError),
     /// The application gave up.
     #[error("{0}")]
-    Application(String),
+    Application(ApplicationError),
 }
 
 /// One WebSocket being driven.

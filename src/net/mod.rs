@@ -41,7 +41,7 @@ mod tls;
 mod tunnel;
 mod upgrade;
 
-pub use application::{Application, Turn};
+pub use application::{Application, ApplicationError, Turn};
 pub use authorities::Authorities;
 pub use connect::{Carrier, Connection, Connector};
 pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{Answer, ControlPlane, Refusal};
 use crate::{
     channel::{Channel, Event},
-    net::{Application, Turn, now},
+    net::{Application, ApplicationError, Turn, now},
     wire::encryption::DataKey,
 };
 
@@ -105,7 +105,7 @@ impl<A: Application> Application for WithDataKey<'_, '_, A> {
         event: Event,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         self.notice = None;
         match event {
             Event::GenerateDataKey { key_id, challenge } => {
@@ -132,7 +132,7 @@ impl<A: Application> Application for WithDataKey<'_, '_, A> {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         self.say_that_nothing_came(now);
         self.poll_key(cx, channel, now);
         let turn = self.application.poll(cx, channel, now)?;

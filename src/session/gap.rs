@@ -13,7 +13,7 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::{
     channel::Channel,
-    net::{Application, Turn, now},
+    net::{Application, ApplicationError, Turn, now},
 };
 
 /// Lets an application go on that passes on to a patient reader. Others wait: what comes from
@@ -23,7 +23,7 @@ use crate::{
 pub(super) async fn go_on<A: Application>(
     application: &mut A,
     channel: &mut Channel,
-) -> Result<(), String> {
+) -> Result<(), ApplicationError> {
     if !application.is_patient() {
         return pending().await;
     }
@@ -64,7 +64,10 @@ pub(super) async fn drain<A: Application>(application: &mut A, channel: &mut Cha
 }
 
 /// Polls until everything is passed on, or something was moved, or a deadline has come.
-async fn turn<A: Application>(application: &mut A, channel: &mut Channel) -> Result<Turn, String> {
+async fn turn<A: Application>(
+    application: &mut A,
+    channel: &mut Channel,
+) -> Result<Turn, ApplicationError> {
     let deadline = application.poll_timeout();
     let polled = poll_fn(|cx| match application.poll(cx, channel, now()) {
         Ok(Turn::Idle) if !application.is_drained() => Poll::Pending,

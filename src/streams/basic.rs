@@ -16,7 +16,7 @@ use super::{ForwardEvent, Listeners, Peer, Stop, outbox::Outbox};
 use crate::{
     channel::{Channel, Event},
     mux::FIRST_ANSWER,
-    net::{ANSWER_PATIENCE, Application, Parting, Socket, Turn},
+    net::{ANSWER_PATIENCE, Application, ApplicationError, Parting, Socket, Turn},
     wire::{PacketPool, PayloadType, control::Flag},
 };
 
@@ -237,7 +237,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
         event: Event,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         let first = self.first_patience();
         match event {
             Event::Data { payload_type: PayloadType::Output, payload } => match &mut self.state {
@@ -274,7 +274,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         if !self.is_over && self.stop.as_mut().poll(cx).is_ready() {
             channel.send_flag(Flag::TerminateSession, now);
             self.is_over = true;

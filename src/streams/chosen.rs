@@ -8,7 +8,7 @@ use std::{
 use super::Stop;
 use crate::{
     channel::{Channel, Event, Ready},
-    net::{Application, Turn},
+    net::{Application, ApplicationError, Turn},
     wire::{control::Flag, handshake::SessionType},
 };
 
@@ -26,8 +26,9 @@ pub struct Chosen<'a> {
 }
 
 /// Makes the application for a session; an error's text is for the user.
-pub type Choose<'a> =
-    Box<dyn FnOnce(&Ready) -> Result<Box<dyn Application + Send + 'a>, String> + Send + 'a>;
+pub type Choose<'a> = Box<
+    dyn FnOnce(&Ready) -> Result<Box<dyn Application + Send + 'a>, ApplicationError> + Send + 'a,
+>;
 
 impl<'a> Chosen<'a> {
     /// Waits for the session to stand; ends it when `stop` resolves before then. The application
@@ -81,7 +82,7 @@ impl Application for Chosen<'_> {
         event: Event,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         // Nothing is to be opened for an end that was asked for already.
         if self.is_over {
             return Ok(());
@@ -91,13 +92,13 @@ impl Application for Chosen<'_> {
         {
             self.peer = Some(ready.clone());
             let chosen = match &ready.session_type {
-                SessionType::Unknown(name) => Err(unknown_session_type(name)),
+                SessionType::Unknown(name) => Err(unknown_session_type(name).into()),
                 _ => choose(ready),
             };
             match chosen {
                 Ok(application) => self.application = Some(application),
                 Err(why) => {
-                    self.failure = Some(why);
+                    self.failure = Some(why.to_string());
                     // The agent is told, or the session would go on without us.
                     self.end(channel, now);
                 }
@@ -121,7 +122,7 @@ impl Application for Chosen<'_> {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         if let Some(application) = &mut self.application {
             return application.poll(cx, channel, now);
         }

@@ -32,7 +32,7 @@ use uuid::Uuid;
 use super::{Stop, outbox::Outbox, shell::Console};
 use crate::{
     channel::{Channel, Event},
-    net::{Application, Turn},
+    net::{Application, ApplicationError, Turn},
     wire::{ExitCode, Packet, PacketPool, PayloadType, TerminalSize, control::Flag},
 };
 use decoder::Decoder;
@@ -251,7 +251,12 @@ impl<F: FnMut(CommandEvent)> Application for Command<F> {
         self.decoder.exit.is_some_and(|exit| exit.code != CANNOT_START || has_spoken)
     }
 
-    fn handle_event(&mut self, event: Event, _: &mut Channel, now: Instant) -> Result<(), String> {
+    fn handle_event(
+        &mut self,
+        event: Event,
+        _: &mut Channel,
+        now: Instant,
+    ) -> Result<(), ApplicationError> {
         match event {
             Event::Data { .. } if self.is_over => {}
             Event::Data { payload_type, payload } => self.receive(payload_type, &payload, now),
@@ -274,7 +279,7 @@ impl<F: FnMut(CommandEvent)> Application for Command<F> {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         let written = self.output.poll(cx).and_then(|()| self.error.poll(cx));
         if self.is_over {
             return Ok(Turn::Done);

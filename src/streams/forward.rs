@@ -12,7 +12,7 @@ use super::{ForwardEvent, Listeners, Peer, Stop};
 use crate::{
     channel::{Channel, Event, Ready},
     mux::{Role, StreamId},
-    net::{Application, Notice, Relay, RelayConfig, Socket, Traffic, Turn},
+    net::{Application, ApplicationError, Notice, Relay, RelayConfig, Socket, Traffic, Turn},
     wire::{PayloadType, Version, control::Flag},
 };
 
@@ -109,7 +109,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
         event: Event,
         _channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         match event {
             Event::Data { payload_type: PayloadType::Output, payload } => {
                 self.relay.receive(payload, now).map_err(|error| error.to_string())?;
@@ -131,7 +131,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         if self.is_over {
             self.relay.poll_receive(cx, now);
             self.accept_again = None;

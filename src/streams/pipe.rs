@@ -16,7 +16,7 @@ use super::{Stop, outbox::Outbox};
 use crate::{
     channel::{Channel, Event},
     mux::FIRST_ANSWER,
-    net::{ANSWER_PATIENCE, Application, Turn},
+    net::{ANSWER_PATIENCE, Application, ApplicationError, Turn},
     wire::{PacketPool, PayloadType, control::Flag},
 };
 
@@ -191,7 +191,12 @@ where
         true
     }
 
-    fn handle_event(&mut self, event: Event, _: &mut Channel, now: Instant) -> Result<(), String> {
+    fn handle_event(
+        &mut self,
+        event: Event,
+        _: &mut Channel,
+        now: Instant,
+    ) -> Result<(), ApplicationError> {
         match event {
             Event::Data { .. } if self.is_over => {}
             Event::Data { payload_type: PayloadType::Output, payload } => {
@@ -220,7 +225,7 @@ where
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         let written = self.output.poll(cx);
         if self.is_over {
             return Ok(Turn::Done);

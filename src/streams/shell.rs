@@ -15,7 +15,7 @@ use tokio_util::io::poll_read_buf;
 use super::{ExitMarker, Stop, exit_marker::GO_AHEAD, outbox::Outbox};
 use crate::{
     channel::{Channel, Event},
-    net::{Application, Turn},
+    net::{Application, ApplicationError, Turn},
     wire::{ExitCode, Packet, PacketPool, PayloadType, TerminalSize, control::Flag},
 };
 
@@ -247,7 +247,12 @@ impl<F: FnMut(ShellEvent)> Application for Shell<F> {
         self.has_exited
     }
 
-    fn handle_event(&mut self, event: Event, _: &mut Channel, now: Instant) -> Result<(), String> {
+    fn handle_event(
+        &mut self,
+        event: Event,
+        _: &mut Channel,
+        now: Instant,
+    ) -> Result<(), ApplicationError> {
         match event {
             Event::Data { .. } if self.is_over => {}
             Event::Data { payload_type, payload } => self.receive(payload_type, &payload, now),
@@ -273,7 +278,7 @@ impl<F: FnMut(ShellEvent)> Application for Shell<F> {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         let written = self.output.poll(cx).and_then(|()| self.error.poll(cx));
         if self.is_over {
             return Ok(Turn::Done);

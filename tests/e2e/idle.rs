@@ -11,7 +11,7 @@ use std::{
 use serde_json::json;
 use ssmport::{
     channel::{Channel, Config, Event, Role},
-    net::{Application, Driver, Turn, now},
+    net::{Application, ApplicationError, Driver, Turn, now},
     wire::{Packet, PayloadType},
 };
 use tokio::{
@@ -65,7 +65,12 @@ impl Application for Notes {
         true
     }
 
-    fn handle_event(&mut self, event: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
+    fn handle_event(
+        &mut self,
+        event: Event,
+        _: &mut Channel,
+        _: Instant,
+    ) -> Result<(), ApplicationError> {
         if let Event::Data { payload, .. } = event {
             self.received.lock().unwrap().extend_from_slice(&payload);
         }
@@ -77,7 +82,7 @@ impl Application for Notes {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         while channel.can_send() {
             match self.to_send.poll_recv(cx) {
                 Poll::Ready(Some(bytes)) => {

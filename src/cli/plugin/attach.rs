@@ -24,7 +24,7 @@ use super::{
 use crate::{
     channel::Ready,
     client::{attachment::Attachment, limits},
-    net::Application,
+    net::{Application, ApplicationError},
     session::{ControlPlane, SessionEnd, SessionError},
     streams::{
         Basic, Chosen, Closer, Command, CommandEvent, Forward, Listeners, Pipe, PipeEvent,
@@ -138,7 +138,7 @@ fn choose(
     words: Words,
     patience: Duration,
     told: Arc<Mutex<Told>>,
-) -> Result<Box<dyn Application + Send>, String> {
+) -> Result<Box<dyn Application + Send>, ApplicationError> {
     let stop = attended.stop();
     let Some(kind) = PortKind::of(ready) else {
         if ready.session_type == SessionType::NonInteractiveCommands {

@@ -31,7 +31,7 @@ use super::{
 use crate::{
     channel::{Channel, Event},
     local::document::{NonInteractiveCommand, Prefixes},
-    net::{Application, Pace, Turn, with_open_files},
+    net::{Application, ApplicationError, Pace, Turn, with_open_files},
     reaper::{Kind, Mark},
     wire::{ExitCode, Packet, PayloadType, control::Flag},
 };
@@ -129,7 +129,7 @@ impl Application for CommandAgent {
         event: Event,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         match event {
             Event::Ready(_) => self.start(channel, now),
             Event::Data { payload_type: PayloadType::Output, payload } => {
@@ -159,7 +159,7 @@ impl Application for CommandAgent {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         if self.ending.poll_begun(cx, now) {
             self.hang_up(now);
             let gone = match &mut self.phase {

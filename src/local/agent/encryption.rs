@@ -9,7 +9,7 @@ use super::{Agents, Ending};
 use crate::{
     channel::{Channel, EncryptionDemand, Event},
     local::{document::Workload, kms::Kms, session::DataChannel},
-    net::{Application, Turn},
+    net::{Application, ApplicationError, Turn},
     wire::{
         encryption::{DataKey, encryption_context},
         handshake::{SessionType, SessionTypeParameters},
@@ -140,7 +140,7 @@ impl Application for EncryptedAgent {
         event: Event,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         match event {
             Event::DecryptDataKey { ciphertext, acknowledges_challenge } => {
                 let key = self.decrypt(&ciphertext, acknowledges_challenge);
@@ -167,7 +167,7 @@ impl Application for EncryptedAgent {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         match &mut self.phase {
             Phase::Encrypted(application) => application.poll(cx, channel, now),
             Phase::Waiting(ending) => Ok(match ending.poll_begun(cx, now) {

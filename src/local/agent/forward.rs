@@ -15,7 +15,7 @@ use super::{Agents, Ending, port::PortAgent, stream::StreamAgent};
 use crate::{
     channel::{Channel, Event},
     local::document::PortForward,
-    net::{Application, Turn},
+    net::{Application, ApplicationError, Turn},
     wire::{Version, control::Flag},
 };
 
@@ -90,7 +90,7 @@ impl Application for ForwardAgent {
         event: Event,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         match (&mut self.phase, event) {
             (Phase::Serving(application), event) => application.handle_event(event, channel, now),
             (Phase::Waiting { client, .. }, Event::Ready(ready)) => {
@@ -113,7 +113,7 @@ impl Application for ForwardAgent {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         if let Phase::Waiting { ending, client, check } = &mut self.phase {
             if ending.poll_begun(cx, now) {
                 return Ok(ending.close(channel, true, now));

@@ -14,7 +14,7 @@ use super::{Agents, Ending, earlier};
 use crate::{
     channel::{Channel, Event},
     mux::{Role, StreamId},
-    net::{Application, Notice, Relay, RelayConfig, Turn, too_many_open_files},
+    net::{Application, ApplicationError, Notice, Relay, RelayConfig, Turn, too_many_open_files},
     wire::{PayloadType, control::Flag},
 };
 
@@ -104,7 +104,7 @@ impl Application for PortAgent {
         event: Event,
         _channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         match event {
             Event::Data { payload_type: PayloadType::Output, payload } => {
                 if let Some(keepalive) = &mut self.keepalive {
@@ -123,7 +123,7 @@ impl Application for PortAgent {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         if self.ending.poll_begun(cx, now) {
             self.relay.poll_receive(cx, now);
             return Ok(self.ending.close(channel, self.relay.is_drained(), now));

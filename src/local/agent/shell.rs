@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     channel::{Channel, Event},
-    net::{Application, Pace, Turn, with_open_files},
+    net::{Application, ApplicationError, Pace, Turn, with_open_files},
     reaper::Kind,
     wire::{PacketPool, PayloadType, TerminalSize, control::Flag},
 };
@@ -125,7 +125,7 @@ impl Application for ShellAgent {
         event: Event,
         _channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         match event {
             Event::Data { payload_type: PayloadType::Output, payload } if !payload.is_empty() => {
                 self.input.push_back(Input::Bytes(payload));
@@ -147,7 +147,7 @@ impl Application for ShellAgent {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         self.write_input(cx);
         let mut turn = Turn::Idle;
         if let Some((pty, _)) = &mut self.terminal

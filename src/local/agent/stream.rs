@@ -23,7 +23,7 @@ use tokio_util::io::poll_read_buf;
 use super::{Agents, BATCH, Ending, can_send, port::connect};
 use crate::{
     channel::{Channel, Event},
-    net::{Application, Pace, Turn},
+    net::{Application, ApplicationError, Pace, Turn},
     wire::{PacketPool, PayloadType, control::Flag},
 };
 
@@ -207,7 +207,7 @@ impl Application for StreamAgent {
         event: Event,
         _channel: &mut Channel,
         now: Instant,
-    ) -> Result<(), String> {
+    ) -> Result<(), ApplicationError> {
         match event {
             Event::Ready(_) => self.dial(),
             Event::Data { payload_type: PayloadType::Output, payload } if !payload.is_empty() => {
@@ -225,7 +225,7 @@ impl Application for StreamAgent {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         self.poll_dial(cx, now);
         self.write_input(cx, now);
         if self.ending.poll_begun(cx, now) {

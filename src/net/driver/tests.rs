@@ -44,11 +44,21 @@ impl Application for Slow {
         self.has_last_word
     }
 
-    fn handle_event(&mut self, _: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
+    fn handle_event(
+        &mut self,
+        _: Event,
+        _: &mut Channel,
+        _: Instant,
+    ) -> Result<(), ApplicationError> {
         Ok(())
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, _: &mut Channel, _: Instant) -> Result<Turn, String> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &mut Channel,
+        _: Instant,
+    ) -> Result<Turn, ApplicationError> {
         if !self.is_drained && self.rest.as_mut().poll(cx).is_ready() {
             self.is_drained = true;
         }
@@ -347,7 +357,12 @@ impl Application for Keeping {
         true
     }
 
-    fn handle_event(&mut self, event: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
+    fn handle_event(
+        &mut self,
+        event: Event,
+        _: &mut Channel,
+        _: Instant,
+    ) -> Result<(), ApplicationError> {
         match event {
             Event::Data { payload, .. } => self.payloads.push(payload),
             other => self.told.push(other),
@@ -355,7 +370,12 @@ impl Application for Keeping {
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut Context<'_>, _: &mut Channel, _: Instant) -> Result<Turn, String> {
+    fn poll(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &mut Channel,
+        _: Instant,
+    ) -> Result<Turn, ApplicationError> {
         Ok(Turn::Idle)
     }
 

@@ -18,7 +18,7 @@ use tokio_tungstenite::{WebSocketStream, accept_async};
 use super::*;
 use crate::{
     channel::Event,
-    net::Turn,
+    net::{ApplicationError, Turn},
     session::Answer,
     wire::{Packet, PayloadType, control::Flag},
 };
@@ -151,7 +151,12 @@ impl Application for Reader {
         self.is_patient
     }
 
-    fn handle_event(&mut self, event: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
+    fn handle_event(
+        &mut self,
+        event: Event,
+        _: &mut Channel,
+        _: Instant,
+    ) -> Result<(), ApplicationError> {
         if let Event::Data { payload, .. } = event {
             self.received.extend_from_slice(&payload);
         }
@@ -163,7 +168,7 @@ impl Application for Reader {
         cx: &mut Context<'_>,
         channel: &mut Channel,
         now: Instant,
-    ) -> Result<Turn, String> {
+    ) -> Result<Turn, ApplicationError> {
         if self.rest.is_elapsed() || self.rest.as_mut().poll(cx) == Poll::Ready(()) {
             self.passed_on.append(&mut self.received);
         }

@@ -45,12 +45,22 @@ impl Application for Notes {
         true
     }
 
-    fn handle_event(&mut self, event: Event, _: &mut Channel, _: Instant) -> Result<(), String> {
+    fn handle_event(
+        &mut self,
+        event: Event,
+        _: &mut Channel,
+        _: Instant,
+    ) -> Result<(), ApplicationError> {
         self.0.push(event);
         Ok(())
     }
 
-    fn poll(&mut self, _: &mut Context<'_>, _: &mut Channel, _: Instant) -> Result<Turn, String> {
+    fn poll(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &mut Channel,
+        _: Instant,
+    ) -> Result<Turn, ApplicationError> {
         Ok(Turn::Idle)
     }
 

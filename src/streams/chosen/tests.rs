@@ -30,7 +30,7 @@ async fn an_end_that_was_asked_for_opens_nothing_any_more() {
     let mut pair = Pair::port();
     pair.is_agent_deaf = true;
     let (stop, stopped) = oneshot::channel::<()>();
-    let choose = Box::new(|_: &Ready| -> Result<_, String> { panic!("too late") });
+    let choose = Box::new(|_: &Ready| -> Result<_, ApplicationError> { panic!("too late") });
     let mut chosen = Chosen::new(Box::pin(async { drop(stopped.await) }), choose);
     pair.run(&mut chosen);
     stop.send(()).unwrap();
@@ -44,7 +44,7 @@ async fn an_end_that_was_asked_for_opens_nothing_any_more() {
 #[tokio::test]
 async fn a_session_of_no_use_is_ended_and_says_why() {
     let mut pair = Pair::port();
-    let choose = Box::new(|_: &Ready| Err("of no use".to_owned()));
+    let choose = Box::new(|_: &Ready| Err("of no use".into()));
     let mut chosen = Chosen::new(Box::pin(pending()), choose);
     pair.run(&mut chosen);
     pair.advance(Duration::from_millis(10), &mut chosen);

@@ -34,7 +34,7 @@ async fn limited(max_connections: usize) -> (Fixture, Chosen<'static>) {
         move |event: ForwardEvent| told.lock().unwrap().push(format!("{event:?}"))
     };
     let listeners = Listeners::new(vec![Listener::Tcp(listener)]);
-    let choose = move |peer: &Ready| -> Result<Box<dyn Application + Send>, String> {
+    let choose = move |peer: &Ready| -> Result<Box<dyn Application + Send>, ApplicationError> {
         let mut forward = Forward::new(listeners, peer, Box::pin(pending()), observer);
         forward.max_connections = max_connections;
         Ok(Box::new(forward))
