@@ -39,18 +39,25 @@ pub(super) enum Code {
 
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
-        Self::from(match code {
-            Code::Check => 1,
-            Code::Usage => 2,
-            Code::Refused => 3,
-            Code::Target => 4,
-            Code::Local => 5,
-            Code::Lost => 6,
+        Self::from(code.number())
+    }
+}
+
+impl Code {
+    /// What the program exits with.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Self::Check => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Target => 4,
+            Self::Local => 5,
+            Self::Lost => 6,
             // As of timeout(1).
-            Code::TimedOut => 124,
-            Code::Command(code) => code,
-            Code::Signal(number) => 128u8.saturating_add(number),
-        })
+            Self::TimedOut => 124,
+            Self::Command(code) => code,
+            Self::Signal(number) => 128u8.saturating_add(number),
+        }
     }
 }
 

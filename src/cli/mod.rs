@@ -40,9 +40,11 @@ mod picker;
 mod plugin;
 mod process_limits;
 mod proxy_command;
+mod report;
 mod response_variable;
 mod signals;
 mod standard_streams;
+mod times;
 
 use std::process::ExitCode;
 
@@ -83,8 +85,8 @@ pub fn ssmport() -> ExitCode {
     let cli = help::command()
         .try_get_matches()
         .and_then(|mut typed| Cli::from_arg_matches_mut(&mut typed))
-        .unwrap_or_else(|error| mistyped::with_advice(error).exit());
-    let output = Output::new(&cli.global);
+        .unwrap_or_else(|error| mistyped::end(error));
+    let output = Output::new(&cli.global, cli.command.has_stdout());
     logging::for_people(&cli.global);
     panics::tell_in_a_line("ssmport");
     let is_proxy = matches!(cli.command, Command::Proxy(_));

@@ -6,7 +6,6 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use serde::Serialize;
 use tokio::sync::Notify;
 
 #[cfg(feature = "aws")]
@@ -14,6 +13,8 @@ use super::counter::Counter;
 use super::{
     args::Global,
     failure::{Code, Failure},
+    report::{self, Event, Line},
+    times,
 };
 use crate::{
     net::{too_many_open_files, with_open_files},
@@ -25,11 +26,24 @@ use crate::{
 pub(super) struct Output {
     is_quiet: bool,
     is_json: bool,
+    /// The command has begun and goes on for long.
+    is_lasting: bool,
 }
 
 impl Output {
-    pub(super) fn new(global: &Global) -> Self {
-        Self { is_quiet: global.quiet, is_json: global.json }
+    /// Of a command whose standard output is for something else, or not.
+    pub(super) fn new(global: &Global, has_stdout: bool) -> Self {
+        Self { is_quiet: global.quiet, is_json: global.json && !has_stdout, is_lasting: false }
+    }
+
+    /// Of a report, whatever the command is to be.
+    pub(super) fn of_report() -> Self {
+        Self { is_quiet: false, is_json: true, is_lasting: false }
+    }
+
+    /// For what comes once the command has begun, and goes on for long.
+    pub(super) fn lasting(self) -> Self {
+        Self { is_lasting: true, ..self }
     }
 
     pub(super) fn is_json(&self) -> bool {
@@ -52,6 +66,15 @@ impl Output {
 
     /// Something that went wrong while the program goes on.
     pub(super) fn warn(&self, text: &str) {
+        self.warn_people(text);
+        if self.is_lasting && !self.is_quiet {
+            let (time, what) = (times::utc(times::now()), with_open_files(text));
+            self.report(&Event::Warning(report::Warning { time, what: &what }));
+        }
+    }
+
+    /// As [`warn`](Self::warn), of what the report has an event of its own for.
+    pub(super) fn warn_people(&self, text: &str) {
         if !self.is_quiet {
             let text = foreign_text::paragraph(&with_open_files(text));
             line(&format!("{WARNING}warning:{WARNING:#} {text}"));
@@ -70,14 +93,18 @@ impl Output {
         note(writeln!(anstream::stdout(), "{text}"));
     }
 
-    /// One object of a report; only when JSON was asked for.
-    pub(super) fn report(&self, object: &impl Serialize) {
+    /// A line of the report; only when JSON was asked for.
+    pub(super) fn report(&self, event: &Event<'_>) {
         if self.is_json {
-            let json = serde_json::to_string(object).unwrap_or_default();
-            let json = foreign_text::json(&json);
+            let json = Self::json(event);
             let mut stdout = std::io::stdout().lock();
             note(writeln!(stdout, "{json}").and_then(|()| stdout.flush()));
         }
+    }
+
+    /// What such a line holds.
+    pub(super) fn json(event: &Event<'_>) -> String {
+        foreign_text::json(&serde_json::to_string(&Line::of(event)).unwrap_or_default())
     }
 
     /// Fails if something on standard output could not be written, a full disk's for one.
@@ -104,6 +131,12 @@ impl Output {
         if matches!(failure.code, Code::Signal(_)) {
             return;
         }
+        self.report(&Event::Error(report::Error {
+            exit_code: failure.code.number(),
+            what: if failure.what.is_empty() { BROKEN } else { &failure.what },
+            why: failure.why.as_deref(),
+            next: failure.next.as_deref(),
+        }));
         // A command that failed has said so itself.
         if !failure.what.is_empty() {
             line(&format!("{ERROR}ssmport:{ERROR:#} {}", foreign_text::paragraph(&failure.what)));
@@ -136,6 +169,8 @@ fn line(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
+/// What has been told by then in words of its own.
+const BROKEN: &str = "a fault of ssmport itself";
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();

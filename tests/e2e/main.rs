@@ -37,6 +37,7 @@ mod habits;
 mod half_close;
 mod help;
 mod idle;
+mod json;
 mod kills;
 mod library;
 mod library_examples;

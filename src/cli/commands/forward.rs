@@ -4,14 +4,15 @@ mod typed;
 
 use std::{pin::pin, time::Duration};
 
-use serde_json::json;
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use crate::cli::{
     args::{ForwardArgs, Global},
     failure::{Code, Failure},
     output::Output,
+    report::{self, Event},
     signals::Signals,
+    times,
 };
 use crate::client::{
     Closer, Error, ForwardEvent, Listener, Listeners, SessionEnd,
@@ -51,7 +52,7 @@ pub(crate) async fn run(
     let mut closers = Vec::new();
     let mut tunnels = JoinSet::new();
     for (spec, listeners) in bound {
-        let mut report = Report::new(&spec, &listeners, &target, *output);
+        let mut report = Report::new(&spec, &listeners, &target, output.lasting());
         let request = tunnel::request(&spec, report.local_port, arguments.reason.clone());
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);
@@ -168,10 +169,12 @@ impl Report {
                 output.customer_message(&ready.customer_message);
                 let listening = local.join(" and ");
                 output.note(&format!("Forwarding {listening} to {destination} on {target}"));
-                output.report(&json!({
-                    "event": "ready", "local": local, "port": self.local_port,
-                    "destination": destination, "target": target.to_string(),
-                    "agent_version": ready.peer_version,
+                output.report(&Event::Forwarding(report::Forwarding {
+                    local,
+                    port: self.local_port,
+                    destination,
+                    target: target.to_string(),
+                    agent_version: &ready.peer_version,
                 }));
                 return;
             }
@@ -254,15 +257,21 @@ impl Report {
 
     /// A session is gone, and the forward stays.
     fn lost(&mut self, what: &str) {
-        let cut_off = match std::mem::take(&mut self.cut_off) {
+        let count = std::mem::take(&mut self.cut_off);
+        let cut_off = match count {
             0 => String::new(),
             1 => "one connection was cut off; ".to_owned(),
             many => format!("{many} connections were cut off; "),
         };
-        self.output.warn(&format!("{what}; {cut_off}the next connection starts another session"));
-        self.output.report(&json!({
-            "event": "lost", "local": self.local, "port": self.local_port,
-            "target": self.target.to_string(), "why": what,
+        self.output
+            .warn_people(&format!("{what}; {cut_off}the next connection starts another session"));
+        self.output.report(&Event::Lost(report::Lost {
+            time: times::utc(times::now()),
+            local: &self.local,
+            port: self.local_port,
+            target: self.target.to_string(),
+            why: what,
+            cut_off: count,
         }));
     }
 

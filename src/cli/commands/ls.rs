@@ -1,16 +1,20 @@
 //! `ssmport ls`: the nodes that there are.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use anstyle::AnsiColor;
 use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::json;
 
 use crate::cli::{
     args::{Global, LsArgs},
     failure::Failure,
     output::{GOOD, Output, WARNING},
+    report::{Event, Node},
     signals::until_ended,
+    times::utc,
 };
 use crate::client::fleet::{self, ListedNode};
 use crate::wire::foreign_text::one_line;
@@ -44,7 +48,7 @@ async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(),
         nodes.retain(ListedNode::is_online);
     }
     if output.is_json() {
-        nodes.iter().for_each(|node| output.report(&json!(node)));
+        nodes.iter().for_each(|node| output.report(&event(node)));
     } else {
         print(&nodes)?;
     }
@@ -54,6 +58,21 @@ async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(),
         count => output.note(&format!("{count} nodes")),
     }
     Ok(())
+}
+
+fn event(node: &ListedNode) -> Event<'_> {
+    let since_1970 = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+    let last_ping = node.last_ping.and_then(|seconds| u64::try_from(seconds).ok());
+    Event::Node(Node {
+        name: node.name.as_deref(),
+        id: &node.id,
+        platform: &node.platform,
+        agent_version: &node.agent_version,
+        ping_status: &node.ping_status,
+        last_ping: last_ping.map(|seconds| utc(since_1970(seconds.min(FARTHEST)))),
+        address: node.address.as_deref(),
+        computer_name: node.computer_name.as_deref(),
+    })
 }
 
 fn print(nodes: &[ListedNode]) -> Result<(), Failure> {
@@ -108,6 +127,9 @@ fn coloured(table: &str) -> String {
     });
     lines.collect::<Vec<_>>().join("\n")
 }
+
+/// In seconds; `SystemTime` has no sum with what is much more.
+const FARTHEST: u64 = 1 << 40;
 
 #[cfg(test)]
 mod tests {

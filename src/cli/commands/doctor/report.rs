@@ -1,10 +1,9 @@
 //! What the doctor says.
 
-use serde_json::json;
-
 use crate::cli::{
     failure::{Code, Failure},
     output::{ERROR, GOOD, Output, WARNING},
+    report::{self, Event, State},
 };
 use crate::{client::Error, wire::foreign_text::one_line};
 
@@ -16,16 +15,6 @@ pub(super) struct Check {
     found: String,
     /// What to do about it.
     remedy: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Ok,
-    /// It holds, and may not in some case or before long.
-    Warning,
-    Failure,
-    /// It was not looked at.
-    Skipped,
 }
 
 impl Check {
@@ -94,10 +83,9 @@ impl Report {
             State::Skipped => ("-", anstyle::Style::new()),
         };
         if self.output.is_json() {
-            let state = if state == State::Skipped { "skipped" } else { word };
-            self.output
-                .report(&json!({"check": name, "state": state, "found": found, "remedy": remedy}));
-            return;
+            let next = remedy.as_deref();
+            let check = report::Check { check: name, state, found: &found, next };
+            return self.output.report(&Event::Check(check));
         }
         let found = one_line(&found);
         self.output.line(&format!("{style}{word:<8}{style:#} {name:<16} {found}"));
