@@ -14,6 +14,8 @@
 mod args;
 mod asked;
 mod attended;
+#[cfg(feature = "aws")]
+mod columns;
 mod commands;
 mod console;
 #[cfg(feature = "aws")]

@@ -51,6 +51,7 @@ mod mfa_bad_input;
 mod mfa_cache;
 mod mfa_prompt;
 mod named_targets;
+mod narrow;
 #[cfg(feature = "aws")]
 mod networks_families;
 #[cfg(feature = "aws")]
