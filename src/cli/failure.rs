@@ -29,6 +29,8 @@ pub(super) enum Code {
     Local,
     /// The session could not be had, or not again.
     Lost,
+    /// The network or a proxy is out of reach, before anything has begun.
+    Unreachable,
     /// It took longer than the user wanted.
     TimedOut,
     /// The remote command's own.
@@ -53,6 +55,7 @@ impl Code {
             Self::Target => 4,
             Self::Local => 5,
             Self::Lost => 6,
+            Self::Unreachable => 7,
             // As of timeout(1).
             Self::TimedOut => 124,
             Self::Command(code) => code,
@@ -88,6 +91,7 @@ impl From<Error> for Failure {
             Kind::Target => Code::Target,
             Kind::Local => Code::Local,
             Kind::Lost => Code::Lost,
+            Kind::Unreachable => Code::Unreachable,
             Kind::Interrupted => Code::Signal(INTERRUPT),
         };
         Self { what, why, next, code }
