@@ -18,6 +18,7 @@ mod attended;
 mod columns;
 mod commands;
 mod console;
+mod counted;
 #[cfg(feature = "aws")]
 mod counter;
 mod empty_variables;

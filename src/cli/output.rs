@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, Write},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anstyle::{AnsiColor, Style};
@@ -41,8 +44,10 @@ impl Output {
         Self { is_quiet: false, is_json: true, is_lasting: false }
     }
 
-    /// For what comes once the command has begun, and goes on for long.
+    /// For what comes once the command has begun, and goes on for long: it has a time.
     pub(super) fn lasting(self) -> Self {
+        times::begin();
+        IS_LASTING.store(true, Ordering::Relaxed);
         Self { is_lasting: true, ..self }
     }
 
@@ -53,12 +58,14 @@ impl Output {
     /// Progress, for people.
     pub(super) fn note(&self, text: &str) {
         if !self.is_quiet {
-            line(&foreign_text::visible(text));
+            let time = if self.is_lasting { times::of_day() } else { String::new() };
+            line(&format!("{time}{}", foreign_text::visible(text)));
         }
     }
 
-    /// What the account's owner, or the node, wants the user of a session to read; mostly nothing.
+    /// A session has begun. Its account's owner, or the node, may want its user to read something.
     pub(super) fn customer_message(&self, text: &str) {
+        times::begin();
         if !text.is_empty() {
             self.note(&foreign_text::paragraph_within(LONGEST_MESSAGE, text));
         }
@@ -77,7 +84,7 @@ impl Output {
     pub(super) fn warn_people(&self, text: &str) {
         if !self.is_quiet {
             let text = foreign_text::paragraph(&with_open_files(text));
-            line(&format!("{WARNING}warning:{WARNING:#} {text}"));
+            line(&format!("{}{WARNING}warning:{WARNING:#} {text}", times::of_line()));
         }
     }
 
@@ -139,7 +146,10 @@ impl Output {
         }));
         // A command that failed has said so itself.
         if !failure.what.is_empty() {
-            line(&format!("{ERROR}ssmport:{ERROR:#} {}", foreign_text::paragraph(&failure.what)));
+            let is_lasting = IS_LASTING.load(Ordering::Relaxed);
+            let time = if is_lasting { times::of_day() } else { String::new() };
+            let what = foreign_text::paragraph(&failure.what);
+            line(&format!("{time}{ERROR}ssmport:{ERROR:#} {what}"));
         }
         // Whatever was being done, it is the limit that has to be raised.
         let why = failure.why.as_deref().unwrap_or(&failure.what);
@@ -161,6 +171,8 @@ fn note(written: io::Result<()>) {
     }
 }
 
+/// The command has begun to last; of the whole process, for its error.
+static IS_LASTING: AtomicBool = AtomicBool::new(false);
 /// Of the whole process, as standard output is.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 static TOLD: Notify = Notify::const_new();

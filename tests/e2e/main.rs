@@ -76,6 +76,7 @@ mod raw_peer;
 mod reliability;
 mod replacement;
 mod resumption;
+mod said;
 mod second_opinion;
 mod secrets;
 mod shell;

@@ -1,6 +1,7 @@
 //! `ssmport forward SPEC...`.
 
 mod typed;
+mod unreached;
 
 use std::{pin::pin, time::Duration};
 
@@ -52,7 +53,7 @@ pub(crate) async fn run(
     let mut closers = Vec::new();
     let mut tunnels = JoinSet::new();
     for (spec, listeners) in bound {
-        let mut report = Report::new(&spec, &listeners, &target, output.lasting());
+        let mut report = Report::new(&spec, &listeners, &target, *output);
         let request = tunnel::request(&spec, report.local_port, arguments.reason.clone());
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);
@@ -88,7 +89,7 @@ pub(crate) async fn run(
             }
             () = &mut say_so => {
                 say_so.as_mut().reset((now() + FAR).into());
-                output.note(&format!(
+                output.lasting().note(&format!(
                     "The local ports are free. Waiting for the service to hear that the session to \
                      {target} is over, for a few seconds; Ctrl-C does without"
                 ));
@@ -176,6 +177,8 @@ impl Report {
                     target: target.to_string(),
                     agent_version: &ready.peer_version,
                 }));
+                // What comes from now on has a time.
+                self.output = self.output.lasting();
                 return;
             }
             TunnelEvent::Ended(end) => {
@@ -198,13 +201,12 @@ impl Report {
             ForwardEvent::Accepted(peer) => {
                 tracing::info!("{peer} connected, for {destination}");
             }
-            ForwardEvent::DestinationRefused => {
+            // What comes behind it says more.
+            ForwardEvent::DestinationRefused => {}
+            ForwardEvent::NotReached { after } => {
                 let Some(times) = self.refusals.tell(now()) else { return };
-                self.output.warn(&format!(
-                    "{} cannot connect to {}{times}; is the service running there, and does it \
-                     listen on that address?",
-                    self.target, self.destination
-                ));
+                let target = self.target.to_string();
+                self.output.warn(&unreached::told(&target, &self.destination, after, &times));
             }
             ForwardEvent::Stalled { discarded } => output.warn(&format!(
                 "a connection to {destination} was hardly read for a minute and held up the others; \

@@ -39,6 +39,7 @@ pub(crate) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
     let file = ready_file.map(|path| ReadyFile::write(&path, line())).transpose()?;
     output.report(&ready);
     output.written()?;
+    let _ = output.lasting();
     let number = signal.await;
     drop(file);
     drop(endpoint);

@@ -20,6 +20,7 @@ pub(crate) use with_aws::run;
 mod with_aws {
     use std::{io::ErrorKind, process::Stdio};
 
+    use jiff::tz::TimeZone;
     use tokio::process::Command;
 
     use super::*;
@@ -29,7 +30,7 @@ mod with_aws {
             failure::Code,
             report::{self, Event},
             signals::until_ended,
-            times::utc,
+            times::{now, until, utc},
         },
     };
 
@@ -61,7 +62,7 @@ mod with_aws {
             login => login?,
         };
         let until = match login.expires {
-            Some(expires) => format!("until {}", utc(expires)),
+            Some(expires) => format!("until {}", until(expires, now(), TimeZone::system())),
             None => "with keys that stay".to_owned(),
         };
         output.note(&format!("Logged in as {} {until}.", login.arn));

@@ -10,6 +10,7 @@ use anstyle::AnsiColor;
 use crate::cli::{
     args::{Global, LsArgs},
     columns::{Columns, Yielding},
+    counted::counted,
     failure::Failure,
     output::{GOOD, Output, WARNING},
     report::{Event, Node},
@@ -54,8 +55,7 @@ async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(),
     }
     match nodes.len() {
         0 => output.note("There are no such nodes in this account and region."),
-        1 => output.note("1 node"),
-        count => output.note(&format!("{count} nodes")),
+        count => output.note(&counted(count, "node")),
     }
     Ok(())
 }
