@@ -90,6 +90,23 @@ fn a_list_to_choose_from_fits_the_screen() {
     }
 }
 
+/// All that is wrong in it has one cause.
+#[test]
+fn a_diagnosis_fits_the_screen_and_says_its_cause_once() {
+    let account = Account::start();
+    let keys = account.keys("alice");
+    let mut doctor = command(env!("CARGO_BIN_EXE_ssmport"));
+    doctor.args(["doctor", "i-0a11ce00000000001", "--endpoint-url", &account.endpoint.url]);
+    doctor.env("AWS_REGION", REGION).env("AWS_ACCESS_KEY_ID", &keys.id);
+    doctor.env("AWS_SECRET_ACCESS_KEY", &keys.secret);
+    let terminal = Tmux::start(&doctor, 80, 24);
+    assert_eq!(terminal.finish(), 1);
+    let screen = terminal.wait_for(|screen| screen.contains("1 failure, 3 warnings"));
+    assert!(screen.starts_with("ok      configuration region "), "{screen}");
+    assert_eq!(screen.matches("most likely all that is done").count(), 1, "{screen}");
+    assert_eq!(screen.matches("-> as for nodes").count(), 2, "{screen}");
+}
+
 const LONG: &str = "checkout-service-production-eu-west-1-autoscaling-group-member";
 const WIDE: &str = "한국어 이름을 가진 운영 환경의 웹 서버";
 const ALL: &str = r#"{"Version": "2012-10-17",
