@@ -138,8 +138,9 @@ impl Words {
                 self.lost += 1;
                 self.cuts.push(Instant::now());
             }
-            self.resumed += usize::from(line.trim_start().starts_with("INFO resumed"));
-            self.resumed += usize::from(line.trim_start().starts_with("WARN resumed"));
+            let is_resumed =
+                ["info: resumed", "warning: resumed"].iter().any(|it| line.contains(it));
+            self.resumed += usize::from(is_resumed);
         }
         self.heard += whole;
     }

@@ -49,7 +49,7 @@ pub(super) struct Global {
     /// Say more; twice for the details. SSMPORT_LOG takes a filter instead.
     #[arg(short, long, action = ArgAction::Count, global = true)]
     pub(super) verbose: u8,
-    /// Report as JSON, one object a line, on stdout.
+    /// Report as JSON, one object a line, on stdout; errors as well.
     #[arg(long, global = true)]
     pub(super) json: bool,
     /// Profile of ~/.aws to use.
@@ -120,6 +120,27 @@ pub(super) enum Command {
     Completions(CompletionsArgs),
     /// Explain a command or a topic.
     Help(HelpArgs),
+}
+
+impl Command {
+    /// Whether standard output is for what is asked for, and for no report.
+    pub(super) fn has_stdout(&self) -> bool {
+        match self {
+            Self::Shell(_)
+            | Self::Exec(_)
+            | Self::Proxy(_)
+            | Self::Ssh(_)
+            | Self::Completions(_)
+            | Self::Help(_) => true,
+            #[cfg(feature = "aws")]
+            Self::Ls(_) | Self::Doctor(_) => false,
+            Self::Forward(_)
+            | Self::SshConfig(_)
+            | Self::Login(_)
+            | Self::Local(_)
+            | Self::Demo(_) => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ pub(super) enum Code {
     Local,
     /// The session could not be had, or not again.
     Lost,
+    /// The network or a proxy is out of reach, before anything has begun.
+    Unreachable,
     /// It took longer than the user wanted.
     TimedOut,
     /// The remote command's own.
@@ -39,18 +41,26 @@ pub(super) enum Code {
 
 impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
-        Self::from(match code {
-            Code::Check => 1,
-            Code::Usage => 2,
-            Code::Refused => 3,
-            Code::Target => 4,
-            Code::Local => 5,
-            Code::Lost => 6,
+        Self::from(code.number())
+    }
+}
+
+impl Code {
+    /// What the program exits with.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Self::Check => 1,
+            Self::Usage => 2,
+            Self::Refused => 3,
+            Self::Target => 4,
+            Self::Local => 5,
+            Self::Lost => 6,
+            Self::Unreachable => 7,
             // As of timeout(1).
-            Code::TimedOut => 124,
-            Code::Command(code) => code,
-            Code::Signal(number) => 128u8.saturating_add(number),
-        })
+            Self::TimedOut => 124,
+            Self::Command(code) => code,
+            Self::Signal(number) => 128u8.saturating_add(number),
+        }
     }
 }
 
@@ -82,6 +92,7 @@ impl From<Error> for Failure {
             Kind::Target => Code::Target,
             Kind::Local => Code::Local,
             Kind::Lost => Code::Lost,
+            Kind::Unreachable => Code::Unreachable,
             Kind::Interrupted => Code::Signal(INTERRUPT),
         };
         Self { what, why, next, code }

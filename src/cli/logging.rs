@@ -5,17 +5,25 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use tracing::{Level, Metadata, field::Field};
+use anstyle::Style;
+use tracing::{Event, Level, Metadata, Subscriber, field::Field};
 use tracing_subscriber::{
     EnvFilter,
-    field::MakeExt,
     filter::{FilterExt, filter_fn},
-    fmt::format::{self, Writer},
+    fmt::{
+        FmtContext, FormatEvent, FormatFields,
+        format::{self, Writer},
+    },
     layer::{Layer, SubscriberExt},
+    registry::LookupSpan,
     util::SubscriberInitExt,
 };
 
-use super::args::Global;
+use super::{
+    args::Global,
+    output::{ERROR, WARNING},
+    times,
+};
 use crate::{client::WAITING, term, wire::foreign_text::one_line};
 
 /// For `ssmport`: warnings by default, more with `-v`, or what SSMPORT_LOG says.
@@ -27,35 +35,73 @@ pub(super) fn for_people(global: &Global) {
         (_, 1) => "ssmport=info",
         _ => "ssmport=debug,aws_config=debug,info",
     };
-    init(filter);
+    init(filter, global.verbose == 0);
 }
 
 /// For the drop-in: nothing unless SSMPORT_LOG says so, since callers read its output; but that a node
 /// or the service keeps its user waiting.
 pub(super) fn for_programs() {
-    init(&format!("off,{WAITING}=warn"));
+    init(&format!("off,{WAITING}=warn"), true);
 }
 
-fn init(default: &str) {
+/// What is said by `default` is `brief`, and for people who have not asked for more.
+fn init(default: &str, brief: bool) {
     let filter = std::env::var("SSMPORT_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
+    let is_brief = brief && filter.is_none();
     let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
+    let fields = move |out: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
+        write_field(out, field, value, is_brief)
+    };
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(|| Lines(std::io::stderr()))
-        .fmt_fields(format::debug_fn(write_field).delimited(" "))
+        .fmt_fields(format::debug_fn(fields))
         .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
-        .with_target(false)
-        .without_time()
+        .event_format(Words)
         .with_filter(filter.and(filter_fn(may_be_shown)));
     // Set before only by a program that has its own logging.
     let _ = tracing_subscriber::registry().with(lines).try_init();
 }
 
 /// A log line is one line, whatever a node or a service has said in it.
-fn write_field(out: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+fn write_field(
+    out: &mut Writer<'_>,
+    field: &Field,
+    value: &dyn Debug,
+    is_brief: bool,
+) -> fmt::Result {
     let value = one_line(&format!("{value:?}"));
     match field.name() {
         MESSAGE => out.write_str(&value),
-        name => write!(out, "{name}={value}"),
+        _ if is_brief => Ok(()),
+        name => write!(out, " {name}={value}"),
+    }
+}
+
+/// Lines as everything else that is said: `warning: ...`.
+struct Words;
+
+impl<S, N> FormatEvent<S, N> for Words
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let (word, style) = match *event.metadata().level() {
+            Level::ERROR => ("error", ERROR),
+            Level::WARN => ("warning", WARNING),
+            Level::INFO => ("info", Style::new()),
+            Level::DEBUG => ("debug", Style::new()),
+            Level::TRACE => ("trace", Style::new()),
+        };
+        let style = if out.has_ansi_escapes() { style } else { Style::new() };
+        write!(out, "{}{style}{word}:{style:#} ", times::of_line())?;
+        context.format_fields(out.by_ref(), event)?;
+        writeln!(out)
     }
 }
 

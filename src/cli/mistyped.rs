@@ -1,18 +1,65 @@
 //! Words that are no commands or options of ours, and what is meant by them.
 
+use std::{env, ffi::OsString};
+
 use clap::{
     Error,
     builder::StyledStr,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
+use super::{
+    failure::Code,
+    output::Output,
+    report::{self, Event},
+};
 use crate::client::{
     spec::Spec,
     target::{Lookup, Target},
 };
 
+/// Ends the program with clap's error, and with what was probably meant. Help and the version are such
+/// errors, too.
+pub(super) fn end(error: Error) -> ! {
+    let error = with_advice(error);
+    if error.use_stderr() && wants_report(env::args_os().skip(1)) {
+        let said = error.render().to_string();
+        let (what, next) = parts(&said);
+        let exit_code = Code::Usage.number();
+        let (why, next) = (None, next.as_deref());
+        Output::of_report().report(&Event::Error(report::Error {
+            exit_code,
+            what: &what,
+            why,
+            next,
+        }));
+    }
+    error.exit()
+}
+
+/// Whether these words ask for a report, of a command that has one.
+fn wants_report(words: impl Iterator<Item = OsString>) -> bool {
+    let ours: Vec<_> = words.take_while(|word| word != "--").collect();
+    let command = ours.iter().find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let has_stdout = |word: &OsString| WITHOUT_REPORT.iter().any(|name| word == name);
+    ours.iter().any(|word| word == "--json") && !command.is_some_and(has_stdout)
+}
+
+/// What is wrong, and what may be meant, of clap's paragraphs.
+fn parts(said: &str) -> (String, Option<String>) {
+    let said = said.replace("\r\n", "\n");
+    let mut paragraphs = said.split("\n\n").map(|lines| {
+        lines.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+    });
+    let what = paragraphs.next().unwrap_or_default();
+    let what = what.strip_prefix("error: ").map(str::to_owned).unwrap_or(what);
+    let tips = paragraphs.filter_map(|text| Some(text.strip_prefix("tip: ")?.to_owned()));
+    let tips: Vec<_> = tips.collect();
+    (what, Some(tips.join("; ")).filter(|tips| !tips.is_empty()))
+}
+
 /// Adds what was probably meant to clap's error about a command or an option that there is not.
-pub(super) fn with_advice(mut error: Error) -> Error {
+fn with_advice(mut error: Error) -> Error {
     let word = |kind| match error.get(kind) {
         Some(ContextValue::String(word)) => Some(word.as_str()),
         _ => None,
@@ -52,6 +99,9 @@ fn meant_by(word: &str) -> Option<String> {
         Err(_) => None,
     }
 }
+
+/// Those whose standard output is for something else.
+const WITHOUT_REPORT: [&str; 6] = ["shell", "exec", "proxy", "ssh", "completions", "help"];
 
 /// Names of commands in the AWS CLI, in ssh, kubectl, gcloud and other clients of Session Manager.
 const ELSEWHERE: [(&[&str], &str); 9] = [
@@ -110,6 +160,31 @@ mod tests {
             assert!(is_here || cfg!(not(feature = "aws")), "{meant}");
             assert!(words.iter().all(|word| command.find_subcommand(word).is_none()), "{words:?}");
         }
+    }
+
+    #[test]
+    fn a_report_is_wanted_of_commands_that_have_one() {
+        for (line, wanted) in [
+            ("forward --json --jsn", true),
+            ("--json loacl", true),
+            ("--json", true),
+            ("exec web --json", false),
+            ("--json proxy", false),
+            ("forward 5432 -- psql --json", false),
+        ] {
+            assert_eq!(wants_report(line.split(' ').map(OsString::from)), wanted, "{line}");
+        }
+    }
+
+    #[test]
+    fn clap_says_first_what_is_wrong() {
+        let said = "error: unexpected argument '--jsn' found\n\n  tip: a similar argument exists: \
+                    '--json'\n\nUsage: ssmport forward [OPTIONS]\n\nFor more, try '--help'.\n";
+        let (what, next) = parts(said);
+        assert_eq!(what, "unexpected argument '--jsn' found");
+        assert_eq!(next.as_deref(), Some("a similar argument exists: '--json'"));
+        let (what, next) = parts("error: these are missing:\n  <SPEC>\n\nUsage: x");
+        assert_eq!((what.as_str(), next), ("these are missing: <SPEC>", None));
     }
 
     #[test]

@@ -14,8 +14,11 @@
 mod args;
 mod asked;
 mod attended;
+#[cfg(feature = "aws")]
+mod columns;
 mod commands;
 mod console;
+mod counted;
 #[cfg(feature = "aws")]
 mod counter;
 mod empty_variables;
@@ -40,9 +43,11 @@ mod picker;
 mod plugin;
 mod process_limits;
 mod proxy_command;
+mod report;
 mod response_variable;
 mod signals;
 mod standard_streams;
+mod times;
 
 use std::process::ExitCode;
 
@@ -83,8 +88,8 @@ pub fn ssmport() -> ExitCode {
     let cli = help::command()
         .try_get_matches()
         .and_then(|mut typed| Cli::from_arg_matches_mut(&mut typed))
-        .unwrap_or_else(|error| mistyped::with_advice(error).exit());
-    let output = Output::new(&cli.global);
+        .unwrap_or_else(|error| mistyped::end(error));
+    let output = Output::new(&cli.global, cli.command.has_stdout());
     logging::for_people(&cli.global);
     panics::tell_in_a_line("ssmport");
     let is_proxy = matches!(cli.command, Command::Proxy(_));

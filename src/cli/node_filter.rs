@@ -51,7 +51,7 @@ impl NodeFilter {
 }
 
 /// Whether a text is of a pattern: `*` stands for anything, `?` for one character.
-fn is_like(text: &str, pattern: &str) -> bool {
+pub(super) fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) =
         (text.chars().collect(), pattern.chars().collect());
     let (mut at, mut looked_at) = (0, 0);
@@ -78,7 +78,7 @@ fn is_like(text: &str, pattern: &str) -> bool {
 }
 
 const NAME: &str = "Name";
-const WILDCARDS: [char; 2] = ['*', '?'];
+pub(super) const WILDCARDS: [char; 2] = ['*', '?'];
 
 #[cfg(test)]
 mod tests {

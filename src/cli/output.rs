@@ -2,11 +2,13 @@
 
 use std::{
     io::{self, Write},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anstyle::{AnsiColor, Style};
-use serde::Serialize;
 use tokio::sync::Notify;
 
 #[cfg(feature = "aws")]
@@ -14,6 +16,8 @@ use super::counter::Counter;
 use super::{
     args::Global,
     failure::{Code, Failure},
+    report::{self, Event, Line},
+    times,
 };
 use crate::{
     net::{too_many_open_files, with_open_files},
@@ -25,11 +29,26 @@ use crate::{
 pub(super) struct Output {
     is_quiet: bool,
     is_json: bool,
+    /// The command has begun and goes on for long.
+    is_lasting: bool,
 }
 
 impl Output {
-    pub(super) fn new(global: &Global) -> Self {
-        Self { is_quiet: global.quiet, is_json: global.json }
+    /// Of a command whose standard output is for something else, or not.
+    pub(super) fn new(global: &Global, has_stdout: bool) -> Self {
+        Self { is_quiet: global.quiet, is_json: global.json && !has_stdout, is_lasting: false }
+    }
+
+    /// Of a report, whatever the command is to be.
+    pub(super) fn of_report() -> Self {
+        Self { is_quiet: false, is_json: true, is_lasting: false }
+    }
+
+    /// For what comes once the command has begun, and goes on for long: it has a time.
+    pub(super) fn lasting(self) -> Self {
+        times::begin();
+        IS_LASTING.store(true, Ordering::Relaxed);
+        Self { is_lasting: true, ..self }
     }
 
     pub(super) fn is_json(&self) -> bool {
@@ -39,12 +58,14 @@ impl Output {
     /// Progress, for people.
     pub(super) fn note(&self, text: &str) {
         if !self.is_quiet {
-            line(&foreign_text::visible(text));
+            let time = if self.is_lasting { times::of_day() } else { String::new() };
+            line(&format!("{time}{}", foreign_text::visible(text)));
         }
     }
 
-    /// What the account's owner, or the node, wants the user of a session to read; mostly nothing.
+    /// A session has begun. Its account's owner, or the node, may want its user to read something.
     pub(super) fn customer_message(&self, text: &str) {
+        times::begin();
         if !text.is_empty() {
             self.note(&foreign_text::paragraph_within(LONGEST_MESSAGE, text));
         }
@@ -52,9 +73,18 @@ impl Output {
 
     /// Something that went wrong while the program goes on.
     pub(super) fn warn(&self, text: &str) {
+        self.warn_people(text);
+        if self.is_lasting && !self.is_quiet {
+            let (time, what) = (times::utc(times::now()), with_open_files(text));
+            self.report(&Event::Warning(report::Warning { time, what: &what }));
+        }
+    }
+
+    /// As [`warn`](Self::warn), of what the report has an event of its own for.
+    pub(super) fn warn_people(&self, text: &str) {
         if !self.is_quiet {
             let text = foreign_text::paragraph(&with_open_files(text));
-            line(&format!("{WARNING}warning:{WARNING:#} {text}"));
+            line(&format!("{}{WARNING}warning:{WARNING:#} {text}", times::of_line()));
         }
     }
 
@@ -70,14 +100,18 @@ impl Output {
         note(writeln!(anstream::stdout(), "{text}"));
     }
 
-    /// One object of a report; only when JSON was asked for.
-    pub(super) fn report(&self, object: &impl Serialize) {
+    /// A line of the report; only when JSON was asked for.
+    pub(super) fn report(&self, event: &Event<'_>) {
         if self.is_json {
-            let json = serde_json::to_string(object).unwrap_or_default();
-            let json = foreign_text::json(&json);
+            let json = Self::json(event);
             let mut stdout = std::io::stdout().lock();
             note(writeln!(stdout, "{json}").and_then(|()| stdout.flush()));
         }
+    }
+
+    /// What such a line holds.
+    pub(super) fn json(event: &Event<'_>) -> String {
+        foreign_text::json(&serde_json::to_string(&Line::of(event)).unwrap_or_default())
     }
 
     /// Fails if something on standard output could not be written, a full disk's for one.
@@ -104,9 +138,18 @@ impl Output {
         if matches!(failure.code, Code::Signal(_)) {
             return;
         }
+        self.report(&Event::Error(report::Error {
+            exit_code: failure.code.number(),
+            what: if failure.what.is_empty() { BROKEN } else { &failure.what },
+            why: failure.why.as_deref(),
+            next: failure.next.as_deref(),
+        }));
         // A command that failed has said so itself.
         if !failure.what.is_empty() {
-            line(&format!("{ERROR}ssmport:{ERROR:#} {}", foreign_text::paragraph(&failure.what)));
+            let is_lasting = IS_LASTING.load(Ordering::Relaxed);
+            let time = if is_lasting { times::of_day() } else { String::new() };
+            let what = foreign_text::paragraph(&failure.what);
+            line(&format!("{time}{ERROR}ssmport:{ERROR:#} {what}"));
         }
         // Whatever was being done, it is the limit that has to be raised.
         let why = failure.why.as_deref().unwrap_or(&failure.what);
@@ -128,6 +171,8 @@ fn note(written: io::Result<()>) {
     }
 }
 
+/// The command has begun to last; of the whole process, for its error.
+static IS_LASTING: AtomicBool = AtomicBool::new(false);
 /// Of the whole process, as standard output is.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 static TOLD: Notify = Notify::const_new();
@@ -136,6 +181,8 @@ fn line(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
 }
 
+/// What has been told by then in words of its own.
+const BROKEN: &str = "a fault of ssmport itself";
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();

@@ -40,8 +40,9 @@ impl EndpointApi {
     async fn call(&self, action: &str, body: Value) -> Result<Answered, Error> {
         let failed = || Error::new(Kind::Lost, format!("{action} at {}", self.shown));
         let answer = timeout(ANSWER_LIMIT, self.exchange(action, body)).await;
-        let late = |_| failed().because(format!("no answer in {} s", ANSWER_LIMIT.as_secs()));
-        let (status, body) = answer.map_err(late)?.map_err(|why| failed().because(why))?;
+        let away = || Error { kind: Kind::Unreachable, ..failed() };
+        let late = |_| away().because(format!("no answer in {} s", ANSWER_LIMIT.as_secs()));
+        let (status, body) = answer.map_err(late)?.map_err(|why| away().because(why))?;
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|error| failed().because(error));
         }
@@ -141,7 +142,8 @@ impl ControlPlane for EndpointApi {
 }
 
 fn refusal(error: Error) -> Refusal {
-    Refusal { is_temporary: error.kind() == Kind::Lost, message: error.to_string() }
+    let is_temporary = matches!(error.kind(), Kind::Lost | Kind::Unreachable);
+    Refusal { is_temporary, message: error.to_string() }
 }
 
 #[derive(Deserialize, Default)]

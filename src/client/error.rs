@@ -30,6 +30,8 @@ pub enum Kind {
     Local,
     /// The session could not be had, or not again.
     Lost,
+    /// The network, or a proxy, does not lead to the service: nothing has begun.
+    Unreachable,
     /// Whoever was asked wants no more of it.
     Interrupted,
 }
@@ -130,7 +132,7 @@ impl From<SessionError> for Error {
             }
             SessionError::Dial(ref dialled) => {
                 let is_setting = matches!(dialled, DialError::Tls(_));
-                let kind = if is_setting { Kind::Usage } else { Kind::Lost };
+                let kind = if is_setting { Kind::Usage } else { Kind::Unreachable };
                 let anything = "check the network, proxy and VPC endpoint on the way to that host";
                 let next = dialled.next_step().unwrap_or_else(|| anything.to_owned());
                 Self::new(kind, error.to_string()).next(next)
@@ -179,9 +181,8 @@ impl From<crate::aws::AwsError> for Error {
             AwsError::Mfa(MfaError::Interrupted) => Kind::Interrupted,
             AwsError::TargetNotConnected { .. } | AwsError::NotFound { .. } => Kind::Target,
             AwsError::Rejected { code, .. } if OF_TARGETS.contains(&code.as_str()) => Kind::Target,
-            AwsError::Unreachable { .. }
-            | AwsError::Barred { .. }
-            | AwsError::Unavailable { .. } => Kind::Lost,
+            AwsError::Unreachable { .. } | AwsError::Barred { .. } => Kind::Unreachable,
+            AwsError::Unavailable { .. } => Kind::Lost,
             AwsError::NoRegion { .. } | AwsError::Configuration { .. } | AwsError::Tls(_) => {
                 Kind::Usage
             }

@@ -56,12 +56,13 @@ impl ListedNode {
 }
 
 impl fmt::Display for ListedNode {
-    /// In one line, to be chosen from.
+    /// In one line, to be chosen from: parts with two blanks between.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name.as_deref().or(self.computer_name.as_deref()).unwrap_or("-");
+        let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
         let address = self.address.as_deref().unwrap_or("-");
-        write!(f, "{name:<24} {:<20} {address:<15} {}", self.id, self.platform)?;
-        if self.is_online() { Ok(()) } else { write!(f, " ({})", self.ping_status) }
+        write!(f, "{name:<20}  {:<19}  {address:<15}  {}", self.id, self.platform)?;
+        if self.is_online() { Ok(()) } else { write!(f, "  {}", self.ping_status) }
     }
 }
 

@@ -74,7 +74,7 @@ pub enum DialError {
         said: String,
     },
     /// The WebSocket handshake failed otherwise.
-    #[error("no WebSocket with {host}: {source}")]
+    #[error("no data channel with {host}: {source}")]
     Upgrade {
         /// Host and port.
         host: String,

@@ -10,6 +10,7 @@ mod ending;
 
 use std::{
     future::{Future, poll_fn},
+    io,
     pin::Pin,
     task::{Context, Poll},
     time::{Duration, Instant, SystemTime},
@@ -23,7 +24,7 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Error as WebSocketError, Message},
+    tungstenite::{Error as WebSocketError, Message, error::ProtocolError},
 };
 
 use self::ending::{ENDING_TIMEOUT, Ending};
@@ -59,11 +60,29 @@ pub enum Disconnect {
     #[error("the service closed the connection{0}")]
     Closed(String),
     /// It broke.
-    #[error("the connection broke: {0}")]
+    #[error("{}", broken(.0))]
     Broken(Box<WebSocketError>),
     /// Nothing has come for too long.
     #[error("nothing came from the service for {} s", .0.as_secs())]
     Idle(Duration),
+}
+
+/// For people; what the library calls it is told to those who want to know more.
+pub(super) fn broken(error: &WebSocketError) -> &'static str {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, TimedOut, UnexpectedEof};
+    match error {
+        WebSocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake)
+        | WebSocketError::ConnectionClosed
+        | WebSocketError::AlreadyClosed => "the connection was closed without a word",
+        WebSocketError::Io(error) => match error.kind() {
+            ConnectionReset | ConnectionAborted => "the connection was reset",
+            TimedOut => "the network does not answer any more",
+            UnexpectedEof => "the connection was cut off",
+            _ => "the connection broke",
+        },
+        WebSocketError::Tls(_) => "the connection broke, in TLS",
+        _ => "the service sent something that is no message",
+    }
 }
 
 /// Why a session cannot go on, whatever the connection.
@@ -260,7 +279,10 @@ where
                 }
                 // tungstenite answers pings; text has no meaning after the opening.
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Ok(Reading::Gone(Disconnect::Broken(error.into()))),
+                Some(Err(error)) => {
+                    tracing::info!("reading: {error}");
+                    return Ok(Reading::Gone(Disconnect::Broken(error.into())));
+                }
                 None => return Ok(Reading::Gone(Disconnect::Closed(String::new()))),
             }
         }
@@ -331,6 +353,7 @@ where
             && self.broken.is_none()
             && let Err(error) = self.write_batch(cx, now)
         {
+            tracing::info!("writing: {error}");
             self.broken = Some((Disconnect::Broken(error.into()), now + LAST_READING));
         }
     }

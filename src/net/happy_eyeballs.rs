@@ -18,14 +18,15 @@ use tokio::{
     time::sleep_until,
 };
 
-use super::now;
+use super::{now, plain::lookup_failed};
 
 /// Connects to a host: a name, or an address without brackets.
 ///
 /// # Errors
 /// The name has no address, or what the first attempt that failed says when all have.
 pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut addresses: Vec<_> = lookup_host((host, port)).await?.collect();
+    let mut addresses: Vec<_> =
+        lookup_host((host, port)).await.map_err(|error| lookup_failed(&error))?.collect();
     if host.eq_ignore_ascii_case("localhost") {
         add_loopback(&mut addresses, port);
     }

@@ -28,6 +28,7 @@ mod head;
 mod liveness;
 mod open_files;
 mod parting;
+mod plain;
 mod proxy;
 mod proxy_error;
 mod rationed;
@@ -49,6 +50,8 @@ pub use driver::{Disconnect, DriveError, Driver, Outcome, SILENCE_LIMIT};
 pub use head::headers_len;
 pub use open_files::{too_many_open_files, with_open_files};
 pub use parting::Parting;
+#[cfg(feature = "aws")]
+pub(crate) use plain::lookup_failed;
 pub use proxy::{Proxies, Proxy};
 pub use proxy_error::ProxyError;
 pub use rationed::Rationed;

@@ -30,7 +30,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{head::headers_len, refusal_text, request_first::RequestFirst};
+use super::{driver::broken, head::headers_len, refusal_text, request_first::RequestFirst};
 use crate::wire::stream_url::without_secrets;
 
 /// What came of asking for a WebSocket.
@@ -59,7 +59,7 @@ pub enum UpgradeError {
     #[error("the answer's {0} header is not that of a WebSocket")]
     Agreement(HeaderName),
     /// The first message could not be sent.
-    #[error(transparent)]
+    #[error("{}", broken(.0))]
     WebSocket(Box<tungstenite::Error>),
 }
 

@@ -154,6 +154,7 @@ impl<'a> Session<'a> {
             if channel.messages_done() > done_before || now() >= opened + OF_USE {
                 attempts = Attempts::within(self.limits.resumption);
             }
+            let lost_at = now();
             // The service does this every hour: it is nothing to speak of while it heals.
             tracing::info!(session = self.id, "{lost}; resuming");
             let resumed = tokio::select! {
@@ -181,7 +182,9 @@ impl<'a> Session<'a> {
             channel.handle_reconnected(now());
             application.handle_reconnected(now());
             if std::mem::take(&mut attempts.have_failed) {
-                tracing::warn!(session = self.id, "resumed; nothing is lost");
+                let after = Duration::from_secs((now() - lost_at).as_secs().max(1));
+                let after = humantime::format_duration(after);
+                tracing::warn!(session = self.id, "resumed after {after}; nothing is lost");
             } else {
                 tracing::info!(session = self.id, "resumed");
             }

@@ -253,6 +253,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
             },
             Event::Flag(Flag::ConnectToPortError) => {
                 (self.observer)(ForwardEvent::DestinationRefused);
+                (self.observer)(ForwardEvent::NotReached { after: None });
                 if matches!(self.state, State::Connected(_)) {
                     self.disconnect(channel, now);
                 }

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::BorrowMut,
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     io,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -21,8 +21,10 @@ use crate::{
 pub struct Forward<L, F: FnMut(ForwardEvent)> {
     listeners: L,
     relay: Relay<Box<dyn Socket>>,
-    /// Whose the open streams are.
-    peers: HashMap<StreamId, Peer>,
+    /// Whose the open streams are, and since when.
+    peers: HashMap<StreamId, (Peer, Instant)>,
+    /// When the agent said that it could not connect a stream; it closes that one next.
+    not_reached: VecDeque<Instant>,
     observer: F,
     stop: Stop,
     is_over: bool,
@@ -43,6 +45,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
             listeners,
             relay: Relay::new(config),
             peers: HashMap::new(),
+            not_reached: VecDeque::new(),
             observer,
             stop,
             is_over: false,
@@ -66,7 +69,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
         while self.has_room() {
             match self.listeners.borrow_mut().poll_accept(cx) {
                 Poll::Pending => return,
-                Poll::Ready(Ok((socket, peer))) => self.take(socket, peer),
+                Poll::Ready(Ok((socket, peer))) => self.take(socket, peer, now),
                 Poll::Ready(Err(error)) => {
                     (self.observer)(ForwardEvent::NotAccepted(error.to_string()));
                     self.accept_again = Some(now + ACCEPT_PAUSE);
@@ -83,11 +86,11 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
         self.relay.stream_count() < self.max_connections
     }
 
-    fn take(&mut self, socket: Box<dyn Socket>, peer: Peer) {
+    fn take(&mut self, socket: Box<dyn Socket>, peer: Peer, now: Instant) {
         let opened = self.relay.open(socket).map_err(io::Error::other);
         (self.observer)(match opened {
             Ok(id) => {
-                self.peers.insert(id, peer.clone());
+                self.peers.insert(id, (peer.clone(), now));
                 ForwardEvent::Accepted(peer)
             }
             Err(error) => ForwardEvent::NotAccepted(error.to_string()),
@@ -116,6 +119,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
             }
             Event::Flag(Flag::ConnectToPortError) => {
                 (self.observer)(ForwardEvent::DestinationRefused);
+                self.not_reached.push_back(now);
             }
             _ => {}
         }
@@ -154,22 +158,32 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
                     (self.observer)(ForwardEvent::Stalled { discarded });
                 }
                 Notice::Slow(id) => {
-                    if let Some(peer) = self.peers.get(&id) {
+                    if let Some((peer, _)) = self.peers.get(&id) {
                         (self.observer)(ForwardEvent::Slow(peer.clone()));
                     }
                 }
                 Notice::Unanswered(id) => {
-                    if let Some(peer) = self.peers.get(&id) {
+                    if let Some((peer, _)) = self.peers.get(&id) {
                         (self.observer)(ForwardEvent::Unanswered(peer.clone()));
                     }
                 }
                 Notice::Flowing { after } => (self.observer)(ForwardEvent::Flowing { after }),
                 Notice::Closed(id) => {
-                    self.peers.remove(&id);
+                    let opened = self.peers.remove(&id).map(|(_, opened)| opened);
+                    if let Some(opened) = opened
+                        && self.not_reached.pop_front().is_some()
+                    {
+                        let after = Some(now.saturating_duration_since(opened));
+                        (self.observer)(ForwardEvent::NotReached { after });
+                    }
                 }
                 // An agent does not open streams; the multiplexer has refused this one.
                 Notice::Opened(_) => {}
             }
+        }
+        // Its program had gone before.
+        while self.not_reached.pop_front_if(|told| now >= *told + CLOSES_WITHIN).is_some() {
+            (self.observer)(ForwardEvent::NotReached { after: None });
         }
         // Not at each that ends while as many wait.
         self.is_full &= 2 * self.relay.stream_count() >= self.max_connections;
@@ -180,7 +194,11 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
     fn poll_timeout(&self) -> Option<Instant> {
         // Keepalives and the like end with the session.
         let relay = self.relay.poll_timeout().filter(|_| !self.is_over);
-        [relay, self.accept_again].into_iter().flatten().min()
+        let told = self.not_reached.front().filter(|_| !self.is_over);
+        [relay, self.accept_again, told.map(|told| *told + CLOSES_WITHIN)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -203,6 +221,8 @@ const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Below the multiplexer's own bound, so that further connections wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 2048;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A stream that could not be connected.
+const CLOSES_WITHIN: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests;

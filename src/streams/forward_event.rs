@@ -14,6 +14,11 @@ pub enum ForwardEvent {
     Accepted(Peer),
     /// The agent could not connect a stream to the destination.
     DestinationRefused,
+    /// How that went, as told behind it.
+    NotReached {
+        /// So long the agent has tried, where that is known.
+        after: Option<Duration>,
+    },
     /// A stuck connection was reset so that the others can go on.
     Stalled {
         /// Bytes that had been received for it.
@@ -49,6 +54,13 @@ impl Display for ForwardEvent {
         match self {
             Self::Accepted(peer) => write!(f, "{peer} connected"),
             Self::DestinationRefused => f.write_str("the node cannot connect to the destination"),
+            Self::NotReached { after: Some(after) } => {
+                let after = after.as_secs_f64();
+                write!(f, "the node has tried to connect to the destination for {after:.1} s")
+            }
+            Self::NotReached { after: None } => {
+                f.write_str("the node has tried to connect to the destination")
+            }
             Self::Stalled { discarded } => write!(
                 f,
                 "a connection was hardly read for a minute and held up the others; it was reset, with \

@@ -13,7 +13,7 @@ fn every_step_of_the_demo_is_shown_and_ends_well() {
     let steps: Vec<Value> =
         report.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
     for step in &steps {
-        assert_eq!(step["verdict"], "ok", "{step}");
+        assert_eq!(step["state"], "ok", "{step}");
     }
     let names: Vec<&str> = steps.iter().filter_map(|step| step["step"].as_str()).collect();
     assert_eq!(

@@ -26,8 +26,9 @@ impl Diagnosis {
     fn of(mut doctor: Command) -> Self {
         doctor.arg("--json");
         let ended = Program::run(doctor);
-        let checks = ended.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON"));
-        Self { code: ended.code(), checks: checks.collect(), screen: format!("{ended:#?}") }
+        let lines = ended.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let checks = lines.filter(|line: &Value| line["event"] == "check").collect();
+        Self { code: ended.code(), checks, screen: format!("{ended:#?}") }
     }
 
     /// The check of a link: its state, and what it found with what to do.
@@ -36,7 +37,7 @@ impl Diagnosis {
         let found = self.checks.iter().find(|check| check["check"] == name);
         let check = found.unwrap_or_else(|| panic!("no check of {name}: {}", self.screen));
         let text = |key: &str| check[key].as_str().unwrap_or_default().to_owned();
-        (text("state"), format!("{} -> {}", text("found"), text("remedy")))
+        (text("state"), format!("{} -> {}", text("found"), text("next")))
     }
 
     /// The link is broken, in these words and with this remedy.

@@ -22,13 +22,16 @@ fn a_file_says_that_it_is_ready_for_as_long_as_it_is() {
     assert_eq!(fs::metadata(&path).expect("the file").permissions().mode() & 0o777, 0o600);
     let ready: Value = serde_json::from_str(&line).expect("JSON");
     let expected = json!({
+        "schema": 1,
         "event": "ready",
         "url": endpoint.url,
         "port": endpoint.address().port(),
         "region": "us-east-1",
         "nodes": [NODE],
         "pid": endpoint.program.pid().as_raw_nonzero(),
+        "account": null,
         "users": [{ "name": "local", "access_key_id": "test", "secret_access_key": "test" }],
+        "faults_seed": null,
     });
     assert_eq!(ready, expected);
 

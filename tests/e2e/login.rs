@@ -35,6 +35,7 @@ fn a_user_without_a_profile_is_asked_for_the_code_of_the_only_device() {
         let left = expires.expect("a time").duration_since(SystemTime::now());
         assert!((3500..=3600).contains(&left.expect("to come").as_secs()));
         let expected = json!({
+            "schema": 1,
             "event": "login",
             "arn": "arn:aws:iam::123456789012:user/alice",
             "account": "123456789012",

@@ -37,6 +37,7 @@ mod habits;
 mod half_close;
 mod help;
 mod idle;
+mod json;
 mod kills;
 mod library;
 mod library_examples;
@@ -50,6 +51,7 @@ mod mfa_bad_input;
 mod mfa_cache;
 mod mfa_prompt;
 mod named_targets;
+mod narrow;
 #[cfg(feature = "aws")]
 mod networks_families;
 #[cfg(feature = "aws")]
@@ -74,6 +76,7 @@ mod raw_peer;
 mod reliability;
 mod replacement;
 mod resumption;
+mod said;
 mod second_opinion;
 mod secrets;
 mod shell;

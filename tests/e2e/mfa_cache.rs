@@ -37,7 +37,7 @@ fn a_role_with_mfa_is_assumed_once() {
     let again = hello(&endpoint, &sts, &["--profile", "role"]);
     assert_eq!(run(&home, &again), (0, String::new()));
     // One that is given all the same is not passed over.
-    let unused = " WARN the MFA code is not used: the session of before holds\n";
+    let unused = "warning: the MFA code is not used: the session of before holds\n";
     assert_eq!(run(&home, &with_code), (0, unused.to_owned()));
     assert_eq!(sts.count("AssumeRole"), 1);
     assert_eq!(home.cached().len(), 1);
@@ -156,7 +156,7 @@ fn a_home_that_cannot_be_written_to_costs_the_cache_alone() {
     let explained = hello(&endpoint, &sts, &["--profile", "role", "-vv"]);
     let (code, stderr) = run(&home, &explained);
     assert_eq!(code, 3);
-    assert!(stderr.contains("DEBUG") && stderr.contains("/.aws/cli/cache/"), "{stderr}");
+    assert!(stderr.contains("debug: ") && stderr.contains("/.aws/cli/cache/"), "{stderr}");
 }
 
 #[test]

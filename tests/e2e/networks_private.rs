@@ -48,7 +48,7 @@ fn a_shell_a_command_and_a_port_work_through_a_proxy_that_wants_a_user() {
     ] {
         let url = format!("http://{user}{GATEWAY}:{PROXY_PORT}");
         let ended = Program::run(site.ssmport(&url, &["exec", NODE, "--", "true"]));
-        assert_eq!(ended.code(), 6, "{ended:#?}");
+        assert_eq!(ended.code(), 7, "{ended:#?}");
         let expected = format!("the proxy {GATEWAY}:{PROXY_PORT} {what}");
         assert!(ended.stderr.contains(&expected), "{ended:#?}");
         assert!(ended.stderr.contains(step), "{ended:#?}");
@@ -82,10 +82,10 @@ fn without_its_proxy_the_host_reaches_nothing_and_says_so() {
     let proxy = Tinyproxy::start(&site.network.gateway, GATEWAY, "ConnectPort 563\n");
     let url = format!("http://{GATEWAY}:{PROXY_PORT}");
     let ended = Program::run(site.ssmport("", &["exec", NODE, "--", "true"]));
-    assert_eq!(ended.code(), 6, "{ended:#?}");
+    assert_eq!(ended.code(), 7, "{ended:#?}");
 
     let ended = Program::run(site.ssmport(&url, &["exec", NODE, "--", "true"]));
-    assert_eq!(ended.code(), 6, "{ended:#?}");
+    assert_eq!(ended.code(), 7, "{ended:#?}");
     let what =
         format!("the proxy {GATEWAY}:{PROXY_PORT} does not connect to ssm.corp.test:443: HTTP 403");
     assert!(ended.stderr.contains(&what), "{ended:#?}");

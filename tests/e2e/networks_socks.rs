@@ -49,7 +49,7 @@ fn a_socks_proxy_that_wants_a_user_is_told_one() {
         ("jane:wrong@", "does not accept that user and password", "check USER:PASSWORD@ in HTTPS"),
     ] {
         let ended = run(user);
-        assert_eq!(ended.code(), 6, "{ended:#?}");
+        assert_eq!(ended.code(), 7, "{ended:#?}");
         assert!(ended.stderr.contains(&format!("the proxy {GATEWAY}:1080 {what}")), "{ended:#?}");
         assert!(ended.stderr.contains(step) && !ended.stderr.contains("wrong"), "{ended:#?}");
     }

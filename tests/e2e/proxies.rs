@@ -239,7 +239,7 @@ mod calls {
         exec.env("HTTP_PROXY", format!("http://jane:s3cret@{}", proxy.address));
         exec.args(["exec", "--endpoint-url", "http://192.0.2.9:4566", NODE, "--", "true"]);
         let ended = Program::run(exec);
-        assert_eq!(ended.code(), 6, "{ended:#?}");
+        assert_eq!(ended.code(), 7, "{ended:#?}");
         let expected =
             format!("the proxy {} does not accept that user and password", proxy.address);
         assert!(ended.stderr.contains(&expected), "{ended:#?}");
@@ -292,7 +292,7 @@ mod calls {
             let mut exec = ssmport(&site, &proxy);
             exec.env("AWS_REGION", region).args(["exec", NODE, "--", "true"]);
             let ended = Program::run(exec);
-            assert_eq!(ended.code(), 6, "{ended:#?}");
+            assert_eq!(ended.code(), 7, "{ended:#?}");
             assert_eq!(proxy.hosts(), [format!("{host}:443")]);
         }
     }

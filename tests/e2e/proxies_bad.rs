@@ -139,7 +139,7 @@ mod calls {
         for (habit, what, step) in cases() {
             let proxy = ConnectProxy::start(habit);
             let ended = within(Duration::from_secs(5), through(exec(), &proxy));
-            assert_eq!(ended.code(), 6, "{ended:#?}");
+            assert_eq!(ended.code(), 7, "{ended:#?}");
             let expected = format!(
                 "StartSession on {NODE}: cannot reach https://{SSM}: {}",
                 named(what, &proxy, SSM)
@@ -159,13 +159,13 @@ mod calls {
         let mut absent = exec();
         absent.env("https_proxy", format!("http://jane:s3cret@{address}"));
         let ended = within(Duration::from_secs(15), absent);
-        assert_eq!(ended.code(), 6, "{ended:#?}");
+        assert_eq!(ended.code(), 7, "{ended:#?}");
         let expected = format!("cannot connect to the proxy {address}: Connection refused");
         assert!(ended.stderr.contains(&expected), "{ended:#?}");
 
         let proxy = ConnectProxy::start(Habit::KeepSilent);
         let ended = within(Duration::from_secs(20), through(exec(), &proxy));
-        assert_eq!(ended.code(), 6, "{ended:#?}");
+        assert_eq!(ended.code(), 7, "{ended:#?}");
         let expected = named("the proxy THIS did not connect to HOST:443 within 5 s", &proxy, SSM);
         assert!(ended.stderr.contains(&expected), "{ended:#?}");
     }

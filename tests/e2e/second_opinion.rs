@@ -56,7 +56,7 @@ fn identities_roles_and_instances_of_another_implementation_are_understood() {
         found.unwrap_or_else(|| panic!("{name}: {looked:#?}"))["found"].to_string()
     };
     assert!(check("identity").contains("arn:aws:sts::123456789012:user/moto"), "{looked:#?}");
-    assert!(check("names").contains("2 instances have one"), "{looked:#?}");
+    assert!(check("names").contains("of 2 instances"), "{looked:#?}");
 
     let home = Home::with(PROFILES);
     let login = moto.ssmport(&["login", "--profile", "operator", "--mfa-code", "123456"]);

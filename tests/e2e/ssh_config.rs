@@ -74,7 +74,11 @@ fn the_printed_block_is_the_installed_one() {
     let mut print = ssmport();
     print.args(arguments).arg("--json");
     let report: Value = serde_json::from_str(&Program::run(print).success()).expect("JSON");
-    assert_eq!(report, json!({"event": "ssh_config", "block": printed}));
+    let expected = json!({
+        "schema": 1, "event": "ssh_config", "block": printed,
+        "file": null, "changed": false, "backup": null,
+    });
+    assert_eq!(report, expected);
 }
 
 #[test]
@@ -144,11 +148,13 @@ fn a_linked_file_is_changed_behind_its_link_and_reported() {
     fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("permissions");
     symlink("real", &link).expect("a link");
     let ran = install(env!("CARGO_BIN_EXE_ssmport"), &link, &["--json"]);
-    let report: Value = serde_json::from_str(&ran.success()).expect("JSON");
+    let mut report: Value = serde_json::from_str(&ran.success()).expect("JSON");
+    let block = report["block"].take();
+    assert!(block.as_str().is_some_and(|block| block.contains("ProxyCommand")), "{block}");
     let backup = format!("{}.before-ssmport", real.display());
     let expected = json!({
-        "event": "ssh_config", "file": link.display().to_string(), "changed": true,
-        "backup": backup,
+        "schema": 1, "event": "ssh_config", "block": null, "file": link.display().to_string(),
+        "changed": true, "backup": backup,
     });
     assert_eq!(report, expected);
     assert!(fs::symlink_metadata(&link).expect("the link").is_symlink());

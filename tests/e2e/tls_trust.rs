@@ -96,7 +96,7 @@ mod calls {
 
         let wrong = [("AWS_CA_BUNDLE", other.authority()), ("SSL_CERT_FILE", proxy.authority())];
         let ended = Program::run(exec(&proxy, &wrong));
-        assert_eq!(ended.code(), 6, "{ended:#?}");
+        assert_eq!(ended.code(), 7, "{ended:#?}");
         assert!(ended.stderr.contains("no authority that is trusted has signed it"), "{ended:#?}");
 
         // What the AWS CLI's library for HTTP goes by counts where nothing else is said.
@@ -146,7 +146,7 @@ mod calls {
         ] {
             let proxy = TlsProxy::with(flaw, &endpoint);
             let ended = Program::run(exec(&proxy, &[("AWS_CA_BUNDLE", proxy.authority())]));
-            assert_eq!(ended.code(), 6, "{ended:#?}");
+            assert_eq!(ended.code(), 7, "{ended:#?}");
             assert!(ended.stderr.contains(reason), "{flaw:?}: {ended:#?}");
         }
         assert_eq!(endpoint.active_sessions(), [""; 0]);

@@ -196,7 +196,7 @@ mod tests {
         }
         let line = Line::parse_from(["exec", "i-0123456789abcdef0", "--", "true"]);
         let ended = Over { end, exit_code: Some(0), is_complete, output_failed: None };
-        let done = super::end(ended, &attended, &line.exec, &Output::new(&line.global));
+        let done = super::end(ended, &attended, &line.exec, &Output::new(&line.global, true));
         done.map_err(|failure| failure.code)
     }
 

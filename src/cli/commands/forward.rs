@@ -1,17 +1,19 @@
 //! `ssmport forward SPEC...`.
 
 mod typed;
+mod unreached;
 
 use std::{pin::pin, time::Duration};
 
-use serde_json::json;
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use crate::cli::{
     args::{ForwardArgs, Global},
     failure::{Code, Failure},
     output::Output,
+    report::{self, Event},
     signals::Signals,
+    times,
 };
 use crate::client::{
     Closer, Error, ForwardEvent, Listener, Listeners, SessionEnd,
@@ -87,7 +89,7 @@ pub(crate) async fn run(
             }
             () = &mut say_so => {
                 say_so.as_mut().reset((now() + FAR).into());
-                output.note(&format!(
+                output.lasting().note(&format!(
                     "The local ports are free. Waiting for the service to hear that the session to \
                      {target} is over, for a few seconds; Ctrl-C does without"
                 ));
@@ -168,11 +170,15 @@ impl Report {
                 output.customer_message(&ready.customer_message);
                 let listening = local.join(" and ");
                 output.note(&format!("Forwarding {listening} to {destination} on {target}"));
-                output.report(&json!({
-                    "event": "ready", "local": local, "port": self.local_port,
-                    "destination": destination, "target": target.to_string(),
-                    "agent_version": ready.peer_version,
+                output.report(&Event::Forwarding(report::Forwarding {
+                    local,
+                    port: self.local_port,
+                    destination,
+                    target: target.to_string(),
+                    agent_version: &ready.peer_version,
                 }));
+                // What comes from now on has a time.
+                self.output = self.output.lasting();
                 return;
             }
             TunnelEvent::Ended(end) => {
@@ -195,13 +201,12 @@ impl Report {
             ForwardEvent::Accepted(peer) => {
                 tracing::info!("{peer} connected, for {destination}");
             }
-            ForwardEvent::DestinationRefused => {
+            // What comes behind it says more.
+            ForwardEvent::DestinationRefused => {}
+            ForwardEvent::NotReached { after } => {
                 let Some(times) = self.refusals.tell(now()) else { return };
-                self.output.warn(&format!(
-                    "{} cannot connect to {}{times}; is the service running there, and does it \
-                     listen on that address?",
-                    self.target, self.destination
-                ));
+                let target = self.target.to_string();
+                self.output.warn(&unreached::told(&target, &self.destination, after, &times));
             }
             ForwardEvent::Stalled { discarded } => output.warn(&format!(
                 "a connection to {destination} was hardly read for a minute and held up the others; \
@@ -254,15 +259,21 @@ impl Report {
 
     /// A session is gone, and the forward stays.
     fn lost(&mut self, what: &str) {
-        let cut_off = match std::mem::take(&mut self.cut_off) {
+        let count = std::mem::take(&mut self.cut_off);
+        let cut_off = match count {
             0 => String::new(),
             1 => "one connection was cut off; ".to_owned(),
             many => format!("{many} connections were cut off; "),
         };
-        self.output.warn(&format!("{what}; {cut_off}the next connection starts another session"));
-        self.output.report(&json!({
-            "event": "lost", "local": self.local, "port": self.local_port,
-            "target": self.target.to_string(), "why": what,
+        self.output
+            .warn_people(&format!("{what}; {cut_off}the next connection starts another session"));
+        self.output.report(&Event::Lost(report::Lost {
+            time: times::utc(times::now()),
+            local: &self.local,
+            port: self.local_port,
+            target: self.target.to_string(),
+            why: what,
+            cut_off: count,
         }));
     }
 

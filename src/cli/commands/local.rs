@@ -2,20 +2,21 @@
 
 use std::{env, process, time::Duration};
 
-use serde_json::{Value, json};
-
 use super::ready_file::ReadyFile;
 use crate::cli::{
     args::{LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, LocalArgs, PaceArg},
     failure::{Code, Failure},
     output::Output,
+    report::{Event, Serving},
     signals,
 };
 use crate::client::port_owner;
 use crate::{
-    local::{AccountError, Endpoint, EndpointBuilder, EndpointConfig, MadeUp, REGION, StartError},
+    local::{
+        Account, AccountError, Endpoint, EndpointBuilder, EndpointConfig, MadeUp, REGION,
+        StartError,
+    },
     net::Pace,
-    wire::foreign_text,
 };
 
 pub(crate) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<(), Failure> {
@@ -34,10 +35,11 @@ pub(crate) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
         output.note(&format!("The service is faulty, from seed={seed}"));
     }
     let ready = ready(&endpoint, seed);
-    let line = || format!("{}\n", foreign_text::json(&ready.to_string()));
+    let line = || format!("{}\n", Output::json(&ready));
     let file = ready_file.map(|path| ReadyFile::write(&path, line())).transpose()?;
     output.report(&ready);
     output.written()?;
+    let _ = output.lasting();
     let number = signal.await;
     drop(file);
     drop(endpoint);
@@ -137,23 +139,17 @@ fn failure(error: StartError) -> Failure {
 }
 
 /// What a program that waits for it is told.
-fn ready(endpoint: &Endpoint, seed: Option<u64>) -> Value {
-    let mut ready = json!({
-        "event": "ready",
-        "url": endpoint.url(),
-        "port": endpoint.address().port(),
-        "region": REGION,
-        "nodes": endpoint.node_ids(),
-        "pid": process::id(),
-    });
-    if let Some(account) = endpoint.account() {
-        ready["account"] = json!(account.id());
-    }
-    ready["users"] = json!(endpoint.users());
-    if let Some(seed) = seed {
-        ready["faults_seed"] = json!(seed);
-    }
-    ready
+fn ready(endpoint: &Endpoint, seed: Option<u64>) -> Event<'_> {
+    Event::Serving(Serving {
+        url: endpoint.url(),
+        port: endpoint.address().port(),
+        region: REGION,
+        nodes: endpoint.node_ids(),
+        pid: process::id(),
+        account: endpoint.account().map(Account::id),
+        users: endpoint.users(),
+        faults_seed: seed,
+    })
 }
 
 /// What a person is told: below the first line what can be pasted into another terminal.

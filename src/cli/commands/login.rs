@@ -18,19 +18,20 @@ pub(crate) use with_aws::run;
 
 #[cfg(feature = "aws")]
 mod with_aws {
-    use std::{
-        io::ErrorKind,
-        process::Stdio,
-        time::{Duration, SystemTime, UNIX_EPOCH},
-    };
+    use std::{io::ErrorKind, process::Stdio};
 
-    use serde_json::json;
+    use jiff::tz::TimeZone;
     use tokio::process::Command;
 
     use super::*;
     use crate::{
         aws::{AwsError, Login, LoginRequest},
-        cli::{failure::Code, signals::until_ended},
+        cli::{
+            failure::Code,
+            report::{self, Event},
+            signals::until_ended,
+            times::{now, until, utc},
+        },
     };
 
     pub(crate) async fn run(
@@ -61,15 +62,14 @@ mod with_aws {
             login => login?,
         };
         let until = match login.expires {
-            Some(expires) => format!("until {}", shown(expires)),
+            Some(expires) => format!("until {}", until(expires, now(), TimeZone::system())),
             None => "with keys that stay".to_owned(),
         };
         output.note(&format!("Logged in as {} {until}.", login.arn));
-        output.report(&json!({
-            "event": "login",
-            "arn": login.arn,
-            "account": login.account,
-            "expires": login.expires.map(shown),
+        output.report(&Event::Login(report::Login {
+            arn: &login.arn,
+            account: &login.account,
+            expires: login.expires.map(utc),
         }));
         Ok(())
     }
@@ -89,27 +89,6 @@ mod with_aws {
                 .because("there is no program `aws` on the PATH")
                 .next(format!("install the AWS CLI and run: {command}"))),
             Err(error) => Err(failed().because(error)),
-        }
-    }
-
-    fn shown(time: SystemTime) -> String {
-        let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let whole = UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND));
-        humantime::format_rfc3339_seconds(whole).to_string()
-    }
-
-    /// Of the year 9999. There is no way to write what comes behind it.
-    const LAST_SECOND: u64 = 253_402_300_799;
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn every_time_can_be_shown() {
-            let at = |seconds| shown(UNIX_EPOCH + Duration::from_secs(seconds));
-            assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
-            assert_eq!(at(LAST_SECOND + 86_400), "9999-12-31T23:59:59Z");
         }
     }
 }

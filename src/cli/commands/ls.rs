@@ -1,16 +1,21 @@
 //! `ssmport ls`: the nodes that there are.
 
-use std::io::Write;
+use std::{
+    io::Write,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use anstyle::AnsiColor;
-use comfy_table::{ContentArrangement, Table, presets};
-use serde_json::json;
 
 use crate::cli::{
     args::{Global, LsArgs},
+    columns::{Columns, Yielding},
+    counted::counted,
     failure::Failure,
     output::{GOOD, Output, WARNING},
+    report::{Event, Node},
     signals::until_ended,
+    times::utc,
 };
 use crate::client::fleet::{self, ListedNode};
 use crate::wire::foreign_text::one_line;
@@ -44,16 +49,30 @@ async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(),
         nodes.retain(ListedNode::is_online);
     }
     if output.is_json() {
-        nodes.iter().for_each(|node| output.report(&json!(node)));
+        nodes.iter().for_each(|node| output.report(&event(node)));
     } else {
         print(&nodes)?;
     }
     match nodes.len() {
         0 => output.note("There are no such nodes in this account and region."),
-        1 => output.note("1 node"),
-        count => output.note(&format!("{count} nodes")),
+        count => output.note(&counted(count, "node")),
     }
     Ok(())
+}
+
+fn event(node: &ListedNode) -> Event<'_> {
+    let since_1970 = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+    let last_ping = node.last_ping.and_then(|seconds| u64::try_from(seconds).ok());
+    Event::Node(Node {
+        name: node.name.as_deref(),
+        id: &node.id,
+        platform: &node.platform,
+        agent_version: &node.agent_version,
+        ping_status: &node.ping_status,
+        last_ping: last_ping.map(|seconds| utc(since_1970(seconds.min(FARTHEST)))),
+        address: node.address.as_deref(),
+        computer_name: node.computer_name.as_deref(),
+    })
 }
 
 fn print(nodes: &[ListedNode]) -> Result<(), Failure> {
@@ -69,48 +88,39 @@ fn print(nodes: &[ListedNode]) -> Result<(), Failure> {
     }
 }
 
-/// Columns with blanks between them, no wider than the terminal.
+/// Columns with blanks between them, no wider than the terminal. Ids stay whole.
 fn table(nodes: &[ListedNode], width: Option<u16>) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(match width {
-        Some(_) => ContentArrangement::Dynamic,
-        None => ContentArrangement::Disabled,
-    });
-    if let Some(width) = width {
-        table.set_width(width);
-    }
-    table.set_header(["NAME", "ID", "PLATFORM", "AGENT", "PING", "ADDRESS"]);
-    for node in nodes {
+    let mut rows = vec![HEADER.map(str::to_owned).to_vec()];
+    rows.extend(nodes.iter().map(|node| {
         let name = node.name.as_deref().or(node.computer_name.as_deref()).unwrap_or("-");
         let address = node.address.as_deref().unwrap_or("-");
         let agent = &node.agent_version;
         let row = [name, &node.id, &node.platform, agent, &node.ping_status, address];
-        table.add_row(row.map(one_line));
-    }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    let text = table.trim_fmt();
-    coloured(&text)
+        row.map(one_line).to_vec()
+    }));
+    let painted = |row, column, cell: String| {
+        let style = match &*cell {
+            _ if row == 0 => AnsiColor::BrightBlack.on_default(),
+            _ if column != PING => return cell,
+            "Online" => GOOD,
+            _ => WARNING,
+        };
+        format!("{style}{cell}{style:#}")
+    };
+    Columns::new(rows).lines(width.map(usize::from), YIELDING, painted).join("\n")
 }
 
-/// The states stand out. They are coloured last, since colours have no width.
-fn coloured(table: &str) -> String {
-    let header = AnsiColor::BrightBlack.on_default();
-    let lines = table.lines().enumerate().map(|(number, line)| {
-        if number == 0 {
-            return format!("{header}{line}{header:#}");
-        }
-        let line = line.replacen(" Online", &format!(" {GOOD}Online{GOOD:#}"), 1);
-        ["ConnectionLost", "Inactive"].into_iter().fold(line, |line, state| {
-            line.replacen(&format!(" {state}"), &format!(" {WARNING}{state}{WARNING:#}"), 1)
-        })
-    });
-    lines.collect::<Vec<_>>().join("\n")
-}
+const HEADER: [&str; 6] = ["NAME", "ID", "PLATFORM", "AGENT", "PING", "ADDRESS"];
+const PING: usize = 4;
+/// Agent, platform and address go before a name is shortened, and how the node is comes last.
+const YIELDING: Yielding = Yielding { leaving: &[3, 2, 5], shortened: 0, last: Some(PING) };
+/// In seconds; `SystemTime` has no sum with what is much more.
+const FARTHEST: u64 = 1 << 40;
 
 #[cfg(test)]
 mod tests {
+    use unicode_width::UnicodeWidthStr;
+
     use super::*;
 
     fn node(name: &str, ping_status: &str) -> ListedNode {
@@ -143,8 +153,28 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_terminal_is_not_overrun() {
-        let shown = plain(&table(&[node("a very long name indeed", "ConnectionLost")], Some(72)));
-        assert!(shown.lines().all(|line| line.chars().count() <= 72), "{shown}");
+    fn a_narrow_terminal_has_whole_ids() {
+        let nodes =
+            [node("a very long name indeed, of a node", "Online"), node("\u{c6f9}", "Online")];
+        for (width, header, first) in [
+            (100, "NAME ID PLATFORM AGENT PING ADDRESS", "a very long name indeed, of a node  i-"),
+            (80, "NAME ID PING ADDRESS", "a very long name indeed, of a node  i-"),
+            (72, "NAME ID PING", "a very long name indeed, of a node  i-"),
+            (60, "NAME ID PING", "a very long name indeed, of a\u{2026} "),
+            (40, "NAME ID PING", "a very lon\u{2026} "),
+        ] {
+            let shown = plain(&table(&nodes, Some(width)));
+            let lines: Vec<_> = shown.lines().collect();
+            assert_eq!(
+                lines[0].split_whitespace().collect::<Vec<_>>().join(" "),
+                header,
+                "{shown}"
+            );
+            assert!(lines[1].starts_with(first), "{shown}");
+            for line in lines {
+                assert!(line.width() <= width.into(), "{shown}");
+                assert!(line.contains(&nodes[0].id) || line.starts_with("NAME"), "{shown}");
+            }
+        }
     }
 }

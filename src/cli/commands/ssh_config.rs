@@ -9,13 +9,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::json;
-
 use crate::cli::{
     args::{Global, SshConfigArgs},
     failure::Failure,
     output::Output,
     proxy_command::{lasting_program, passed_on},
+    report::{self, Event},
 };
 use crate::client::config_file::ConfigFile as Settings;
 pub(crate) use block::Alias;
@@ -51,7 +50,8 @@ pub(crate) fn run(
 
 fn print(block: &str, output: &Output) -> Result<(), Failure> {
     if output.is_json() {
-        output.report(&json!({"event": "ssh_config", "block": block}));
+        let printed = report::SshConfig { block, file: None, changed: false, backup: None };
+        output.report(&Event::SshConfig(printed));
         return Ok(());
     }
     match std::io::stdout().write_all(block.as_bytes()) {
@@ -78,9 +78,11 @@ fn install(path: &Path, block: &str, output: &Output) -> Result<(), Failure> {
         (true, Some(backup)) => output
             .note(&format!("{path} holds the block; {} is how it was before", backup.display())),
     }
-    output.report(&json!({
-        "event": "ssh_config", "file": path.to_string(), "changed": is_changed,
-        "backup": backup.map(|backup| backup.display().to_string()),
+    output.report(&Event::SshConfig(report::SshConfig {
+        block,
+        file: Some(path.to_string()),
+        changed: is_changed,
+        backup: backup.map(|backup| backup.display().to_string()),
     }));
     Ok(())
 }

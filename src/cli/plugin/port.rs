@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 use super::words::Words;
 use crate::{
     channel::Ready,
+    cli::counted::counted,
     client::bind::{self, NotBound},
     net::{Rationed, now, too_many_open_files},
     streams::{ForwardEvent, Listener, PortKind},
@@ -151,8 +152,10 @@ pub(super) fn observer(
         }
         ForwardEvent::NotAccepted(why) => tracing::warn!("a connection was not taken: {why}"),
         ForwardEvent::CutOff { connections } => {
-            tracing::warn!("the session is gone, and {connections} connections with it");
+            let connections = counted(connections, "connection");
+            tracing::warn!("the session is gone, and {connections} with it");
         }
+        ForwardEvent::NotReached { .. } => {}
     }
     }
 }

@@ -124,5 +124,34 @@ async fn one_connection_more_than_there_is_room_for_is_told_of_and_has_its_turn(
     assert_eq!(count(&fixture, "Full"), 1, "it is as full as before");
 }
 
+#[tokio::test]
+async fn how_long_the_agent_has_tried_is_told_when_it_closes_what_it_could_not_connect() {
+    let (mut fixture, mut forward) = fixture().await;
+    let told = |fixture: &Fixture, words: &str| {
+        fixture.told.lock().unwrap().iter().filter(|event| *event == words).count()
+    };
+    let mut program = fixture.connect().await;
+    fixture.run_until(&mut forward, |fixture, _| fixture.told.lock().unwrap().len() == 1).await;
+    fixture.pair.advance(Duration::from_secs(20), &mut forward);
+    let now = fixture.pair.now;
+    fixture.pair.agent.send_flag(Flag::ConnectToPortError, now);
+    fixture.pair.run(&mut forward);
+    assert_eq!(told(&fixture, "DestinationRefused"), 1);
+    fixture.pair.send(PayloadType::Output, &frame(FIN, b""));
+    fixture.pair.run(&mut forward);
+    let error = program.read(&mut [0]).await;
+    assert!(error.is_err() || error.is_ok_and(|len| len == 0));
+    drop(program);
+    fixture.run_until(&mut forward, |fixture, _| fixture.told.lock().unwrap().len() == 3).await;
+    assert_eq!(told(&fixture, "NotReached { after: Some(20s) }"), 1, "{:?}", fixture.told);
+
+    // Of a stream that its program has closed before.
+    let now = fixture.pair.now;
+    fixture.pair.agent.send_flag(Flag::ConnectToPortError, now);
+    fixture.pair.run(&mut forward);
+    fixture.pair.advance(CLOSES_WITHIN, &mut forward);
+    assert_eq!(told(&fixture, "NotReached { after: None }"), 1, "{:?}", fixture.told);
+}
+
 /// Less than a program is kept waiting for the first byte.
 const WAITS: Duration = Duration::from_secs(119);

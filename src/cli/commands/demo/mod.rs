@@ -6,13 +6,12 @@ mod steps;
 
 use std::time::Duration;
 
-use serde_json::json;
-
 use crate::cli::{
     args::DemoArgs,
     failure::{Code, Failure},
     local,
     output::{ERROR, GOOD, Output},
+    report::{self, Event, State},
 };
 use crate::client::{Client, Node, service};
 use crate::local::EndpointConfig;
@@ -50,7 +49,7 @@ pub(crate) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Fail
         let done = done.unwrap_or_else(|_| Err("it did not end in time".to_owned()));
         failed += usize::from(done.is_err());
         show(&row(step.name(), &done));
-        output.report(&object(step.name(), &done));
+        output.report(&event(step.name(), &done));
     }
     bench.end().await;
     if failed == 0 {
@@ -84,17 +83,19 @@ impl Measured {
     }
 }
 
-fn object(name: &str, done: &Result<Measured, String>) -> serde_json::Value {
-    match done {
-        Ok(Measured { bytes, took, note }) => {
-            let seconds = took.as_secs_f64();
-            json!({
-                "step": name, "verdict": "ok", "bytes": bytes, "seconds": seconds,
-                "mb_per_s": *bytes as f64 / 1e6 / seconds, "note": note,
-            })
-        }
-        Err(why) => json!({"step": name, "verdict": "failed", "why": why}),
-    }
+fn event<'a>(step: &'a str, done: &'a Result<Measured, String>) -> Event<'a> {
+    let measured = done.as_ref().ok();
+    let seconds = measured.map(|measured| measured.took.as_secs_f64());
+    let bytes = measured.map(|measured| measured.bytes);
+    Event::Step(report::Step {
+        step,
+        state: if done.is_ok() { State::Ok } else { State::Failure },
+        bytes,
+        seconds,
+        mb_per_s: bytes.zip(seconds).map(|(bytes, seconds)| bytes as f64 / 1e6 / seconds),
+        note: measured.map(|measured| &*measured.note).filter(|note| !note.is_empty()),
+        why: done.as_ref().err().map(|why| &**why),
+    })
 }
 
 /// A line of the table; a reader that has gone away needs none.

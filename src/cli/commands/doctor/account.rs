@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::report::{Check, Report};
 use crate::{
     aws::{Account, AwsError, Keys, Service},
+    cli::counted::counted,
     client::Error,
 };
 
@@ -110,8 +111,10 @@ async fn identity(account: &Account, keys: &Keys) -> Check {
 /// A call that is not needed for a session to a node whose id is known.
 fn permission<T>(name: &'static str, listed: Result<Vec<T>, AwsError>) -> Check {
     match listed {
-        Ok(found) if name == "nodes" => Check::ok(name, format!("{} are connected", found.len())),
-        Ok(found) => Check::ok(name, format!("{} instances have one", found.len())),
+        Ok(found) if name == "nodes" => {
+            Check::ok(name, format!("{} connected", counted(found.len(), "node")))
+        }
+        Ok(found) => Check::ok(name, format!("of {}", counted(found.len(), "instance"))),
         Err(error) => {
             let mut failure = Error::from(error);
             let without = match name {

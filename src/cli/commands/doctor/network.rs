@@ -12,7 +12,7 @@ use super::report::{Check, Report};
 use crate::{
     aws::{Account, Service},
     client::Error,
-    net::now,
+    net::{lookup_failed, now},
     wire::stream_url::without_secrets,
 };
 
@@ -70,18 +70,19 @@ async fn addresses(host: &str) -> Result<String, String> {
     let found = timeout(DNS_LIMIT, lookup_host((bare, 443))).await;
     let found: Vec<IpAddr> = match found {
         Ok(Ok(found)) => found.map(|address: SocketAddr| address.ip()).collect(),
-        Ok(Err(error)) => return Err(format!("{host} has no address: {error}")),
+        Ok(Err(error)) => return Err(format!("{host} has no address: {}", lookup_failed(&error))),
         Err(_) => return Err(format!("no name server tells where {host} is")),
     };
     let Some(first) = found.first() else { return Err(format!("{host} has no address")) };
     let kind = match first {
         first if first.is_loopback() => "this machine",
         first if is_private(*first) => "a private address, of a VPC endpoint",
-        _ => "a public address",
+        _ => "",
     };
+    let kind = if kind.is_empty() { String::new() } else { format!(" ({kind})") };
     let more =
         if found.len() > 1 { format!(" and {} more", found.len() - 1) } else { String::new() };
-    Ok(format!("{first}{more} ({kind})"))
+    Ok(format!("{first}{more}{kind}"))
 }
 
 fn is_private(address: IpAddr) -> bool {

@@ -219,4 +219,4 @@ const LEAST_AGENT: Version = Version::new(3, 1, 1374, 0);
 /// An SSH server's first line has 255 bytes at most.
 const LINE: usize = 512;
 const READY_LIMIT: Duration = Duration::from_secs(15);
-const BANNER_LIMIT: Duration = Duration::from_secs(5);
+const BANNER_LIMIT: Duration = Duration::from_secs(1);

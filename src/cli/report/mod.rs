@@ -1,0 +1,106 @@
+//! What `--json` prints: objects, one a line, each with the name of its event and the schema's version.
+//!
+//! `docs/json.md` has the table, `docs/json.schema.json` the same for programs; a test compares all three. An
+//! event has all of its fields always, `null` where there is nothing. What is the same thing has the same name
+//! in every event; times are UTC as of RFC 3339.
+
+#[cfg(feature = "aws")]
+mod account;
+mod endpoint;
+mod tunnel;
+
+use serde::Serialize;
+
+#[cfg(feature = "aws")]
+pub(super) use account::{Check, Login, Node};
+pub(super) use endpoint::{Serving, Step};
+pub(super) use tunnel::{Forwarding, Lost};
+
+/// One line.
+#[derive(Debug, Serialize)]
+pub(super) struct Line<'a> {
+    schema: u32,
+    #[serde(flatten)]
+    event: &'a Event<'a>,
+}
+
+/// What is told, by the name that it has in the line.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(super) enum Event<'a> {
+    /// Of `forward`: a port can be connected to.
+    #[serde(rename = "ready")]
+    Forwarding(Forwarding<'a>),
+    /// Of `forward`: a session is over, the port stays.
+    Lost(Lost<'a>),
+    /// Of `local`: the endpoint can be called.
+    #[serde(rename = "ready")]
+    Serving(Serving<'a>),
+    /// Of `ls`.
+    #[cfg(feature = "aws")]
+    Node(Node<'a>),
+    /// Of `login`.
+    #[cfg(feature = "aws")]
+    Login(Login<'a>),
+    /// Of `doctor`.
+    #[cfg(feature = "aws")]
+    Check(Check<'a>),
+    /// Of `ssh-config`.
+    SshConfig(SshConfig<'a>),
+    /// Of `demo`.
+    Step(Step<'a>),
+    /// Something went wrong while the command goes on.
+    Warning(Warning<'a>),
+    /// The command has failed; nothing comes behind it.
+    Error(Error<'a>),
+}
+
+/// The block of ssh_config, printed or installed.
+#[derive(Debug, Serialize)]
+pub(super) struct SshConfig<'a> {
+    pub(super) block: &'a str,
+    /// The file that it is installed in.
+    pub(super) file: Option<String>,
+    /// Whether the file is another than before.
+    pub(super) changed: bool,
+    /// How the file was before.
+    pub(super) backup: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Warning<'a> {
+    pub(super) time: String,
+    pub(super) what: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Error<'a> {
+    pub(super) exit_code: u8,
+    pub(super) what: &'a str,
+    pub(super) why: Option<&'a str>,
+    /// What to do about it.
+    pub(super) next: Option<&'a str>,
+}
+
+/// How a check or a step came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    Ok,
+    /// It holds, and may not in some case or before long.
+    #[cfg(feature = "aws")]
+    Warning,
+    Failure,
+    /// It was not looked at.
+    #[cfg(feature = "aws")]
+    Skipped,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn of(event: &'a Event<'a>) -> Self {
+        Self { schema: SCHEMA, event }
+    }
+}
+
+/// The next one may take fields away.
+const SCHEMA: u32 = 1;
