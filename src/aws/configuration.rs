@@ -34,6 +34,39 @@ pub struct Settings {
     pub mfa: Mfa,
 }
 
+/// The names of the profiles in `~/.aws`, as far as the files can be read.
+#[must_use]
+pub fn profile_names() -> Vec<String> {
+    Profiles::names()
+}
+
+impl Settings {
+    /// The region, if that is known without asking anybody.
+    pub fn known_region(&self) -> Option<String> {
+        let profiles = Profiles::load(self.profile_given().as_deref()).ok()?;
+        region(given(self.region.clone()), variable, &profiles).ok()
+    }
+
+    /// What tells the account from others, as far as that is known without asking anybody: no secrets.
+    pub fn known_account(&self) -> String {
+        let profile = self.profile_given();
+        let of_environment = |names: &[&str]| names.iter().find_map(|name| variable(name));
+        // Keys of the environment do not count beside a profile that was given.
+        let keys = ["AWS_ACCESS_KEY_ID", "AWS_ROLE_ARN"].map(variable);
+        let keys = if profile.is_none() { keys } else { [None, None] };
+        let profile = profile.or_else(|| of_environment(&["AWS_DEFAULT_PROFILE", "AWS_PROFILE"]));
+        let endpoint = self.endpoints.of(Service::Ssm).map(str::to_owned);
+        let endpoint =
+            endpoint.or_else(|| of_environment(&["AWS_ENDPOINT_URL_SSM", "AWS_ENDPOINT_URL"]));
+        let parts = [profile, endpoint].into_iter().chain(keys);
+        parts.map(Option::unwrap_or_default).collect::<Vec<_>>().join("\n")
+    }
+
+    fn profile_given(&self) -> Option<String> {
+        given(self.profile.clone())
+    }
+}
+
 /// All that an account is made of.
 pub(super) struct Configuration {
     /// The region.
@@ -63,7 +96,7 @@ impl Configuration {
 
     /// The same, with the sources of its credentials.
     pub(super) async fn read(settings: Settings) -> Result<(Self, Arc<Sources>), AwsError> {
-        let profile_name = given(settings.profile);
+        let profile_name = settings.profile_given();
         let profiles = Profiles::load(profile_name.as_deref())?;
         let region = region(given(settings.region), variable, &profiles);
         let endpoints = settings.endpoints.checked()?;

@@ -2,9 +2,12 @@
 
 use std::process::ExitCode;
 
-use ssmport::cli::{empty_variables, overwrite_responses, reaper, response_variables};
+use ssmport::cli::{completion, empty_variables, overwrite_responses, reaper, response_variables};
 
 fn main() -> ExitCode {
+    if let Some(ended) = completion() {
+        return ended;
+    }
     if let Some(ended) = reaper() {
         return ended;
     }

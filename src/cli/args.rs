@@ -23,7 +23,7 @@ pub(super) use self::{
     login::LoginArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
-    words::{CompletionsArgs, HelpArgs},
+    words::{CompletionsArgs, HelpArgs, ManArgs},
 };
 use super::{help::WIDEST, mfa::MfaOptions};
 use crate::client::limits::{
@@ -118,6 +118,8 @@ pub(super) enum Command {
     Demo(DemoArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
+    /// Write the manual pages.
+    Man(ManArgs),
     /// Explain a command or a topic.
     Help(HelpArgs),
 }

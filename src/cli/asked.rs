@@ -4,23 +4,25 @@ use std::sync::Arc;
 
 use super::{args::Global, output::Output};
 #[cfg(feature = "aws")]
-use super::{mfa, picker};
+use super::{completion::seen_nodes::SeenNodes, mfa, picker};
 use crate::client::{Client, Guide, target::Target};
 #[cfg(feature = "aws")]
 use crate::{
     aws::Settings,
-    client::{Choice, Counting},
+    client::{Choice, Counting, ListedNode},
 };
 
 impl Global {
     /// The client that is meant, which tells and asks by way of `output`.
     pub(super) fn client(&self, output: &Output) -> Client {
-        let guide = Arc::new(*output);
         #[cfg(feature = "aws")]
-        let client = Client::of(self.settings(), self.limits(), guide);
+        {
+            let settings = self.settings();
+            let user = User { output: *output, settings: settings.clone() };
+            Client::of(settings, self.limits(), Arc::new(user))
+        }
         #[cfg(not(feature = "aws"))]
-        let client = Client::of(self.limits(), guide);
-        client
+        Client::of(self.limits(), Arc::new(*output))
     }
 
     /// A target without its region, and these options with it.
@@ -71,5 +73,41 @@ impl Guide for Output {
 
     fn session_started(&self) {
         mfa::close_prompt();
+    }
+}
+
+/// The same, for an account whose nodes are kept for completion.
+#[cfg(feature = "aws")]
+struct User {
+    output: Output,
+    settings: Settings,
+}
+
+#[cfg(feature = "aws")]
+impl Guide for User {
+    fn note(&self, text: &str) {
+        self.output.note(text);
+    }
+
+    fn counting(&self) -> Counting {
+        self.output.counting()
+    }
+
+    fn can_choose(&self) -> bool {
+        self.output.can_choose()
+    }
+
+    fn choose(&self, question: String, choices: Vec<String>) -> Choice<'_> {
+        self.output.choose(question, choices)
+    }
+
+    fn nodes_seen(&self, region: &str, nodes: &[ListedNode]) {
+        if let Some(seen) = SeenNodes::of(&self.settings, Some(region)) {
+            seen.add(nodes);
+        }
+    }
+
+    fn session_started(&self) {
+        self.output.session_started();
     }
 }

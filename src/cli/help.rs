@@ -3,6 +3,8 @@
 //! `-h` is for a terminal of 80x24: what a command does, its own options and two examples. `--help` and
 //! `ssmport help COMMAND` have everything. What concerns no single command is a page of its own.
 
+pub(super) mod manual;
+
 use clap::{
     Arg, Args, Command, CommandFactory,
     builder::{PossibleValuesParser, Styles},
@@ -64,7 +66,7 @@ fn for_all_commands(argument: Arg) -> Arg {
 fn explained(command: Command, shared: &[Arg]) -> Command {
     let name = command.get_name().to_owned();
     let meaningless = match name.as_str() {
-        "local" | "demo" | "completions" | "help" => &["AWS", "Connection"][..],
+        "local" | "demo" | "completions" | "man" | "help" => &["AWS", "Connection"][..],
         "ls" | "login" => &["Connection"],
         _ => &[],
     };
@@ -140,10 +142,10 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("SSH", &["ssh", "ssh-config"]),
     ("Account", &["ls", "login", "doctor"]),
     ("No AWS", &["local", "demo"]),
-    ("Help", &["completions", "help"]),
+    ("Help", &["completions", "man", "help"]),
 ];
 
-const EXAMPLES: [(&str, &[&str]); 13] = [
+const EXAMPLES: [(&str, &[&str]); 14] = [
     ("shell", &["ssmport shell i-0123456789abcdef0", "ssmport shell web --profile prod"]),
     (
         "exec",
@@ -195,6 +197,7 @@ const EXAMPLES: [(&str, &[&str]); 13] = [
             "ssmport completions fish > ~/.config/fish/completions/ssmport.fish",
         ],
     ),
+    ("man", &["ssmport man ~/.local/share/man", "man ssmport-forward    # from then on"]),
     ("help", &["ssmport help forward", "ssmport help targets"]),
 ];
 

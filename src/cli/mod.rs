@@ -17,6 +17,7 @@ mod attended;
 #[cfg(feature = "aws")]
 mod columns;
 mod commands;
+mod completion;
 mod console;
 mod counted;
 #[cfg(feature = "aws")]
@@ -53,6 +54,7 @@ use std::process::ExitCode;
 
 use clap::FromArgMatches;
 
+pub use completion::completion;
 pub use empty_variables::empty_variables;
 pub use plugin::run as plugin;
 pub use response_variable::{is_response_variable, overwrite_responses, response_variables};
@@ -61,7 +63,9 @@ pub use response_variable::{is_response_variable, overwrite_responses, response_
 use crate::reaper;
 use crate::term::restore;
 use args::{Cli, Command};
-use commands::{completions, demo, exec, forward, local, login, proxy, shell, ssh, ssh_config};
+use commands::{
+    completions, demo, exec, forward, local, login, man, proxy, shell, ssh, ssh_config,
+};
 #[cfg(feature = "aws")]
 use commands::{doctor, ls};
 use failure::{Code, Failure};
@@ -109,7 +113,8 @@ pub fn ssmport() -> ExitCode {
 
 fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     match &cli.command {
-        Command::Completions(arguments) => return completions::print(arguments),
+        Command::Completions(arguments) => return completions::print(arguments, output),
+        Command::Man(arguments) => return man::write(arguments, output),
         Command::Help(arguments) => return help::print(arguments, output),
         _ => process_limits::check()?,
     }
@@ -137,6 +142,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,
             Command::Completions(_)
+            | Command::Man(_)
             | Command::Help(_)
             | Command::Ssh(_)
             | Command::SshConfig(_) => Ok(()),

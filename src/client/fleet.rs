@@ -83,7 +83,9 @@ pub(crate) async fn nodes(
         guide.note(&format!("Names of instances are not shown: {why}"));
         Vec::new()
     });
-    Ok(joined(nodes, &instances))
+    let nodes = joined(nodes, &instances);
+    guide.nodes_seen(account.region(), &nodes);
+    Ok(nodes)
 }
 
 /// What EC2 tells of instances, soon: in a private network it may be out of reach, and can be done

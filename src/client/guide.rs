@@ -5,6 +5,8 @@ use std::fmt::Display;
 use std::pin::Pin;
 
 use super::Error;
+#[cfg(feature = "aws")]
+use super::ListedNode;
 
 /// Shows how far something has been counted, until it is dropped.
 pub type Counting = Box<dyn Fn(usize) + Send + Sync>;
@@ -33,6 +35,10 @@ pub trait Guide: Send + Sync {
         let nobody = Error::local("nobody can be asked which one is meant");
         Box::pin(async { Err(nobody) })
     }
+
+    /// The account has these nodes in `region`; there may be others.
+    #[cfg(feature = "aws")]
+    fn nodes_seen(&self, _region: &str, _nodes: &[ListedNode]) {}
 
     /// A session was started, and what is typed from now on is for it: nothing is asked any more.
     fn session_started(&self) {}

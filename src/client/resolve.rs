@@ -59,6 +59,7 @@ pub(crate) async fn resolve(
             by_ec2(lookup, ("private-dns-name", name), is_it, account, guide).await?
         }
     };
+    guide.nodes_seen(account.region(), &named_by(lookup, &nodes));
     let id = one(lookup, nodes, guide).await?;
     // It goes into a command line, for ssh to start.
     match id.parse() {
@@ -68,6 +69,17 @@ pub(crate) async fn resolve(
             Err(Error::new(Kind::Target, what).next("check which endpoint is asked"))
         }
     }
+}
+
+/// The nodes by the name that they were found by, where that is all that is known of theirs.
+fn named_by(lookup: &Lookup, nodes: &[ListedNode]) -> Vec<ListedNode> {
+    let mut nodes = nodes.to_vec();
+    if let Lookup::Name(name) = lookup {
+        for node in &mut nodes {
+            node.name.get_or_insert_with(|| name.clone());
+        }
+    }
+    nodes
 }
 
 /// What SSM says, which knows the tags of instances too; what it has no tag for may still call

@@ -64,6 +64,12 @@ impl Profiles {
         Ok(profiles)
     }
 
+    /// The names of all profiles, as far as the files can be read.
+    pub(in crate::aws) fn names() -> Vec<String> {
+        let read = |place| Source::of(place, &variable).read().unwrap_or_default();
+        Self::of(read(CONFIG_FILE), read(CREDENTIALS_FILE)).profiles.into_keys().collect()
+    }
+
     #[cfg(test)]
     pub(in crate::aws) fn of_config(config: &str, selected: &str) -> Self {
         let sections = ini::parse(config.as_bytes()).unwrap();

@@ -1,16 +1,10 @@
 //! `ssmport completions SHELL`.
 
-use std::io::{ErrorKind, Write};
+use crate::cli::{args::CompletionsArgs, completion, failure::Failure, output::Output};
 
-use crate::cli::{args::CompletionsArgs, failure::Failure, help};
-
-pub(crate) fn print(arguments: &CompletionsArgs) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut help::command(), "ssmport", &mut script);
-    match std::io::stdout().write_all(&script) {
-        // The reader has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => written
-            .map_err(|error| Failure::local("cannot write the completion script").because(error)),
-    }
+pub(crate) fn print(arguments: &CompletionsArgs, output: &Output) -> Result<(), Failure> {
+    let script = completion::script(arguments.shell);
+    let unknown = || Failure::local(format!("there is no script for {}", arguments.shell));
+    output.line(script.ok_or_else(unknown)?.trim_end());
+    output.written()
 }

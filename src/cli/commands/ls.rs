@@ -40,7 +40,7 @@ async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(),
     if arguments.online && filters.is_empty() {
         filters.push(("PingStatus", &["Online"]));
     }
-    let mut nodes = fleet::nodes(account, &filters, output).await?;
+    let mut nodes = fleet::nodes(account, &filters, &**client.guide()).await?;
     // The rest are patterns.
     nodes.retain(|node| {
         asked.iter().all(|filter| filter.of_ssm().is_some() || filter.matches(node))

@@ -10,6 +10,7 @@ pub(super) mod local;
 pub(super) mod login;
 #[cfg(feature = "aws")]
 pub(super) mod ls;
+pub(super) mod man;
 pub(super) mod proxy;
 mod ready_file;
 pub(super) mod shell;

@@ -78,7 +78,7 @@ fn found(target: &Target, global: &Global, output: &Output) -> Result<String, Fa
     let Target::Lookup(lookup) = target else { return Ok(target.to_string()) };
     attended(async {
         let client = global.client(output);
-        Ok(resolve(lookup, client.account().await?, output).await?.target())
+        Ok(resolve(lookup, client.account().await?, &**client.guide()).await?.target())
     })
 }
 

@@ -1,5 +1,6 @@
 //! `ssmport demo`: every kind of stream through the embedded endpoint, with figures and verdicts.
 
+mod next;
 mod peers;
 mod sessions;
 mod steps;
@@ -53,6 +54,7 @@ pub(crate) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Fail
     }
     bench.end().await;
     if failed == 0 {
+        next::tell(output);
         return Ok(());
     }
     let what = format!("{failed} of {} steps failed", Step::served().count());
