@@ -14,6 +14,7 @@
 mod args;
 mod asked;
 mod attended;
+mod child;
 mod commands;
 mod console;
 #[cfg(feature = "aws")]

@@ -33,6 +33,8 @@ mod faults_bytes;
 mod faults_ends;
 mod faults_programs;
 mod foreign_words;
+#[cfg(feature = "aws")]
+mod forward_command;
 mod habits;
 mod half_close;
 mod help;
