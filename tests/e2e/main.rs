@@ -73,6 +73,14 @@ mod raw_client;
 mod raw_frame;
 mod raw_gateway;
 mod raw_peer;
+#[cfg(feature = "aws")]
+mod recipes_databases;
+#[cfg(feature = "aws")]
+mod recipes_jobs;
+#[cfg(feature = "aws")]
+mod recipes_networks;
+#[cfg(feature = "aws")]
+mod recipes_ssh;
 mod reliability;
 mod replacement;
 mod resumption;
