@@ -5,8 +5,8 @@ use std::{net::TcpListener, process::Command};
 use crate::{
     raw_client::await_active_sessions,
     support::{
-        Endpoint, NODE, Nginx, Program, REGION, Signal, await_gone, await_running, command,
-        find_tool, free_port, mark,
+        Endpoint, NODE, Nginx, Program, REGION, Signal, Terminal, await_gone, await_running,
+        command, find_tool, free_port, mark,
     },
 };
 
@@ -64,6 +64,25 @@ fn a_signal_is_for_the_command_which_ends_when_it_sees_fit() {
     rustix::process::kill_process(forward.pid(), Signal::TERM).expect("it is there");
     let ended = forward.finish();
     assert_eq!((ended.code(), &*ended.stdout), (9, "begun\ncaught\n"), "{ended:#?}");
+    await_active_sessions(&endpoint, 0);
+}
+
+/// The terminal has sent it to both; whoever hears of it twice may think that there is a hurry.
+#[test]
+fn ctrl_c_comes_once() {
+    let endpoint = Endpoint::start();
+    let script = "trap 'n=$((n + 1)); echo \"caught $n\"' INT; echo begun; \
+                  until [ \"$word\" = end ]; do read word; done; echo \"in all $n\"";
+    let words = ["-q", "0:80", "-t", NODE, "--", "sh", "-c", script];
+    let mut terminal = Terminal::start(&forward(&endpoint, &words));
+    terminal.wait_for("begun\r\n");
+    for number in 1..=2 {
+        terminal.press("\x03");
+        terminal.wait_for(&format!("caught {number}\r\n"));
+    }
+    terminal.press("end\r");
+    terminal.wait_for("in all 2\r\n");
+    assert_eq!(terminal.finish().0, Some(0));
     await_active_sessions(&endpoint, 0);
 }
 
