@@ -14,6 +14,7 @@
 mod args;
 mod asked;
 mod attended;
+mod child;
 #[cfg(feature = "aws")]
 mod columns;
 mod commands;

@@ -34,6 +34,8 @@ mod faults_bytes;
 mod faults_ends;
 mod faults_programs;
 mod foreign_words;
+#[cfg(feature = "aws")]
+mod forward_command;
 mod habits;
 mod half_close;
 mod help;
@@ -75,6 +77,14 @@ mod raw_client;
 mod raw_frame;
 mod raw_gateway;
 mod raw_peer;
+#[cfg(feature = "aws")]
+mod recipes_databases;
+#[cfg(feature = "aws")]
+mod recipes_jobs;
+#[cfg(feature = "aws")]
+mod recipes_networks;
+#[cfg(feature = "aws")]
+mod recipes_ssh;
 mod reliability;
 mod replacement;
 mod resumption;

@@ -1,6 +1,6 @@
 //! What can be typed of sessions: shells, commands, streams and ports.
 
-use std::time::Duration;
+use std::{ffi::OsString, time::Duration};
 
 use clap::Args;
 
@@ -77,8 +77,8 @@ pub(crate) struct ProxyArgs {
 
 #[derive(Debug, Args)]
 #[command(override_usage = "\
-ssmport forward SPEC... -t TARGET [OPTIONS]
-       ssmport forward TARGET SPEC... [OPTIONS]")]
+ssmport forward SPEC... -t TARGET [OPTIONS] [-- COMMAND...]
+       ssmport forward TARGET SPEC... [OPTIONS] [-- COMMAND...]")]
 pub(crate) struct ForwardArgs {
     /// [[BIND:]LOCAL:][HOST:]PORT, or PATH:[HOST:]PORT.
     ///
@@ -98,6 +98,12 @@ pub(crate) struct ForwardArgs {
     /// A SPEC in the way of ssh.
     #[arg(short = 'L', value_name = "SPEC")]
     pub(crate) as_of_ssh: Vec<Spec>,
+    /// Run this command once the ports lead there, and end with it.
+    ///
+    /// Its exit code is then that of forward, and SSMPORT_PORT in its environment the local port of the
+    /// first SPEC.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,

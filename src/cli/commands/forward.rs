@@ -1,9 +1,10 @@
 //! `ssmport forward SPEC...`.
 
+mod command;
 mod typed;
 mod unreached;
 
-use std::{pin::pin, time::Duration};
+use std::{cell::Cell, future::pending, pin::pin, time::Duration};
 
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
@@ -50,10 +51,13 @@ pub(crate) async fn run(
     };
 
     let (stop, stopped) = watch::channel(false);
+    let (ready, mut all_ready) = watch::channel(0);
+    let mut ports = Vec::new();
     let mut closers = Vec::new();
     let mut tunnels = JoinSet::new();
     for (spec, listeners) in bound {
-        let mut report = Report::new(&spec, &listeners, &target, *output);
+        let mut report = Report::new(&spec, &listeners, &target, ready.clone(), *output);
+        ports.push(report.local_port);
         let request = tunnel::request(&spec, report.local_port, arguments.reason.clone());
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);
@@ -65,6 +69,20 @@ pub(crate) async fn run(
         });
     }
 
+    let is_running = Cell::new(false);
+    let command = async {
+        let wanted = !arguments.command.is_empty();
+        if !wanted || all_ready.wait_for(|ready| *ready == ports.len()).await.is_err() {
+            return pending().await;
+        }
+        is_running.set(true);
+        let ended = command::run(&arguments.command, ports[0]).await;
+        is_running.set(false);
+        ended
+    };
+    let mut command = pin!(command);
+    let mut is_over = false;
+
     let end = || {
         // The ports first: who ends a forward wants them, and the service may be away.
         closers.iter().for_each(Closer::close);
@@ -75,11 +93,21 @@ pub(crate) async fn run(
     loop {
         tokio::select! {
             number = signals.next() => {
+                // It is passed on to the command, which ends when it sees fit.
+                if is_running.get() {
+                    continue;
+                }
                 // Whoever says it twice does not want to wait.
-                if let Some(Failure { code: Code::Signal(_), .. }) = failure {
+                if is_over || matches!(failure, Some(Failure { code: Code::Signal(_), .. })) {
                     break;
                 }
                 failure = Some(interrupted(number));
+                end();
+                say_so.as_mut().reset((now() + MOMENT).into());
+            }
+            ended = &mut command, if !is_over && failure.is_none() => {
+                is_over = true;
+                failure = ended.err();
                 end();
                 say_so.as_mut().reset((now() + MOMENT).into());
             }
@@ -132,6 +160,9 @@ struct Report {
     destination: String,
     target: Target,
     output: Output,
+    /// How many forwards lead to where they should, or have once.
+    ready: watch::Sender<usize>,
+    was_ready: bool,
     refusals: Rationed,
     not_accepted: Rationed,
     slow: Rationed,
@@ -143,7 +174,13 @@ struct Report {
 }
 
 impl Report {
-    fn new(spec: &Spec, listeners: &[Listener], target: &Target, output: Output) -> Self {
+    fn new(
+        spec: &Spec,
+        listeners: &[Listener],
+        target: &Target,
+        ready: watch::Sender<usize>,
+        output: Output,
+    ) -> Self {
         let local = listeners.iter().map(ToString::to_string).collect();
         let local_port = listeners.iter().find_map(Listener::tcp_address);
         Self {
@@ -152,6 +189,8 @@ impl Report {
             destination: spec.destination(),
             target: target.clone(),
             output,
+            ready,
+            was_ready: false,
             refusals: Rationed::default(),
             not_accepted: Rationed::default(),
             slow: Rationed::default(),
@@ -179,6 +218,9 @@ impl Report {
                 }));
                 // What comes from now on has a time.
                 self.output = self.output.lasting();
+                if !std::mem::replace(&mut self.was_ready, true) {
+                    self.ready.send_modify(|ready| *ready += 1);
+                }
                 return;
             }
             TunnelEvent::Ended(end) => {

@@ -1,8 +1,6 @@
 //! `ssmport ssh [USER@]TARGET`: the system's OpenSSH, with `ssmport proxy` as its way.
 
 #[cfg(feature = "aws")]
-mod child;
-#[cfg(feature = "aws")]
 mod ephemeral_key;
 
 use std::{
@@ -11,6 +9,8 @@ use std::{
     process::Command,
 };
 
+#[cfg(feature = "aws")]
+use crate::cli::child;
 use crate::cli::{
     args::{Global, SshArgs},
     failure::{Code, Failure},
@@ -109,7 +109,9 @@ fn with_pushed_key(
     })?;
     output.note(&format!("{user} of {id} takes a new key for one minute"));
     let ssh = ssh(&id, &key.options(), arguments, global)?;
-    let code = child::run(ssh).map_err(|error| cannot_run(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::local("cannot start").because(error))?;
+    let code = runtime.block_on(child::run(ssh)).map_err(|error| cannot_run(&error))?;
     if code == 0 { Ok(()) } else { Err(Failure::new(Code::Command(code), "")) }
 }
 

@@ -19,6 +19,7 @@ use super::{
 /// Runs modules on the node of an endpoint, by way of our plugin.
 pub struct Ansible {
     folder: TempDir,
+    inventory: &'static str,
     /// Modules are handed over through it.
     store: ObjectStore,
     endpoint_url: String,
@@ -27,10 +28,20 @@ pub struct Ansible {
 impl Ansible {
     /// An Ansible for `endpoint`.
     pub fn new(endpoint: &Endpoint) -> Self {
+        Self::with_inventory(endpoint, "inventory", &inventory())
+    }
+
+    /// One with this in a file of this name.
+    pub fn with_inventory(endpoint: &Endpoint, name: &'static str, text: &str) -> Self {
         let folder = TempDir::new().expect("a directory");
-        fs::write(folder.path().join("inventory"), inventory()).expect("the inventory");
+        fs::write(folder.path().join(name), text).expect("the inventory");
         fs::write(folder.path().join("ansible.cfg"), "").expect("no settings");
-        Self { folder, store: ObjectStore::start(), endpoint_url: endpoint.url.clone() }
+        Self {
+            folder,
+            inventory: name,
+            store: ObjectStore::start(),
+            endpoint_url: endpoint.url.clone(),
+        }
     }
 
     /// Runs one module to its end.
@@ -52,7 +63,7 @@ impl Ansible {
 
     fn command(&self, name: &str) -> Command {
         let mut ansible = command(find(name));
-        ansible.arg("-i").arg(self.folder.path().join("inventory"));
+        ansible.arg("-i").arg(self.folder.path().join(self.inventory));
         let remote = self.folder.path().join("remote");
         ansible.env("ANSIBLE_REMOTE_TEMP", remote).env("ANSIBLE_LOCAL_TEMP", self.folder.path());
         ansible.env("ANSIBLE_NOCOLOR", "1");

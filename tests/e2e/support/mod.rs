@@ -16,6 +16,7 @@
 //!   Reserved         a port for several endpoints, one after the other
 //!   ConnectProxy     an HTTP proxy in a few lines, which may misbehave; Tinyproxy is a real one,
 //!                    Microsocks one that speaks SOCKS5
+//!   Recipe, Reader  docs/recipes.md, and who follows it; Mariadb and Redis are for recipes
 //!   Network, Host    network namespaces with a cable between them
 //!   Line             the same with a slow line; Server, Typist: what is sent over it
 //! ```
@@ -34,6 +35,8 @@ mod http_server;
 #[cfg(feature = "aws")]
 mod line;
 #[cfg(feature = "aws")]
+mod mariadb;
+#[cfg(feature = "aws")]
 mod microsocks;
 #[cfg(feature = "aws")]
 mod network;
@@ -43,6 +46,10 @@ mod plugin;
 mod postgres;
 mod processes;
 mod program;
+#[cfg(feature = "aws")]
+mod recipe;
+#[cfg(feature = "aws")]
+mod redis;
 #[cfg(feature = "aws")]
 mod relay;
 #[cfg(feature = "aws")]
@@ -70,6 +77,8 @@ pub use http_server::HttpServer;
 #[cfg(feature = "aws")]
 pub use line::{FAR, Line, Passed, Quality};
 #[cfg(feature = "aws")]
+pub use mariadb::Mariadb;
+#[cfg(feature = "aws")]
 pub use microsocks::Microsocks;
 #[cfg(feature = "aws")]
 pub use network::{BLACK_HOLE, GATEWAY, GATEWAY_V6, Host, INNER, Network};
@@ -81,6 +90,10 @@ pub use postgres::Postgres;
 pub use processes::{await_gone, await_running, mark};
 pub use program::{DEADLINE, Finished, Program, await_that, command, copy_environment, in_shell};
 #[cfg(feature = "aws")]
+pub use recipe::{Reader, Recipe};
+#[cfg(feature = "aws")]
+pub use redis::Redis;
+#[cfg(feature = "aws")]
 pub use relay::Relay;
 #[cfg(feature = "aws")]
 pub use reserved::Reserved;
@@ -90,8 +103,8 @@ pub use terminal::Terminal;
 #[cfg(feature = "aws")]
 pub use tinyproxy::{PORT as PROXY_PORT, Tinyproxy};
 pub use tmux::Tmux;
-#[cfg(feature = "aws")]
-pub use tools::missing;
 pub use tools::{find_tool, free_port, outside_address};
+#[cfg(feature = "aws")]
+pub use tools::{missing, without};
 #[cfg(feature = "aws")]
 pub use transfer::{Bulk, Direction, Exchanged, Server, Typist};

@@ -19,7 +19,8 @@ use super::{
 pub struct Postgres {
     pub port: u16,
     server: Option<Program>,
-    _data: TempDir,
+    #[cfg_attr(not(feature = "aws"), allow(dead_code, reason = "it lasts as long as the server"))]
+    data: TempDir,
 }
 
 impl Postgres {
@@ -46,13 +47,32 @@ impl Postgres {
                 line.contains("ready to accept connections") || line.contains("FATAL")
             });
             if said.contains("ready to accept connections") {
-                return Self { port, server: Some(server), _data: data };
+                return Self { port, server: Some(server), data };
             }
             if !server.stderr().contains("could not bind") {
                 server.fail("the server does not start");
             }
         }
         panic!("no port for PostgreSQL was free in {ATTEMPTS} attempts")
+    }
+
+    /// Takes TLS too from here on, with cert.pem and key.pem of `certificate`.
+    #[cfg(feature = "aws")]
+    pub fn take_tls(&self, certificate: &Path) {
+        use std::{fs, os::unix::fs::PermissionsExt};
+
+        use super::program::await_that;
+        for (setting, name) in [("ssl_cert_file", "cert.pem"), ("ssl_key_file", "key.pem")] {
+            let copy = self.data.path().join(name);
+            fs::copy(certificate.join(name), &copy).expect("a copy for the server");
+            fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).expect("its mode");
+            Account::for_server().give(&copy);
+            let sql = format!("ALTER SYSTEM SET {setting} = '{}'", copy.display());
+            Self::query(self.port, &sql);
+        }
+        Self::query(self.port, "ALTER SYSTEM SET ssl = on");
+        Self::query(self.port, "SELECT pg_reload_conf()");
+        await_that("TLS", || Self::query(self.port, "SHOW ssl") == "on\n");
     }
 
     /// The answer to a query through `port`, one row a line.

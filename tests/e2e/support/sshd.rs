@@ -65,7 +65,8 @@ impl Sshd {
         folder
     }
 
-    fn user_key(&self) -> PathBuf {
+    /// The file with the key of its user.
+    pub fn user_key(&self) -> PathBuf {
         self.folder.path().join(USER_KEY)
     }
 }

@@ -26,6 +26,18 @@ pub fn find_postgres_tool(name: &str) -> PathBuf {
     newest.max().map_or_else(|| find_tool(name), |(_, path)| path)
 }
 
+/// Whether a program is to be done without, which SSMPORT_TEST_WITHOUT says where the distribution has no
+/// package of it.
+#[cfg(feature = "aws")]
+pub fn without(name: &str) -> bool {
+    let names = env::var("SSMPORT_TEST_WITHOUT").unwrap_or_default();
+    let is_without = names.split(' ').any(|other| other == name);
+    if is_without {
+        eprintln!("SSMPORT_TEST_WITHOUT names {name}: it is not tried");
+    }
+    is_without
+}
+
 /// Fails the test for want of a program.
 pub fn missing(name: &str) -> ! {
     panic!("{name} is missing; scripts/test installs what the tests need")

@@ -1,0 +1,69 @@
+//! A program that is run in our place, while something is left to do afterwards.
+
+use std::{io, process::Command};
+
+#[cfg(unix)]
+use super::signals::KEYS;
+
+/// Runs a program to its end: its exit code, or 128 and the signal's number. What ends this process
+/// is passed on to it; if this process is killed, the program is ended.
+///
+/// It stays in our group, which the terminal is lent to, so that it hears of the terminal's keys by itself.
+#[cfg(unix)]
+pub(super) async fn run(mut program: Command) -> io::Result<u8> {
+    use std::os::unix::process::ExitStatusExt;
+
+    use rustix::process::{Pid, Signal, kill_process};
+
+    use super::signals::Signals;
+    use crate::reaper::{Entrusted, Kind, Leader, Mark, Remnant};
+
+    let mark = Mark::random();
+    let entrusted = Entrusted::new(Remnant::Starting(mark));
+    program.env(Mark::VARIABLE, mark.to_string());
+
+    // The program is the one that decides.
+    let mut signals = Signals::ending()?;
+    let mut child = tokio::process::Command::from(program).kill_on_drop(true).spawn()?;
+    let pid = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+    if let Some(pid) = pid {
+        entrusted.becomes(Remnant::Leader(Leader::of_child(pid, Kind::Process)));
+    }
+    loop {
+        tokio::select! {
+            status = child.wait() => {
+                let status = status?;
+                let signal = status.signal().map(|number| 128 + number);
+                let code = status.code().or(signal).unwrap_or(255);
+                return Ok(u8::try_from(code).unwrap_or(255));
+            }
+            number = signals.next() => {
+                if is_heard_by_group(number) {
+                    continue;
+                }
+                let signal = Signal::from_named_raw(number.into());
+                if let (Some(pid), Some(signal)) = (pid, signal) {
+                    let _ = kill_process(pid, signal);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a signal is that of a key, which the terminal sends to all of its foreground group. To some
+/// programs a second one means that they are to drop everything.
+#[cfg(unix)]
+fn is_heard_by_group(number: u8) -> bool {
+    use rustix::{process::getpgrp, termios::tcgetpgrp};
+
+    let terminal = std::fs::File::open("/dev/tty");
+    let foreground = terminal.ok().and_then(|terminal| tcgetpgrp(terminal).ok());
+    KEYS.contains(&number) && foreground == Some(getpgrp())
+}
+
+/// Runs a program to its end: its exit code.
+#[cfg(not(unix))]
+pub(super) async fn run(program: Command) -> io::Result<u8> {
+    let status = tokio::process::Command::from(program).kill_on_drop(true).status().await?;
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(255))
+}
