@@ -136,11 +136,13 @@ impl Command {
             | Self::Help(_) => true,
             #[cfg(feature = "aws")]
             Self::Ls(_) | Self::Doctor(_) => false,
-            Self::Forward(_)
-            | Self::SshConfig(_)
+            // It is that of the command behind it.
+            Self::Forward(forward) => !forward.command.is_empty(),
+            Self::SshConfig(_)
             | Self::Login(_)
             | Self::Local(_)
-            | Self::Demo(_) => false,
+            | Self::Demo(_)
+            | Self::Man(_) => false,
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{fs, io, path::Path};
 
-use serde_json::json;
-
 use crate::cli::{
     args::ManArgs,
     failure::{Code, Failure},
@@ -24,7 +22,6 @@ pub(crate) fn write(arguments: &ManArgs, output: &Output) -> Result<(), Failure>
         write_page(&below, &path, page).map_err(|error| {
             Failure::local(format!("cannot write {}", path.display())).because(error)
         })?;
-        output.report(&json!({"page": path.to_string_lossy()}));
     }
     let shown = folder.display().to_string();
     let quoted = shlex::try_quote(&shown).unwrap_or_default();
