@@ -138,11 +138,9 @@ impl Command {
             Self::Ls(_) | Self::Doctor(_) => false,
             // It is that of the command behind it.
             Self::Forward(forward) => !forward.command.is_empty(),
-            Self::SshConfig(_)
-            | Self::Login(_)
-            | Self::Local(_)
-            | Self::Demo(_)
-            | Self::Man(_) => false,
+            Self::SshConfig(_) | Self::Login(_) | Self::Local(_) | Self::Demo(_) | Self::Man(_) => {
+                false
+            }
         }
     }
 }

@@ -3,15 +3,23 @@
 use std::time::Duration;
 
 use super::plugin;
-pub use super::ssh_config::installed;
-use crate::client::{limits, spec::Spec, target::Target};
+use crate::client::{limits, malformed::Malformed, spec::Spec, target::Target};
 
 /// Reads SPEC; gives its local port and its destination.
 ///
 /// # Errors
 /// What is wrong with it, for the user.
 pub fn spec(text: &str) -> Result<(u16, String), String> {
-    text.parse::<Spec>().map(|spec| (spec.local_port, spec.destination()))
+    let spec: Spec = text.parse().map_err(|why: Malformed| why.to_string())?;
+    Ok((spec.local_port, spec.destination()))
+}
+
+/// An ssh_config with `block` in it, in the place of an older one.
+///
+/// # Errors
+/// What is wrong with the file, for the user.
+pub fn installed(before: &str, block: &str) -> Result<String, String> {
+    super::ssh_config::installed(before, block).map_err(String::from)
 }
 
 /// Reads TARGET; gives it as it is shown.
@@ -19,7 +27,8 @@ pub fn spec(text: &str) -> Result<(u16, String), String> {
 /// # Errors
 /// What is wrong with it, for the user.
 pub fn target(text: &str) -> Result<String, String> {
-    text.parse::<Target>().map(|target| target.to_string())
+    let target: Target = text.parse().map_err(|why: Malformed| why.to_string())?;
+    Ok(target.to_string())
 }
 
 /// Reads a time that the user sets.
@@ -27,7 +36,7 @@ pub fn target(text: &str) -> Result<String, String> {
 /// # Errors
 /// What is wrong with it, for the user.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    limits::duration(text)
+    limits::duration(text).map_err(|why| why.to_string())
 }
 
 /// Reads the drop-in's arguments: the response, and PROFILE, REQUEST and ENDPOINT.

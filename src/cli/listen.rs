@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::client::malformed::Malformed;
+
 /// Reads `ADDRESS:PORT`, `localhost:PORT`, or a port of this machine alone.
 ///
 /// # Errors
 /// What is wrong with it, for the user.
-pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    let wrong = || "not ADDRESS:PORT, such as 127.0.0.1:8080, and not a port".to_owned();
+pub(super) fn address(text: &str) -> Result<SocketAddr, Malformed> {
+    let wrong = || Malformed::from("not ADDRESS:PORT, such as 127.0.0.1:8080, and not a port");
     let (address, port) = match text.rsplit_once(':') {
         None => (THIS_MACHINE, text),
         Some(("localhost", port)) => (THIS_MACHINE, port),

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::client::fleet::ListedNode;
+use crate::client::{fleet::ListedNode, malformed::Malformed};
 
 /// What a node's name, or one of its tags, must be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,10 +17,10 @@ pub(super) struct NodeFilter {
 pub(super) struct NodeFilters(pub(super) Vec<NodeFilter>);
 
 impl FromStr for NodeFilters {
-    type Err = String;
+    type Err = Malformed;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no filter: give a name, or tag:KEY=VALUE");
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let wrong = || format!("`{text}` is no filter: give a name, or tag:KEY=VALUE").into();
         let Some(tags) = text.strip_prefix("tag:") else {
             let is_name = !text.trim().is_empty() && !text.chars().any(char::is_control);
             let filter = NodeFilter { key: NAME.to_owned(), value: text.to_owned() };

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::{
         net::now,
-        session::{Answer, Refusal},
+        session::{Pending, Refusal},
         wire::Token,
     };
 
@@ -126,16 +126,16 @@ mod tests {
     struct Service(AtomicUsize);
 
     impl ControlPlane for Service {
-        fn resume<'a>(&'a self, _: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+        fn resume<'a>(&'a self, _: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
             Box::pin(ready(Ok(None)))
         }
 
-        fn terminate<'a>(&'a self, _: &'a str) -> Answer<'a, Result<(), Refusal>> {
+        fn terminate<'a>(&'a self, _: &'a str) -> Pending<'a, Result<(), Refusal>> {
             self.0.fetch_add(1, Ordering::Relaxed);
             Box::pin(ready(Ok(())))
         }
 
-        fn sign<'a>(&'a self, _: &'a Uri) -> Answer<'a, HeaderMap> {
+        fn sign<'a>(&'a self, _: &'a Uri) -> Pending<'a, HeaderMap> {
             Box::pin(async { HeaderMap::new() })
         }
     }

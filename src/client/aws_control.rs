@@ -17,7 +17,7 @@ use super::endpoints;
 use crate::{
     aws::{Account, AwsError, Service, Settings},
     net::{Authorities, TlsError},
-    session::{Answer, ControlPlane, DataKeyRequest, Endpoint as Configured, Refusal, Ticket},
+    session::{ControlPlane, DataKeyRequest, Endpoint as Configured, Pending, Refusal, Ticket},
     wire::encryption::{DataKey, encryption_context},
 };
 
@@ -63,7 +63,7 @@ impl AwsControl {
 }
 
 impl ControlPlane for AwsControl {
-    fn resume<'a>(&'a self, id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+    fn resume<'a>(&'a self, id: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
         Box::pin(async move {
             let resumed = match self.account().await {
                 Ok(account) => account.resume_session(id).await,
@@ -85,14 +85,14 @@ impl ControlPlane for AwsControl {
         })
     }
 
-    fn terminate<'a>(&'a self, id: &'a str) -> Answer<'a, Result<(), Refusal>> {
+    fn terminate<'a>(&'a self, id: &'a str) -> Pending<'a, Result<(), Refusal>> {
         Box::pin(async move {
             let account = self.account().await.map_err(refusal)?;
             account.terminate_session(id).await.map_err(refusal)
         })
     }
 
-    fn sign<'a>(&'a self, url: &'a Uri) -> Answer<'a, HeaderMap> {
+    fn sign<'a>(&'a self, url: &'a Uri) -> Pending<'a, HeaderMap> {
         Box::pin(async move {
             // Only the embedded endpoint is reached without TLS, and it asks for none.
             if url.scheme_str() == Some("ws") {
@@ -112,7 +112,7 @@ impl ControlPlane for AwsControl {
         })
     }
 
-    fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
+    fn authorities(&self) -> Pending<'_, Result<Authorities, TlsError>> {
         Box::pin(async move {
             match self.account().await {
                 Ok(account) => Ok(account.authorities().clone().beside_system()),
@@ -135,7 +135,10 @@ impl ControlPlane for AwsControl {
         self.gateway.as_deref()
     }
 
-    fn data_key<'a>(&'a self, request: &'a DataKeyRequest) -> Answer<'a, Result<DataKey, Refusal>> {
+    fn data_key<'a>(
+        &'a self,
+        request: &'a DataKeyRequest,
+    ) -> Pending<'a, Result<DataKey, Refusal>> {
         Box::pin(async move {
             self.generate_data_key(request).await.map_err(|error| {
                 let next = error.next_step();

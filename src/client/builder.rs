@@ -85,7 +85,8 @@ impl Builder {
     pub fn build(self) -> Result<Client, Error> {
         let limits = match self.limits {
             Some(limits) => limits,
-            None => limits::from_environment().map_err(|why| Error::new(Kind::Usage, why))?,
+            None => limits::from_environment()
+                .map_err(|why| Error::new(Kind::Usage, why.to_string()))?,
         };
         if let Some(realm) = self.realm {
             return Ok(Client(Arc::new(Inner { realm, limits, guide: self.guide })));

@@ -20,6 +20,7 @@ use serde::Deserialize;
 use super::{
     Guide,
     error::{Error, Kind},
+    malformed::Malformed,
     target::{Lookup, Target},
 };
 use crate::files::{self, LONGEST_BY_HAND};
@@ -80,23 +81,23 @@ impl ConfigFile {
         })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, Malformed> {
         let file: Self = toml::from_str(text).map_err(|error| {
             let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(""));
             format!("line {}: {}", before.matches('\n').count() + 1, error.message())
         })?;
         for (alias, target) in &file.targets {
-            let wrong = |why| format!("targets.{alias}: {why}");
+            let wrong = |why: Malformed| format!("targets.{alias}: {why}");
             let parsed: Target = target.parse().map_err(wrong)?;
             if matches!(
                 alias.parse(),
                 Ok(Target::Local | Target::Id(_) | Target::InRegion(..)) | Err(_)
             ) {
-                return Err(wrong("this name means something else already".to_owned()));
+                return Err(wrong("this name means something else already".into()).into());
             }
             if matches!(&parsed, Target::Lookup(Lookup::Name(name)) if file.targets.contains_key(name))
             {
-                return Err(wrong(format!("`{target}` is an alias itself")));
+                return Err(wrong(format!("`{target}` is an alias itself").into()).into());
             }
         }
         Ok(file)
@@ -106,7 +107,7 @@ impl ConfigFile {
     fn target(&self, typed: Option<Target>) -> Result<Target, Error> {
         let target = match (typed, &self.target) {
             (Some(target), _) => target,
-            (None, Some(default)) => default.parse().map_err(|why: String| {
+            (None, Some(default)) => default.parse().map_err(|why: Malformed| {
                 Error::new(Kind::Usage, "`target` in the configuration file").because(why)
             })?,
             (None, None) => Target::Lookup(Lookup::Any),
@@ -148,7 +149,7 @@ fn default_path() -> Option<PathBuf> {
 fn typed_or_set(typed: Option<Target>) -> Result<Option<Target>, Error> {
     let (None, Some(text)) = (&typed, env::var_os(TARGET)) else { return Ok(typed) };
     let text = text.to_string_lossy();
-    let wrong = |why: String| Error::new(Kind::Usage, format!("{TARGET}={text}")).because(why);
+    let wrong = |why: Malformed| Error::new(Kind::Usage, format!("{TARGET}={text}")).because(why);
     text.parse().map(Some).map_err(wrong)
 }
 
@@ -187,7 +188,7 @@ mod tests {
             ("[targets]\nlocal = \"web\"\n", "targets.local: this name means something else"),
             ("[targets]\na = \"b\"\nb = \"i-01234567\"\n", "targets.a: `b` is an alias itself"),
         ] {
-            let message = ConfigFile::parse(text).unwrap_err();
+            let message = ConfigFile::parse(text).unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         }
     }

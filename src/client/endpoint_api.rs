@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::{Error, Kind, service::Request, session_service::SessionService};
 use crate::{
     net::{Authorities, Connector, Proxies},
-    session::{Answer, ControlPlane, Endpoint, Refusal, Ticket},
+    session::{ControlPlane, Endpoint, Pending, Refusal, Ticket},
     wire::{Token, foreign_text::one_line},
 };
 
@@ -101,7 +101,7 @@ impl SessionService for EndpointApi {
         &'a self,
         target: &'a str,
         request: &'a Request,
-    ) -> Answer<'a, Result<Ticket, Error>> {
+    ) -> Pending<'a, Result<Ticket, Error>> {
         let mut body = json!({"Target": target});
         if let Some(document) = &request.document {
             body["DocumentName"] = json!(document);
@@ -118,21 +118,21 @@ impl SessionService for EndpointApi {
 }
 
 impl ControlPlane for EndpointApi {
-    fn resume<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+    fn resume<'a>(&'a self, session_id: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
         Box::pin(async move {
             let resumed = self.ticket("ResumeSession", json!({"SessionId": session_id})).await;
             resumed.map_err(refusal)
         })
     }
 
-    fn terminate<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<(), Refusal>> {
+    fn terminate<'a>(&'a self, session_id: &'a str) -> Pending<'a, Result<(), Refusal>> {
         Box::pin(async move {
             let ended = self.call("TerminateSession", json!({"SessionId": session_id})).await;
             ended.map(drop).map_err(refusal)
         })
     }
 
-    fn sign<'a>(&'a self, _url: &'a Uri) -> Answer<'a, HeaderMap> {
+    fn sign<'a>(&'a self, _url: &'a Uri) -> Pending<'a, HeaderMap> {
         Box::pin(async { HeaderMap::new() })
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::malformed::Malformed;
 use crate::{
     channel::{Order, Sending},
     session::Limits,
@@ -11,7 +12,7 @@ use crate::{
 ///
 /// # Errors
 /// When a variable has no such value, by its name.
-pub(crate) fn from_environment() -> Result<Limits, String> {
+pub(crate) fn from_environment() -> Result<Limits, Malformed> {
     let defaults = Limits::default();
     Ok(Limits {
         silence: variable(DEAD_AFTER, duration)?.unwrap_or(defaults.silence),
@@ -25,20 +26,23 @@ pub(crate) fn from_environment() -> Result<Limits, String> {
     })
 }
 
-fn variable<T>(name: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+fn variable<T>(
+    name: &str,
+    read: impl Fn(&str) -> Result<T, Malformed>,
+) -> Result<Option<T>, Malformed> {
     match std::env::var(name) {
         Ok(text) if !text.is_empty() => {
-            read(&text).map(Some).map_err(|why| format!("{name}={text}: {why}"))
+            read(&text).map(Some).map_err(|why| format!("{name}={text}: {why}").into())
         }
         _ => Ok(None),
     }
 }
 
-fn order(text: &str) -> Result<Order, String> {
+fn order(text: &str) -> Result<Order, Malformed> {
     match text.to_ascii_lowercase().as_str() {
         "guarded" => Ok(Order::Guarded),
         "plain" => Ok(Order::Plain),
-        _ => Err("neither guarded nor plain".to_owned()),
+        _ => Err("neither guarded nor plain".into()),
     }
 }
 
@@ -46,27 +50,28 @@ fn order(text: &str) -> Result<Order, String> {
 ///
 /// # Errors
 /// What is wrong with it, for the user.
-pub(crate) fn payload_size(text: &str) -> Result<usize, String> {
+pub(crate) fn payload_size(text: &str) -> Result<usize, Malformed> {
     text.parse()
         .ok()
         .filter(|size| PAYLOAD_SIZES.contains(size))
-        .ok_or_else(|| "not a number of bytes from 1024 to 65536".to_owned())
+        .ok_or_else(|| "not a number of bytes from 1024 to 65536".into())
 }
 
 /// Reads `90s`, `20m`, `1h 30m`, or a number of seconds.
 ///
 /// # Errors
 /// What is wrong with it, for the user.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, Malformed> {
     let duration = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => humantime::parse_duration(text)
-            .map_err(|_| "not a time such as 90s, 20m or 1h".to_owned())?,
+        Err(_) => {
+            humantime::parse_duration(text).map_err(|_| "not a time such as 90s, 20m or 1h")?
+        }
     };
     if (SHORTEST..=LONGEST).contains(&duration) {
         return Ok(duration);
     }
-    Err("not between 1 second and 30 days".to_owned())
+    Err("not between 1 second and 30 days".into())
 }
 
 pub(crate) const DEAD_AFTER: &str = "SSMPORT_DEAD_AFTER";

@@ -6,7 +6,7 @@ use http::{HeaderMap, Uri};
 
 use crate::{
     local::{Endpoint, ServiceError},
-    session::{Answer, ControlPlane, DataKeyRequest, Refusal, Ticket},
+    session::{ControlPlane, DataKeyRequest, Pending, Refusal, Ticket},
     wire::encryption::{DATA_KEY_LEN, DataKey, encryption_context},
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct LocalControl {
 }
 
 impl ControlPlane for LocalControl {
-    fn resume<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+    fn resume<'a>(&'a self, session_id: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
         let resumed = self.endpoint.resume_session(session_id);
         let refusal = |error: ServiceError| Refusal {
             message: error.to_string(),
@@ -27,17 +27,20 @@ impl ControlPlane for LocalControl {
         Box::pin(async move { resumed.map_err(refusal) })
     }
 
-    fn terminate<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<(), Refusal>> {
+    fn terminate<'a>(&'a self, session_id: &'a str) -> Pending<'a, Result<(), Refusal>> {
         let ended = self.endpoint.terminate_session(session_id);
         let refusal = |message: String| Refusal { message, is_temporary: false };
         Box::pin(async move { ended.map_err(|error| refusal(error.to_string())) })
     }
 
-    fn sign<'a>(&'a self, _url: &'a Uri) -> Answer<'a, HeaderMap> {
+    fn sign<'a>(&'a self, _url: &'a Uri) -> Pending<'a, HeaderMap> {
         Box::pin(async { HeaderMap::new() })
     }
 
-    fn data_key<'a>(&'a self, request: &'a DataKeyRequest) -> Answer<'a, Result<DataKey, Refusal>> {
+    fn data_key<'a>(
+        &'a self,
+        request: &'a DataKeyRequest,
+    ) -> Pending<'a, Result<DataKey, Refusal>> {
         let challenge = request.challenge.as_deref();
         let context = encryption_context(&request.session_id, &self.node, challenge);
         let generated = self.endpoint.generate_data_key(&request.key_id, DATA_KEY_LEN, &context);

@@ -30,6 +30,7 @@ mod lane;
 pub(crate) mod limits;
 #[cfg(feature = "local")]
 mod local_control;
+pub(crate) mod malformed;
 mod node;
 pub(crate) mod opening;
 pub(crate) mod port_owner;
@@ -51,7 +52,7 @@ use futures_util::FutureExt;
 pub use crate::aws::{Mfa, MfaError, Prompt};
 pub use crate::{
     channel::{Order, Ready, Sending},
-    session::{Answer, ControlPlane, Limits, Refusal, SessionEnd, Ticket},
+    session::{ControlPlane, Limits, Pending, Refusal, SessionEnd, Ticket},
     streams::{ForwardEvent, Peer},
 };
 pub use builder::Builder;

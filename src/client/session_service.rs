@@ -1,7 +1,7 @@
 //! Services that start sessions otherwise than this crate does for an account of AWS.
 
 use super::{Error, service::Request};
-use crate::session::{Answer, ControlPlane, Ticket};
+use crate::session::{ControlPlane, Pending, Ticket};
 
 /// Whoever starts sessions: a program's own client of AWS, a broker that hands out tickets, an endpoint.
 ///
@@ -12,5 +12,5 @@ pub trait SessionService: ControlPlane {
         &'a self,
         target: &'a str,
         request: &'a Request,
-    ) -> Answer<'a, Result<Ticket, Error>>;
+    ) -> Pending<'a, Result<Ticket, Error>>;
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 
-use super::target::Target;
+use super::{malformed::Malformed, target::Target};
 
 /// `[[BIND:]LOCAL:][HOST:]PORT`, or `PATH:[HOST:]PORT`. Where HOST stands first, LOCAL is PORT.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,13 +45,13 @@ impl Spec {
 }
 
 impl FromStr for Spec {
-    type Err = String;
+    type Err = Malformed;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Malformed> {
         let fields = split(text).ok_or_else(|| wrong_form(text))?;
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         if fields.len() > 1 && fields.last().is_some_and(|last| last.contains('/')) {
-            return Err(no_remote_socket(text));
+            return Err(no_remote_socket(text).into());
         }
         let (bind, local, host, port) = match fields[..] {
             [path, port] if path.contains('/') => (Some(path), None, None, port),
@@ -67,10 +67,10 @@ impl FromStr for Spec {
             }
             [local, host, port] => (None, Some(local), Some(host), port),
             [bind, local, host, port] => (Some(bind), Some(local), Some(host), port),
-            _ => return Err(wrong_form(text)),
+            _ => return Err(wrong_form(text).into()),
         };
         let port = match parse_port(port)? {
-            0 => return Err("the port to forward to cannot be 0".to_owned()),
+            0 => return Err("the port to forward to cannot be 0".into()),
             port => port,
         };
         let local_port = match local {
@@ -78,7 +78,7 @@ impl FromStr for Spec {
             Some(local) => parse_port(local)?,
         };
         let host = match host {
-            Some("") => return Err(format!("the host in `{text}` is empty")),
+            Some("") => return Err(format!("the host in `{text}` is empty").into()),
             host => host.filter(|host| !is_loopback(host)).map(str::to_owned),
         };
         Ok(Self { bind: parse_bind(bind)?, local_port, host, port })
@@ -152,11 +152,11 @@ fn is_host(text: &str) -> bool {
 }
 
 /// What is behind a node's id is no host of that name, but a port of the node.
-fn node_apart<'a>(host: &'a str, port: &str) -> Result<&'a str, String> {
+fn node_apart<'a>(host: &'a str, port: &str) -> Result<&'a str, Malformed> {
     match host.parse() {
         Ok(Target::Id(_)) => Err(format!(
             "`{host}` is a node, and stands apart from what is forwarded: ssmport forward {host} {port}"
-        )),
+        ).into()),
         _ => Ok(host),
     }
 }
@@ -166,12 +166,12 @@ pub(crate) fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn parse_port(text: &str) -> Result<u16, String> {
+fn parse_port(text: &str) -> Result<u16, Malformed> {
     let port = text.parse().ok().filter(|_| is_number(text));
-    port.ok_or_else(|| format!("`{text}` is not a port (0 to 65535)"))
+    port.ok_or_else(|| format!("`{text}` is not a port (0 to 65535)").into())
 }
 
-fn parse_bind(text: Option<&str>) -> Result<Bind, String> {
+fn parse_bind(text: Option<&str>) -> Result<Bind, Malformed> {
     match text {
         Some(path) if path.contains('/') => Ok(Bind::Socket(path.into())),
         None | Some("localhost") => Ok(Bind::Loopback),
@@ -179,7 +179,7 @@ fn parse_bind(text: Option<&str>) -> Result<Bind, String> {
         Some(address) => address
             .parse()
             .map(Bind::Address)
-            .map_err(|_| format!("`{address}` is not an address to listen on")),
+            .map_err(|_| format!("`{address}` is not an address to listen on").into()),
     }
 }
 
@@ -248,7 +248,7 @@ mod tests {
         }
         let node = "i-0123456789abcdef0";
         let error = format!("{node}:5432").parse::<Spec>().unwrap_err();
-        assert!(error.ends_with(&format!("ssmport forward {node} 5432")), "{error}");
+        assert!(error.to_string().ends_with(&format!("ssmport forward {node} 5432")), "{error}");
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
             ("1:[2[h]:2", "is not of the form"),
         ] {
             let error = text.parse::<Spec>().unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
+            assert!(error.to_string().contains(part), "{text}: {error}");
         }
     }
 

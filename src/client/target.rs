@@ -2,6 +2,8 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
+use super::malformed::Malformed;
+
 /// A node, a container, or the embedded endpoint.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Target {
@@ -47,18 +49,18 @@ tag:KEY=VALUE, a private address or private DNS name, a container (ecs/CLUSTER/S
 or ecs:CLUSTER_TASK_RUNTIME), or `local`, the embedded endpoint. TARGET--REGION is one in another region.";
 
 impl FromStr for Target {
-    type Err = String;
+    type Err = Malformed;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Malformed> {
         if text.is_empty() || text.chars().any(char::is_control) || text.trim() != text {
-            return Err(format!("nothing is called that. {FORMS}"));
+            return Err(format!("nothing is called that. {FORMS}").into());
         }
         if text == "local" {
             return Ok(Self::Local);
         }
         if let Some((target, region)) = in_region(text) {
             return match target.parse()? {
-                Self::Local => Err("the embedded endpoint is in no region".to_owned()),
+                Self::Local => Err("the embedded endpoint is in no region".into()),
                 target => Ok(Self::InRegion(Box::new(target), region.to_owned())),
             };
         }
@@ -75,14 +77,14 @@ impl FromStr for Target {
                 false => {
                     Err("a node's id has 8 or 17 digits from 0 to f behind its hyphen; a name \
                               that begins like one is written tag:Name=..."
-                        .to_owned())
+                        .into())
                 }
             };
         }
         if let Some(task) = text.strip_prefix("ecs:") {
             return match task.matches('_').count() >= 2 {
                 true => Ok(Self::Id(text.to_owned())),
-                false => Err("a container's id is ecs:CLUSTER_TASK_RUNTIME".to_owned()),
+                false => Err("a container's id is ecs:CLUSTER_TASK_RUNTIME".into()),
             };
         }
         match Lookup::parse(text)? {
@@ -122,7 +124,7 @@ fn is_of_another_kind(text: &str) -> bool {
 }
 
 impl Lookup {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, Malformed> {
         if let Some(path) = text.strip_prefix("ecs/") {
             return TaskPath::parse(path).map(Self::Container);
         }
@@ -131,7 +133,7 @@ impl Lookup {
                 Some((key, value)) if !key.is_empty() => {
                     Ok(Self::Tag(key.to_owned(), value.to_owned()))
                 }
-                _ => Err("a tag is written tag:KEY=VALUE".to_owned()),
+                _ => Err("a tag is written tag:KEY=VALUE".into()),
             };
         }
         if let Ok(address) = text.trim_matches(['[', ']']).parse() {
@@ -145,15 +147,15 @@ impl Lookup {
 }
 
 impl TaskPath {
-    fn parse(path: &str) -> Result<Self, String> {
+    fn parse(path: &str) -> Result<Self, Malformed> {
         let parts: Vec<&str> = path.split('/').collect();
         if parts.iter().any(|part| part.is_empty()) {
-            return Err(TASK_FORM.to_owned());
+            return Err(TASK_FORM.into());
         }
         let (cluster, service_or_task, container) = match parts[..] {
             [cluster, task] => (cluster, task, None),
             [cluster, task, container] => (cluster, task, Some(container.to_owned())),
-            _ => return Err(TASK_FORM.to_owned()),
+            _ => return Err(TASK_FORM.into()),
         };
         let (cluster, service_or_task) = (cluster.to_owned(), service_or_task.to_owned());
         Ok(Self { cluster, service_or_task, container })

@@ -13,16 +13,16 @@ use crate::{
 /// Calls that a running session makes.
 pub trait ControlPlane: Send + Sync {
     /// A new ticket for a session whose connection was lost; `None` when the session is over.
-    fn resume<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>>;
+    fn resume<'a>(&'a self, session_id: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>>;
 
     /// Ends the session, for when its data channel cannot say so.
-    fn terminate<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<(), Refusal>>;
+    fn terminate<'a>(&'a self, session_id: &'a str) -> Pending<'a, Result<(), Refusal>>;
 
     /// Headers that sign the upgrade of `url`; none when nothing can be signed with.
-    fn sign<'a>(&'a self, url: &'a Uri) -> Answer<'a, HeaderMap>;
+    fn sign<'a>(&'a self, url: &'a Uri) -> Pending<'a, HeaderMap>;
 
     /// Whom data channels trust to know the service by its certificate.
-    fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
+    fn authorities(&self) -> Pending<'_, Result<Authorities, TlsError>> {
         Box::pin(async { Ok(Authorities::default()) })
     }
 
@@ -37,14 +37,17 @@ pub trait ControlPlane: Send + Sync {
     }
 
     /// A data key of KMS for a session that its agent wants encrypted.
-    fn data_key<'a>(&'a self, request: &'a DataKeyRequest) -> Answer<'a, Result<DataKey, Refusal>> {
+    fn data_key<'a>(
+        &'a self,
+        request: &'a DataKeyRequest,
+    ) -> Pending<'a, Result<DataKey, Refusal>> {
         let message = format!("there are no credentials to ask for {} with", request.key_id);
         Box::pin(async { Err(Refusal { message, is_temporary: false }) })
     }
 }
 
 /// A pending answer of the control plane.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Why the control plane did not do what it was asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,16 +69,16 @@ impl fmt::Display for Refusal {
 pub struct NoControlPlane;
 
 impl ControlPlane for NoControlPlane {
-    fn resume<'a>(&'a self, _session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+    fn resume<'a>(&'a self, _session_id: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
         let message = "there are no credentials to resume the session with".to_owned();
         Box::pin(async { Err(Refusal { message, is_temporary: false }) })
     }
 
-    fn terminate<'a>(&'a self, _session_id: &'a str) -> Answer<'a, Result<(), Refusal>> {
+    fn terminate<'a>(&'a self, _session_id: &'a str) -> Pending<'a, Result<(), Refusal>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn sign<'a>(&'a self, _url: &'a Uri) -> Answer<'a, HeaderMap> {
+    fn sign<'a>(&'a self, _url: &'a Uri) -> Pending<'a, HeaderMap> {
         Box::pin(async { HeaderMap::new() })
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::{Answer, ControlPlane, Refusal};
+use super::{ControlPlane, Pending, Refusal};
 use crate::{
     channel::{Channel, Event},
     net::{Application, ApplicationError, Turn, now},
@@ -31,7 +31,7 @@ pub(super) struct WithDataKey<'a, 'b, A> {
     application: &'b mut A,
     control_plane: &'a dyn ControlPlane,
     session_id: String,
-    pending: Option<Answer<'a, Result<DataKey, Refusal>>>,
+    pending: Option<Pending<'a, Result<DataKey, Refusal>>>,
     refusal: Option<Refusal>,
     /// When the user is told that the node has not begun; `None` once it has, or that was said.
     notice: Option<Instant>,

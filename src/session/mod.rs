@@ -24,7 +24,7 @@ mod limits;
 mod stream_address;
 
 pub use attach::Session;
-pub use control_plane::{Answer, ControlPlane, NoControlPlane, Refusal};
+pub use control_plane::{ControlPlane, NoControlPlane, Pending, Refusal};
 pub use encryption::{DataKeyRequest, WAITING};
 pub use end::{SessionEnd, SessionError};
 pub use limits::Limits;

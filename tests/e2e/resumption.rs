@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderMap, Uri};
 use ssmport::{
-    session::{Answer, ControlPlane, Refusal, Session, Ticket},
+    session::{ControlPlane, Pending, Refusal, Session, Ticket},
     streams::{Chosen, Forward, Listeners},
     wire::Token,
 };
@@ -35,16 +35,16 @@ impl Patient {
 }
 
 impl ControlPlane for Patient {
-    fn resume<'a>(&'a self, _id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+    fn resume<'a>(&'a self, _id: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
         self.resumed.fetch_add(1, Ordering::Relaxed);
         Box::pin(async { Ok(Some(self.ticket())) })
     }
 
-    fn terminate<'a>(&'a self, _id: &'a str) -> Answer<'a, Result<(), Refusal>> {
+    fn terminate<'a>(&'a self, _id: &'a str) -> Pending<'a, Result<(), Refusal>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn sign<'a>(&'a self, _url: &'a Uri) -> Answer<'a, HeaderMap> {
+    fn sign<'a>(&'a self, _url: &'a Uri) -> Pending<'a, HeaderMap> {
         Box::pin(async { HeaderMap::new() })
     }
 }

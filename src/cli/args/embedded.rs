@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     cli::listen,
-    client::service::LOCAL_FAULTS,
+    client::{malformed::Malformed, service::LOCAL_FAULTS},
     local::{Faults, Quirks},
     wire::Version,
 };
@@ -80,7 +80,7 @@ pub(crate) struct LocalArgs {
     pub(crate) faults: Option<Faults>,
 }
 
-fn agent_version(text: &str) -> Result<String, String> {
+fn agent_version(text: &str) -> Result<String, Malformed> {
     let version = Version::parse(text).ok_or("not four numbers with dots, such as 3.3.3050.0")?;
     Ok(version.to_string())
 }

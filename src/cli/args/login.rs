@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::client::limits::duration;
+use crate::client::{limits::duration, malformed::Malformed};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = NOTES)]
@@ -20,10 +20,10 @@ pub(crate) struct LoginArgs {
 }
 
 /// A time that AWS issues credentials for.
-fn lifetime(text: &str) -> Result<Duration, String> {
+fn lifetime(text: &str) -> Result<Duration, Malformed> {
     let lifetime = duration(text)?;
     let is_possible = (SHORTEST..=LONGEST).contains(&lifetime);
-    is_possible.then_some(lifetime).ok_or_else(|| "not between 15 minutes and 36 hours".to_owned())
+    is_possible.then_some(lifetime).ok_or_else(|| "not between 15 minutes and 36 hours".into())
 }
 
 const SHORTEST: Duration = Duration::from_secs(15 * 60);

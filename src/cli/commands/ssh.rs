@@ -18,7 +18,7 @@ use crate::cli::{
     output::Output,
     proxy_command::{Destination, Form, passed_on, this_program},
 };
-use crate::client::{config_file::ConfigFile, target::Target};
+use crate::client::{config_file::ConfigFile, malformed::Malformed, target::Target};
 
 /// Becomes ssh, or runs it with a key that was made for it.
 pub(crate) fn run(arguments: &SshArgs, global: &Global, output: &Output) -> Result<(), Failure> {
@@ -205,7 +205,7 @@ fn target(words: &[OsString]) -> Result<Target, Failure> {
 fn host(word: &OsStr) -> Result<Target, Failure> {
     let text = word.to_string_lossy();
     let host = text.rsplit_once('@').map_or(&*text, |(_, host)| host);
-    host.parse().map_err(|why: String| {
+    host.parse().map_err(|why: Malformed| {
         Failure::new(Code::Usage, format!("`{host}` is not a target")).because(why)
     })
 }

@@ -6,7 +6,7 @@ use http::{HeaderMap, Uri};
 use crate::{
     client::endpoints,
     net::{Authorities, TlsError},
-    session::{Answer, ControlPlane, Endpoint, NoControlPlane, Refusal, Ticket},
+    session::{ControlPlane, Endpoint, NoControlPlane, Pending, Refusal, Ticket},
 };
 
 pub(super) struct WithoutAws {
@@ -28,19 +28,19 @@ impl WithoutAws {
 }
 
 impl ControlPlane for WithoutAws {
-    fn resume<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+    fn resume<'a>(&'a self, session_id: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
         NoControlPlane.resume(session_id)
     }
 
-    fn terminate<'a>(&'a self, session_id: &'a str) -> Answer<'a, Result<(), Refusal>> {
+    fn terminate<'a>(&'a self, session_id: &'a str) -> Pending<'a, Result<(), Refusal>> {
         NoControlPlane.terminate(session_id)
     }
 
-    fn sign<'a>(&'a self, url: &'a Uri) -> Answer<'a, HeaderMap> {
+    fn sign<'a>(&'a self, url: &'a Uri) -> Pending<'a, HeaderMap> {
         NoControlPlane.sign(url)
     }
 
-    fn authorities(&self) -> Answer<'_, Result<Authorities, TlsError>> {
+    fn authorities(&self) -> Pending<'_, Result<Authorities, TlsError>> {
         Box::pin(async { Ok(self.authorities.clone()) })
     }
 

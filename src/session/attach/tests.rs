@@ -19,7 +19,7 @@ use super::*;
 use crate::{
     channel::Event,
     net::{ApplicationError, Turn},
-    session::Answer,
+    session::Pending,
     wire::{Packet, PayloadType, control::Flag},
 };
 
@@ -67,16 +67,16 @@ impl Service {
 }
 
 impl ControlPlane for Service {
-    fn resume<'a>(&'a self, _: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+    fn resume<'a>(&'a self, _: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
         let answer = self.answers.lock().unwrap().pop_front().unwrap_or(Ok(false));
         Box::pin(async move { Ok(answer?.then(|| self.ticket())) })
     }
 
-    fn terminate<'a>(&'a self, _: &'a str) -> Answer<'a, Result<(), Refusal>> {
+    fn terminate<'a>(&'a self, _: &'a str) -> Pending<'a, Result<(), Refusal>> {
         Box::pin(async { Ok(()) })
     }
 
-    fn sign<'a>(&'a self, _: &'a Uri) -> Answer<'a, HeaderMap> {
+    fn sign<'a>(&'a self, _: &'a Uri) -> Pending<'a, HeaderMap> {
         Box::pin(async { HeaderMap::new() })
     }
 }

@@ -10,22 +10,25 @@ use crate::{
 };
 
 /// Answers the question for a data key, and no other.
-struct Kms(fn() -> Answer<'static, Result<DataKey, Refusal>>);
+struct Kms(fn() -> Pending<'static, Result<DataKey, Refusal>>);
 
 impl ControlPlane for Kms {
-    fn resume<'a>(&'a self, _: &'a str) -> Answer<'a, Result<Option<Ticket>, Refusal>> {
+    fn resume<'a>(&'a self, _: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
         Box::pin(pending())
     }
 
-    fn terminate<'a>(&'a self, _: &'a str) -> Answer<'a, Result<(), Refusal>> {
+    fn terminate<'a>(&'a self, _: &'a str) -> Pending<'a, Result<(), Refusal>> {
         Box::pin(pending())
     }
 
-    fn sign<'a>(&'a self, _: &'a Uri) -> Answer<'a, HeaderMap> {
+    fn sign<'a>(&'a self, _: &'a Uri) -> Pending<'a, HeaderMap> {
         Box::pin(pending())
     }
 
-    fn data_key<'a>(&'a self, request: &'a DataKeyRequest) -> Answer<'a, Result<DataKey, Refusal>> {
+    fn data_key<'a>(
+        &'a self,
+        request: &'a DataKeyRequest,
+    ) -> Pending<'a, Result<DataKey, Refusal>> {
         assert_eq!((&*request.session_id, &*request.key_id), ("s-1", "the-key"));
         assert_eq!(request.challenge.as_deref(), Some("random"));
         self.0()

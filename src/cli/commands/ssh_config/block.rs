@@ -6,7 +6,7 @@ use crate::cli::{
     failure::{Code, Failure},
     proxy_command::{Destination, Form},
 };
-use crate::client::target::Target;
+use crate::client::{malformed::Malformed, target::Target};
 
 /// `NAME=TARGET`: a name for ssh.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,17 +16,17 @@ pub(crate) struct Alias {
 }
 
 impl FromStr for Alias {
-    type Err = String;
+    type Err = Malformed;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, Malformed> {
         let (name, target) = text.split_once('=').ok_or("an alias is NAME=TARGET")?;
         let is_plain = |c: char| c.is_alphanumeric() || "-._@+".contains(c);
         if name.is_empty() || name.starts_with('-') || !name.chars().all(is_plain) {
-            return Err(format!("`{name}` is not a name for a host"));
+            return Err(format!("`{name}` is not a name for a host").into());
         }
         let target = target.parse::<Target>()?.to_string();
         if !target.chars().all(|c| is_plain(c) || "/:,".contains(c)) {
-            return Err(format!("ssh takes no host name like `{target}`"));
+            return Err(format!("ssh takes no host name like `{target}`").into());
         }
         Ok(Self { name: name.to_owned(), target })
     }
@@ -79,7 +79,7 @@ pub(super) fn block(
 /// over a `ProxyCommand` or `ProxyJump` for all hosts, whatever section that stands in; and since
 /// the block ends with `Host *`, what stood at the top of the file, outside of any section, still
 /// holds for all hosts. An error says what is wrong with an older block.
-pub fn installed(before: &str, block: &str) -> Result<String, String> {
+pub(crate) fn installed(before: &str, block: &str) -> Result<String, Malformed> {
     let (first, last) = (block.lines().next(), block.lines().last());
     let marks = (first.unwrap_or_default(), last.unwrap_or_default());
     let Some((start, end)) = older_block(before, marks)? else {
@@ -96,7 +96,10 @@ pub fn installed(before: &str, block: &str) -> Result<String, String> {
 }
 
 /// Where the older block is, in bytes, its last line feed included.
-fn older_block(text: &str, (begin, end): (&str, &str)) -> Result<Option<(usize, usize)>, String> {
+fn older_block(
+    text: &str,
+    (begin, end): (&str, &str),
+) -> Result<Option<(usize, usize)>, Malformed> {
     let mut begins = Vec::new();
     let mut ends = Vec::new();
     let mut at = 0;
@@ -113,13 +116,15 @@ fn older_block(text: &str, (begin, end): (&str, &str)) -> Result<Option<(usize, 
     match (&begins[..], &ends[..]) {
         ([], []) => Ok(None),
         (&[(start, _)], &[(end, _)]) if start < end => Ok(Some((start, end))),
-        (&[(_, number)], []) => Err(format!("line {number} begins a block that has no end")),
-        ([], &[(_, number)]) => Err(format!("line {number} ends a block that has no beginning")),
+        (&[(_, number)], []) => Err(format!("line {number} begins a block that has no end").into()),
+        ([], &[(_, number)]) => {
+            Err(format!("line {number} ends a block that has no beginning").into())
+        }
         _ => {
             let mut numbers: Vec<usize> = begins.iter().chain(&ends).map(|mark| mark.1).collect();
             numbers.sort_unstable();
             let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-            Err(format!("lines {} are marks of more than one block", numbers.join(", ")))
+            Err(format!("lines {} are marks of more than one block", numbers.join(", ")).into())
         }
     }
 }
@@ -232,7 +237,7 @@ Host *
             (format!("{BEGIN}\n{BEGIN}\n{END}\n"), "lines 1, 2, 3 are marks of more than one"),
             (format!("{block}{block}"), "more than one block"),
         ] {
-            let said = installed(&before, &block).unwrap_err();
+            let said = installed(&before, &block).unwrap_err().to_string();
             assert!(said.contains(why), "{said}");
         }
     }
@@ -253,7 +258,13 @@ Host *
         ] {
             assert!(text.parse::<Alias>().is_err(), "{text}");
         }
-        assert!("a=ecs:my cluster_t_r".parse::<Alias>().unwrap_err().contains("no host name"));
+        assert!(
+            "a=ecs:my cluster_t_r"
+                .parse::<Alias>()
+                .unwrap_err()
+                .to_string()
+                .contains("no host name")
+        );
         let twice = ["a=local", "a=local"].map(|text| text.parse().unwrap());
         let failure = block(None, Path::new("/x"), &[], &twice, Form::Unix).unwrap_err();
         assert_eq!(failure.code, Code::Usage);
