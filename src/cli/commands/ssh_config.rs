@@ -20,7 +20,7 @@ use crate::client::config_file::ConfigFile as Settings;
 pub(crate) use block::Alias;
 use block::block;
 #[cfg(fuzzing)]
-pub use block::installed;
+pub(crate) use block::installed;
 #[cfg(not(fuzzing))]
 use block::installed;
 use file::ConfigFile;
