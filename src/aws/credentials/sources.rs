@@ -5,7 +5,7 @@ use std::{
     iter,
     pin::pin,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use aws_config::{
@@ -79,8 +79,8 @@ impl Sources {
         let found = self.follow(&plan, Freshness::Cached, None).await?;
         if self.issuing.has_code() && !self.said_unused.swap(true, Ordering::Relaxed) {
             let why = match plan.has_device() {
-                true => "the session of before holds",
-                false => "no device is known for it: set `mfa_serial` in the profile",
+                true => format!("the session of before holds{}", left(found.expiry())),
+                false => "no device is known for it: set `mfa_serial` in the profile".to_owned(),
             };
             tracing::warn!("the MFA code is not used: {why}");
         }
@@ -281,6 +281,15 @@ async fn within(what: &str, asked: impl Future<Output = provider::Result>) -> pr
     tracing::warn!("waiting for the credentials of {what}");
     let late = || Err(CredentialsError::provider_timed_out(PATIENCE));
     timeout(PATIENCE - NOTICE, asked).await.unwrap_or_else(|_| late())
+}
+
+/// How long what expires so is good for, as the end of a sentence.
+fn left(expiry: Option<SystemTime>) -> String {
+    let left = expiry.and_then(|at| at.duration_since(SystemTime::now()).ok());
+    left.map_or_else(String::new, |left| {
+        let minutes = Duration::from_secs(left.as_secs().div_ceil(60) * 60);
+        format!(", for {}", humantime::format_duration(minutes))
+    })
 }
 
 /// An error of ours, on its way through the SDK's.

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use jiff::tz::TimeZone;
+
 use super::report::{Check, Report};
 use crate::{
     aws::{Account, AwsError, Keys, Service},
-    cli::counted::counted,
+    cli::{counted::counted, times},
     client::Error,
 };
 
@@ -77,9 +79,9 @@ fn credentials(keys: &Keys, now: SystemTime) -> Check {
             format!("{found} have expired"),
             "get new ones with `ssmport login` (or `aws sso login`)",
         ),
-        Ok(left) => {
-            let left = humantime::format_duration(whole(left));
-            Check::ok("credentials", format!("{found}, for {left} more"))
+        Ok(_) => {
+            let until = times::until(expiry, now, TimeZone::system());
+            Check::ok("credentials", format!("{found}, until {until}"))
         }
     }
 }
@@ -148,6 +150,9 @@ mod tests {
         let hour = Duration::from_secs(3600);
         assert!(credentials(&keys(Some(now - hour)), now).is_failure());
         let good = credentials(&keys(Some(now + hour)), now);
-        assert_eq!(good, Check::ok("credentials", "temporary keys ASIAEXAMPLE, for 1h more"));
+        let until = times::until(now + hour, now, TimeZone::system());
+        let found = format!("temporary keys ASIAEXAMPLE, until {until}");
+        assert!(until.ends_with(", for 1h"), "{until}");
+        assert_eq!(good, Check::ok("credentials", found));
     }
 }
