@@ -31,17 +31,24 @@ pub(super) struct Output {
     is_json: bool,
     /// The command has begun and goes on for long.
     is_lasting: bool,
+    /// What it says is about this forwarded port.
+    port: Option<u16>,
 }
 
 impl Output {
     /// Of a command whose standard output is for something else, or not.
     pub(super) fn new(global: &Global, has_stdout: bool) -> Self {
-        Self { is_quiet: global.quiet, is_json: global.json && !has_stdout, is_lasting: false }
+        Self {
+            is_quiet: global.quiet,
+            is_json: global.json && !has_stdout,
+            is_lasting: false,
+            port: None,
+        }
     }
 
     /// Of a report, whatever the command is to be.
     pub(super) fn of_report() -> Self {
-        Self { is_quiet: false, is_json: true, is_lasting: false }
+        Self { is_quiet: false, is_json: true, is_lasting: false, port: None }
     }
 
     /// For what comes once the command has begun, and goes on for long: it has a time.
@@ -49,6 +56,11 @@ impl Output {
         times::begin();
         IS_LASTING.store(true, Ordering::Relaxed);
         Self { is_lasting: true, ..self }
+    }
+
+    /// For what is said of one forwarded port among several.
+    pub(super) fn of_port(self, port: u16) -> Self {
+        Self { port: Some(port), ..self }
     }
 
     pub(super) fn is_json(&self) -> bool {
@@ -76,7 +88,7 @@ impl Output {
         self.warn_people(text);
         if self.is_lasting && !self.is_quiet {
             let (time, what) = (times::utc(times::now()), with_open_files(text));
-            self.report(&Event::Warning(report::Warning { time, what: &what }));
+            self.report(&Event::Warning(report::Warning { time, port: self.port, what: &what }));
         }
     }
 

@@ -217,7 +217,7 @@ impl Report {
                     agent_version: &ready.peer_version,
                 }));
                 // What comes from now on has a time.
-                self.output = self.output.lasting();
+                self.output = self.output.lasting().of_port(self.local_port);
                 if !std::mem::replace(&mut self.was_ready, true) {
                     self.ready.send_modify(|ready| *ready += 1);
                 }

@@ -70,6 +70,8 @@ pub(super) struct SshConfig<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Warning<'a> {
     pub(super) time: String,
+    /// The forwarded port that it is about.
+    pub(super) port: Option<u16>,
     pub(super) what: &'a str,
 }
 
