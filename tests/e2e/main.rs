@@ -37,6 +37,7 @@ mod foreign_words;
 mod habits;
 mod half_close;
 mod help;
+mod host;
 mod idle;
 mod kills;
 mod library;
