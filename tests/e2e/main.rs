@@ -39,6 +39,7 @@ mod forward_command;
 mod habits;
 mod half_close;
 mod help;
+mod host;
 mod idle;
 mod json;
 mod kills;

@@ -7,6 +7,7 @@ mod documents;
 mod grid;
 mod layers;
 mod links;
+mod map;
 mod messages;
 mod mistakes;
 mod sources;

@@ -1,6 +1,7 @@
 //! The nodes that were shown lately, for completion alone: no session goes where this file says.
 
 use std::{
+    collections::HashSet,
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -48,15 +49,15 @@ impl SeenNodes {
     /// Keeps nodes that are there now, beside those of before. A completion can do without, so that
     /// a file that cannot be written is no error.
     pub(in crate::cli) fn add(&self, nodes: &[ListedNode]) {
-        let mut kept = self.nodes();
-        kept.retain(|old| nodes.iter().all(|node| node.id != old.id));
-        kept.extend(nodes.iter().take(MOST).map(|node| SeenNode {
+        let ids: HashSet<&str> = nodes.iter().map(|node| &*node.id).collect();
+        let old = self.nodes().into_iter().filter(|old| !ids.contains(&*old.id));
+        let new = nodes.iter().map(|node| SeenNode {
             id: node.id.clone(),
             name: node.name.clone().or_else(|| node.computer_name.clone()),
             platform: node.platform.clone(),
             seen: now(),
-        }));
-        kept.truncate(MOST);
+        });
+        let kept: Vec<SeenNode> = new.chain(old).take(MOST).collect();
         if let Err(error) = write(&self.0, &kept) {
             tracing::debug!("{}: not written: {error}", self.0.display());
         }
@@ -139,10 +140,10 @@ mod tests {
             nodes.map(|node| (node.id, node.name.unwrap_or_default())).collect::<Vec<_>>()
         };
         let pair = |id: &str, name: &str| (id.to_owned(), name.to_owned());
-        assert_eq!(names(&seen), [pair("i-2", "ip-10-0-0-1"), pair("i-1", "new")]);
+        assert_eq!(names(&seen), [pair("i-1", "new"), pair("i-2", "ip-10-0-0-1")]);
 
         let mut old = seen.nodes();
-        old[0].seen -= LIFETIME.as_secs() + 5;
+        old[1].seen -= LIFETIME.as_secs() + 5;
         write(&seen.0, &old).unwrap();
         assert_eq!(names(&seen), [pair("i-1", "new")]);
 

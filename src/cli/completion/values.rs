@@ -22,6 +22,7 @@ pub(super) struct Typed {
     pub(super) profile: Option<String>,
     pub(super) region: Option<String>,
     pub(super) endpoint: Option<String>,
+    ssm_endpoint: Option<String>,
     /// A target is named already, where other words follow it.
     has_target: bool,
 }
@@ -39,6 +40,7 @@ impl Typed {
                 "--profile" => &mut typed.profile,
                 "--region" => &mut typed.region,
                 "--endpoint-url" => &mut typed.endpoint,
+                "--ssm-endpoint" => &mut typed.ssm_endpoint,
                 // What follows is somebody else's.
                 "--" => break,
                 _ => continue,
@@ -115,6 +117,7 @@ enum Form {
 
 struct Targets {
     form: Form,
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "the nodes are an account's"))]
     typed: Arc<Typed>,
 }
 
@@ -183,7 +186,8 @@ impl Targets {
 #[cfg(feature = "aws")]
 impl Typed {
     fn settings(&self) -> crate::aws::Settings {
-        let endpoints = crate::aws::Endpoints { all: self.endpoint.clone(), ..Default::default() };
+        let all = self.ssm_endpoint.clone().or_else(|| self.endpoint.clone());
+        let endpoints = crate::aws::Endpoints { all, ..Default::default() };
         let (profile, region) = (self.profile.clone(), self.region.clone());
         crate::aws::Settings { profile, region, endpoints, ..Default::default() }
     }
