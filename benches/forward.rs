@@ -1,7 +1,7 @@
 //! A tunnel beside a plain TCP relay, in one run: throughput, echo, new connections under load,
 //! CPU time and memory.
 //!
-//! `cargo bench --bench forward [-- MIB]` prints a table; nothing is asserted. Everything runs on
+//! `cargo bench --bench forward [-- MIB]` prints a table in Markdown; nothing is asserted. Everything runs on
 //! this machine's loopback: the program that sends, the tunnel, the embedded endpoint and the
 //! server share its cores.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -26,14 +26,15 @@ fn main() {
     let server = serve();
 
     println!("{mib} MiB each way; medians; CPU and memory are of the named processes alone\n");
-    println!("{:<34}{:>12}{:>14}{:>14}", "", "plain relay", "-t local", "client alone");
+    println!("| {:<32} | plain relay | -t local | client alone |", "");
+    println!("|{:-<34}|------------:|---------:|-------------:|", "");
     let plain = measure(&Path::plain(server), mib);
     let local = measure(&Path::embedded(server), mib);
     let client = Path::client_alone(server).map(|path| measure(&path, mib));
     let row = |name: &str, value: fn(&Figures) -> f64, digits: usize| {
         let client = client.as_ref().map_or("-".to_owned(), |f| format!("{:.digits$}", value(f)));
         let (plain, local) = (value(&plain), value(&local));
-        println!("{name:<34}{plain:>12.digits$}{local:>14.digits$}{client:>14}");
+        println!("| {name:<32} | {plain:>11.digits$} | {local:>8.digits$} | {client:>12} |");
     };
     row("upload, one stream, MB/s", |f| f.upload, 0);
     row("download, one stream, MB/s", |f| f.download, 0);

@@ -1,7 +1,7 @@
 //! What a person at a terminal waits for, each figure beside what it would be without a session:
 //! a key's echo, the drop-in's start, copies with scp.
 //!
-//! `cargo bench --bench sessions [-- MIB]` prints a table; nothing is asserted. Everything runs on
+//! `cargo bench --bench sessions [-- MIB]` prints a table in Markdown; nothing is asserted. Everything runs on
 //! this machine's loopback and shares its cores.
 #![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -9,8 +9,10 @@
 use std::{
     env,
     fs::{self, File},
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     process::Stdio,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -27,7 +29,8 @@ mod support;
 fn main() {
     let mut arguments = env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let mib: u64 = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1024);
-    println!("{:<44}{:>14}{:>14}", "", "without", "with");
+    println!("| {:<41} | without | with    |", "");
+    println!("|{:-<43}|--------:|--------:|", "");
 
     let (without, with) = (echoes_of_terminal(), echoes_of_shell());
     for percent in [50, 99] {
@@ -42,18 +45,28 @@ fn main() {
         let rate = |took: Duration| mib as f64 * 1.048_576 / took.as_secs_f64();
         let (without, with) =
             (rate(rates.time(direction, false)), rate(rates.time(direction, true)));
-        println!("{:<44}{without:>14.0}{with:>14.0}", format!("scp {mib} MiB {name}, MB/s"));
+        show(&format!("scp {mib} MiB {name}, MB/s"), without, with, 0);
     }
+    // Others sleep for each kilobyte.
+    let mib = mib.min(MOST_THROUGH_PLUGIN);
+    let rate = |took: Duration| mib as f64 * 1.048_576 / took.as_secs_f64();
+    let (without, with) = uploads(mib);
+    show(&format!("drop-in: {mib} MiB up through a port, MB/s"), rate(without), rate(with), 1);
     println!(
         "\nwithout: the same keys at a terminal of this machine, `true` for the drop-in, scp \
-         straight to\nthe same server. with: `ssmport shell local`, the drop-in at `ssmport \
-         local`, and scp with\n`ssmport proxy local` as its ProxyCommand."
+         straight to\nthe same server. with: `ssmport shell local`, the drop-in (or what \
+         SSMPORT_TEST_PLUGIN names) at\n`ssmport local`, and scp with `ssmport proxy local` as its \
+         ProxyCommand."
     );
 }
 
 fn row(name: &str, without: Duration, with: Duration, digits: usize) {
     let [without, with] = [without, with].map(|time| time.as_secs_f64() * 1e3);
-    println!("{name:<44}{without:>14.digits$}{with:>14.digits$}");
+    show(name, without, with, digits);
+}
+
+fn show(name: &str, without: f64, with: f64, digits: usize) {
+    println!("| {name:<41} | {without:>7.digits$} | {with:>7.digits$} |");
 }
 
 fn at(sorted: &[Duration], percent: usize) -> Duration {
@@ -135,6 +148,31 @@ fn starts() -> (Vec<Duration>, Vec<Duration>, Vec<Duration>) {
     (sorted(process), sorted(starting), sorted(listening))
 }
 
+// --- a port ---
+
+/// Straight to a server that takes everything, and by way of the plugin.
+fn uploads(mib: u64) -> (Duration, Duration) {
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = server.local_addr().expect("its address");
+    let endpoint = Endpoint::start();
+    let plugin = Plugin::attach(&endpoint, address.port());
+    let [without, with] = [address, plugin.address].map(|address| {
+        let begin = Instant::now();
+        let mut client = TcpStream::connect(address).expect("a connection");
+        let (mut accepted, _) = server.accept().expect("a connection");
+        let sent = thread::spawn(move || {
+            let block = vec![b'x'; 1 << 20];
+            (0..mib).for_each(|_| client.write_all(&block).expect("taken"));
+            client
+        });
+        let all = io::copy(&mut (&mut accepted).take(mib << 20), &mut io::sink());
+        assert_eq!(all.expect("all of it"), mib << 20);
+        sent.join().expect("sent");
+        begin.elapsed()
+    });
+    (without, with)
+}
+
 // --- copies ---
 
 #[derive(Clone, Copy)]
@@ -188,3 +226,4 @@ fn sorted(mut times: Vec<Duration>) -> Vec<Duration> {
 
 const KEYS: usize = 2000;
 const STARTS: usize = 50;
+const MOST_THROUGH_PLUGIN: u64 = 64;

@@ -22,7 +22,8 @@ use crate::support::{
 #[test]
 fn bulk_uses_a_slow_line_and_sends_little_twice() {
     let mut faults = Vec::new();
-    println!("{HEADING}");
+    // Behind what the test harness has begun its line with.
+    println!("\n{HEADING}");
     for quality in qualities() {
         for direction in [Direction::Upload, Direction::Download] {
             let [plain, ssh, tunnel] = side_by_side(quality, direction);
@@ -147,9 +148,9 @@ impl fmt::Display for Measured {
             [self.keys.len() / 2, self.keys.len() - 1].map(|key| self.keys[key] * 1e3);
         write!(
             f,
-            "{line_rate:>5.0} KB/s {ms:>3} ms {bulk:8} {way:6} {rate:>7.1} KB/s {share:>4.0} %"
+            "| {line_rate:>4.0} KB/s, {ms:>3} ms | {bulk:8} | {way:6} | {rate:>6.1} | {share:>3.0} % \
+             | {cost:>4.2} | {dropped:>4.1} % | {median:>6.0} | {worst:>6.0} |"
         )?;
-        write!(f, " {cost:>5.2} {dropped:>5.1} % {median:>9.0} ms {worst:>6.0} ms")?;
         f.write_str(if self.is_complete { "" } else { "  not all arrived" })
     }
 }
@@ -223,5 +224,6 @@ const SERVER_PORT: u16 = 7777;
 /// Bytes on the line for each byte that arrives: headers, and very little that is sent twice.
 const MOST_COST: f64 = 1.35;
 /// Over the lines of [`Measured`].
-const HEADING: &str =
-    "   line           bulk     way         goodput  share  cost    lost keys: median     worst";
+const HEADING: &str = "\
+| line              | bulk     | way    | KB/s   | share | cost | lost   | key, ms: half | longest |
+|-------------------|----------|--------|-------:|------:|-----:|-------:|--------------:|--------:|";

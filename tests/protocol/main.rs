@@ -4,6 +4,7 @@
 
 mod allocation;
 mod documents;
+mod figures;
 mod grid;
 mod layers;
 mod links;

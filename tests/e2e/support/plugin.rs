@@ -1,6 +1,6 @@
 //! `session-manager-plugin`, as a caller runs it.
 
-use std::{net::SocketAddr, process::Command};
+use std::{env, net::SocketAddr, process::Command};
 
 use serde_json::Value;
 
@@ -45,7 +45,10 @@ impl Plugin {
 
     /// The plugin with the arguments of the AWS CLI, the response by the environment.
     pub fn command(endpoint: &Endpoint, response: &Value, request: &Value) -> Command {
-        let mut plugin = command(env!("CARGO_BIN_EXE_session-manager-plugin"));
+        // Another one, to be measured in the place of ours.
+        let other = env::var_os("SSMPORT_TEST_PLUGIN");
+        let ours = || env!("CARGO_BIN_EXE_session-manager-plugin").into();
+        let mut plugin = command(other.unwrap_or_else(ours));
         plugin
             .env(RESPONSE, response.to_string())
             .env("SSMPORT_LOG", "ssmport=warn,ssmport::session=info");
