@@ -3,6 +3,7 @@
 //! its path. And what holds for the documents: links lead somewhere, messages are the programs' own.
 
 mod allocation;
+mod diagrams;
 mod documents;
 mod figures;
 mod grid;
