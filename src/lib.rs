@@ -41,6 +41,8 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+// What comes from outside is answered with an error, and what a library has to say with a value.
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(feature = "cli"),

@@ -136,7 +136,7 @@ impl Attended {
     pub(super) async fn insisted(&self) {
         let mut is_insisted = self.0.is_insisted.subscribe();
         if is_insisted.wait_for(|is_insisted| *is_insisted).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -247,7 +247,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
                     connection.begin_silence(first, now);
                 }
                 State::Idle(_) if self.is_first => {
-                    self.early.push_back(Bytes::copy_from_slice(&payload))
+                    self.early.push_back(Bytes::copy_from_slice(&payload));
                 }
                 State::Idle(_) | State::Disconnecting => {}
             },

@@ -180,7 +180,7 @@ mod tests {
             let words = [process.get_program()].into_iter().chain(process.get_args());
             words.map(|word| word.to_string_lossy().into_owned()).collect()
         };
-        let url = r#"/opt/get --url https://x/?a=b&c=d 'my role' --pass $w"#;
+        let url = r"/opt/get --url https://x/?a=b&c=d 'my role' --pass $w";
         assert_eq!(
             words(url),
             ["/opt/get", "--url", "https://x/?a=b&c=d", "my role", "--pass", "$w"]

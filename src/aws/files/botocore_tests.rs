@@ -219,7 +219,7 @@ fn interpreter() -> PathBuf {
     python
 }
 
-const FILES: &str = r#"
+const FILES: &str = r"
 import json, sys
 import awscli, botocore.exceptions, botocore.session
 answers = []
@@ -234,9 +234,9 @@ for config, credentials in json.load(sys.stdin):
     except botocore.exceptions.ConfigParseError:
         answers.append(None)
 json.dump(answers, sys.stdout)
-"#;
+";
 
-const WORDS: &str = r#"
+const WORDS: &str = r"
 import json, shlex, sys
 def split(line):
     try:
@@ -244,4 +244,4 @@ def split(line):
     except ValueError:
         return None
 json.dump([split(line) for line in json.load(sys.stdin)], sys.stdout)
-"#;
+";

@@ -144,7 +144,7 @@ mod tests {
             assert!(error.contains(part), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
-        let rest = ["".to_owned(), "{".to_owned()];
+        let rest = [String::new(), "{".to_owned()];
         assert!(Invocation::parse(RESPONSE, "r", &rest).unwrap_err().contains("the request"));
     }
 

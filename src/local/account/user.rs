@@ -63,7 +63,7 @@ impl User {
         let access_key_id = entry.access_key_id.unwrap_or_else(made_up_id);
         let made_up_key = || kept.secret_access_key.unwrap_or_else(|| Secret::made_up(mint));
         let has_made_up_key = entry.secret_access_key.is_none();
-        let secret = entry.secret_access_key.map(Secret::new).unwrap_or_else(made_up_key);
+        let secret = entry.secret_access_key.map_or_else(made_up_key, Secret::new);
         let made_up_seed = match (&entry.mfa_serial, &entry.mfa_seed) {
             (Some(_), None) => Some(kept.mfa_seed.unwrap_or_else(|| Seed::new(mint))),
             _ => None,
