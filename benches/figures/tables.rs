@@ -46,7 +46,7 @@ impl Table {
         let mut table = Self {
             benchmark: benchmark.to_owned(),
             title: String::new(),
-            head: ["".to_owned()].into_iter().chain(titles).collect(),
+            head: [String::new()].into_iter().chain(titles).collect(),
             rows: Vec::new(),
         };
         let mut path: Vec<&str> = Vec::new();

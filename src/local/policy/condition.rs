@@ -9,6 +9,7 @@ use std::{
 use super::{
     context::Context,
     key,
+    malformed::Malformed,
     pattern::{ArnPattern, Pattern},
     slip,
 };
@@ -51,16 +52,20 @@ impl Condition {
     ///
     /// # Errors
     /// What AWS or this endpoint does not evaluate, as a sentence.
-    pub fn read(operator: &str, key: &str, values: &[String]) -> Result<Self, String> {
+    pub fn read(operator: &str, key: &str, values: &[String]) -> Result<Self, Malformed> {
         if operator.contains(':') {
-            return Err(format!("this endpoint does not evaluate the set operator {operator}"));
+            return Err(
+                format!("this endpoint does not evaluate the set operator {operator}").into()
+            );
         }
         if !key::is_known(key) {
             let meant = key::did_you_mean(key);
-            return Err(format!("this endpoint does not know the condition key {key}{meant}"));
+            return Err(
+                format!("this endpoint does not know the condition key {key}{meant}").into()
+            );
         }
         let (name, if_exists) = match operator.strip_suffix("IfExists") {
-            Some("Null") => return Err("there is no condition operator NullIfExists".to_owned()),
+            Some("Null") => return Err("there is no condition operator NullIfExists".into()),
             Some(name) => (name, true),
             None => (operator, false),
         };
@@ -83,12 +88,12 @@ impl Condition {
 
 impl Test {
     /// The test, and whether the operator is a negated one.
-    fn read(operator: &str, values: &[String]) -> Result<(bool, Self), String> {
+    fn read(operator: &str, values: &[String]) -> Result<(bool, Self), Malformed> {
         let exact = || read_all(values, Pattern::read_exact);
-        let numbers = |order| -> Result<Self, String> {
+        let numbers = |order| -> Result<Self, Malformed> {
             Ok(Self::Number { values: read_all(values, number)?, order })
         };
-        let dates = |order| -> Result<Self, String> {
+        let dates = |order| -> Result<Self, Malformed> {
             Ok(Self::Date { values: read_all(values, date)?, order })
         };
         let text = |patterns, any_case| Self::Text { patterns, any_case };
@@ -122,7 +127,8 @@ impl Test {
                 let meant = slip::did_you_mean(operator, OPERATORS);
                 return Err(format!(
                     "this endpoint does not evaluate the operator {operator}{meant}"
-                ));
+                )
+                .into());
             }
         })
     }
@@ -158,33 +164,33 @@ fn compares(ours: f64, values: &[f64], order: &[Ordering]) -> bool {
 
 fn read_all<T>(
     values: &[String],
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Result<Vec<T>, String> {
+    read: impl Fn(&str) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
     values.iter().map(|value| read(value)).collect()
 }
 
-fn boolean(text: &str) -> Result<bool, String> {
+fn boolean(text: &str) -> Result<bool, Malformed> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Ok(true),
         "false" => Ok(false),
-        _ => Err(format!("`{text}` is neither true nor false")),
+        _ => Err(format!("`{text}` is neither true nor false").into()),
     }
 }
 
-fn number(text: &str) -> Result<f64, String> {
+fn number(text: &str) -> Result<f64, Malformed> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
-    number.ok_or(format!("`{text}` is not a number"))
+    number.ok_or_else(|| format!("`{text}` is not a number").into())
 }
 
 /// ISO 8601 as RFC 3339 has it, or seconds since 1970.
-fn date(text: &str) -> Result<f64, String> {
+fn date(text: &str) -> Result<f64, Malformed> {
     if let Ok(seconds) = number(text) {
         return Ok(seconds);
     }
     let long = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
     match humantime::parse_rfc3339_weak(&long) {
         Ok(time) => Ok(epoch_seconds(time)),
-        Err(_) => Err(format!("`{text}` is no date such as 2026-04-01T00:00:00Z")),
+        Err(_) => Err(format!("`{text}` is no date such as 2026-04-01T00:00:00Z").into()),
     }
 }
 
@@ -200,9 +206,12 @@ struct Network {
 }
 
 impl Network {
-    fn read(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("`{text}` is neither an address nor a network such as 203.0.113.0/24");
+    fn read(text: &str) -> Result<Self, Malformed> {
+        let wrong = || {
+            Malformed::from(format!(
+                "`{text}` is neither an address nor a network such as 203.0.113.0/24"
+            ))
+        };
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
             None => (text, None),
@@ -377,10 +386,10 @@ mod tests {
             ("Bool", "ssm:resourceTags/Env", ENV),
         ] {
             let error = Condition::read(operator, key, &values).unwrap_err();
-            assert!(error.ends_with(&format!("; did you mean {meant}?")), "{error}");
+            assert!(error.to_string().ends_with(&format!("; did you mean {meant}?")), "{error}");
         }
         let error = Condition::read("Bool", "aws:PrincipalOrgID", &values).unwrap_err();
-        assert!(error.ends_with("the condition key aws:PrincipalOrgID"), "{error}");
+        assert!(error.to_string().ends_with("the condition key aws:PrincipalOrgID"), "{error}");
     }
 
     #[test]

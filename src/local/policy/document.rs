@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::{
     condition::Condition,
+    malformed::Malformed,
     pattern::{ActionPattern, ArnPattern},
 };
 
@@ -133,10 +134,10 @@ pub enum PolicyError {
 pub(super) fn read_statements<T>(
     name: &str,
     json: &str,
-    read: impl Fn(&mut Members) -> Result<T, String>,
+    read: impl Fn(&mut Members) -> Result<T, Malformed>,
 ) -> Result<Vec<T>, PolicyError> {
     let document = || name.to_owned();
-    let refuse = |problem| PolicyError::Document { document: document(), problem };
+    let refuse = |problem: String| PolicyError::Document { document: document(), problem };
     let json = serde_json::from_str(json)
         .map_err(|error| PolicyError::Json { document: document(), problem: error.to_string() })?;
     let Json::Object(mut outer) = json else {
@@ -168,12 +169,12 @@ pub(super) fn read_statements<T>(
                     Ok(read)
                 })
             }
-            _ => Err("not a JSON object".to_owned()),
+            _ => Err("not a JSON object".into()),
         };
-        let refuse = |problem| PolicyError::Statement {
+        let refuse = |problem: Malformed| PolicyError::Statement {
             document: document(),
             statement: members.label.clone(),
-            problem,
+            problem: problem.to_string(),
         };
         read_ones.push(read.map_err(refuse)?);
     }
@@ -188,11 +189,11 @@ pub(super) struct Members {
 
 impl Members {
     /// The elements that all kinds of statements have.
-    pub fn statement(&mut self, resources: Selection<ArnPattern>) -> Result<Statement, String> {
+    pub fn statement(&mut self, resources: Selection<ArnPattern>) -> Result<Statement, Malformed> {
         let effect = match self.members.remove("Effect") {
             Some(Json::Text(text)) if text == "Allow" => Effect::Allow,
             Some(Json::Text(text)) if text == "Deny" => Effect::Deny,
-            _ => return Err("\"Effect\" must be \"Allow\" or \"Deny\"".to_owned()),
+            _ => return Err("\"Effect\" must be \"Allow\" or \"Deny\"".into()),
         };
         let actions = self.one_of("Action", "NotAction", ActionPattern::read)?;
         let conditions = match self.members.remove("Condition") {
@@ -207,12 +208,12 @@ impl Members {
         &mut self,
         plain: &str,
         inverted: &str,
-        read: impl Fn(&str) -> Result<T, String>,
-    ) -> Result<Selection<T>, String> {
+        read: impl Fn(&str) -> Result<T, Malformed>,
+    ) -> Result<Selection<T>, Malformed> {
         let (values, inverted) = match (self.members.remove(plain), self.members.remove(inverted)) {
             (Some(values), None) => (values, false),
             (None, Some(values)) => (values, true),
-            _ => return Err(format!("it needs one of \"{plain}\" and \"{inverted}\"")),
+            _ => return Err(format!("it needs one of \"{plain}\" and \"{inverted}\"").into()),
         };
         let values =
             values.texts().ok_or(format!("\"{plain}\" must be a text or a list of texts"))?;
@@ -225,27 +226,27 @@ impl Members {
         self.members.remove(name)
     }
 
-    fn take_label(&mut self) -> Result<(), String> {
+    fn take_label(&mut self) -> Result<(), Malformed> {
         match self.members.remove("Sid") {
             None => Ok(()),
             Some(Json::Text(sid)) => {
                 self.label = format!("{} ({sid})", self.label);
                 Ok(())
             }
-            Some(_) => Err("\"Sid\" must be a text".to_owned()),
+            Some(_) => Err("\"Sid\" must be a text".into()),
         }
     }
 
-    fn finish(&self) -> Result<(), String> {
+    fn finish(&self) -> Result<(), Malformed> {
         match self.members.keys().next() {
             None => Ok(()),
-            Some(key) => Err(format!("the element \"{key}\" has no place here")),
+            Some(key) => Err(format!("the element \"{key}\" has no place here").into()),
         }
     }
 }
 
-fn read_conditions(block: Json) -> Result<Vec<Condition>, String> {
-    let malformed = || "\"Condition\" must be {operator: {key: values}}".to_owned();
+fn read_conditions(block: Json) -> Result<Vec<Condition>, Malformed> {
+    let malformed = || Malformed::from("\"Condition\" must be {operator: {key: values}}");
     let Json::Object(operators) = block else { return Err(malformed()) };
     let mut conditions = Vec::new();
     for (operator, keys) in operators {

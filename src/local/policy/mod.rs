@@ -19,6 +19,7 @@ mod document;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod key;
+mod malformed;
 mod pattern;
 mod slip;
 mod trust;

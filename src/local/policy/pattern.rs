@@ -4,7 +4,7 @@
 //! a condition key, in which wildcards mean themselves; `${*}`, `${?}` and `${$}` are the
 //! characters themselves. `${key, 'text'}` has a text for calls without the key.
 
-use super::{context::Context, key, slip};
+use super::{context::Context, key, malformed::Malformed, slip};
 
 /// A text with wildcards and variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Pattern {
     ///
     /// # Errors
     /// What is wrong with its variables, as a sentence.
-    pub fn read(text: &str) -> Result<Self, String> {
+    pub fn read(text: &str) -> Result<Self, Malformed> {
         Self::parse(text, true)
     }
 
@@ -39,11 +39,11 @@ impl Pattern {
     ///
     /// # Errors
     /// What is wrong with its variables, as a sentence.
-    pub fn read_exact(text: &str) -> Result<Self, String> {
+    pub fn read_exact(text: &str) -> Result<Self, Malformed> {
         Self::parse(text, false)
     }
 
-    fn parse(text: &str, wildcards: bool) -> Result<Self, String> {
+    fn parse(text: &str, wildcards: bool) -> Result<Self, Malformed> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
@@ -119,15 +119,17 @@ impl ActionPattern {
     ///
     /// # Errors
     /// When it names no service, as a sentence.
-    pub fn read(text: &str) -> Result<Self, String> {
+    pub fn read(text: &str) -> Result<Self, Malformed> {
         let named = text.split_once(':').is_some_and(|(service, name)| {
             !service.is_empty() && !name.is_empty() && !name.contains(':')
         });
         if text != "*" && !named {
-            return Err(format!("the action `{text}` is not of the form SERVICE:NAME"));
+            return Err(format!("the action `{text}` is not of the form SERVICE:NAME").into());
         }
         if text.contains('$') {
-            return Err(format!("the action `{text}` has a variable, which no action can have"));
+            return Err(
+                format!("the action `{text}` has a variable, which no action can have").into()
+            );
         }
         let slip = slip::meant_action(text)
             .map(|meant| format!("AWS has no action `{text}`; did you mean {meant}?"));
@@ -165,13 +167,13 @@ impl ArnPattern {
     ///
     /// # Errors
     /// When it is none, or what is wrong with its variables, as a sentence.
-    pub fn read(text: &str) -> Result<Self, String> {
+    pub fn read(text: &str) -> Result<Self, Malformed> {
         if text == "*" {
             return Ok(Self::Any);
         }
         let split = split(text);
         if split.first() != Some(&"arn") || split.len() < 2 {
-            return Err(format!("`{text}` is neither an ARN nor \"*\""));
+            return Err(format!("`{text}` is neither an ARN nor \"*\"").into());
         }
         let mut parts = Vec::new();
         for part in split {
@@ -209,7 +211,7 @@ fn split(text: &str) -> Vec<&str> {
 }
 
 /// What stands between `${` and `}`.
-fn variable(inside: &str) -> Result<Piece, String> {
+fn variable(inside: &str) -> Result<Piece, Malformed> {
     if let "*" | "?" | "$" = inside {
         return Ok(Piece::Text(inside.to_owned()));
     }
@@ -224,7 +226,7 @@ fn variable(inside: &str) -> Result<Piece, String> {
     };
     if !key::is_known(key) {
         let meant = key::did_you_mean(key);
-        return Err(format!("this endpoint does not know the variable `${{{key}}}`{meant}"));
+        return Err(format!("this endpoint does not know the variable `${{{key}}}`{meant}").into());
     }
     Ok(Piece::Variable { key: key.to_owned(), otherwise })
 }

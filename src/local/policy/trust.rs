@@ -3,6 +3,7 @@
 use super::{
     context::Context,
     document::{Effect, Json, Members, PolicyError, Selection, Statement, read_statements},
+    malformed::Malformed,
     pattern::ArnPattern,
 };
 
@@ -91,8 +92,8 @@ impl TrustPolicy {
     }
 }
 
-fn read_principals(members: &mut Members) -> Result<Vec<Principal>, String> {
-    let malformed = || "\"Principal\" must be \"*\" or {\"AWS\": ARNs}".to_owned();
+fn read_principals(members: &mut Members) -> Result<Vec<Principal>, Malformed> {
+    let malformed = || Malformed::from("\"Principal\" must be \"*\" or {\"AWS\": ARNs}");
     let kinds = match members.take("Principal").ok_or_else(malformed)? {
         Json::Text(text) if text == "*" => return Ok(vec![Principal::Everyone]),
         Json::Object(kinds) => kinds,
@@ -108,7 +109,7 @@ fn read_principals(members: &mut Members) -> Result<Vec<Principal>, String> {
                 }
             }
             "Service" | "Federated" => principals.push(Principal::Stranger),
-            _ => return Err(format!("there is no principal of the kind \"{kind}\"")),
+            _ => return Err(format!("there is no principal of the kind \"{kind}\"").into()),
         }
     }
     Ok(principals)
@@ -123,7 +124,7 @@ fn is_principal(service: &str, name: &str) -> bool {
     }
 }
 
-fn principal(value: &str) -> Result<Principal, String> {
+fn principal(value: &str) -> Result<Principal, Malformed> {
     if value == "*" {
         return Ok(Principal::Everyone);
     }
@@ -142,6 +143,6 @@ fn principal(value: &str) -> Result<Principal, String> {
         {
             Ok(Principal::Arn(value.to_owned()))
         }
-        _ => Err(format!("the principal \"{value}\" is no account, user, role or \"*\"")),
+        _ => Err(format!("the principal \"{value}\" is no account, user, role or \"*\"").into()),
     }
 }
