@@ -22,7 +22,7 @@ fn malformed_arguments_are_wrong_usage() {
         (&["forward", "", "-t", "local"][..], "is not a port"),
         (&["forward", "x", "-t", "local"], "`x` is not a port"),
         (&["forward", "65536", "-t", "local"], "`65536` is not a port"),
-        (&["forward", "-t", "local", "--", "-1"], "`-1` is not a port"),
+        (&["forward", "-t", "local", "--", "-1"], "<SPEC>"),
         (&["forward", "+1", "-t", "local"], "`+1` is not a port"),
         (&["forward", "0", "-t", "local"], "cannot be 0"),
         (&["forward", "1:0", "-t", "local"], "cannot be 0"),

@@ -92,6 +92,8 @@ pub(crate) async fn run(
     let mut say_so = pin!(sleep(FAR));
     loop {
         tokio::select! {
+            // A signal that came before the command's end was the command's, whenever it is seen.
+            biased;
             number = signals.next() => {
                 // It is passed on to the command, which ends when it sees fit.
                 if is_running.get() {
