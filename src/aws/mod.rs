@@ -47,6 +47,7 @@ mod pages;
 mod refusal;
 mod sdk;
 mod service;
+mod sessions;
 mod signature;
 mod sts;
 mod unanswered;
@@ -65,3 +66,4 @@ pub use nodes::ManagedNode;
 #[cfg(test)]
 pub use operation::Operation;
 pub use service::Service;
+pub use sessions::{SessionRecord, Sessions};

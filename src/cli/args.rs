@@ -6,6 +6,8 @@ mod limits;
 mod login;
 #[cfg(feature = "aws")]
 mod nodes;
+#[cfg(feature = "aws")]
+mod recorded;
 mod sessions;
 mod ssh;
 mod words;
@@ -14,8 +16,6 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
-#[cfg(feature = "aws")]
-pub(super) use self::nodes::{DoctorArgs, LsArgs};
 pub(super) use self::{
     embedded::{DemoArgs, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, LocalArgs, PaceArg},
     endpoints::EndpointArgs,
@@ -24,6 +24,11 @@ pub(super) use self::{
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
     words::{CompletionsArgs, HelpArgs, ManArgs},
+};
+#[cfg(feature = "aws")]
+pub(super) use self::{
+    nodes::{DoctorArgs, LsArgs},
+    recorded::{SessionsAction, SessionsArgs, StopArgs},
 };
 use super::{help::WIDEST, mfa::MfaOptions};
 use crate::client::limits::{
@@ -107,6 +112,9 @@ pub(super) enum Command {
     /// List the nodes that can be reached.
     #[cfg(feature = "aws")]
     Ls(LsArgs),
+    /// List sessions, and end them.
+    #[cfg(feature = "aws")]
+    Sessions(SessionsArgs),
     /// Begin an MFA or SSO session once, for all later calls.
     Login(LoginArgs),
     /// Check each link of the chain, and say what to do.
@@ -135,7 +143,7 @@ impl Command {
             | Self::Completions(_)
             | Self::Help(_) => true,
             #[cfg(feature = "aws")]
-            Self::Ls(_) | Self::Doctor(_) => false,
+            Self::Ls(_) | Self::Sessions(_) | Self::Doctor(_) => false,
             // It is that of the command behind it.
             Self::Forward(forward) => !forward.command.is_empty(),
             Self::SshConfig(_) | Self::Login(_) | Self::Local(_) | Self::Demo(_) | Self::Man(_) => {

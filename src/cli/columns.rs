@@ -107,7 +107,7 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 }
 
 /// Blanks between two columns.
-const GAP: usize = 2;
+pub(super) const GAP: usize = 2;
 /// Of the shortened column.
 const LEAST: usize = 8;
 

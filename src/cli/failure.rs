@@ -105,6 +105,7 @@ fn with_option(next: String, setting: Option<Setting>) -> String {
         Some(Setting::Region) => format!("give --region, or {next}"),
         Some(Setting::MfaCode) => format!("give --mfa-code, or {next}"),
         Some(Setting::MfaSerial) => format!("give --mfa-serial, or {next}"),
+        Some(Setting::Everybody) => format!("give --all, or {next}"),
         Some(Setting::Input) => format!("{next}: -n"),
         Some(Setting::Log) => format!("{next}; -v shows more"),
         None => next,

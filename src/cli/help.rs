@@ -20,7 +20,11 @@ use super::{
 pub(super) fn command() -> Command {
     let command = Cli::command().mut_args(for_all_commands);
     let shared: Vec<Arg> = command.get_arguments().cloned().collect();
-    let command = command.mut_subcommands(|command| explained(command, &shared));
+    let command = command.mut_subcommands(|command| {
+        let name = command.get_name().to_owned();
+        let command = command.mut_subcommands(|below| explained(below, &shared, &name));
+        explained(command, &shared, &name)
+    });
     let (subjects, overview) = (subjects(&command), overview(&command));
     let options = Global::augment_args(Command::new("ssmport"))
         .version(env!("CARGO_PKG_VERSION"))
@@ -62,12 +66,13 @@ fn for_all_commands(argument: Arg) -> Arg {
     }
 }
 
-/// With its examples, and without the options that mean nothing to it.
-fn explained(command: Command, shared: &[Arg]) -> Command {
+/// With its examples, and without the options that mean nothing to it. `subject` is what help there is for
+/// it: of one below another, that one's.
+fn explained(command: Command, shared: &[Arg], subject: &str) -> Command {
     let name = command.get_name().to_owned();
-    let meaningless = match name.as_str() {
+    let meaningless = match subject {
         "local" | "demo" | "completions" | "man" | "help" => &["AWS", "Connection"][..],
-        "ls" | "login" => &["Connection"],
+        "ls" | "sessions" | "login" => &["Connection"],
         _ => &[],
     };
     let is_meaningless =
@@ -83,7 +88,7 @@ fn explained(command: Command, shared: &[Arg]) -> Command {
     let examples = format!("{header}Examples:{header:#}{examples}");
     let notes = command.get_after_long_help().map(|notes| format!("{notes}\n\n"));
     let notes = notes.unwrap_or_default();
-    let more = if name == HELP { TOPICS } else { &name };
+    let more = if name == HELP { TOPICS } else { subject };
     command
         .after_help(format!("{examples}\n\nMore: ssmport help {more}"))
         .after_long_help(format!("{notes}{examples}\n\nMore: ssmport help topics"))
@@ -140,12 +145,12 @@ Go on with: ssmport COMMAND -h, ssmport help COMMAND, ssmport help topics";
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Sessions", &["shell", "exec", "forward", "proxy"]),
     ("SSH", &["ssh", "ssh-config"]),
-    ("Account", &["ls", "login", "doctor"]),
+    ("Account", &["ls", "sessions", "login", "doctor"]),
     ("No AWS", &["local", "demo"]),
     ("Help", &["completions", "man", "help"]),
 ];
 
-const EXAMPLES: [(&str, &[&str]); 14] = [
+const EXAMPLES: [(&str, &[&str]); 16] = [
     ("shell", &["ssmport shell i-0123456789abcdef0", "ssmport shell web --profile prod"]),
     (
         "exec",
@@ -180,6 +185,11 @@ const EXAMPLES: [(&str, &[&str]); 14] = [
         ],
     ),
     ("ls", &["ssmport ls --online", "ssmport ls 'web-*' tag:Env=prod --json"]),
+    ("sessions", &["ssmport sessions", "ssmport sessions --all --past --since 8h -t web"]),
+    (
+        "stop",
+        &["ssmport sessions stop alice-0123456789abcdef0", "ssmport sessions stop --older-than 8h"],
+    ),
     ("login", &["ssmport login --profile prod", "ssmport login --mfa --duration 8h"]),
     ("doctor", &["ssmport doctor", "ssmport doctor i-0123456789abcdef0 --region eu-west-1"]),
     (

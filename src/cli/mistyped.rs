@@ -104,14 +104,26 @@ fn meant_by(word: &str) -> Option<String> {
 const WITHOUT_REPORT: [&str; 6] = ["shell", "exec", "proxy", "ssh", "completions", "help"];
 
 /// Names of commands in the AWS CLI, in ssh, kubectl, gcloud and other clients of Session Manager.
-const ELSEWHERE: [(&[&str], &str); 9] = [
+const ELSEWHERE: [(&[&str], &str); 10] = [
     (
         &["tunnel", "port-forward", "port-forwarding", "portforward", "fwd", "port", "pf"],
         "ssmport forward 5432 -t TARGET",
     ),
     (
-        &["connect", "console", "start-session", "session", "ssm", "start", "sh", "bash", "attach"],
+        &["connect", "console", "start-session", "ssm", "start", "sh", "bash", "attach"],
         "ssmport shell TARGET",
+    ),
+    (
+        &[
+            "session",
+            "list-sessions",
+            "describe-sessions",
+            "terminate-session",
+            "ps",
+            "stop",
+            "kill",
+        ],
+        "ssmport sessions, or ssmport sessions stop ID",
     ),
     (
         &["list", "instances", "nodes", "targets", "describe-instances", "list-instances"],

@@ -19,6 +19,8 @@ mod child;
 mod columns;
 mod commands;
 mod completion;
+#[cfg(feature = "aws")]
+mod confirm;
 mod console;
 mod counted;
 #[cfg(feature = "aws")]
@@ -68,7 +70,7 @@ use commands::{
     completions, demo, exec, forward, local, login, man, proxy, shell, ssh, ssh_config,
 };
 #[cfg(feature = "aws")]
-use commands::{doctor, ls};
+use commands::{doctor, ls, sessions};
 use failure::{Code, Failure};
 use output::Output;
 
@@ -137,6 +139,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
             #[cfg(feature = "aws")]
             Command::Ls(arguments) => ls::run(arguments, &cli.global, output).await,
+            #[cfg(feature = "aws")]
+            Command::Sessions(arguments) => sessions::run(arguments, &cli.global, output).await,
             #[cfg(feature = "aws")]
             Command::Doctor(arguments) => doctor::run(arguments, &cli.global, output).await,
             Command::Login(arguments) => login::run(arguments, &cli.global, output).await,

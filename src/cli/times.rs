@@ -42,6 +42,29 @@ pub(super) fn until(time: SystemTime, now: SystemTime, zone: TimeZone) -> String
     }
 }
 
+/// When that was where the user is: today's time, or with the day before it.
+#[cfg(feature = "aws")]
+pub(super) fn clock(time: SystemTime, now: SystemTime, zone: TimeZone) -> String {
+    let local = |time| Some(Timestamp::try_from(time).ok()?.to_zoned_datetime(zone.clone()));
+    match (local(time), local(now)) {
+        (Some(at), Some(now)) if at.date() == now.date() => at.strftime("%H:%M").to_string(),
+        (Some(at), _) => at.strftime("%m-%d %H:%M").to_string(),
+        (None, _) => utc(time),
+    }
+}
+
+/// How long that is, to be read at a glance: two units at most.
+#[cfg(feature = "aws")]
+pub(super) fn length(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let unit = match seconds {
+        0..60 => 1,
+        60..86_400 => 60,
+        _ => 3600,
+    };
+    humantime::format_duration(Duration::from_secs(seconds - seconds % unit)).to_string()
+}
+
 /// The time of the day.
 #[expect(clippy::disallowed_methods, reason = "people and programs are told when it was")]
 pub(super) fn now() -> SystemTime {
@@ -66,6 +89,25 @@ mod tests {
         assert_eq!(until(later(5_400), now, zone()), "2000-02-29 10:30, for 1h 30m");
         let far = UNIX_EPOCH + Duration::from_secs(LAST_SECOND + 400 * 86_400);
         assert!(until(far, now, zone()).starts_with("for "));
+    }
+
+    #[test]
+    #[cfg(feature = "aws")]
+    fn what_has_been_is_told_by_the_clock_and_its_length() {
+        let now = UNIX_EPOCH + Duration::from_secs(951_782_400);
+        let clock = |seconds| {
+            let zone = TimeZone::fixed(jiff::tz::offset(9));
+            clock(now - Duration::from_secs(seconds), now, zone)
+        };
+        assert_eq!(
+            (&*clock(0), &*clock(32_400), &*clock(32_460)),
+            ("09:00", "00:00", "02-28 23:59")
+        );
+        for (seconds, told) in
+            [(0, "0s"), (59, "59s"), (179, "2m"), (7_530, "2h 5m"), (93_900, "1day 2h")]
+        {
+            assert_eq!(length(Duration::from_secs(seconds)), told);
+        }
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub enum Setting {
     MfaSerial,
     /// A command without input would do.
     Input,
+    /// Without asking whose they are it would do: for everybody's sessions.
+    Everybody,
     /// The log, which is the events of `tracing`, says more.
     Log,
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   Client ---- target, resolve, fleet ----> Node     service: who starts its sessions
-//!   builder: limits, guide                    |
+//!   builder: limits, guide   |                |
+//!                            +-- sessions     |
 //!                                             +-- connect   lane ------+
 //!                                             +-- forward   forwarding +-- tunnel ---+
 //!                                             +-- command   running ---+-- opening --+-- attachment
@@ -39,6 +40,8 @@ pub(crate) mod resolve;
 pub(crate) mod running;
 pub(crate) mod service;
 mod session_service;
+#[cfg(feature = "aws")]
+pub(crate) mod sessions;
 mod shell;
 pub(crate) mod spec;
 pub(crate) mod target;
@@ -49,7 +52,7 @@ use std::{fmt, sync::Arc};
 use futures_util::FutureExt;
 
 #[cfg(feature = "aws")]
-pub use crate::aws::{Mfa, MfaError, Prompt};
+pub use crate::aws::{Mfa, MfaError, Prompt, SessionRecord};
 pub use crate::{
     channel::{Order, Ready, Sending},
     session::{ControlPlane, Limits, Pending, Refusal, SessionEnd, Ticket},
@@ -65,6 +68,8 @@ pub use guide::{Choice, Counting, Guide};
 pub use node::{Connection, Node};
 pub use service::Request;
 pub use session_service::SessionService;
+#[cfg(feature = "aws")]
+pub use sessions::SessionQuery;
 pub use shell::{Shell, ShellBuilder};
 pub use tunnel::TunnelEvent;
 
@@ -183,6 +188,24 @@ impl Client {
     #[cfg(feature = "aws")]
     pub async fn nodes(&self) -> Result<Vec<ListedNode>, Error> {
         fleet::nodes(self.account().await?, &[], &*self.0.guide).await
+    }
+
+    /// The sessions that `query` means, the youngest first.
+    ///
+    /// # Errors
+    /// When the account may not list them, or cannot be reached.
+    #[cfg(feature = "aws")]
+    pub async fn sessions(&self, query: &SessionQuery) -> Result<Vec<SessionRecord>, Error> {
+        sessions::list(self.account().await?, query).await
+    }
+
+    /// Ends a session, by its id; `false` when it was over already.
+    ///
+    /// # Errors
+    /// When there is no such session, the account may not end it, or cannot be reached.
+    #[cfg(feature = "aws")]
+    pub async fn end_session(&self, id: &str) -> Result<bool, Error> {
+        sessions::end(self.account().await?, id).await
     }
 
     /// A client of a program that has read its own options.

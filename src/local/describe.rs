@@ -1,5 +1,7 @@
 //! The questions of DescribeSessions and DescribeInstanceInformation: filters and pages.
 
+use std::time::SystemTime;
+
 use super::error::ServiceError;
 use super::node::Node;
 use super::session::Session;
@@ -45,31 +47,62 @@ impl DescribeSessions {
         sessions: impl Iterator<Item = &'a Session>,
     ) -> Result<Page<'a, Session>, ServiceError> {
         let limit = check_limit(self.max_results, 1, 200)?;
-        for (key, _) in &self.filters {
-            if !SESSION_FILTERS.contains(&key.as_str()) {
-                return Err(ServiceError::InvalidFilterKey { key: key.clone() });
-            }
-        }
+        let filters = self.filters.iter().map(|(key, value)| SessionFilter::read(key, value));
+        let filters = filters.collect::<Result<Vec<_>, _>>()?;
         // The serial number of the last session shown, so that sessions which come or go between
         // two pages make no other appear twice or never.
         let before = match &self.next_token {
             None => u64::MAX,
             Some(token) => token.parse().map_err(|_| ServiceError::InvalidNextToken)?,
         };
-        let found = sessions.filter(|session| session.serial < before).filter(|session| {
-            self.filters.iter().all(|(key, value)| session_value(session, key) == value)
-        });
+        let found = sessions
+            .filter(|session| session.serial < before)
+            .filter(|session| filters.iter().all(|filter| filter.holds(session)));
         Ok(Page::cut(found, limit, |last| last.serial.to_string()))
     }
 }
 
-fn session_value<'a>(session: &'a Session, key: &str) -> &'a str {
-    match key {
-        "Target" => &session.target,
-        "Owner" => &session.owner.arn,
-        "Status" => session.state().name(),
-        "SessionId" => &session.id,
-        _ => ACCESS_TYPE,
+/// What must hold of a session.
+enum SessionFilter<'a> {
+    Target(&'a str),
+    Owner(&'a str),
+    Status(&'a str),
+    Id(&'a str),
+    AccessType(&'a str),
+    StartedAfter(SystemTime),
+    StartedBefore(SystemTime),
+}
+
+impl<'a> SessionFilter<'a> {
+    fn read(key: &str, value: &'a str) -> Result<Self, ServiceError> {
+        let date = || {
+            humantime::parse_rfc3339(value).map_err(|_| ServiceError::Constraint {
+                member: "filters",
+                constraint: format!("the value of {key} must be a time such as {A_TIME}"),
+            })
+        };
+        Ok(match key {
+            "Target" => Self::Target(value),
+            "Owner" => Self::Owner(value),
+            "Status" => Self::Status(value),
+            "SessionId" => Self::Id(value),
+            "AccessType" => Self::AccessType(value),
+            "InvokedAfter" => Self::StartedAfter(date()?),
+            "InvokedBefore" => Self::StartedBefore(date()?),
+            _ => return Err(ServiceError::InvalidFilterKey { key: key.to_owned() }),
+        })
+    }
+
+    fn holds(&self, session: &Session) -> bool {
+        match *self {
+            Self::Target(id) => session.target == id,
+            Self::Owner(arn) => session.owner.arn == arn,
+            Self::Status(name) => session.state().name() == name,
+            Self::Id(id) => session.id == id,
+            Self::AccessType(name) => ACCESS_TYPE == name,
+            Self::StartedAfter(date) => session.started >= date,
+            Self::StartedBefore(date) => session.started < date,
+        }
     }
 }
 
@@ -127,8 +160,8 @@ fn check_limit(asked: Option<usize>, least: usize, greatest: usize) -> Result<us
     })
 }
 
-/// The filter keys of DescribeSessions that are evaluated here: all of AWS's but the two dates.
-const SESSION_FILTERS: [&str; 5] = ["Target", "Owner", "Status", "SessionId", "AccessType"];
+/// As AWS's documentation has it.
+const A_TIME: &str = "2024-08-29T00:00:00Z";
 
 /// Sessions that someone had to grant first (`JustInTime`) do not exist here.
 pub(super) const ACCESS_TYPE: &str = "Standard";

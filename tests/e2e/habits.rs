@@ -15,6 +15,8 @@ fn words_of_other_programs_are_answered_with_ours() {
         (&["console"], "ssmport shell TARGET"),
         (&["start-session", "--target", "i-0123456789abcdef0"], "ssmport shell TARGET"),
         (&["list"], "ssmport ls"),
+        (&["session"], "ssmport sessions"),
+        (&["terminate-session", "--session-id", "x"], "ssmport sessions stop ID"),
         (&["shel"], "'shell'"),
         (&["shell", "web", "--target", "db"], "cannot be used with"),
         (&["exec", "--target", "web", "uptime"], "ssmport COMMAND TARGET"),

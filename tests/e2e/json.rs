@@ -29,8 +29,12 @@ async fn what_is_printed_is_what_the_schema_says() {
     lines.add("local", &endpoint.program.stdout());
     lines.add("local", &Account::start().endpoint.program.stdout());
     lines.add("forward", &forwarded(&endpoint).await);
+    let (_, past) = endpoint.call("DescribeSessions", &json!({ "State": "History" }));
+    let over = past["Sessions"][0]["SessionId"].as_str().expect("a session").to_owned();
     for (arguments, code) in [
         (&["ls"][..], 0),
+        (&["sessions", "--past"], 0),
+        (&["sessions", "stop", &over], 0),
         (&["doctor", NODE], 0),
         (&["doctor", "i-0fffffffffffffff0"], 1),
         (&["ssh-config", "--alias", "web=local"], 0),

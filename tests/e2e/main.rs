@@ -92,6 +92,7 @@ mod resumption;
 mod said;
 mod second_opinion;
 mod secrets;
+mod sessions;
 mod shell;
 mod shell_plugin;
 mod signals;

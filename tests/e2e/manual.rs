@@ -15,6 +15,7 @@ fn pages_of_all_commands_and_topics_are_written_and_have_no_faults() {
     let commands = names(&manuals.join("man1"));
     assert!(commands.contains(&"ssmport.1".to_owned()), "{commands:?}");
     assert!(commands.contains(&"ssmport-ssh-config.1".to_owned()), "{commands:?}");
+    assert!(commands.contains(&"ssmport-sessions-stop.1".to_owned()), "{commands:?}");
     let topics = names(&manuals.join("man7"));
     let expected = ["environment", "exit-codes", "proxies", "targets"];
     assert_eq!(topics, expected.map(|topic| format!("ssmport-{topic}.7")));

@@ -13,6 +13,8 @@ pub(super) mod ls;
 pub(super) mod man;
 pub(super) mod proxy;
 mod ready_file;
+#[cfg(feature = "aws")]
+pub(super) mod sessions;
 pub(super) mod shell;
 pub(super) mod ssh;
 pub(super) mod ssh_config;

@@ -71,6 +71,8 @@ fn targets_are_offered_where_one_is_expected() {
         &["forward", "-t", "web", "loc"],
         &["ssh", "web", "loc"],
         &["ls", "loc"],
+        &["sessions", "-t", "loc"],
+        &["sessions", "stop", "loc"],
         &["ssh-config", "--alias", "loc"],
     ] {
         assert_eq!(offered(words), [""; 0], "{words:?}");

@@ -1,5 +1,7 @@
 //! The manual pages: the help's grammar and texts, for `man`.
 
+use std::iter;
+
 use clap::{Arg, Command, CommandFactory};
 use clap_mangen::{
     Man,
@@ -44,7 +46,9 @@ pub(in crate::cli) fn pages() -> Vec<Page> {
     let mut command = command().mut_args(shown);
     command = command.mut_subcommands(|command| command.mut_args(shown));
     command.build();
-    let commands = command.get_subcommands().map(|of| page_of(of, &command));
+    let commands = command.get_subcommands();
+    let commands = commands.flat_map(|of| iter::once(of).chain(of.get_subcommands()));
+    let commands = commands.map(|of| page_of(of, &command));
     let topics = PAGES.iter().map(|(name, text)| topic(name, text, &command));
     [overview(&command)].into_iter().chain(commands).chain(topics).collect()
 }
@@ -160,7 +164,8 @@ fn see_also(roff: &mut Roff, whole: &Command) {
 }
 
 fn full_name(command: &Command) -> String {
-    format!("ssmport-{}", command.get_name())
+    let own = || format!("ssmport-{}", command.get_name());
+    command.get_display_name().map_or_else(own, str::to_owned)
 }
 
 /// The two halves of a topic's first line.

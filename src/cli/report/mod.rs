@@ -7,6 +7,8 @@
 #[cfg(feature = "aws")]
 mod account;
 mod endpoint;
+#[cfg(feature = "aws")]
+mod sessions;
 mod tunnel;
 
 use serde::Serialize;
@@ -14,6 +16,8 @@ use serde::Serialize;
 #[cfg(feature = "aws")]
 pub(super) use account::{Check, Login, Node};
 pub(super) use endpoint::{Serving, Step};
+#[cfg(feature = "aws")]
+pub(super) use sessions::{Session, Stopped, StoppedState};
 pub(super) use tunnel::{Forwarding, Lost};
 
 /// One line.
@@ -39,6 +43,12 @@ pub(super) enum Event<'a> {
     /// Of `ls`.
     #[cfg(feature = "aws")]
     Node(Node<'a>),
+    /// Of `sessions`.
+    #[cfg(feature = "aws")]
+    Session(Session<'a>),
+    /// Of `sessions stop`.
+    #[cfg(feature = "aws")]
+    Stopped(Stopped<'a>),
     /// Of `login`.
     #[cfg(feature = "aws")]
     Login(Login<'a>),

@@ -322,7 +322,14 @@ fn sessions_are_filtered_by_all_filters_together() {
     assert_eq!(found(&[("Status", "Connected")]), Ok(1));
     assert_eq!(found(&[("SessionId", &id), ("Status", "Connecting")]), Ok(0));
     assert_eq!(found(&[("Owner", &Owner::default().arn), ("AccessType", "Standard")]), Ok(2));
-    let error = found(&[("InvokedAfter", "2026-01-01T00:00:00Z")]).expect_err("not evaluated");
+    let started = humantime::format_rfc3339_seconds(at(0)).to_string();
+    let later = humantime::format_rfc3339_seconds(at(1)).to_string();
+    assert_eq!(found(&[("InvokedAfter", &started), ("InvokedBefore", &later)]), Ok(2));
+    assert_eq!(found(&[("InvokedAfter", &later)]), Ok(0));
+    assert_eq!(found(&[("InvokedBefore", &started)]), Ok(0));
+    let error = found(&[("InvokedAfter", "yesterday")]).expect_err("no time");
+    assert_eq!(error.code(), "ValidationException");
+    let error = found(&[("Colour", "red")]).expect_err("no key");
     assert_eq!(error.code(), "InvalidFilterKey");
 }
 
