@@ -74,7 +74,16 @@ fn with_advice(mut error: Error) -> Error {
         let tip = StyledStr::from(format!("what you mean may be: {meant}"));
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip]));
     }
+    likest_first(&mut error);
     error
+}
+
+/// Of several commands that are like what was typed clap has the likest last.
+fn likest_first(error: &mut Error) {
+    if let Some(ContextValue::Strings(names)) = error.get(ContextKind::SuggestedSubcommand) {
+        let names = names.iter().rev().cloned().collect();
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(names));
+    }
 }
 
 /// How it is said here what others have an option for.
@@ -169,8 +178,11 @@ mod tests {
             let name = meant.split([' ', ',']).nth(1).unwrap();
             let is_here = command.find_subcommand(name).is_some();
             // Without the SDK there are fewer.
-            assert!(is_here || cfg!(not(feature = "aws")), "{meant}");
-            assert!(words.iter().all(|word| command.find_subcommand(word).is_none()), "{words:?}");
+            assert!(is_here || cfg!(not(feature = "aws")), "{meant}: there is no `{name}`");
+            for word in words {
+                let is_ours = command.find_subcommand(word).is_some();
+                assert!(!is_ours, "`{word}` is a command itself, and needs no advice");
+            }
         }
     }
 
@@ -197,6 +209,14 @@ mod tests {
         assert_eq!(next.as_deref(), Some("a similar argument exists: '--json'"));
         let (what, next) = parts("error: these are missing:\n  <SPEC>\n\nUsage: x");
         assert_eq!((what.as_str(), next), ("these are missing: <SPEC>", None));
+    }
+
+    #[test]
+    fn what_is_likest_comes_first() {
+        let command = super::super::help::command();
+        let error = command.try_get_matches_from(["ssmport", "shel"]).unwrap_err();
+        let said = with_advice(error).render().to_string();
+        assert!(said.contains("exist: 'shell', "), "{said}");
     }
 
     #[test]

@@ -123,6 +123,17 @@ fn near<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str
     near.min().map(|(_, name)| name)
 }
 
+/// Whoever has mistyped `local` has no use for advice about AWS.
+pub(crate) fn or_local(target: &Target, error: Error) -> Error {
+    let Target::Lookup(Lookup::Name(name)) = target else { return error };
+    if name != "localhost" && near(name, ["local"].into_iter()).is_none() {
+        return error;
+    }
+    let meant = "did you mean `local`, the embedded endpoint?".to_owned();
+    let next = error.next.as_ref().map_or_else(|| meant.clone(), |next| format!("{next}; {meant}"));
+    error.next(next)
+}
+
 async fn tagged(
     lookup: &Lookup,
     key: &str,
@@ -348,6 +359,19 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(near(typed), meant, "{typed}");
+        }
+    }
+
+    #[test]
+    fn who_nearly_types_local_is_told_of_it() {
+        let missing = || Error::new(Kind::Usage, "no AWS region").next("set AWS_REGION");
+        for (typed, is_told) in
+            [("locla", true), ("localhost", true), ("Local", true), ("web", false), ("ip", false)]
+        {
+            let error = or_local(&typed.parse().unwrap(), missing());
+            let next = error.next_step().unwrap();
+            assert!(next.starts_with("set AWS_REGION"), "{next}");
+            assert_eq!(next.contains("did you mean `local`"), is_told, "{typed}: {next}");
         }
     }
 }

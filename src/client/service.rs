@@ -107,6 +107,12 @@ impl Service {
 
     #[cfg(feature = "aws")]
     async fn aws(target: &Target, client: &Client) -> Result<Self, Error> {
+        let service = Self::in_account(target, client).await;
+        service.map_err(|error| super::resolve::or_local(target, error))
+    }
+
+    #[cfg(feature = "aws")]
+    async fn in_account(target: &Target, client: &Client) -> Result<Self, Error> {
         use super::resolve::resolve;
         let (target, client) = &client.in_region_of(target.clone());
         let account = client.account().await?;

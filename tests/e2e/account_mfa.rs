@@ -5,7 +5,7 @@ use std::fs;
 
 use tempfile::TempDir;
 
-use crate::support::{Account, Keys, Terminal, free_port, mfa_code, mfa_serial};
+use crate::support::{Account, Keys, Terminal, example, free_port, mfa_code, mfa_serial};
 
 const ALICES: &str = "i-0a11ce00000000001";
 const BOBS: &str = "i-0b0b0000000000001";
@@ -42,6 +42,22 @@ fn nothing_is_allowed_before_mfa_and_ones_own_node_after_it() {
     assert!(of("alice").starts_with("alice-") && of("bob").starts_with("bob-"));
     let denied = account.refusal(&alice, "ssm", &["resume-session", "--session-id", &of("bob")]);
     assert!(denied.contains("to perform: ssm:ResumeSession on resource"), "{denied}");
+}
+
+#[test]
+fn with_v_the_endpoint_tells_what_has_denied_a_call_or_that_nothing_allows_it() {
+    let account = Account::with_options(&example(), &["-v"]);
+    let start = |keys: &Keys| account.refusal(keys, "ssm", &["start-session", "--target", BOBS]);
+    start(&account.keys("alice"));
+    let is_denied = |line: &str| line.contains("denied by statement 1 (NothingButTheSetUp");
+    account.endpoint.program.wait_for_stderr(is_denied);
+    start(&account.with_mfa("alice"));
+    account.endpoint.program.wait_for_stderr(|line| {
+        line.contains("no policy allows it action=\"ssm:StartSession\"") && line.contains(BOBS)
+    });
+    // What needs no permission is no refusal.
+    let told = account.endpoint.program.stderr();
+    assert!(!told.contains("\"sts:"), "{told}");
 }
 
 #[test]

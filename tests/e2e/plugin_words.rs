@@ -47,6 +47,23 @@ fn signalled() -> String {
     )
 }
 
+#[test]
+fn who_asks_for_the_log_sees_which_program_it_is() {
+    let endpoint = Endpoint::start();
+    let request = json!({
+        "Target": "i-0123456789abcdef0",
+        "DocumentName": "AWS-StartNonInteractiveCommand",
+        "Parameters": { "command": ["true"] },
+    });
+    let (id, mut plugin) = Plugin::session(&endpoint, &request);
+    plugin.env("SSMPORT_LOG", "info");
+    let ended = Program::run(plugin);
+    let (ours, theirs) = (env!("CARGO_PKG_VERSION"), "session-manager-plugin 1.2.");
+    let expected = format!("info: ssmport {ours}, in the place of {theirs}");
+    let first = ended.stderr.lines().next().unwrap_or_default();
+    assert!(first.contains(&expected) && first.contains(&id), "{ended:#?}");
+}
+
 #[tokio::test]
 async fn a_unix_socket_is_opened_where_the_document_says_and_is_gone_afterwards() {
     for (version, waiting, accepted) in [

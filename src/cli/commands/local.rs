@@ -176,13 +176,14 @@ fn show(endpoint: &Endpoint, output: &Output) {
         return;
     }
     output.note(match account {
-        Some(_) => "# In another terminal, with the keys of a user:",
+        Some(_) => "# In another terminal, with the keys of one user:",
         None => "# In another terminal; no credentials are checked, but the AWS CLI wants some:",
     });
+    // The region is every user's: with the lines of one alone it must not be missing.
+    output.note(&format!("export AWS_DEFAULT_REGION={REGION}"));
     users.iter().for_each(|user| show_keys(user, account.is_some(), output));
     let node = endpoint.node_id();
     for line in [
-        &format!("export AWS_DEFAULT_REGION={REGION}"),
         &format!("aws --endpoint-url {url} ssm start-session \\"),
         &format!("    --target {node}"),
         &format!("ssmport forward 15432:5432 -t {node} \\"),

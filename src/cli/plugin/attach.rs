@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     channel::Ready,
-    client::{attachment::Attachment, limits},
+    client::{
+        attachment::{Attachment, CLIENT_VERSION},
+        limits,
+    },
     net::{Application, ApplicationError},
     session::{ControlPlane, SessionEnd, SessionError},
     streams::{
@@ -39,6 +42,12 @@ use crate::{
 pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Option<i64>, String> {
     let session_id = invocation.ticket.session_id.clone();
     let caller = Caller::of_this_process();
+    // `--version` answers as the reference plugin does: here alone can be seen which of the two it is.
+    tracing::info!(
+        session = session_id,
+        "ssmport {}, in the place of session-manager-plugin {CLIENT_VERSION}",
+        env!("CARGO_PKG_VERSION")
+    );
     words.starting(&session_id);
     let attended = Attended::new();
     let route = attended.route_heeding(Heeded::Keys).map_err(|failure| failure.what)?;

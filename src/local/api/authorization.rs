@@ -52,10 +52,12 @@ impl Call<'_> {
         match self.decide(action, resource, keys) {
             Decision::Allowed => Ok(()),
             Decision::ExplicitDeny { statement } => {
-                tracing::info!(action, resource = resource.arn, "denied by {statement}");
-                Err(self.denial(action, resource, Some(true)))
+                Err(self.denied_by(&statement, action, resource))
             }
-            Decision::ImplicitDeny => Err(self.denial(action, resource, Some(false))),
+            Decision::ImplicitDeny => {
+                tracing::info!(action, resource = resource.arn, "no policy allows it");
+                Err(self.denial(action, resource, Some(false)))
+            }
         }
     }
 
@@ -77,10 +79,18 @@ impl Call<'_> {
         resource: &Resource,
         keys: &[(&str, &str)],
     ) -> Result<(), Denial> {
-        match self.authorize_with(action, resource, keys) {
-            Err(denial) if denial.explicit == Some(true) => Err(denial),
-            _ => Ok(()),
+        match self.decide(action, resource, keys) {
+            Decision::ExplicitDeny { statement } => {
+                Err(self.denied_by(&statement, action, resource))
+            }
+            Decision::Allowed | Decision::ImplicitDeny => Ok(()),
         }
+    }
+
+    /// AWS does not tell its caller which statement it was; whoever runs the endpoint may see it.
+    fn denied_by(&self, statement: &str, action: &str, resource: &Resource) -> Denial {
+        tracing::info!(action, resource = resource.arn, "denied by {statement}");
+        self.denial(action, resource, Some(true))
     }
 
     /// Whether the caller's policies allow an action, where a refusal is not the last word.

@@ -51,6 +51,6 @@ const NAME: &str = "ssmport";
 const COMMANDS: [(&str, &str); 4] = [
     ("shell -t local", "a shell, which ~. ends"),
     ("exec local -- uname -a", "a command"),
-    ("forward 15432:5432 -t local", "a port: PostgreSQL's, say"),
-    ("local", "a service, for other programs"),
+    ("forward 15432:5432 -t local", "a port: PostgreSQL's"),
+    ("local", "a service for programs"),
 ];
