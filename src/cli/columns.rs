@@ -1,6 +1,6 @@
 //! Texts in columns, no wider than a terminal, whose widths are counted as terminals do.
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// Rows of cells, each of them in one line.
 pub(super) struct Columns {
@@ -42,8 +42,11 @@ impl Columns {
             let mut line = String::new();
             for (column, cell) in cells.iter().enumerate().filter(|(column, _)| widths[*column] > 0)
             {
-                let rest =
-                    if Some(column) == last { 0 } else { widths[column] + GAP - cell.width() };
+                let taken = cell.width();
+                let rest = match Some(column) == last {
+                    true => 0,
+                    false => (widths[column] + GAP).saturating_sub(taken),
+                };
                 line.push_str(&painted(row, column, cell.clone()));
                 line.extend(std::iter::repeat_n(' ', rest));
             }
@@ -97,13 +100,11 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    let mut left = width.saturating_sub(1);
-    let kept = text.chars().take_while(|c| {
-        let fits = c.width().unwrap_or_default() <= left;
-        left = left.saturating_sub(c.width().unwrap_or_default());
-        fits
-    });
-    format!("{}\u{2026}", kept.collect::<String>().trim_end())
+    // A text is not always as wide as its characters are: some make the one before them wider.
+    let room = width.saturating_sub(1);
+    let ends = text.char_indices().map(|(at, _)| at);
+    let kept = ends.map(|end| &text[..end]).take_while(|kept| kept.width() <= room).last();
+    format!("{}\u{2026}", kept.unwrap_or_default().trim_end())
 }
 
 /// Blanks between two columns.
@@ -146,5 +147,15 @@ mod tests {
         assert_eq!(lines(rows, 10), ["웹서…  i-1", "web    i-2"]);
         assert_eq!(lines(rows, 9), ["웹…   i-1", "web   i-2"]);
         assert_eq!(cut("e\u{301}e\u{301}", 2), "e\u{301}e\u{301}");
+    }
+
+    #[test]
+    fn a_name_whose_characters_make_one_another_wider_fits() {
+        let name = "\u{26a0}\u{fe0f}".repeat(30);
+        for width in 4..80 {
+            assert!(cut(&name, width).width() <= width, "{width}");
+            let rows: [&[&str]; 1] = [&[&name, "i-0123456789abcdef0", "", "", "", ""]];
+            assert_eq!(lines(&rows, width).len(), 1);
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum Code {
     Local,
     /// The session could not be had, or not again.
     Lost,
-    /// The network or a proxy is out of reach, before anything has begun.
+    /// The network, or a proxy, did not lead to the service.
     Unreachable,
     /// It took longer than the user wanted.
     TimedOut,

@@ -39,7 +39,12 @@ pub(super) fn end(error: Error) -> ! {
 
 /// Whether these words ask for a report, of a command that has one.
 fn wants_report(words: impl Iterator<Item = OsString>) -> bool {
-    let ours: Vec<_> = words.take_while(|word| word != "--").collect();
+    let words: Vec<_> = words.collect();
+    // Standard output is that of the command behind it.
+    if words.iter().any(|word| word == "--") {
+        return false;
+    }
+    let ours = words;
     let command = ours.iter().find(|word| !word.as_encoded_bytes().starts_with(b"-"));
     let has_stdout = |word: &OsString| WITHOUT_REPORT.iter().any(|name| word == name);
     ours.iter().any(|word| word == "--json") && !command.is_some_and(has_stdout)

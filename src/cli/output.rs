@@ -75,6 +75,12 @@ impl Output {
         }
     }
 
+    /// What a question is about; it is not asked without.
+    #[cfg(feature = "aws")]
+    pub(super) fn asked(&self, text: &str) {
+        line(&foreign_text::visible(text));
+    }
+
     /// A session has begun. Its account's owner, or the node, may want its user to read something.
     pub(super) fn customer_message(&self, text: &str) {
         times::begin();

@@ -30,7 +30,7 @@ pub enum Kind {
     Local,
     /// The session could not be had, or not again.
     Lost,
-    /// The network, or a proxy, does not lead to the service: nothing has begun.
+    /// The network, or a proxy, did not lead to the service.
     Unreachable,
     /// Whoever was asked wants no more of it.
     Interrupted,

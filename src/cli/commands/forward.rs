@@ -107,9 +107,10 @@ pub(crate) async fn run(
                 end();
                 say_so.as_mut().reset((now() + MOMENT).into());
             }
-            ended = &mut command, if !is_over && failure.is_none() => {
+            // Whatever else has failed: the command is asked to end, and never killed in the middle.
+            ended = &mut command, if !is_over => {
                 is_over = true;
-                failure = ended.err();
+                failure = failure.or(ended.err());
                 end();
                 say_so.as_mut().reset((now() + MOMENT).into());
             }
@@ -124,7 +125,7 @@ pub(crate) async fn run(
                      {target} is over, for a few seconds; Ctrl-C does without"
                 ));
             }
-            ended = tunnels.join_next() => match ended {
+            ended = tunnels.join_next(), if !(tunnels.is_empty() && is_running.get()) => match ended {
                 None => break,
                 Some(Ok((report, ended))) => {
                     let lost = report.end(ended);

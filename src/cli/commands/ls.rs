@@ -61,7 +61,6 @@ async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(),
 }
 
 fn event(node: &ListedNode) -> Event<'_> {
-    let since_1970 = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
     let last_ping = node.last_ping.and_then(|seconds| u64::try_from(seconds).ok());
     Event::Node(Node {
         name: node.name.as_deref(),
@@ -69,7 +68,9 @@ fn event(node: &ListedNode) -> Event<'_> {
         platform: &node.platform,
         agent_version: &node.agent_version,
         ping_status: &node.ping_status,
-        last_ping: last_ping.map(|seconds| utc(since_1970(seconds.min(FARTHEST)))),
+        last_ping: last_ping
+            .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds.min(FARTHEST))))
+            .map(utc),
         address: node.address.as_deref(),
         computer_name: node.computer_name.as_deref(),
     })
@@ -114,7 +115,7 @@ const HEADER: [&str; 6] = ["NAME", "ID", "PLATFORM", "AGENT", "PING", "ADDRESS"]
 const PING: usize = 4;
 /// Agent, platform and address go before a name is shortened, and how the node is comes last.
 const YIELDING: Yielding = Yielding { leaving: &[3, 2, 5], shortened: 0, last: Some(PING) };
-/// In seconds; `SystemTime` has no sum with what is much more.
+/// In seconds; what is much more cannot be shown as a date.
 const FARTHEST: u64 = 1 << 40;
 
 #[cfg(test)]

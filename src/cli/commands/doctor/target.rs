@@ -115,7 +115,7 @@ async fn channel(service: &Service, client: &Client, report: &mut Report) {
                 Some(banner) => Check::ok("ssh server", banner),
                 None => Check::warning(
                     "ssh server",
-                    "nothing answers as one on port 22",
+                    "nothing has answered as one on port 22 within a second",
                     "for ssh: check that sshd runs, and on which port; shells and forwards need none",
                 ),
             });

@@ -25,6 +25,11 @@ pub(super) fn told(
                  what it sends; check that {who} let port {port} through"
             )
         }
+        // Its program did not wait for it: what nobody answers looks the same then.
+        None => format!(
+            "{target} cannot connect to {destination}{times}: refused, or nobody answers; is the service \
+             running there, and does nothing drop what {target} sends?"
+        ),
         _ if is_node || is_address => format!(
             "{target} cannot connect to {destination}{times}: refused; is the service running there, and \
              does it listen on that address?"
@@ -71,5 +76,11 @@ mod tests {
             let told = told(destination, seconds);
             assert!(parts.iter().all(|part| told.contains(part)), "{told}");
         }
+    }
+
+    #[test]
+    fn where_nobody_waited_for_it_either_may_be() {
+        let told = told("web", "10.0.0.7:5432", None, "");
+        assert!(told.contains("refused, or nobody answers"), "{told}");
     }
 }

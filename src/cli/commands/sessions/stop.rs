@@ -151,7 +151,8 @@ async fn agree(meant: &[Meant], caller: Option<&str>, output: &Output) -> Result
             .because(shown.join("\n"))
             .next("give --yes if that is meant; nothing was ended"));
     }
-    shown.iter().for_each(|line| output.note(&format!("  {line}")));
+    // Part of the question, however little is to be said.
+    shown.iter().for_each(|line| output.asked(&format!("  {line}")));
     if confirmed(format!("End {whose}?")).await? {
         return Ok(());
     }
