@@ -39,7 +39,7 @@ fn read(kind: u8, document: &[u8]) {
         4 => same_again!(ServiceMessage, document),
         5 => {
             if let Ok(open) = from_slice::<OpenDataChannel>(document) {
-                let token = &open.token_value.0;
+                let token = open.token_value.expose();
                 assert!(token.len() < 8 || !format!("{:?}", open.token_value).contains(token));
                 let written = to_vec(&open).expect("a document has a JSON form");
                 let again: OpenDataChannel = from_slice(&written).expect("it is read back");
