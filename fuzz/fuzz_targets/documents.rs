@@ -39,8 +39,8 @@ fn read(kind: u8, document: &[u8]) {
         4 => same_again!(ServiceMessage, document),
         5 => {
             if let Ok(open) = from_slice::<OpenDataChannel>(document) {
-                let token = open.token_value.expose();
-                assert!(token.len() < 8 || !format!("{:?}", open.token_value).contains(token));
+                // The same whatever it is.
+                assert_eq!(format!("{:?}", open.token_value), "Token(hidden)");
                 let written = to_vec(&open).expect("a document has a JSON form");
                 let again: OpenDataChannel = from_slice(&written).expect("it is read back");
                 assert_eq!(again.token_value, open.token_value);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::plugin;
-use crate::client::{limits, malformed::Malformed, spec::Spec, target::Target};
+use crate::{
+    client::{limits, spec::Spec, target::Target},
+    malformed::Malformed,
+};
 
 /// Reads SPEC; gives its local port and its destination.
 ///

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::client::malformed::Malformed;
+use crate::malformed::Malformed;
 
 /// Reads `ADDRESS:PORT`, `localhost:PORT`, or a port of this machine alone.
 ///

@@ -40,14 +40,11 @@ pub(super) fn end(error: Error) -> ! {
 /// Whether these words ask for a report, of a command that has one.
 fn wants_report(words: impl Iterator<Item = OsString>) -> bool {
     let words: Vec<_> = words.collect();
-    // Standard output is that of the command behind it.
-    if words.iter().any(|word| word == "--") {
-        return false;
-    }
-    let ours = words;
-    let command = ours.iter().find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let command = words.iter().find(|word| !word.as_encoded_bytes().starts_with(b"-"));
     let has_stdout = |word: &OsString| WITHOUT_REPORT.iter().any(|name| word == name);
-    ours.iter().any(|word| word == "--json") && !command.is_some_and(has_stdout)
+    // Behind `--` stands a command, which has standard output to itself.
+    let is_ours = words.iter().all(|word| word != "--") && !command.is_some_and(has_stdout);
+    is_ours && words.iter().any(|word| word == "--json")
 }
 
 /// What is wrong, and what may be meant, of clap's paragraphs.

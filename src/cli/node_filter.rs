@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::client::{fleet::ListedNode, malformed::Malformed};
+use crate::{client::fleet::ListedNode, malformed::Malformed};
 
 /// What a node's name, or one of its tags, must be.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -20,10 +20,10 @@ use serde::Deserialize;
 use super::{
     Guide,
     error::{Error, Kind},
-    malformed::Malformed,
     target::{Lookup, Target},
 };
 use crate::files::{self, LONGEST_BY_HAND};
+use crate::malformed::Malformed;
 
 /// What the file says; nothing if there is none.
 #[derive(Debug, Default, Deserialize)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::malformed::Malformed;
+use crate::malformed::Malformed;
 use crate::{
     channel::{Order, Sending},
     session::Limits,

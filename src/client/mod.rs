@@ -31,7 +31,6 @@ mod lane;
 pub(crate) mod limits;
 #[cfg(feature = "local")]
 mod local_control;
-pub(crate) mod malformed;
 mod node;
 pub(crate) mod opening;
 pub(crate) mod port_owner;

@@ -2,7 +2,8 @@
 
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 
-use super::{malformed::Malformed, target::Target};
+use super::target::Target;
+use crate::malformed::Malformed;
 
 /// `[[BIND:]LOCAL:][HOST:]PORT`, or `PATH:[HOST:]PORT`. Where HOST stands first, LOCAL is PORT.
 #[derive(Clone, PartialEq, Eq, Debug)]

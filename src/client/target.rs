@@ -2,7 +2,7 @@
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-use super::malformed::Malformed;
+use crate::malformed::Malformed;
 
 /// A node, a container, or the embedded endpoint.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -119,7 +119,10 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
             }
             Event::Flag(Flag::ConnectToPortError) => {
                 (self.observer)(ForwardEvent::DestinationRefused);
-                self.not_reached.push_back(now);
+                // An agent that says so more often than there are streams is not believed.
+                if self.not_reached.len() < self.max_connections {
+                    self.not_reached.push_back(now);
+                }
             }
             _ => {}
         }

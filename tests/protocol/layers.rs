@@ -31,18 +31,28 @@ const LAYERS: [Layer; 14] = [
     },
     Layer {
         folder: "local",
-        knows: &["net", "channel", "mux", "wire", "reaper", "files"],
+        knows: &["net", "channel", "mux", "wire", "reaper", "files", "malformed"],
         tests_know: &[],
     },
     Layer {
         folder: "client",
-        knows: &["session", "streams", "local", "net", "aws", "channel", "wire", "files"],
+        knows: &[
+            "session",
+            "streams",
+            "local",
+            "net",
+            "aws",
+            "channel",
+            "wire",
+            "files",
+            "malformed",
+        ],
         tests_know: &[],
     },
     // What it does with sessions it does by way of the client.
     Layer {
         folder: "cli",
-        knows: &["client", "local", "net", "aws", "wire", "term", "reaper", "files"],
+        knows: &["client", "local", "net", "aws", "wire", "term", "reaper", "files", "malformed"],
         tests_know: &[],
     },
     // It is handed a session that somebody else has started, and carries whatever that holds.

@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     cli::listen,
-    client::{malformed::Malformed, service::LOCAL_FAULTS},
+    client::service::LOCAL_FAULTS,
     local::{Faults, Quirks},
+    malformed::Malformed,
     wire::Version,
 };
 

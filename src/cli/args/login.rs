@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::client::{limits::duration, malformed::Malformed};
+use crate::{client::limits::duration, malformed::Malformed};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = NOTES)]

@@ -107,8 +107,8 @@ pub(crate) async fn run(
                 end();
                 say_so.as_mut().reset((now() + MOMENT).into());
             }
-            // Whatever else has failed: the command is asked to end, and never killed in the middle.
-            ended = &mut command, if !is_over => {
+            // Not begun behind a failure; but one that runs comes to its end, whatever else has failed.
+            ended = &mut command, if !is_over && (failure.is_none() || is_running.get()) => {
                 is_over = true;
                 failure = failure.or(ended.err());
                 end();

@@ -69,7 +69,7 @@ fn event(node: &ListedNode) -> Event<'_> {
         agent_version: &node.agent_version,
         ping_status: &node.ping_status,
         last_ping: last_ping
-            .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds.min(FARTHEST))))
+            .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)))
             .map(utc),
         address: node.address.as_deref(),
         computer_name: node.computer_name.as_deref(),
@@ -115,8 +115,6 @@ const HEADER: [&str; 6] = ["NAME", "ID", "PLATFORM", "AGENT", "PING", "ADDRESS"]
 const PING: usize = 4;
 /// Agent, platform and address go before a name is shortened, and how the node is comes last.
 const YIELDING: Yielding = Yielding { leaving: &[3, 2, 5], shortened: 0, last: Some(PING) };
-/// In seconds; what is much more cannot be shown as a date.
-const FARTHEST: u64 = 1 << 40;
 
 #[cfg(test)]
 mod tests {

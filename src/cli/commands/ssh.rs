@@ -18,7 +18,10 @@ use crate::cli::{
     output::Output,
     proxy_command::{Destination, Form, passed_on, this_program},
 };
-use crate::client::{config_file::ConfigFile, malformed::Malformed, target::Target};
+use crate::{
+    client::{config_file::ConfigFile, target::Target},
+    malformed::Malformed,
+};
 
 /// Becomes ssh, or runs it with a key that was made for it.
 pub(crate) fn run(arguments: &SshArgs, global: &Global, output: &Output) -> Result<(), Failure> {

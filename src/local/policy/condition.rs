@@ -9,10 +9,10 @@ use std::{
 use super::{
     context::Context,
     key,
-    malformed::Malformed,
     pattern::{ArnPattern, Pattern},
     slip,
 };
+use crate::malformed::Malformed;
 
 /// One operator on one key. Its values are alternatives.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,9 +10,9 @@ use thiserror::Error;
 
 use super::{
     condition::Condition,
-    malformed::Malformed,
     pattern::{ActionPattern, ArnPattern},
 };
+use crate::malformed::Malformed;
 
 /// An identity policy.
 #[derive(Debug, Clone, PartialEq)]

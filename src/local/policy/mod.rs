@@ -19,7 +19,6 @@ mod document;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod key;
-mod malformed;
 mod pattern;
 mod slip;
 mod trust;

@@ -4,7 +4,8 @@
 //! a condition key, in which wildcards mean themselves; `${*}`, `${?}` and `${$}` are the
 //! characters themselves. `${key, 'text'}` has a text for calls without the key.
 
-use super::{context::Context, key, malformed::Malformed, slip};
+use super::{context::Context, key, slip};
+use crate::malformed::Malformed;
 
 /// A text with wildcards and variables.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use super::{
     context::Context,
     document::{Effect, Json, Members, PolicyError, Selection, Statement, read_statements},
-    malformed::Malformed,
     pattern::ArnPattern,
 };
+use crate::malformed::Malformed;
 
 /// Who may assume a role, under which conditions.
 #[derive(Debug, Clone, PartialEq)]

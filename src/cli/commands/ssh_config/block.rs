@@ -6,7 +6,7 @@ use crate::cli::{
     failure::{Code, Failure},
     proxy_command::{Destination, Form},
 };
-use crate::client::{malformed::Malformed, target::Target};
+use crate::{client::target::Target, malformed::Malformed};
 
 /// `NAME=TARGET`: a name for ssh.
 #[derive(Clone, PartialEq, Eq, Debug)]
