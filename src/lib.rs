@@ -37,7 +37,7 @@
 //!   local -> net (accepting side), channel (agent role), mux (server role), wire
 //!   reaper (what a kill would leave behind), known to cli, streams and local
 //!   files (read with a bound), known to cli, client, local, aws and net
-//!   malformed (what is wrong with a text), known to cli, client and local
+//!   malformed (what is wrong with a text), known to cli, client, local and aws
 //! ```
 
 #![forbid(unsafe_code)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use serde_json::from_slice;
 use ssmport::{
-    channel::{Channel, ChannelError, Config, EncryptionDemand, Event, PROOF_LEN, Role},
+    channel::{Channel, ChannelError, Config, EncryptionDemand, Event, NoDataKey, PROOF_LEN, Role},
     wire::{
         Frame, MessageType, PayloadType,
         encryption::{DATA_KEY_LEN, DataKey},
@@ -42,7 +42,7 @@ fn client([request, challenge, complete]: [&[u8]; 3], kms_answers: bool) {
     passed.expect("a readable request is answered");
     let key = match channel.poll_event() {
         Some(Event::GenerateDataKey { .. }) if kms_answers => Some(Ok(key())),
-        Some(Event::GenerateDataKey { .. }) => Some(Err("denied".to_owned())),
+        Some(Event::GenerateDataKey { .. }) => Some(Err(NoDataKey("denied".to_owned()))),
         Some(Event::Ready(ready)) if matches!(ready.session_type, SessionType::Unknown(_)) => {
             return refused(&mut channel);
         }

@@ -8,7 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sdk_ssm::config::http::{HttpRequest, HttpResponse};
-use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::http::{HttpConnector, SharedHttpConnector},
+};
 use http::{HeaderValue, Uri};
 use http_body_util::BodyExt;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -137,7 +140,7 @@ impl Caller {
             let response = self.connector.call(request).await.map_err(|error| {
                 AwsError::unanswered(operation.clone(), address.url.clone(), &error)
             })?;
-            read(response).await.map_err(unreachable)
+            read(response).await.map_err(|error| unreachable(root_cause(&*error)))
         };
         let within = timeout(ATTEMPT_TIMEOUT, exchange).await;
         let (status, answer) = within.unwrap_or_else(|_| Err(unreachable(too_late())))?;
@@ -194,10 +197,9 @@ fn request(
     request.try_into().ok()
 }
 
-async fn read(response: HttpResponse) -> Result<(u16, Vec<u8>), String> {
+async fn read(response: HttpResponse) -> Result<(u16, Vec<u8>), BoxError> {
     let status = response.status().as_u16();
-    let body = response.into_body().collect().await;
-    let body = body.map_err(|error| root_cause(&*error))?;
+    let body = response.into_body().collect().await?;
     Ok((status, body.to_bytes().to_vec()))
 }
 

@@ -9,7 +9,7 @@ use super::{
     error::{AwsError, chain},
     service::Service,
 };
-use crate::wire::stream_url::without_secrets;
+use crate::{malformed::Malformed, wire::stream_url::without_secrets};
 
 /// Addresses that were given for this run, `http://` allowed. They go before those of the
 /// environment and of the profile.
@@ -43,7 +43,7 @@ impl Endpoints {
     pub(super) fn checked(self) -> Result<Self, AwsError> {
         let all = given(self.all);
         for url in all.iter().chain(self.one_by_one.iter().map(|(_, url)| url)) {
-            check(url).map_err(|why| AwsError::Configuration { why })?;
+            check(url).map_err(|why| AwsError::Configuration { why: why.into() })?;
         }
         Ok(Self { all, ..self })
     }
@@ -131,7 +131,7 @@ fn iam(region: &str, host: &str) -> Address {
 }
 
 /// Refuses what is no address of a service.
-pub(super) fn check(url: &str) -> Result<(), String> {
+pub(super) fn check(url: &str) -> Result<(), Malformed> {
     let parsed = url.parse::<Uri>().ok();
     let scheme = parsed.as_ref().and_then(Uri::scheme_str);
     let host = parsed.as_ref().and_then(Uri::host);
@@ -139,7 +139,7 @@ pub(super) fn check(url: &str) -> Result<(), String> {
         return Ok(());
     }
     let url = without_secrets(url);
-    Err(format!("`{url}` is no endpoint (http:// or https:// and a host)"))
+    Err(format!("`{url}` is no endpoint (http:// or https:// and a host)").into())
 }
 
 pub(super) fn given(text: Option<String>) -> Option<String> {

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use aws_smithy_runtime_api::client::http::HttpConnector;
 use serde::Deserialize;
+use thiserror::Error;
 
 use super::{
     account::Account,
@@ -70,17 +71,30 @@ impl Account {
     /// The time that a service has told, whatever else it said; `None` when it told none.
     ///
     /// # Errors
-    /// Why there was no answer, in a few words.
-    pub async fn time_of(&self, service: Service) -> Result<Option<SystemTime>, String> {
-        let url = self.address(service).await.map_err(|error| error.to_string())?;
+    /// When there was no answer.
+    pub async fn time_of(&self, service: Service) -> Result<Option<SystemTime>, NoTime> {
+        let url = self.address(service).await?;
         let request = http::Request::get(format!("{url}/")).body(String::new().into());
-        let request = request.map_err(|error| error.to_string())?;
-        let request =
-            request.try_into().map_err(|_| format!("{} cannot be asked", without_secrets(&url)))?;
+        let request = request.ok().and_then(|request| request.try_into().ok());
+        let request = request.ok_or_else(|| NoTime::NotAsked(without_secrets(&url)))?;
         let answer = self.caller.connector().call(request).await;
-        let answer = answer.map_err(|error| root_cause(&error))?;
+        let answer = answer.map_err(|error| NoTime::Unanswered(root_cause(&error)))?;
         Ok(answer.headers().get("date").and_then(|date| httpdate::parse_http_date(date).ok()))
     }
+}
+
+/// Why a service's time is not known.
+#[derive(Debug, Error)]
+pub enum NoTime {
+    /// Its address is not known either.
+    #[error(transparent)]
+    Address(#[from] AwsError),
+    /// Its address is none that a request can be made for.
+    #[error("{0} cannot be asked")]
+    NotAsked(String),
+    /// The connection, or the wait, came to nothing.
+    #[error("{0}")]
+    Unanswered(String),
 }
 
 #[derive(Deserialize)]

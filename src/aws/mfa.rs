@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use thiserror::Error;
 use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 use zeroize::Zeroizing;
 
@@ -136,7 +137,7 @@ impl Attempts<'_> {
             }
             if let Some(process) = self.codes.process(self.device) {
                 let code = run(process, self.codes.is_heard(), PROCESS_PATIENCE).await;
-                return code.map_err(|why| MfaError::Process { why });
+                return code.map_err(|error| MfaError::Process { why: error.to_string() });
             }
         }
         self.codes.check(self.device)?;
@@ -194,15 +195,30 @@ async fn ask(prompt: Arc<dyn Prompt>, question: String) -> io::Result<Zeroizing<
     asked.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
+/// Why a command gave no code.
+#[derive(Debug, Error)]
+enum NoCode {
+    #[error("cannot start it: {0}")]
+    NotStarted(io::Error),
+    #[error("no code within {seconds} s")]
+    Late { seconds: u64 },
+    #[error(transparent)]
+    Unread(io::Error),
+    #[error("it failed: {0}")]
+    Failed(ExitStatus),
+    #[error("it prints no code of six digits")]
+    Unprinted,
+}
+
 /// The code that `command` prints. It is a line of shell, as `credential_process` is. What it says
 /// on standard error, such as that a key is to be touched, is for the user while they may be spoken
 /// to.
-async fn run(command: &str, is_heard: bool, limit: Duration) -> Result<Zeroizing<String>, String> {
+async fn run(command: &str, is_heard: bool, limit: Duration) -> Result<Zeroizing<String>, NoCode> {
     let mut shell = shell(command);
     let error = if is_heard { Stdio::inherit() } else { Stdio::null() };
     shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(error).kill_on_drop(true);
-    let mut child = shell.spawn().map_err(|error| format!("cannot start it: {error}"))?;
-    let stdout = child.stdout.take().ok_or("no standard output")?;
+    let mut child = shell.spawn().map_err(NoCode::NotStarted)?;
+    let stdout = child.stdout.take().ok_or(NoCode::Unprinted)?;
     let mut printed = Zeroizing::new(Vec::with_capacity(MOST_PRINTED as usize));
     let ended = async {
         stdout.take(MOST_PRINTED).read_to_end(&mut printed).await?;
@@ -212,16 +228,15 @@ async fn run(command: &str, is_heard: bool, limit: Duration) -> Result<Zeroizing
     };
     let status = timeout(limit, ended)
         .await
-        .map_err(|_| format!("no code within {} s", limit.as_secs()))?
-        .map_err(|error| error.to_string())?;
-    let no_code = || "it prints no code of six digits".to_owned();
-    let status = status.ok_or_else(no_code)?;
+        .map_err(|_| NoCode::Late { seconds: limit.as_secs() })?
+        .map_err(NoCode::Unread)?;
+    let status = status.ok_or(NoCode::Unprinted)?;
     if !status.success() {
-        return Err(format!("it failed: {status}"));
+        return Err(NoCode::Failed(status));
     }
     let code = std::str::from_utf8(&printed).map(str::trim).unwrap_or_default();
     // What else it is may be a secret.
-    is_code(code).then(|| Zeroizing::new(code.to_owned())).ok_or_else(no_code)
+    is_code(code).then(|| Zeroizing::new(code.to_owned())).ok_or(NoCode::Unprinted)
 }
 
 /// A line of shell.

@@ -16,6 +16,7 @@ use super::{
     http_client::{HttpWay, timeouts},
     service::Service,
 };
+use crate::malformed::Malformed;
 
 /// The settings of clients in `region`.
 ///
@@ -103,7 +104,8 @@ impl ConfiguredEndpoints {
             let Some((place, url)) = settings.endpoint(id) else { continue };
             // The SDK would end the process; of the gateway it knows nothing.
             if id != Service::SsmMessages.id() {
-                let named = |why| AwsError::Configuration { why: format!("{place}: {why}") };
+                let named =
+                    |why: Malformed| AwsError::Configuration { why: format!("{place}: {why}") };
                 check(&url).map_err(named)?;
             }
             endpoints.insert(id, url);

@@ -12,6 +12,7 @@ use super::{
     pages::Pages,
     service::Service,
 };
+use crate::malformed::Malformed;
 
 /// A session as the account's records have it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub struct Sessions<'a> {
 
 impl Sessions<'_> {
     /// As SSM has them, or what cannot be put into one.
-    fn filters(&self) -> Result<Vec<SessionFilter>, String> {
+    fn filters(&self) -> Result<Vec<SessionFilter>, Malformed> {
         let whole_second = |time| DateTime::from_secs(DateTime::from(time).secs());
         let since = self.since.map(|since| whole_second(since).fmt(Format::DateTime));
         let since = since.transpose().map_err(|error| error.to_string())?;
@@ -75,7 +76,7 @@ impl Sessions<'_> {
         given
             .map(|(key, value)| SessionFilter::builder().key(key).value(value).build())
             .collect::<Result<_, _>>()
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string().into())
     }
 
     fn state(&self) -> SessionState {

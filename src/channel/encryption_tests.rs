@@ -43,7 +43,7 @@ struct Pair {
     start: Instant,
     now: Instant,
     /// What the key service gives to each.
-    keys: [Result<u8, String>; 2],
+    keys: [Result<u8, NoDataKey>; 2],
     /// Every frame that either side has sent.
     sent: Vec<Frame>,
     /// What has come out of each, data and all else.
@@ -275,7 +275,7 @@ fn nothing_is_taken_in_the_clear_once_encryption_was_asked_for() {
 #[test]
 fn without_a_key_the_agent_is_told_why() {
     let mut pair = Pair::new(None);
-    pair.keys[0] = Err("KMS says no".to_owned());
+    pair.keys[0] = Err(NoDataKey("KMS says no".to_owned()));
     pair.run_until(|pair| !pair.errors.is_empty());
     let [ChannelError::HandshakeRefused(why)] = &pair.errors[..] else {
         panic!("{:?}", pair.errors)
@@ -352,7 +352,7 @@ fn answers_that_nobody_asked_for_change_nothing() {
     let mut pair = Pair::ready(None);
     for channel in [&mut pair.client, &mut pair.agent] {
         channel.handle_data_key(Ok(data_key(9)), [0; 12], pair.now);
-        channel.handle_data_key(Err("no".to_owned()), [0; 12], pair.now);
+        channel.handle_data_key(Err(NoDataKey("no".to_owned())), [0; 12], pair.now);
     }
     pair.client.send(PayloadType::Output, Packet::copy_from(b"still"), pair.now);
     pair.run_until(|pair| pair.client.is_drained());

@@ -43,6 +43,11 @@ pub enum ChannelError {
     ChallengeFailed,
 }
 
+/// Why there is no data key for a session that is to be encrypted, in words for the other side.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NoDataKey(pub String);
+
 fn unreadable_note(unreadable: &Option<FrameError>) -> String {
     unreadable.map(|error| format!(" ({error})")).unwrap_or_default()
 }

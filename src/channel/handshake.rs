@@ -2,8 +2,9 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use thiserror::Error;
 
-use super::{ChannelError, EncryptionDemand};
+use super::{ChannelError, EncryptionDemand, NoDataKey};
 use crate::wire::{
     Version,
     encryption::{KmsParameters, KmsResult},
@@ -90,6 +91,16 @@ pub(super) struct Answer {
     pub(super) demand: Option<Demand>,
 }
 
+/// Why a session's type is not taken.
+#[derive(Debug, Error)]
+enum NotTaken {
+    /// The reference client's words.
+    #[error("Unknown session type {0}")]
+    Unknown(String),
+    #[error(transparent)]
+    Unreadable(#[from] serde_json::Error),
+}
+
 /// The agent wants the session encrypted.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Demand {
@@ -152,7 +163,7 @@ impl Answer {
                     // Until KMS has answered.
                     ProcessedAction::new(kind, ActionStatus::Failed, String::new())
                 }
-                Err(error) => ProcessedAction::new(kind, ActionStatus::Failed, error),
+                Err(error) => ProcessedAction::new(kind, ActionStatus::Failed, error.to_string()),
             },
             // Later agents may ask for more: say no and go on.
             _ => ProcessedAction::new(
@@ -164,12 +175,13 @@ impl Answer {
     }
 
     /// Learns what the session carries. A later word that cannot be understood changes nothing.
-    fn take_session_type(&mut self, parameters: &Value) -> Result<(), String> {
+    fn take_session_type(&mut self, parameters: &Value) -> Result<(), NotTaken> {
         let parameters = read::<SessionTypeParameters>(parameters);
         let name = parameters.as_ref().map_or("", |parameters| &parameters.session_type);
         let session_type = SessionType::from_name(name);
         if let SessionType::Unknown(name) = &session_type {
-            let why = parameters.err().unwrap_or_else(|| format!("Unknown session type {name}"));
+            let why =
+                parameters.err().map_or_else(|| NotTaken::Unknown(name.clone()), NotTaken::from);
             if !self.knows_session_type() {
                 self.ready.session_type = session_type;
             }
@@ -188,7 +200,7 @@ impl Answer {
     }
 
     /// Fills in what came of the demand.
-    pub(super) fn complete(&mut self, demand: &Demand, result: Result<KmsResult, String>) {
+    pub(super) fn complete(&mut self, demand: &Demand, result: Result<KmsResult, NoDataKey>) {
         let Some(action) = self.response.processed_client_actions.get_mut(demand.action) else {
             return;
         };
@@ -197,7 +209,7 @@ impl Answer {
                 action.action_status = ActionStatus::Success as u8;
                 action.action_result = serde_json::to_value(result).unwrap_or_default();
             }
-            Err(why) => {
+            Err(NoDataKey(why)) => {
                 self.response.errors = Some(vec![why.clone()]);
                 action.error = why;
             }
@@ -205,8 +217,8 @@ impl Answer {
     }
 }
 
-fn read<T: DeserializeOwned>(parameters: &Value) -> Result<T, String> {
-    T::deserialize(parameters).map_err(|error| error.to_string())
+fn read<T: DeserializeOwned>(parameters: &Value) -> Result<T, serde_json::Error> {
+    T::deserialize(parameters)
 }
 
 /// The agent's request for a session of the given kind.
@@ -258,7 +270,8 @@ pub(super) fn kms_result(response: &HandshakeResponse) -> Result<KmsResult, Chan
     let action = actions.find(|action| action.action_type == KMS_ENCRYPTION).ok_or_else(|| {
         ChannelError::HandshakeRefused(format!("{KMS_ENCRYPTION} was not answered"))
     })?;
-    read(&action.action_result).map_err(ChannelError::HandshakeUnreadable)
+    read(&action.action_result)
+        .map_err(|error| ChannelError::HandshakeUnreadable(error.to_string()))
 }
 
 /// The agent's last document.
@@ -385,7 +398,7 @@ mod tests {
         assert!(kms_result(&done.response).unwrap() == result);
 
         let mut refused = read();
-        refused.complete(&demand, Err("no".to_owned()));
+        refused.complete(&demand, Err(NoDataKey("no".to_owned())));
         assert_eq!(statuses(&refused), [1, 2, 3]);
         assert_eq!(refused.response.processed_client_actions[1].error, "no");
         assert_eq!(refused.response.errors, Some(vec!["no".to_owned()]));

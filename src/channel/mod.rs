@@ -102,7 +102,7 @@ pub use config::{
     Sending, Window,
 };
 pub use data_channel::{Channel, MAX_ACKNOWLEDGEMENTS, URGENT};
-pub use error::ChannelError;
+pub use error::{ChannelError, NoDataKey};
 pub use event::Event;
 pub use handshake::Ready;
 pub use recovery::PathView;

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use super::{logging, panics, process_limits, standard_streams};
 use crate::client::attachment::CLIENT_VERSION;
 use crate::{net::with_open_files, wire::foreign_text::one_line};
+use attach::NotAttached;
 use invocation::Invocation;
 use words::Words;
 
@@ -48,13 +49,13 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
         words.say("Invalid Operation");
         return ExitCode::SUCCESS;
     }
-    let allowed = process_limits::check().map_err(|failure| failure.what);
+    let allowed = process_limits::check().map_err(NotAttached::from);
     standard_streams::keep_input();
-    let invocation = allowed.and_then(|()| Invocation::parse(response, region, rest));
+    let invocation = allowed.and_then(|()| Ok(Invocation::parse(response, region, rest)?));
     let attached = invocation.and_then(|invocation| {
         // One session in one task needs no second thread.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| error.to_string())?;
+        let runtime = runtime?;
         let attached = panics::caught(|| runtime.block_on(attach::attach(invocation, words)));
         // A name being looked up by a resolver that does not answer must not hold up the end.
         runtime.shutdown_background();
@@ -62,7 +63,7 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
         attached.unwrap_or(Ok(Some(LOST)))
     });
     let exit_code = attached.unwrap_or_else(|why| {
-        let why = one_line(&with_open_files(why));
+        let why = one_line(&with_open_files(why.to_string()));
         words.say(&format!("Cannot perform start session: {why}\n"));
         Some(LOST)
     });
@@ -77,7 +78,7 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
 
 /// For the fuzz targets.
 #[cfg(fuzzing)]
-pub(super) fn read(response: &str, rest: &[String]) -> Result<(), String> {
+pub(super) fn read(response: &str, rest: &[String]) -> Result<(), Malformed> {
     Invocation::parse(response, "eu-west-1", rest).map(|invocation| {
         invocation.may_be_silent();
     })

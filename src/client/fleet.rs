@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::{join, time::timeout};
 
 use super::{Guide, error::Error};
-use crate::aws::{Account, Instance, ManagedNode};
+use crate::aws::{Account, AwsError, Instance, ManagedNode};
 
 /// A node as it is listed and chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -93,11 +93,20 @@ pub(crate) async fn nodes(
 pub(crate) async fn instances(
     account: &Account,
     filters: &[(&str, &[&str])],
-) -> Result<Vec<Instance>, String> {
+) -> Result<Vec<Instance>, NotTold> {
     match timeout(EC2_PATIENCE, account.instances(filters)).await {
-        Ok(told) => told.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("EC2 does not answer within {} s", EC2_PATIENCE.as_secs())),
+        Ok(told) => Ok(told?),
+        Err(_) => Err(NotTold::Silent),
     }
+}
+
+/// Why nothing is known of instances.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotTold {
+    #[error(transparent)]
+    Refused(#[from] AwsError),
+    #[error("EC2 does not answer within {} s", EC2_PATIENCE.as_secs())]
+    Silent,
 }
 
 /// Nodes with what EC2 knows of them.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{
     Guide,
     error::{Error, Kind},
-    fleet::{self, ListedNode, joined},
+    fleet::{self, ListedNode, NotTold, joined},
     guide::chosen,
     target::{Lookup, Target, TaskPath},
 };
@@ -279,7 +279,7 @@ fn not_connected(lookup: &Lookup, node: &ListedNode) -> Error {
         .next(format!("`ssmport doctor {id}` says what to check"))
 }
 
-fn not_allowed(lookup: &Lookup, ssm: &AwsError, ec2: &str) -> Error {
+fn not_allowed(lookup: &Lookup, ssm: &AwsError, ec2: &NotTold) -> Error {
     let without =
         "give the node's id (i-... or mi-...), or an alias of it in the configuration file";
     let next = match ssm.next_step() {

@@ -57,7 +57,8 @@ impl AgentGateway {
     }
 
     async fn serve(&self, session_id: String, mut visitor: Visitor) {
-        let opened = visitor.opening().await.and_then(|open| {
+        let opened = visitor.opening().await.map_err(|error| error.to_string());
+        let opened = opened.and_then(|open| {
             let token = open.token_value.expose();
             let opened = self.service().open_data_channel(&session_id, token, SystemTime::now());
             opened.map_err(|error| error.to_string())

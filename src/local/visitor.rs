@@ -6,11 +6,12 @@ use std::{
 };
 
 use futures_util::StreamExt;
+use thiserror::Error;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
-        Message,
+        Error as WebSocketError, Message,
         protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
     },
 };
@@ -50,31 +51,29 @@ impl Visitor {
     ///
     /// # Errors
     /// Something else comes, or nothing in time, or its place is lost to a newcomer.
-    pub async fn opening(&mut self) -> Result<OpenDataChannel, String> {
+    pub async fn opening(&mut self) -> Result<OpenDataChannel, NoOpening> {
         let Self { socket, received, place } = self;
         let reading = timeout(OPENING_TIMEOUT, async {
             loop {
                 let message = socket.next().await;
                 if lock(received).len() > LONGEST_OPENING {
-                    return Err("too much came before the OpenDataChannel request".to_owned());
+                    return Err(NoOpening::TooMuch);
                 }
                 match message {
                     Some(Ok(Message::Text(text))) => {
-                        return serde_json::from_str(&text).map_err(|_| {
-                            "the first message is no OpenDataChannel request".to_owned()
-                        });
+                        return serde_json::from_str(&text).map_err(|_| NoOpening::AnotherText);
                     }
                     Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                    Some(Ok(_)) => return Err("the first message is not text".to_owned()),
-                    Some(Err(error)) => return Err(error.to_string()),
-                    None => return Err("closed before the OpenDataChannel request".to_owned()),
+                    Some(Ok(_)) => return Err(NoOpening::NoText),
+                    Some(Err(error)) => return Err(NoOpening::Broken(error.into())),
+                    None => return Err(NoOpening::Closed),
                 }
             }
         });
         match place.keep_while(reading).await {
             Some(Ok(opening)) => opening,
-            Some(Err(_)) => Err("no OpenDataChannel request came in time".to_owned()),
-            None => Err("no OpenDataChannel request came before many others".to_owned()),
+            Some(Err(_)) => Err(NoOpening::TooLate),
+            None => Err(NoOpening::Crowded),
         }
     }
 
@@ -99,6 +98,32 @@ impl Visitor {
         let closing = timeout(CLOSE_TIMEOUT, socket.close(Some(frame)));
         let _ = place.keep_while(closing).await;
     }
+}
+
+/// Why a visitor is not let in: what a close frame says, in the order of the ways to fail.
+#[derive(Debug, Error)]
+pub enum NoOpening {
+    /// More than a request has.
+    #[error("too much came before the OpenDataChannel request")]
+    TooMuch,
+    /// Text that is no request.
+    #[error("the first message is no OpenDataChannel request")]
+    AnotherText,
+    /// A frame, before its token.
+    #[error("the first message is not text")]
+    NoText,
+    /// Its connection is gone.
+    #[error(transparent)]
+    Broken(Box<WebSocketError>),
+    /// It has left.
+    #[error("closed before the OpenDataChannel request")]
+    Closed,
+    /// It says nothing.
+    #[error("no OpenDataChannel request came in time")]
+    TooLate,
+    /// Its place went to a newcomer.
+    #[error("no OpenDataChannel request came before many others")]
+    Crowded,
 }
 
 fn small() -> WebSocketConfig {

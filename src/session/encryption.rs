@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::{ControlPlane, Pending, Refusal};
 use crate::{
-    channel::{Channel, Event},
+    channel::{Channel, Event, NoDataKey},
     net::{Application, ApplicationError, Turn, now},
     wire::encryption::DataKey,
 };
@@ -78,7 +78,7 @@ impl<'a, 'b, A> WithDataKey<'a, 'b, A> {
         let Some(pending) = &mut self.pending else { return };
         let Poll::Ready(key) = pending.as_mut().poll(cx) else { return };
         self.pending = None;
-        let key = key.map_err(|refusal| self.refusal.insert(refusal).message.clone());
+        let key = key.map_err(|refusal| NoDataKey(self.refusal.insert(refusal).message.clone()));
         channel.handle_data_key(key, rand::random(), now);
     }
 }

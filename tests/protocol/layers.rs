@@ -16,7 +16,7 @@ const LAYERS: [Layer; 14] = [
     Layer { folder: "mux", knows: &[], tests_know: &[] },
     Layer { folder: "files", knows: &[], tests_know: &[] },
     Layer { folder: "net", knows: &["channel", "mux", "wire", "files"], tests_know: &[] },
-    Layer { folder: "aws", knows: &["net", "wire", "files"], tests_know: &[] },
+    Layer { folder: "aws", knows: &["net", "wire", "files", "malformed"], tests_know: &[] },
     Layer { folder: "term", knows: &[], tests_know: &[] },
     Layer { folder: "reaper", knows: &[], tests_know: &[] },
     Layer {
@@ -59,7 +59,17 @@ const LAYERS: [Layer; 14] = [
     Layer {
         folder: "cli/plugin",
         knows: &[
-            "cli", "client", "session", "streams", "net", "aws", "channel", "wire", "term", "files",
+            "cli",
+            "client",
+            "session",
+            "streams",
+            "net",
+            "aws",
+            "channel",
+            "wire",
+            "term",
+            "files",
+            "malformed",
         ],
         tests_know: &[],
     },

@@ -1,6 +1,6 @@
 //! The credentials of a container: of ECS, of EKS, or of a program on this machine that acts as they do.
 
-use std::{net::IpAddr, path::Path, time::Duration};
+use std::{fmt::Display, net::IpAddr, path::Path, time::Duration};
 
 use aws_credential_types::{
     Credentials,
@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use http::{HeaderValue, Uri, header::AUTHORIZATION};
 use http_body_util::BodyExt;
 use serde::Deserialize;
+use thiserror::Error;
 use tokio::time::timeout;
 
 use crate::{
@@ -40,27 +41,32 @@ pub(super) async fn credentials(connector: &SharedHttpConnector) -> provider::Re
     }
 }
 
-fn failed(why: String) -> CredentialsError {
+/// Why they are not to be had.
+#[derive(Debug, Error)]
+#[error("{0}")]
+struct Unavailable(String);
+
+fn failed(why: impl Display) -> CredentialsError {
     CredentialsError::provider_error(format!("the container's credentials: {why}"))
 }
 
 /// Where they are. The token must not be sent to just anybody.
-fn address(environment: &dyn Fn(&str) -> Option<String>) -> Option<Result<Uri, String>> {
+fn address(environment: &dyn Fn(&str) -> Option<String>) -> Option<Result<Uri, Unavailable>> {
     if let Some(path) = environment("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
         let slash = if path.starts_with('/') { "" } else { "/" };
         let url = format!("http://{OF_ECS}{slash}{path}").parse::<Uri>();
-        return Some(url.map_err(|error| format!("{path}: {error}")));
+        return Some(url.map_err(|error| Unavailable(format!("{path}: {error}"))));
     }
     let text = environment("AWS_CONTAINER_CREDENTIALS_FULL_URI")?;
     let url =
         text.parse::<Uri>().ok().filter(|url| url.host().is_some_and(|host| !host.is_empty()));
     Some(match url {
         Some(url) if is_trusted(&url) => Ok(url),
-        Some(_) => Err(format!(
+        Some(_) => Err(Unavailable(format!(
             "{} is neither https, nor on this machine, nor of ECS or EKS",
             without_secrets(&text)
-        )),
-        None => Err(format!("{} is no address", without_secrets(&text))),
+        ))),
+        None => Err(Unavailable(format!("{} is no address", without_secrets(&text)))),
     })
 }
 
@@ -72,19 +78,20 @@ fn is_trusted(url: &Uri) -> bool {
     url.scheme_str() == Some("https") || url.scheme_str() == Some("http") && is_near
 }
 
-async fn token() -> Result<Option<HeaderValue>, String> {
+async fn token() -> Result<Option<HeaderValue>, Unavailable> {
     let text = match variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
         Some(path) => {
             let text = files::read_text(Path::new(&path), LONGEST_BY_HAND);
-            Some(text.map_err(|error| format!("{path}: {error}"))?)
+            Some(text.map_err(|error| Unavailable(format!("{path}: {error}")))?)
         }
         None => variable("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
     };
     let Some(text) = text.as_deref().map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
+    let token = HeaderValue::from_str(text);
     let mut token =
-        HeaderValue::from_str(text).map_err(|_| "its token is no text of a header".to_owned())?;
+        token.map_err(|_| Unavailable("its token is no text of a header".to_owned()))?;
     token.set_sensitive(true);
     Ok(Some(token))
 }
@@ -93,20 +100,23 @@ async fn ask(
     connector: &SharedHttpConnector,
     url: &Uri,
     token: Option<&HeaderValue>,
-) -> Result<Credentials, String> {
+) -> Result<Credentials, Unavailable> {
     let request = http::Request::get(url).header("accept", "application/json").body("".into());
-    let mut request = request.map_err(|error: http::Error| error.to_string())?;
+    let mut request = request.map_err(|error: http::Error| Unavailable(error.to_string()))?;
     if let Some(token) = token {
         request.headers_mut().insert(AUTHORIZATION, token.clone());
     }
-    let request: HttpRequest = request.try_into().map_err(|_| "no request".to_owned())?;
-    let answer = connector.call(request).await.map_err(|error| root_cause(&error))?;
+    let request: HttpRequest =
+        request.try_into().map_err(|_| Unavailable("no request".to_owned()))?;
+    let answer = connector.call(request).await;
+    let answer = answer.map_err(|error| Unavailable(root_cause(&error)))?;
     let status = answer.status().as_u16();
-    let body = answer.into_body().collect().await.map_err(|error| root_cause(&*error))?;
+    let body = answer.into_body().collect().await;
+    let body = body.map_err(|error| Unavailable(root_cause(&*error)))?;
     if status != 200 {
-        return Err(format!("HTTP status {status}"));
+        return Err(Unavailable(format!("HTTP status {status}")));
     }
-    read(&body.to_bytes()).map_err(str::to_owned)
+    read(&body.to_bytes()).map_err(|why| Unavailable(why.to_owned()))
 }
 
 /// An answer. Empty members are as good as none, and others mean nothing to us.
@@ -143,7 +153,7 @@ mod tests {
 
     fn url(variable: &str, value: &str) -> Result<String, String> {
         let environment = |name: &str| (name == variable).then(|| value.to_owned());
-        address(&environment).unwrap().map(|url| url.to_string())
+        address(&environment).unwrap().map(|url| url.to_string()).map_err(|why| why.to_string())
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use crate::malformed::Malformed;
+
 /// Sections in the order in which they begin.
 pub type Sections = Vec<(String, Options)>;
 
@@ -27,7 +29,7 @@ pub struct Unreadable {
 pub fn parse(bytes: &[u8]) -> Result<Sections, Unreadable> {
     let mut parser = Parser::default();
     for (at, line) in lines(bytes).enumerate() {
-        parser.read(at + 1, &line).map_err(|why| Unreadable { line: at + 1, why })?;
+        parser.read(at + 1, &line).map_err(|why| Unreadable { line: at + 1, why: why.into() })?;
     }
     parser.finish()
 }
@@ -90,12 +92,12 @@ enum Current {
 }
 
 impl Parser {
-    fn read(&mut self, number: usize, line: &[u8]) -> Result<(), String> {
+    fn read(&mut self, number: usize, line: &[u8]) -> Result<(), Malformed> {
         let Ok(line) = std::str::from_utf8(line) else {
             let lossy = String::from_utf8_lossy(line);
             return match is_comment(strip(&lossy)) {
                 true => Ok(()),
-                false => Err("it is not UTF-8".to_owned()),
+                false => Err("it is not UTF-8".into()),
             };
         };
         let content = strip(line);
@@ -123,30 +125,30 @@ impl Parser {
         }
     }
 
-    fn begin(&mut self, name: &str) -> Result<(), String> {
+    fn begin(&mut self, name: &str) -> Result<(), Malformed> {
         self.option = None;
         if name == DEFAULTS {
             self.current = Some(Current::Defaults);
             return Ok(());
         }
         if !self.names.insert(name.to_owned()) {
-            return Err(format!("the section [{}] is there already", beginning(name)));
+            return Err(format!("the section [{}] is there already", beginning(name)).into());
         }
         self.sections.push((name.to_owned(), Lines::new()));
         self.current = Some(Current::Section(self.sections.len() - 1));
         Ok(())
     }
 
-    fn set(&mut self, number: usize, content: &str) -> Result<(), String> {
+    fn set(&mut self, number: usize, content: &str) -> Result<(), Malformed> {
         let Some(current) = self.current else {
-            return Err("there is no section yet: it must begin with [".to_owned());
+            return Err("there is no section yet: it must begin with [".into());
         };
         let delimiter = content.find(['=', ':']);
         // What stands there may be a secret.
         let delimiter = delimiter.ok_or("it is neither a [section] nor `name = value`")?;
         let name = strip(&content[..delimiter]).to_lowercase();
         if name.is_empty() {
-            return Err("the name before the = is missing".to_owned());
+            return Err("the name before the = is missing".into());
         }
         let value = strip(&content[delimiter + 1..]).to_owned();
         let is_again = match current {
@@ -154,7 +156,7 @@ impl Parser {
             Current::Section(at) => self.sections[at].1.contains_key(&name),
         };
         if is_again {
-            return Err(format!("`{}` is there already in this section", beginning(&name)));
+            return Err(format!("`{}` is there already in this section", beginning(&name)).into());
         }
         self.lines_of(current).insert(name.clone(), Written { line: number, lines: vec![value] });
         self.option = Some(name);

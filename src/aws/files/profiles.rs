@@ -14,6 +14,7 @@ use super::{
 use crate::{
     aws::{environment::variable, error::AwsError},
     files,
+    malformed::Malformed,
 };
 
 /// All profiles, and which of them is in use.
@@ -47,7 +48,7 @@ impl Profiles {
         let broken = |why: String| AwsError::Configuration { why };
         let config = Source::of(CONFIG_FILE, environment);
         let credentials = Source::of(CREDENTIALS_FILE, environment);
-        let read = |source: &Source| source.read().map_err(broken);
+        let read = |source: &Source| source.read().map_err(|why| broken(why.into()));
         let mut profiles = Self::of(read(&config)?, read(&credentials)?);
         // The order of botocore.
         let of_environment = || PROFILE.into_iter().find_map(environment);
@@ -185,19 +186,19 @@ impl Source {
     }
 
     /// What is no file, or may not be read, has no sections, as for botocore.
-    fn read(&self) -> Result<ini::Sections, String> {
+    fn read(&self) -> Result<ini::Sections, Malformed> {
         let path = self.path.display();
         let bytes = match contents(&self.path) {
             Ok(bytes) => bytes,
             Err(why) if why.kind() == ErrorKind::FileTooLarge => {
-                return Err(format!("{path}: {why}"));
+                return Err(format!("{path}: {why}").into());
             }
             Err(why) => {
                 tracing::debug!("{path}: {why}");
                 return Ok(ini::Sections::new());
             }
         };
-        ini::parse(&bytes).map_err(|error| format!("{path}, {error}"))
+        ini::parse(&bytes).map_err(|error| format!("{path}, {error}").into())
     }
 
     /// Why there is nothing in it, if that may be of interest.

@@ -151,10 +151,11 @@ async fn a_program_prints_a_code_and_nothing_else() {
         ("exit 3", "it failed: exit status: 3"),
         ("cat; exit 4", "it failed: exit status: 4"),
     ] {
-        assert_eq!(run(command, false, long).await, Err(why.to_owned()), "{command}");
+        let error = run(command, false, long).await.unwrap_err();
+        assert_eq!(error.to_string(), why, "{command}");
     }
     let slow = run("exec sleep 60", false, Duration::from_millis(10)).await;
-    assert_eq!(slow, Err("no code within 0 s".to_owned()));
+    assert_eq!(slow.unwrap_err().to_string(), "no code within 0 s");
 }
 
 const REFUSAL: &str = "MultiFactorAuthentication failed with invalid MFA one time pass code. ";

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use super::Channel;
 use crate::{
     channel::{
-        ChannelError, Cipher, Event, Role,
+        ChannelError, Cipher, Event, NoDataKey, Role,
         handshake::{Demand, Progress},
         timer::Timer,
     },
@@ -50,7 +50,7 @@ impl Channel {
     /// that be transmitted before the connection is given up.
     pub fn handle_data_key(
         &mut self,
-        key: Result<DataKey, String>,
+        key: Result<DataKey, NoDataKey>,
         first_nonce: [u8; 12],
         now: Instant,
     ) {

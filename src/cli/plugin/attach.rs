@@ -12,6 +12,7 @@ use super::{
     super::{
         attended::{Attended, Ending},
         console::{self, stdout_abandoned},
+        failure::Failure,
         signals::Heeded,
         standard_streams,
     },
@@ -27,6 +28,7 @@ use crate::{
         attachment::{Attachment, CLIENT_VERSION},
         limits,
     },
+    malformed::Malformed,
     net::{Application, ApplicationError},
     session::{ControlPlane, SessionEnd, SessionError},
     streams::{
@@ -39,7 +41,10 @@ use crate::{
 
 /// Attaches to the session until it ends. Gives the exit code of its command, if it has one, or of
 /// a session that was lost.
-pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Option<i64>, String> {
+pub(super) async fn attach(
+    invocation: Invocation,
+    words: Words,
+) -> Result<Option<i64>, NotAttached> {
     let session_id = invocation.ticket.session_id.clone();
     let caller = Caller::of_this_process();
     // `--version` answers as the reference plugin does: here alone can be seen which of the two it is.
@@ -50,7 +55,7 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
     );
     words.starting(&session_id);
     let attended = Attended::new();
-    let route = attended.route_heeding(Heeded::Keys).map_err(|failure| failure.what)?;
+    let route = attended.route_heeding(Heeded::Keys)?;
     let told = Arc::new(Mutex::new(Told::default()));
     let limits = limits::from_environment()?;
     let choose = {
@@ -83,7 +88,7 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
     // The terminal is itself again before anything is said.
     drop(streams);
     if let Some(why) = failure {
-        return Err(why);
+        return Err(NotAttached(why));
     }
     // An exit code says nothing of output that was not written.
     let Told { exit_code, is_cut_off, output_failed, .. } = std::mem::take(&mut *lock(&told));
@@ -99,13 +104,13 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
             SessionEnd::Closed { reason: String::new() }
         }
         Err(SessionError::Address { source, .. }) => {
-            return Err(format!("{source}; {}", source.next_step()));
+            return Err(NotAttached(format!("{source}; {}", source.next_step())));
         }
         Err(SessionError::Dial(error)) => {
             let step = error.next_step().map(|step| format!("; {step}"));
-            return Err(format!("{error}{}", step.unwrap_or_default()));
+            return Err(NotAttached(format!("{error}{}", step.unwrap_or_default())));
         }
-        Err(error) => return Err(error.to_string()),
+        Err(error) => return Err(NotAttached(error.to_string())),
     };
     if end == SessionEnd::Done && attended.ending() == Some(Ending::Escape) {
         words.exiting(&session_id);
@@ -117,6 +122,29 @@ pub(super) async fn attach(invocation: Invocation, words: Words) -> Result<Optio
         SessionEnd::TimedOut => true,
     };
     Ok(exit_code.or(is_lost.then_some(LOST)))
+}
+
+/// Why there is no session, or no more of it, in words for the caller.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NotAttached(String);
+
+impl From<Malformed> for NotAttached {
+    fn from(malformed: Malformed) -> Self {
+        Self(malformed.into())
+    }
+}
+
+impl From<Failure> for NotAttached {
+    fn from(failure: Failure) -> Self {
+        Self(failure.what)
+    }
+}
+
+impl From<io::Error> for NotAttached {
+    fn from(error: io::Error) -> Self {
+        Self(error.to_string())
+    }
 }
 
 /// What a session has told, until it is over.
@@ -261,7 +289,7 @@ async fn announce(
 }
 
 #[cfg(feature = "aws")]
-fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, String> {
+fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, NotAttached> {
     let settings = crate::aws::Settings {
         profile: invocation.profile.clone(),
         region: Some(invocation.region.clone()).filter(|region| !region.is_empty()),
@@ -274,9 +302,9 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, Strin
 }
 
 #[cfg(not(feature = "aws"))]
-fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, String> {
+fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, NotAttached> {
     let control = super::without_aws::WithoutAws::new(invocation.ssm_endpoint.as_deref());
-    Ok(Box::new(control.map_err(|error| error.to_string())?))
+    Ok(Box::new(control.map_err(|error| NotAttached(error.to_string()))?))
 }
 
 /// What the end of a session takes whose service is there.

@@ -8,21 +8,21 @@
 use serde_json::{Map, Value};
 
 use super::super::is_response_variable;
-use crate::wire::lenient;
+use crate::{malformed::Malformed, wire::lenient};
 
 /// The response of StartSession.
-pub(super) fn response(text: &str) -> Result<Map<String, Value>, String> {
+pub(super) fn response(text: &str) -> Result<Map<String, Value>, Malformed> {
     if is_response_variable(text) {
         let why =
             "the variable of the response is not set here; sudo drops it without --preserve-env";
-        return Err(why.to_owned());
+        return Err(why.into());
     }
     object(text, "response")
 }
 
 /// The request of StartSession, of which only the target and the document are of interest, and not to
 /// every session. A word by itself is the target.
-pub(super) fn request(text: &str) -> Result<Map<String, Value>, String> {
+pub(super) fn request(text: &str) -> Result<Map<String, Value>, Malformed> {
     let text = text.trim();
     let is_word = |c: char| c.is_ascii_alphanumeric() || "-_.:/".contains(c);
     if matches!(text, "" | "null" | "[]") {
@@ -39,7 +39,7 @@ pub(super) fn text(object: &Map<String, Value>, name: &str) -> Option<String> {
     lenient::field(object, name)?.as_str().map(str::to_owned)
 }
 
-fn object(text: &str, what: &str) -> Result<Map<String, Value>, String> {
+fn object(text: &str, what: &str) -> Result<Map<String, Value>, Malformed> {
     let text = text.trim_start_matches(BYTE_ORDER_MARK).trim();
     let text = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).unwrap_or(text);
     let read = serde_json::from_str(text);
@@ -47,14 +47,14 @@ fn object(text: &str, what: &str) -> Result<Map<String, Value>, String> {
         read.or_else(|error| serde_json::from_str(&text.replace("\\\"", "\"")).or(Err(error)));
     match read.map(|value| unwrapped(value, DEEPEST)) {
         Ok(Some(object)) => Ok(object),
-        Ok(None) => Err(format!("the {what} is not a JSON object")),
+        Ok(None) => Err(format!("the {what} is not a JSON object").into()),
         Err(_) if text.starts_with('{') && text.ends_with('}') && !text.contains('"') => {
             Ok(without_quotes(text))
         }
         // serde_json's own message may quote the document, which holds the token.
         Err(error) => {
             let (line, column) = (error.line(), error.column());
-            Err(format!("the {what} is not a JSON object (line {line}, column {column})"))
+            Err(format!("the {what} is not a JSON object (line {line}, column {column})").into())
         }
     }
 }
@@ -132,11 +132,11 @@ mod tests {
             "null",
             &deep,
         ] {
-            let error = response(broken).unwrap_err();
+            let error = response(broken).unwrap_err().to_string();
             assert!(error.starts_with("the response is not a JSON object"), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
-        let missing = response("AWS_SSM_START_SESSION_RESPONSE").unwrap_err();
+        let missing = response("AWS_SSM_START_SESSION_RESPONSE").unwrap_err().to_string();
         assert!(missing.contains("is not set here; sudo drops it"), "{missing}");
     }
 
@@ -157,7 +157,7 @@ mod tests {
             assert_eq!(text(&request(given).unwrap(), "Target").as_deref(), target, "{given}");
         }
         for broken in ["{", "i-1 i-2", "[{}, {}]", "\"\""] {
-            let error = request(broken).unwrap_err();
+            let error = request(broken).unwrap_err().to_string();
             assert!(error.starts_with("the request is not a JSON object"), "{error}");
         }
     }

@@ -5,6 +5,7 @@ use percent_encoding::percent_decode_str;
 
 use super::documents::{self, text};
 use crate::{
+    malformed::Malformed,
     session::{Ticket, is_of_aws},
     wire::Token,
 };
@@ -25,11 +26,11 @@ pub(super) struct Invocation {
 
 impl Invocation {
     /// `rest` is PROFILE, REQUEST and ENDPOINT, as many as there are.
-    pub(super) fn parse(response: &str, region: &str, rest: &[String]) -> Result<Self, String> {
+    pub(super) fn parse(response: &str, region: &str, rest: &[String]) -> Result<Self, Malformed> {
         let response = documents::response(response)?;
         let required = |name: &str| {
             let value = text(&response, name).filter(|value| !value.is_empty());
-            value.ok_or_else(|| format!("the response has no {name}"))
+            value.ok_or_else(|| Malformed::from(format!("the response has no {name}")))
         };
         let given = required("SessionId")?;
         let stream_url = required("StreamUrl")?.trim().to_owned();
@@ -57,7 +58,7 @@ impl Invocation {
 
 /// The session's id. Some caller hands over a token in its place, which is to be printed nowhere and
 /// resumes nothing: the real one stands in the stream URL's path.
-fn session_id(given: String, stream_url: &str, token: &str) -> Result<String, String> {
+fn session_id(given: String, stream_url: &str, token: &str) -> Result<String, Malformed> {
     if given.trim() != token.trim() && given.len() <= LONGEST_ID {
         return Ok(given);
     }
@@ -67,7 +68,7 @@ fn session_id(given: String, stream_url: &str, token: &str) -> Result<String, St
     match (id.is_empty(), given.trim() == token.trim()) {
         (false, _) => Ok(id.into_owned()),
         (true, false) => Ok(given),
-        (true, true) => Err("the response has the token in the place of its SessionId".to_owned()),
+        (true, true) => Err("the response has the token in the place of its SessionId".into()),
     }
 }
 
@@ -125,7 +126,7 @@ mod tests {
                 serde_json::json!({"SessionId": id, "TokenValue": token, "StreamUrl": url});
             let parsed = Invocation::parse(&response.to_string(), "eu-west-1", &[]);
             if let Err(error) = &parsed {
-                assert!(!error.contains("secret"), "{error}");
+                assert!(!error.to_string().contains("secret"), "{error}");
             }
             let id = parsed.map(|parsed| parsed.ticket.session_id);
             assert_eq!(id.as_deref().map_err(|_| ()), expected);
@@ -140,12 +141,17 @@ mod tests {
             ("{\"TokenValue\":\"secret\"}", "the response has no SessionId"),
             ("{\"SessionId\":\"s\",\"StreamUrl\":7,\"TokenValue\":\"secret\"}", "has no StreamUrl"),
         ] {
-            let error = Invocation::parse(response, "r", &[]).unwrap_err();
+            let error = Invocation::parse(response, "r", &[]).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
             assert!(!error.contains("secret"), "{error}");
         }
         let rest = [String::new(), "{".to_owned()];
-        assert!(Invocation::parse(RESPONSE, "r", &rest).unwrap_err().contains("the request"));
+        assert!(
+            Invocation::parse(RESPONSE, "r", &rest)
+                .unwrap_err()
+                .to_string()
+                .contains("the request")
+        );
     }
 
     #[test]

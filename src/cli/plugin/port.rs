@@ -9,7 +9,7 @@ use crate::{
     channel::Ready,
     cli::counted::counted,
     client::bind::{self, NotBound},
-    net::{Rationed, now, too_many_open_files},
+    net::{ApplicationError, Rationed, now, too_many_open_files},
     streams::{ForwardEvent, Listener, PortKind},
     wire::foreign_text::one_line,
 };
@@ -20,7 +20,7 @@ pub(super) fn open(
     kind: PortKind,
     session_id: &str,
     words: Words,
-) -> Result<Vec<Listener>, String> {
+) -> Result<Vec<Listener>, ApplicationError> {
     let session_id = one_line(session_id);
     let listeners = match ready.property("localConnectionType").as_deref() {
         Some("unix") => {
@@ -50,7 +50,7 @@ pub(super) fn open(
 
 /// Where the reference plugin does, and on ::1 as well, where a browser or a driver of a database that
 /// was told `localhost` may look first.
-fn listen(port: &str) -> Result<Vec<Listener>, String> {
+fn listen(port: &str) -> Result<Vec<Listener>, ApplicationError> {
     let port: u16 = match port {
         "" => 0,
         port => port.parse().map_err(|_| format!("local port {port} is not a port"))?,
@@ -66,10 +66,11 @@ fn listen(port: &str) -> Result<Vec<Listener>, String> {
 }
 
 /// At the first address of a host, or the one that is written, in brackets too.
-fn listen_at(host: &str, port: u16) -> Result<TcpListener, String> {
+fn listen_at(host: &str, port: u16) -> Result<TcpListener, ApplicationError> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let unknown = |error| format!("listen tcp {host}:{port}: {error}");
-    let mut listener = Err(format!("listen tcp {host}:{port}: the name has no address"));
+    let failed = |why: String| ApplicationError::from(format!("listen tcp {host}:{port}: {why}"));
+    let unknown = |error: io::Error| failed(error.to_string());
+    let mut listener = Err(failed("the name has no address".to_owned()));
     for address in (bare, port).to_socket_addrs().map_err(unknown)? {
         listener = bind::listen(address).map_err(not_bound);
         if listener.is_ok() {
@@ -79,8 +80,8 @@ fn listen_at(host: &str, port: u16) -> Result<TcpListener, String> {
     listener
 }
 
-fn not_bound(NotBound { address, error }: NotBound) -> String {
-    format!("listen tcp {address}: {}", reason(&error))
+fn not_bound(NotBound { address, error }: NotBound) -> ApplicationError {
+    format!("listen tcp {address}: {}", reason(&error)).into()
 }
 
 /// In the reference plugin's words where it has some: callers look for them.
@@ -94,15 +95,16 @@ fn reason(error: &io::Error) -> String {
 }
 
 #[cfg(unix)]
-fn listen_unix(path: &Path) -> Result<Listener, String> {
+fn listen_unix(path: &Path) -> Result<Listener, ApplicationError> {
     let bound = crate::streams::SocketFile::bind(path);
-    let failed = |error| format!("listen unix {}: {}", path.display(), reason(&error));
-    bound.map(Listener::Unix).map_err(failed)
+    bound
+        .map(Listener::Unix)
+        .map_err(|error| format!("listen unix {}: {}", path.display(), reason(&error)).into())
 }
 
 #[cfg(not(unix))]
-fn listen_unix(path: &Path) -> Result<Listener, String> {
-    Err(format!("listen unix {}: this system has no Unix sockets", path.display()))
+fn listen_unix(path: &Path) -> Result<Listener, ApplicationError> {
+    Err(format!("listen unix {}: this system has no Unix sockets", path.display()).into())
 }
 
 /// Tells of the connections of one session.
@@ -183,7 +185,10 @@ mod tests {
         let listener = listen_at("127.0.0.1", 0).unwrap();
         let port = listener.local_addr().unwrap().port();
         let error = listen_at("127.0.0.1", port).unwrap_err();
-        assert_eq!(error, format!("listen tcp 127.0.0.1:{port}: bind: address already in use"));
+        assert_eq!(
+            error.to_string(),
+            format!("listen tcp 127.0.0.1:{port}: bind: address already in use")
+        );
     }
 
     #[tokio::test]

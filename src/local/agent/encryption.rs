@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Agents, Ending};
 use crate::{
-    channel::{Channel, EncryptionDemand, Event},
+    channel::{Channel, EncryptionDemand, Event, NoDataKey},
     local::{document::Workload, kms::Kms, session::DataChannel},
     net::{Application, ApplicationError, Turn},
     wire::{
@@ -90,20 +90,22 @@ impl EncryptedAgent {
         }
     }
 
-    fn decrypt(&self, ciphertext: &[u8], acknowledges: bool) -> Result<DataKey, String> {
+    fn decrypt(&self, ciphertext: &[u8], acknowledges: bool) -> Result<DataKey, NoDataKey> {
         let challenge = self.demand.challenge.as_deref();
         if challenge.is_some() && !acknowledges {
-            return Err("the client did not acknowledge the challenge".to_owned());
+            let why = "the client did not acknowledge the challenge";
+            return Err(NoDataKey(why.to_owned()));
         }
         let challenge = challenge.filter(|_| acknowledges);
         let context = encryption_context(&self.session_id, &self.target, challenge);
         let plaintext = self.kms.decrypt(Some(&self.demand.key_id), ciphertext, &context);
-        let plaintext = plaintext
-            .map_err(|error| format!("KMS says {} {error}", error.code()).trim_end().to_owned())?;
-        DataKey::new(&plaintext, Vec::new()).map_err(|error| error.to_string())
+        let plaintext = plaintext.map_err(|error| {
+            NoDataKey(format!("KMS says {} {error}", error.code()).trim_end().to_owned())
+        })?;
+        DataKey::new(&plaintext, Vec::new()).map_err(|error| NoDataKey(error.to_string()))
     }
 
-    fn take_key(&mut self, key: Result<DataKey, String>, channel: &mut Channel, now: Instant) {
+    fn take_key(&mut self, key: Result<DataKey, NoDataKey>, channel: &mut Channel, now: Instant) {
         if let (Err(why), Phase::Waiting(ending)) = (&key, &mut self.phase) {
             ending.begin_because(format!("Session encryption failed: {why}"), now);
         }

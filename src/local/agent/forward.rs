@@ -9,6 +9,7 @@ use std::{
     time::Instant,
 };
 
+use thiserror::Error;
 use tokio::net::lookup_host;
 
 use super::{Agents, Ending, port::PortAgent, stream::StreamAgent};
@@ -41,7 +42,7 @@ enum Phase {
 }
 
 /// Looks up whether the host may be dialled; the error is for the user.
-type Check = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+type Check = Pin<Box<dyn Future<Output = Result<(), Forbidden>> + Send>>;
 
 impl ForwardAgent {
     pub(super) fn new(agents: Agents, forward: PortForward, ending: Ending) -> Self {
@@ -123,8 +124,8 @@ impl Application for ForwardAgent {
             }
             match check.as_mut().poll(cx) {
                 Poll::Pending => return Ok(Turn::Idle),
-                Poll::Ready(Err(reason)) => {
-                    ending.begin_because(reason, now);
+                Poll::Ready(Err(forbidden)) => {
+                    ending.begin_because(forbidden.to_string(), now);
                     return Ok(ending.close(channel, true, now));
                 }
                 Poll::Ready(Ok(())) => {}
@@ -166,12 +167,17 @@ fn wants_keepalive(client: &str) -> bool {
     Version::compare_loosely(client, LAST_KEEPALIVE_CLIENT).is_le()
 }
 
-async fn refuse_loopback(host: String) -> Result<(), String> {
+/// A host that is not to be dialled, in the real agent's words.
+#[derive(PartialEq, Eq, Debug, Error)]
+#[error("Forwarding to IP address {0} is forbidden.")]
+struct Forbidden(String);
+
+async fn refuse_loopback(host: String) -> Result<(), Forbidden> {
     // What cannot be looked up cannot be dialled either, and is told then.
     let addresses: io::Result<Vec<SocketAddr>> =
         lookup_host((host.as_str(), 0)).await.map(Iterator::collect);
     let denied = addresses.is_ok_and(|all| all.iter().any(|one| one.ip().is_loopback()));
-    if denied { Err(format!("Forwarding to IP address {host} is forbidden.")) } else { Ok(()) }
+    if denied { Err(Forbidden(host)) } else { Ok(()) }
 }
 
 const LAST_BASIC_AGENT: Version = Version::new(3, 0, 196, 0);
@@ -209,7 +215,10 @@ mod tests {
     async fn loopback_is_refused_in_the_real_agents_words() {
         for host in ["127.0.0.1", "127.8.9.10", "::1", "localhost"] {
             let refusal = refuse_loopback(host.to_owned()).await.unwrap_err();
-            assert_eq!(refusal, format!("Forwarding to IP address {host} is forbidden."));
+            assert_eq!(
+                refusal.to_string(),
+                format!("Forwarding to IP address {host} is forbidden.")
+            );
         }
         assert_eq!(refuse_loopback("192.0.2.1".to_owned()).await, Ok(()));
     }

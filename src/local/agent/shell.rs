@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     channel::{Channel, Event},
+    malformed::Malformed,
     net::{Application, ApplicationError, Pace, Turn, with_open_files},
     reaper::Kind,
     wire::{PacketPool, PayloadType, TerminalSize, control::Flag},
@@ -62,12 +63,14 @@ impl ShellAgent {
         let birth = agents.processes.announce();
         let started = words_of(command, ending.target()).and_then(|words| {
             let spawned = Pty::spawn(&words, birth.mark());
-            spawned.map_err(|error| format!("Unable to start a shell: {}", with_open_files(error)))
+            spawned.map_err(|error| {
+                format!("Unable to start a shell: {}", with_open_files(error)).into()
+            })
         });
         let terminal = match started {
             Ok((pty, child)) => Some((pty, birth.adopt(child, Kind::Session))),
             Err(why) => {
-                ending.begin_because(why, now);
+                ending.begin_because(why.into(), now);
                 None
             }
         };
@@ -180,12 +183,11 @@ impl Application for ShellAgent {
 
 /// The program and its arguments; none for a shell. A node's shell runs a command's line, and in a
 /// container of ECS no shell does.
-fn words_of(command: Option<&str>, target: &str) -> Result<Vec<String>, String> {
+fn words_of(command: Option<&str>, target: &str) -> Result<Vec<String>, Malformed> {
     match command {
         None => Ok(Vec::new()),
-        Some(line) if target.starts_with(CONTAINER) => {
-            words::split(line).map_err(|error| format!("Failed to parse the command: {error}"))
-        }
+        Some(line) if target.starts_with(CONTAINER) => words::split(line)
+            .map_err(|error| format!("Failed to parse the command: {error}").into()),
         Some(line) => Ok(["sh", "-c", line].map(str::to_owned).into()),
     }
 }

@@ -160,7 +160,7 @@ impl Gateway for Opener {
         Box::pin(async move {
             let token = match visitor.opening().await {
                 Ok(opening) => opening.token_value,
-                Err(why) => return visitor.refuse(&why).await,
+                Err(why) => return visitor.refuse(&why.to_string()).await,
             };
             let opened =
                 lock(&self.0).open_data_channel(&session_id, token.expose(), SystemTime::now());

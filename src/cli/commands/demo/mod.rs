@@ -5,7 +5,7 @@ mod peers;
 mod sessions;
 mod steps;
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use crate::cli::{
     args::DemoArgs,
@@ -47,10 +47,11 @@ pub(crate) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Fail
     let mut failed = 0;
     for step in Step::served() {
         let done = tokio::time::timeout(STEP_TIMEOUT, bench.run(step)).await;
-        let done = done.unwrap_or_else(|_| Err("it did not end in time".to_owned()));
+        let done = done.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, TOO_LATE)));
         failed += usize::from(done.is_err());
         show(&row(step.name(), &done));
-        output.report(&event(step.name(), &done));
+        let why = done.as_ref().err().map(ToString::to_string);
+        output.report(&event(step.name(), done.as_ref().ok(), why.as_deref()));
     }
     bench.end().await;
     if failed == 0 {
@@ -67,7 +68,7 @@ async fn node_of(config: EndpointConfig) -> Result<Node, Failure> {
 }
 
 /// A line that fits 80 columns, unless something has failed.
-fn row(name: &str, done: &Result<Measured, String>) -> String {
+fn row(name: &str, done: &io::Result<Measured>) -> String {
     match done {
         Ok(measured) => format!("{name:<41}{:>24}  {GOOD}ok{GOOD:#}", measured.figures()),
         Err(why) => format!("{name:<41}{:>24}  {ERROR}failed{ERROR:#}: {why}", ""),
@@ -85,18 +86,17 @@ impl Measured {
     }
 }
 
-fn event<'a>(step: &'a str, done: &'a Result<Measured, String>) -> Event<'a> {
-    let measured = done.as_ref().ok();
+fn event<'a>(step: &'a str, measured: Option<&'a Measured>, why: Option<&'a str>) -> Event<'a> {
     let seconds = measured.map(|measured| measured.took.as_secs_f64());
     let bytes = measured.map(|measured| measured.bytes);
     Event::Step(report::Step {
         step,
-        state: if done.is_ok() { State::Ok } else { State::Failure },
+        state: if measured.is_some() { State::Ok } else { State::Failure },
         bytes,
         seconds,
         mb_per_s: bytes.zip(seconds).map(|(bytes, seconds)| bytes as f64 / 1e6 / seconds),
         note: measured.map(|measured| &*measured.note).filter(|note| !note.is_empty()),
-        why: done.as_ref().err().map(|why| &**why),
+        why,
     })
 }
 
@@ -108,4 +108,5 @@ fn println_quietly(line: &str) {
 
 /// The last agents without a multiplexer were of 2020.
 const OLD_AGENT: &str = "2.3.1644.0";
+const TOO_LATE: &str = "it did not end in time";
 const STEP_TIMEOUT: Duration = Duration::from_secs(600);

@@ -139,7 +139,7 @@ impl Bench {
         drop(self.peer);
     }
 
-    pub(super) async fn run(&self, step: Step) -> Result<Measured, String> {
+    pub(super) async fn run(&self, step: Step) -> io::Result<Measured> {
         let begin = Instant::now();
         let size = self.size;
         let [near, far, closed, old] =
@@ -162,7 +162,7 @@ impl Bench {
             Step::Shell => sessions::shell(&self.node).await,
             Step::Encrypted => sessions::command(&self.encrypted, size / 4).await,
         };
-        let (bytes, note) = done.map_err(|error| error.to_string())?;
+        let (bytes, note) = done?;
         Ok(Measured { bytes, took: begin.elapsed(), note })
     }
 }

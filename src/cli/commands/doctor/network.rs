@@ -1,6 +1,7 @@
 //! The way to AWS: names, addresses, proxies, TLS.
 
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
@@ -47,7 +48,7 @@ async fn endpoint(name: &'static str, service: Service, account: &Account) -> Ch
         Some(proxy) => format!("through the proxy {}", proxy.address()),
         None => match addresses(&host).await {
             Ok(addresses) => addresses,
-            Err(why) => return Check::broken(name, why, DNS_STEP),
+            Err(why) => return Check::broken(name, why.to_string(), DNS_STEP),
         },
     };
     let before: Instant = now();
@@ -64,16 +65,29 @@ async fn endpoint(name: &'static str, service: Service, account: &Account) -> Ch
     }
 }
 
+/// Why nobody knows where a host is.
+#[derive(Debug, thiserror::Error)]
+enum Unknown {
+    #[error("{host} has no address: {why}")]
+    Because { host: String, why: io::Error },
+    #[error("{0} has no address")]
+    Nowhere(String),
+    #[error("no name server tells where {0} is")]
+    Untold(String),
+}
+
 /// Where a name leads, and whether that is a private address: then it is an interface endpoint.
-async fn addresses(host: &str) -> Result<String, String> {
+async fn addresses(host: &str) -> Result<String, Unknown> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let found = timeout(DNS_LIMIT, lookup_host((bare, 443))).await;
     let found: Vec<IpAddr> = match found {
         Ok(Ok(found)) => found.map(|address: SocketAddr| address.ip()).collect(),
-        Ok(Err(error)) => return Err(format!("{host} has no address: {}", lookup_failed(&error))),
-        Err(_) => return Err(format!("no name server tells where {host} is")),
+        Ok(Err(error)) => {
+            return Err(Unknown::Because { host: host.to_owned(), why: lookup_failed(&error) });
+        }
+        Err(_) => return Err(Unknown::Untold(host.to_owned())),
     };
-    let Some(first) = found.first() else { return Err(format!("{host} has no address")) };
+    let Some(first) = found.first() else { return Err(Unknown::Nowhere(host.to_owned())) };
     let kind = match first {
         first if first.is_loopback() => "this machine",
         first if is_private(*first) => "a private address, of a VPC endpoint",
@@ -118,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_is_not_there_is_said_so() {
-        let why = addresses("no-such-host.invalid").await.unwrap_err();
+        let why = addresses("no-such-host.invalid").await.unwrap_err().to_string();
         assert!(why.contains("no-such-host.invalid"), "{why}");
         assert_eq!(addresses("127.0.0.1").await.unwrap(), "127.0.0.1 (this machine)");
         assert!(addresses("[::1]").await.unwrap().contains("::1 (this machine)"));
