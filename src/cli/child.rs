@@ -1,5 +1,7 @@
 //! A program that is run in our place, while something is left to do afterwards.
 
+#[cfg(unix)]
+use std::process::ExitStatus;
 use std::{io, process::Command};
 
 #[cfg(unix)]
@@ -11,8 +13,6 @@ use super::signals::KEYS;
 /// It stays in our group, which the terminal is lent to, so that it hears of the terminal's keys by itself.
 #[cfg(unix)]
 pub(super) async fn run(mut program: Command) -> io::Result<u8> {
-    use std::os::unix::process::ExitStatusExt;
-
     use rustix::process::{Pid, Signal, kill_process};
 
     use super::signals::Signals;
@@ -31,12 +31,7 @@ pub(super) async fn run(mut program: Command) -> io::Result<u8> {
     }
     loop {
         tokio::select! {
-            status = child.wait() => {
-                let status = status?;
-                let signal = status.signal().map(|number| 128 + number);
-                let code = status.code().or(signal).unwrap_or(255);
-                return Ok(u8::try_from(code).unwrap_or(255));
-            }
+            status = child.wait() => return Ok(exit_code(status?)),
             number = signals.next() => {
                 if is_heard_by_group(number) {
                     continue;
@@ -50,10 +45,20 @@ pub(super) async fn run(mut program: Command) -> io::Result<u8> {
     }
 }
 
+/// A program's own, or 128 and the number of the signal that has ended it.
+#[cfg(unix)]
+pub(super) fn exit_code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+
+    let signal = status.signal().map(|number| 128 + number);
+    let code = status.code().or(signal).unwrap_or(255);
+    u8::try_from(code).unwrap_or(255)
+}
+
 /// Whether a signal is that of a key, which the terminal sends to all of its foreground group. To some
 /// programs a second one means that they are to drop everything.
 #[cfg(unix)]
-fn is_heard_by_group(number: u8) -> bool {
+pub(super) fn is_heard_by_group(number: u8) -> bool {
     use rustix::{process::getpgrp, termios::tcgetpgrp};
 
     let terminal = std::fs::File::open("/dev/tty");

@@ -35,6 +35,8 @@ mod faults_ends;
 mod faults_programs;
 mod foreign_words;
 #[cfg(feature = "aws")]
+mod forward_background;
+#[cfg(feature = "aws")]
 mod forward_command;
 mod habits;
 mod half_close;

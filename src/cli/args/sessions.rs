@@ -1,6 +1,6 @@
 //! What can be typed of sessions: shells, commands, streams and ports.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -100,10 +100,28 @@ pub(crate) struct ForwardArgs {
     pub(crate) as_of_ssh: Vec<Spec>,
     /// Run this command once the ports lead there, and end with it.
     ///
-    /// Its exit code is then that of forward, and SSMPORT_PORT in its environment the local port of the
-    /// first SPEC.
+    /// Its exit code is then that of forward. {host} and {port} in its words, SSMPORT_HOST and SSMPORT_PORT
+    /// in its environment are where the first SPEC listens; {port2} and SSMPORT_PORT2 are the second's.
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+    /// Go to the background once the ports lead there.
+    ///
+    /// As ssh -f: until then it asks and tells as ever, and fails with its exit code; then it ends with 0,
+    /// and the process that goes on says nothing. `kill` ends it.
+    #[arg(short = 'f', long, conflicts_with = "command")]
+    pub(crate) background: bool,
+    /// File that is there while the ports lead there.
+    ///
+    /// It has the JSON objects that --json prints, a line for each SPEC. It is there once it is whole, and
+    /// its user alone can read it. One that is there already is removed first.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// File with the number of the process, there as long as --ready-file.
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    pub(crate) pid_file: Option<PathBuf>,
+    /// Where the process that has started this one waits.
+    #[arg(long, value_name = "SOCKET", hide = true, requires = "background")]
+    pub(crate) detach_to: Option<PathBuf>,
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
@@ -117,8 +135,6 @@ pub(crate) struct SshHabits {
     /// No command: a forward never runs one.
     #[arg(short = 'N', hide = true)]
     pub(crate) no_command: bool,
-    #[arg(short = 'f', hide = true)]
-    pub(crate) background: bool,
     #[arg(short = 'D', hide = true, value_name = "PORT")]
     pub(crate) dynamic: Option<String>,
     #[arg(short = 'R', hide = true, value_name = "SPEC")]

@@ -1,10 +1,18 @@
 //! `ssmport forward SPEC...`.
 
+#[cfg(unix)]
+mod background;
 mod command;
+mod standing;
 mod typed;
 mod unreached;
 
-use std::{cell::Cell, future::pending, pin::pin, time::Duration};
+use std::{
+    cell::Cell,
+    future::pending,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
@@ -26,6 +34,8 @@ use crate::client::{
     tunnel::{self, ForwardedPort, TunnelEvent},
 };
 use crate::net::{Rationed, now};
+use command::{Place, Wanted};
+use standing::{Lines, Standing};
 
 pub(crate) async fn run(
     arguments: ForwardArgs,
@@ -36,6 +46,17 @@ pub(crate) async fn run(
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
 
     let (target, specs) = typed::read(&arguments)?;
+    if arguments.background && arguments.detach_to.is_none() {
+        #[cfg(unix)]
+        return background::start(&mut signals).await;
+        #[cfg(not(unix))]
+        return Err(Failure::new(
+            Code::Usage,
+            "forward stays in the foreground on this system (-f)",
+        )
+        .next("leave -f out, and start it as a service"));
+    }
+    let standing = Standing::of(&arguments)?;
     let target = ConfigFile::load_target(target, output)?;
     // Ports first: a session that nobody can reach should not be started.
     let mut bound = Vec::new();
@@ -44,6 +65,8 @@ pub(crate) async fn run(
         warn_when_open(&listeners, output);
         bound.push((spec.clone(), listeners));
     }
+    let places: Vec<_> = bound.iter().map(|(_, listeners)| Place::of(listeners)).collect();
+    let wanted = Wanted::of(&arguments.command, &places)?;
     let client = global.client(output);
     let service = tokio::select! {
         service = Service::of(&target, &client) => service?,
@@ -51,13 +74,12 @@ pub(crate) async fn run(
     };
 
     let (stop, stopped) = watch::channel(false);
-    let (ready, mut all_ready) = watch::channel(0);
-    let mut ports = Vec::new();
+    let (ready, mut all_ready) = watch::channel(Lines::new());
     let mut closers = Vec::new();
     let mut tunnels = JoinSet::new();
-    for (spec, listeners) in bound {
-        let mut report = Report::new(&spec, &listeners, &target, ready.clone(), *output);
-        ports.push(report.local_port);
+    for (number, (spec, listeners)) in bound.into_iter().enumerate() {
+        let ready = (number, ready.clone());
+        let mut report = Report::new(&spec, &listeners, &target, ready, *output);
         let request = tunnel::request(&spec, report.local_port, arguments.reason.clone());
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);
@@ -71,17 +93,18 @@ pub(crate) async fn run(
 
     let is_running = Cell::new(false);
     let command = async {
-        let wanted = !arguments.command.is_empty();
-        if !wanted || all_ready.wait_for(|ready| *ready == ports.len()).await.is_err() {
+        let Some(stands) = standing.reached(&mut all_ready, places.len(), output).await else {
             return pending().await;
-        }
+        };
+        let _signs = stands?;
+        let Some(wanted) = wanted else { return pending().await };
         is_running.set(true);
-        let ended = command::run(&arguments.command, ports[0]).await;
+        let ended = wanted.run().await;
         is_running.set(false);
         ended
     };
     let mut command = pin!(command);
-    let mut is_over = false;
+    let mut over_since: Option<Instant> = None;
 
     let end = || {
         // The ports first: who ends a forward wants them, and the service may be away.
@@ -95,12 +118,13 @@ pub(crate) async fn run(
             // A signal that came before the command's end was the command's, whenever it is seen.
             biased;
             number = signals.next() => {
-                // It is passed on to the command, which ends when it sees fit.
-                if is_running.get() {
+                // It is passed on to the command, which ends when it sees fit. One that came before its end
+                // may be seen behind it: another thread has heard of that.
+                if is_running.get() || over_since.is_some_and(|since| now() < since + MOMENT) {
                     continue;
                 }
                 // Whoever says it twice does not want to wait.
-                if is_over || matches!(failure, Some(Failure { code: Code::Signal(_), .. })) {
+                if over_since.is_some() || matches!(failure, Some(Failure { code: Code::Signal(_), .. })) {
                     break;
                 }
                 failure = Some(interrupted(number));
@@ -108,8 +132,8 @@ pub(crate) async fn run(
                 say_so.as_mut().reset((now() + MOMENT).into());
             }
             // Not begun behind a failure; but one that runs comes to its end, whatever else has failed.
-            ended = &mut command, if !is_over && (failure.is_none() || is_running.get()) => {
-                is_over = true;
+            ended = &mut command, if over_since.is_none() && (failure.is_none() || is_running.get()) => {
+                over_since = Some(now());
                 failure = failure.or(ended.err());
                 end();
                 say_so.as_mut().reset((now() + MOMENT).into());
@@ -163,9 +187,8 @@ struct Report {
     destination: String,
     target: Target,
     output: Output,
-    /// How many forwards lead to where they should, or have once.
-    ready: watch::Sender<usize>,
-    was_ready: bool,
+    /// Which SPEC it is, and what is told of those that lead to where they should.
+    ready: (usize, watch::Sender<Lines>),
     refusals: Rationed,
     not_accepted: Rationed,
     slow: Rationed,
@@ -181,7 +204,7 @@ impl Report {
         spec: &Spec,
         listeners: &[Listener],
         target: &Target,
-        ready: watch::Sender<usize>,
+        ready: (usize, watch::Sender<Lines>),
         output: Output,
     ) -> Self {
         let local = listeners.iter().map(ToString::to_string).collect();
@@ -193,7 +216,6 @@ impl Report {
             target: target.clone(),
             output,
             ready,
-            was_ready: false,
             refusals: Rationed::default(),
             not_accepted: Rationed::default(),
             slow: Rationed::default(),
@@ -212,18 +234,21 @@ impl Report {
                 output.customer_message(&ready.customer_message);
                 let listening = local.join(" and ");
                 output.note(&format!("Forwarding {listening} to {destination} on {target}"));
-                output.report(&Event::Forwarding(report::Forwarding {
+                let event = Event::Forwarding(report::Forwarding {
                     local,
                     port: self.local_port,
                     destination,
                     target: target.to_string(),
                     agent_version: &ready.peer_version,
-                }));
+                });
+                output.report(&event);
+                let line = Output::json(&event);
                 // What comes from now on has a time.
                 self.output = self.output.lasting().of_port(self.local_port);
-                if !std::mem::replace(&mut self.was_ready, true) {
-                    self.ready.send_modify(|ready| *ready += 1);
-                }
+                let (number, lines) = &self.ready;
+                lines.send_modify(|lines| {
+                    lines.insert(*number, line);
+                });
                 return;
             }
             TunnelEvent::Ended(end) => {

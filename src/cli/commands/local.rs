@@ -2,7 +2,7 @@
 
 use std::{env, process, time::Duration};
 
-use super::ready_file::ReadyFile;
+use super::ready_file::{Purpose, ReadyFile};
 use crate::cli::{
     args::{LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, LocalArgs, PaceArg},
     failure::{Code, Failure},
@@ -24,7 +24,7 @@ pub(crate) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
     let signal = signals::termination()
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
     if let Some(path) = &arguments.ready_file {
-        ReadyFile::clear(path)?;
+        ReadyFile::clear(Purpose::Ready, path)?;
     }
     let ready_file = arguments.ready_file.clone();
     let seed = arguments.faults.as_ref().map(|faults| faults.seed());
@@ -36,7 +36,8 @@ pub(crate) async fn run(arguments: Box<LocalArgs>, output: &Output) -> Result<()
     }
     let ready = ready(&endpoint, seed);
     let line = || format!("{}\n", Output::json(&ready));
-    let file = ready_file.map(|path| ReadyFile::write(&path, line())).transpose()?;
+    let file =
+        ready_file.map(|path| ReadyFile::write(Purpose::Ready, &path, line())).transpose()?;
     output.report(&ready);
     output.written()?;
     let _ = output.lasting();

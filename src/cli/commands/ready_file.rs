@@ -1,4 +1,4 @@
-//! A file that says that something is ready, for whoever waits for it.
+//! A file that says that something is ready, or which process it is, for whoever waits for it.
 
 use std::{
     fs,
@@ -21,12 +21,20 @@ pub(super) struct ReadyFile {
     _entrusted: Entrusted,
 }
 
+/// What it is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    Ready,
+    Pid,
+}
+
 impl ReadyFile {
     /// Removes what somebody else has left there: it would be taken for ours.
     ///
     /// # Errors
     /// It cannot be removed, or there could be none.
-    pub(super) fn clear(path: &Path) -> Result<(), Failure> {
+    pub(super) fn clear(purpose: Purpose, path: &Path) -> Result<(), Failure> {
+        let failure = |path| failure(purpose, path);
         let failed = |why: io::Error| failure(path).because(why);
         let folder = folder_of(path);
         if !folder.is_dir() {
@@ -44,7 +52,7 @@ impl ReadyFile {
     ///
     /// # Errors
     /// The system's.
-    pub(super) fn write(path: &Path, content: String) -> Result<Self, Failure> {
+    pub(super) fn write(purpose: Purpose, path: &Path, content: String) -> Result<Self, Failure> {
         let write = || -> io::Result<Self> {
             let path = std::path::absolute(path)?;
             let mut file = tempfile::NamedTempFile::new_in(folder_of(&path))?;
@@ -62,7 +70,7 @@ impl ReadyFile {
                 _entrusted: entrusted,
             })
         };
-        write().map_err(|why| failure(path).because(why))
+        write().map_err(|why| failure(purpose, path).because(why))
     }
 }
 
@@ -82,9 +90,13 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-fn failure(path: &Path) -> Failure {
-    Failure::local(format!("cannot write the ready file {}", path.display()))
-        .next("give another one with --ready-file, in a folder that is there")
+fn failure(purpose: Purpose, path: &Path) -> Failure {
+    let name = match purpose {
+        Purpose::Ready => "ready",
+        Purpose::Pid => "pid",
+    };
+    Failure::local(format!("cannot write the {name} file {}", path.display()))
+        .next(format!("give another one with --{name}-file, in a folder that is there"))
 }
 
 #[cfg(test)]
@@ -96,10 +108,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ready");
         fs::write(&path, "left by another").expect("written");
-        ReadyFile::clear(&path).expect("removed");
+        ReadyFile::clear(Purpose::Ready, &path).expect("removed");
         assert!(!path.exists());
-        ReadyFile::clear(&path).expect("nothing to do");
-        let file = ReadyFile::write(&path, "{}\n".to_owned()).expect("written");
+        ReadyFile::clear(Purpose::Ready, &path).expect("nothing to do");
+        let file = ReadyFile::write(Purpose::Ready, &path, "{}\n".to_owned()).expect("written");
         assert_eq!(fs::read_to_string(&path).expect("there"), "{}\n");
         #[cfg(unix)]
         {
@@ -114,8 +126,8 @@ mod tests {
     fn that_of_another_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("ready");
-        let first = ReadyFile::write(&path, "1".to_owned()).expect("written");
-        let second = ReadyFile::write(&path, "2".to_owned()).expect("written");
+        let first = ReadyFile::write(Purpose::Ready, &path, "1".to_owned()).expect("written");
+        let second = ReadyFile::write(Purpose::Ready, &path, "2".to_owned()).expect("written");
         drop(first);
         assert!(path.exists());
         drop(second);
@@ -125,13 +137,17 @@ mod tests {
     #[test]
     fn where_it_cannot_be_is_said() {
         let folder = tempfile::tempdir().expect("a folder");
-        let failure = ReadyFile::clear(folder.path()).expect_err("a folder");
+        let failure = ReadyFile::clear(Purpose::Ready, folder.path()).expect_err("a folder");
         assert_eq!(failure.why.as_deref(), Some("it is a folder"));
         let nowhere = folder.path().join("absent/ready");
-        let why = ReadyFile::clear(&nowhere).expect_err("no folder").why.expect("a reason");
+        let why = ReadyFile::clear(Purpose::Ready, &nowhere)
+            .expect_err("no folder")
+            .why
+            .expect("a reason");
         assert!(why.ends_with("absent is no folder"), "{why}");
-        ReadyFile::clear(Path::new("absent")).expect("the working folder is one");
-        let failure = ReadyFile::write(&nowhere, String::new()).expect_err("no folder");
+        ReadyFile::clear(Purpose::Ready, Path::new("absent")).expect("the working folder is one");
+        let failure =
+            ReadyFile::write(Purpose::Ready, &nowhere, String::new()).expect_err("no folder");
         assert_eq!(failure.what, format!("cannot write the ready file {}", nowhere.display()));
     }
 }

@@ -63,7 +63,7 @@ fn nothing_to_forward(word: &str) -> Failure {
 /// Fails on what `ssh` does and `forward` does not, with the way to it.
 fn no_other_way(habits: &SshHabits) -> Result<(), Failure> {
     // -N is what a forward always is.
-    let SshHabits { no_command: _, background, dynamic, remote } = habits;
+    let SshHabits { no_command: _, dynamic, remote } = habits;
     if let Some(port) = dynamic {
         return Err(usage("forward has no SOCKS proxy (-D)")
             .next(format!("with SSH on the node: ssmport ssh -N -D {port} TARGET")));
@@ -71,10 +71,6 @@ fn no_other_way(habits: &SshHabits) -> Result<(), Failure> {
     if let Some(spec) = remote {
         return Err(usage("Session Manager has no way from a node to this machine (-R)")
             .next(format!("with SSH on the node: ssmport ssh -N -R {spec} TARGET")));
-    }
-    if *background {
-        return Err(usage("forward stays in the foreground (-f)")
-            .next("leave -f out, and put & behind the command, or start it as a service"));
     }
     Ok(())
 }
@@ -109,6 +105,7 @@ mod tests {
             ("5432 -t local", "local", &["5432:localhost:5432"][..]),
             ("-t local 5432", "local", &["5432:localhost:5432"]),
             ("-N -L 5432:db:5432 i-0123456789abcdef0", id, &["5432:db:5432"]),
+            ("-fNL 5432:db:5432 i-0123456789abcdef0", id, &["5432:db:5432"]),
             ("-NL 5432:db:5432 -t i-0123456789abcdef0", id, &["5432:db:5432"]),
             ("i-0123456789abcdef0 5432 1:2", id, &["5432:localhost:5432", "1:localhost:2"]),
             ("web db.internal:5432", "web", &["5432:db.internal:5432"]),
@@ -146,7 +143,6 @@ mod tests {
         for (line, what, next) in [
             ("-D 1080 web", "no SOCKS proxy", "ssmport ssh -N -D 1080 TARGET"),
             ("-R 80:localhost:80 web", "no way from a node", "ssh -N -R 80:localhost:80 TARGET"),
-            ("-f -N -L 1:db:2 web", "in the foreground", "&"),
         ] {
             let failure = typed(line).unwrap_err();
             assert!(failure.what.contains(what), "{line}: {failure:?}");
