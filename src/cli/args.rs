@@ -12,7 +12,7 @@ mod sessions;
 mod ssh;
 mod words;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -30,7 +30,7 @@ pub(super) use self::{
     nodes::{DoctorArgs, LsArgs},
     recorded::{SessionsAction, SessionsArgs, StopArgs},
 };
-use super::{help::WIDEST, mfa::MfaOptions};
+use super::{help::WIDEST, mfa::MfaOptions, trace};
 use crate::client::limits::{
     ANSWER_WITHIN, DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, duration, payload_size,
 };
@@ -91,6 +91,16 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "BYTES", env = PAYLOAD_SIZE, hide_env_values = true)]
     #[arg(value_parser = payload_size, help_heading = "Connection")]
     pub(super) payload_size: Option<usize>,
+    /// Write each frame of the sessions into this file, without its payload, for `ssmport decode`.
+    ///
+    /// A JSON object a line. When it has 64 MiB it becomes FILE.1, and a new one begins. %p in its name
+    /// stands for the process's number.
+    #[arg(long, global = true, value_name = "FILE", env = trace::VARIABLE, hide_env_values = true)]
+    #[arg(help_heading = "Connection")]
+    pub(super) trace: Option<PathBuf>,
+    /// Write the payloads too, in hexadecimal: all that is typed and shown, passwords included.
+    #[arg(long, global = true, requires = "trace", help_heading = "Connection")]
+    pub(super) trace_payloads: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,11 +23,12 @@ use super::{
     args::Global,
     output::{ERROR, WARNING},
     times,
+    trace::Trace,
 };
-use crate::{client::WAITING, term, wire::foreign_text::one_line};
+use crate::{client::WAITING, net::PAYLOADS, term, wire::foreign_text::one_line};
 
 /// For `ssmport`: warnings by default, more with `-v`, or what SSMPORT_LOG says.
-pub(super) fn for_people(global: &Global) {
+pub(super) fn for_people(global: &Global, trace: Option<Trace>) {
     let filter = match (global.quiet, global.verbose) {
         (true, _) => "error",
         // What goes wrong at the embedded agent, its client tells too.
@@ -35,17 +36,17 @@ pub(super) fn for_people(global: &Global) {
         (_, 1) => "ssmport=info",
         _ => "ssmport=debug,aws_config=debug,info",
     };
-    init(filter, global.verbose == 0);
+    init(filter, global.verbose == 0, trace);
 }
 
 /// For the drop-in: nothing unless SSMPORT_LOG says so, since callers read its output; but that a node
 /// or the service keeps its user waiting.
 pub(super) fn for_programs() {
-    init(&format!("off,{WAITING}=warn"), true);
+    init(&format!("off,{WAITING}=warn"), true, Trace::of_environment());
 }
 
 /// What is said by `default` is `brief`, and for people who have not asked for more.
-fn init(default: &str, brief: bool) {
+fn init(default: &str, brief: bool, trace: Option<Trace>) {
     let filter = std::env::var("SSMPORT_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
     let is_brief = brief && filter.is_none();
     let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
@@ -58,8 +59,12 @@ fn init(default: &str, brief: bool) {
         .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
         .event_format(Words)
         .with_filter(filter.and(filter_fn(may_be_shown)));
+    let trace = trace.map(|trace| {
+        let filter = trace.filter();
+        trace.with_filter(filter)
+    });
     // Set before only by a program that has its own logging.
-    let _ = tracing_subscriber::registry().with(lines).try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(trace).try_init();
 }
 
 /// A log line is one line, whatever a node or a service has said in it.
@@ -141,5 +146,5 @@ fn may_be_shown(metadata: &Metadata<'_>) -> bool {
         "aws_config" => Level::DEBUG,
         _ => Level::INFO,
     };
-    *metadata.level() <= most
+    *metadata.level() <= most && metadata.target() != PAYLOADS
 }

@@ -52,6 +52,7 @@ mod response_variable;
 mod signals;
 mod standard_streams;
 mod times;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -73,6 +74,7 @@ use commands::{
 use commands::{doctor, ls, sessions};
 use failure::{Code, Failure};
 use output::Output;
+use trace::Trace;
 
 /// Ends this process if it was started as the reaper of another; to be asked before anything else.
 /// If it was not, it will have one as soon as a kill would leave something behind.
@@ -97,13 +99,20 @@ pub fn ssmport() -> ExitCode {
         .and_then(|mut typed| Cli::from_arg_matches_mut(&mut typed))
         .unwrap_or_else(|error| mistyped::end(error));
     let output = Output::new(&cli.global, cli.command.has_stdout());
-    logging::for_people(&cli.global);
+    let traced = Trace::of_options(&cli.global);
+    let (trace, untraced) =
+        traced.map_or_else(|failure| (None, Some(failure)), |trace| (trace, None));
+    logging::for_people(&cli.global, trace);
     panics::tell_in_a_line("ssmport");
     let is_proxy = matches!(cli.command, Command::Proxy(_));
-    let work = || run(cli, &output).and_then(|()| output.written());
+    let work = || match untraced {
+        Some(failure) => Err(failure),
+        None => run(cli, &output).and_then(|()| output.written()),
+    };
     let done = panics::caught(work).unwrap_or_else(panicked);
     // Whoever is being asked for something while the program ends gets the terminal back.
     restore();
+    trace::finish();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

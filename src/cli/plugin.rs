@@ -14,7 +14,7 @@ mod words;
 
 use std::process::ExitCode;
 
-use super::{logging, panics, process_limits, standard_streams};
+use super::{logging, panics, process_limits, standard_streams, trace};
 use crate::client::attachment::CLIENT_VERSION;
 use crate::{net::with_open_files, wire::foreign_text::one_line};
 use attach::NotAttached;
@@ -38,7 +38,9 @@ pub fn run(arguments: &[String], handed_over: Option<String>) -> ExitCode {
         )),
         [response, region, operation, rest @ ..] => {
             let response = handed_over.as_deref().unwrap_or(response);
-            return start(words, response, region, operation, rest);
+            let code = start(words, response, region, operation, rest);
+            trace::finish();
+            return code;
         }
     }
     ExitCode::SUCCESS

@@ -7,6 +7,7 @@
 //! is felt by the sender through TCP.
 
 mod ending;
+mod frames;
 
 use std::{
     future::{Future, poll_fn},
@@ -27,7 +28,11 @@ use tokio_tungstenite::{
     tungstenite::{Error as WebSocketError, Message, error::ProtocolError},
 };
 
-use self::ending::{ENDING_TIMEOUT, Ending};
+pub use self::frames::{FRAMES, PAYLOADS};
+use self::{
+    ending::{ENDING_TIMEOUT, Ending},
+    frames::{Direction, Frames},
+};
 use super::{Application, ApplicationError, Turn, liveness::Liveness, now};
 use crate::{
     channel::{Channel, ChannelError, Event},
@@ -113,6 +118,8 @@ pub struct Driver<'a, S, A> {
     /// Nothing can be written any more, and until when the reading side may take to find out. What
     /// the other side has sent before may still be read, and may be the end of the session.
     broken: Option<(Disconnect, Instant)>,
+    /// For whoever looks on; only of a session that has a name.
+    frames: Option<Frames<'a>>,
 }
 
 /// What reading came to.
@@ -150,7 +157,13 @@ where
             held_since: None,
             is_gone: false,
             broken: None,
+            frames: None,
         }
+    }
+
+    /// Tells of its frames under this name ([`FRAMES`]).
+    pub fn with_name(self, session: &'a str) -> Self {
+        Self { frames: Some(Frames::of(session)), ..self }
     }
 
     /// Another limit of silence.
@@ -222,6 +235,10 @@ where
             let turn = self.poll_application(cx, now)?;
             self.poll_write(cx, now);
             self.tell_of_silence(now);
+            if let Some(frames) = &mut self.frames {
+                let channel = &*self.channel;
+                frames.tell_path(|| (channel.path(), channel.bytes_under_way()), now);
+            }
 
             if let Some(outcome) = self.ended(now) {
                 return Poll::Ready(Ok(outcome));
@@ -294,6 +311,9 @@ where
     }
 
     fn receive(&mut self, message: Bytes, now: Instant) -> Result<(), DriveError> {
+        if let Some(frames) = &self.frames {
+            frames.tell(Direction::In, &message);
+        }
         self.channel.handle_frame(message, now)?;
         self.pass_events(now)
     }
@@ -365,6 +385,9 @@ where
                 self.liveness.handle_ping_sent(now);
                 Message::Ping(Bytes::from_static(PING))
             } else if let Some(frame) = self.channel.poll_transmit(now) {
+                if let Some(frames) = &self.frames {
+                    frames.tell(Direction::Out, &frame);
+                }
                 Message::Binary(frame)
             } else {
                 break;

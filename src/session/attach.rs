@@ -109,6 +109,7 @@ impl<'a> Session<'a> {
             self.is_connected.send_replace(true);
             let (opened, done_before) = (now(), channel.messages_done());
             let mut driver = Driver::new(websocket, channel, application)
+                .with_name(&self.id)
                 .with_silence_limit(self.limits.silence)
                 .with_pings_answered(answers_pings);
             let outcome = driver.run().await;
