@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod decode;
 mod embedded;
 mod endpoints;
 mod limits;
@@ -17,6 +18,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(super) use self::{
+    decode::{DecodeArgs, Way},
     embedded::{DemoArgs, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, LocalArgs, PaceArg},
     endpoints::EndpointArgs,
     limits::SendOrder,
@@ -134,6 +136,8 @@ pub(super) enum Command {
     Local(Box<LocalArgs>),
     /// Send every kind of stream through the embedded endpoint.
     Demo(DemoArgs),
+    /// Print, or draw, what --trace has written.
+    Decode(DecodeArgs),
     /// Print a completion script for a shell.
     Completions(CompletionsArgs),
     /// Write the manual pages.
@@ -150,6 +154,7 @@ impl Command {
             | Self::Exec(_)
             | Self::Proxy(_)
             | Self::Ssh(_)
+            | Self::Decode(_)
             | Self::Completions(_)
             | Self::Help(_) => true,
             #[cfg(feature = "aws")]

@@ -71,7 +71,7 @@ fn for_all_commands(argument: Arg) -> Arg {
 fn explained(command: Command, shared: &[Arg], subject: &str) -> Command {
     let name = command.get_name().to_owned();
     let meaningless = match subject {
-        "local" | "demo" | "completions" | "man" | "help" => &["AWS", "Connection"][..],
+        "local" | "demo" | "decode" | "completions" | "man" | "help" => &["AWS", "Connection"][..],
         "ls" | "sessions" | "login" => &["Connection"],
         _ => &[],
     };
@@ -146,11 +146,11 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Sessions", &["shell", "exec", "forward", "proxy"]),
     ("SSH", &["ssh", "ssh-config"]),
     ("Account", &["ls", "sessions", "login", "doctor"]),
-    ("No AWS", &["local", "demo"]),
+    ("No AWS", &["local", "demo", "decode"]),
     ("Help", &["completions", "man", "help"]),
 ];
 
-const EXAMPLES: [(&str, &[&str]); 16] = [
+const EXAMPLES: [(&str, &[&str]); 17] = [
     ("shell", &["ssmport shell i-0123456789abcdef0", "ssmport shell web --profile prod"]),
     (
         "exec",
@@ -200,6 +200,7 @@ const EXAMPLES: [(&str, &[&str]); 16] = [
         ],
     ),
     ("demo", &["ssmport demo", "ssmport demo --size 256 --pace real"]),
+    ("decode", &["ssmport decode t.trace --sequence 17", "ssmport decode t.trace --svg t.svg"]),
     (
         "completions",
         &[

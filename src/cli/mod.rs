@@ -68,7 +68,7 @@ use crate::reaper;
 use crate::term::restore;
 use args::{Cli, Command};
 use commands::{
-    completions, demo, exec, forward, local, login, man, proxy, shell, ssh, ssh_config,
+    completions, decode, demo, exec, forward, local, login, man, proxy, shell, ssh, ssh_config,
 };
 #[cfg(feature = "aws")]
 use commands::{doctor, ls, sessions};
@@ -128,6 +128,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Completions(arguments) => return completions::print(arguments, output),
         Command::Man(arguments) => return man::write(arguments, output),
         Command::Help(arguments) => return help::print(arguments, output),
+        Command::Decode(arguments) => return decode::run(arguments, output),
         _ => process_limits::check()?,
     }
     match &cli.command {
@@ -158,6 +159,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Completions(_)
             | Command::Man(_)
             | Command::Help(_)
+            | Command::Decode(_)
             | Command::Ssh(_)
             | Command::SshConfig(_) => Ok(()),
         }

@@ -110,6 +110,7 @@ mod terminal;
 mod terminal_left;
 mod tls;
 mod tls_trust;
+mod trace;
 mod web;
 
 mod agent_command;

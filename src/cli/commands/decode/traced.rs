@@ -1,0 +1,142 @@
+//! The lines of a trace, as they are read.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read},
+    path::Path,
+};
+
+use serde::Deserialize;
+
+use crate::cli::args::Way;
+
+/// One line; which of the fields there are says what it is.
+#[derive(Clone, PartialEq, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Line {
+    /// Seconds since the trace began.
+    pub(super) t: f64,
+    pub(super) session: String,
+    direction: Option<String>,
+    pub(super) kind: String,
+    pub(super) sequence: i64,
+    pub(super) flags: u64,
+    pub(super) payload_type: u32,
+    /// Of the payload.
+    pub(super) bytes: u64,
+    pub(super) acknowledges: Option<i64>,
+    pub(super) window: Option<u64>,
+    pub(super) under_way: u64,
+    /// Bytes a second that arrive.
+    pub(super) rate: Option<f64>,
+    pub(super) round_trip_ms: Option<f64>,
+    /// What became of the connection.
+    pub(super) note: Option<String>,
+    pub(super) left_out: Option<u64>,
+    /// Of a file's first line: the form of the others.
+    trace: Option<u64>,
+}
+
+impl Line {
+    /// Which way a frame went; `None` of what is no frame.
+    pub(super) fn way(&self) -> Option<Way> {
+        match self.direction.as_deref()? {
+            "in" => Some(Way::In),
+            "out" => Some(Way::Out),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a message of the stream, which has a number and comes again until it is
+    /// acknowledged.
+    pub(super) fn is_data(&self) -> bool {
+        matches!(&*self.kind, "input_stream_data" | "output_stream_data")
+    }
+}
+
+/// The lines of one file, each read when it is asked for.
+pub(super) struct Lines {
+    file: BufReader<Box<dyn Read>>,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    /// # Errors
+    /// It cannot be read, or is no trace.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let file: Box<dyn Read> = match path.as_os_str() == "-" {
+            true => Box::new(io::stdin()),
+            false => Box::new(File::open(path)?),
+        };
+        let mut lines = Self { file: BufReader::new(file), line: Vec::new() };
+        let head = lines.read()?.and_then(|head| head.trace);
+        match head {
+            Some(FORM) => Ok(lines),
+            Some(other) => Err(invalid(format!("it is of a later version (form {other})"))),
+            None => Err(invalid("it is no trace: its first line is not that of one".to_owned())),
+        }
+    }
+
+    /// The next one that can be understood; `None` behind the last.
+    pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
+        self.read()
+    }
+
+    fn read(&mut self) -> io::Result<Option<Line>> {
+        loop {
+            self.line.clear();
+            let mut limited = self.file.by_ref().take(LONGEST);
+            if limited.read_until(b'\n', &mut self.line)? == 0 {
+                return Ok(None);
+            }
+            // The last one of a program that was killed is cut off.
+            if let Ok(line) = serde_json::from_slice(&self.line) {
+                return Ok(Some(line));
+            }
+        }
+    }
+}
+
+fn invalid(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
+/// What this program writes.
+const FORM: u64 = 1;
+/// In bytes; a payload of 64 KiB has twice that in hexadecimal.
+const LONGEST: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> io::Result<Vec<Line>> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("trace");
+        std::fs::write(&path, text)?;
+        let mut lines = Lines::of(&path)?;
+        let mut all = Vec::new();
+        while let Some(line) = lines.next()? {
+            all.push(line);
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn lines_are_read_and_what_is_none_is_passed_over() {
+        let text = "{\"trace\":1,\"program\":\"x\"}\n\
+            {\"t\":1.5,\"direction\":\"in\",\"kind\":\"acknowledge\",\"acknowledges\":7,\"new\":[]}\n\
+            nonsense\n{\"t\":2,\"note\":\"resumed\"}\n{\"t\":3,\"direction\":\"in\",\"ki";
+        let [frame, note] = lines(text).unwrap().try_into().expect("two lines");
+        assert_eq!((frame.t, frame.way(), frame.acknowledges), (1.5, Some(Way::In), Some(7)));
+        assert_eq!((note.way(), note.note.as_deref()), (None, Some("resumed")));
+    }
+
+    #[test]
+    fn what_is_no_trace_is_told() {
+        for text in ["", "{}\n", "hello\n", "{\"trace\":9}\n", "[[[["] {
+            let error = lines(text).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{text}");
+        }
+    }
+}
