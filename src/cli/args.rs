@@ -4,6 +4,7 @@ mod embedded;
 mod endpoints;
 mod limits;
 mod login;
+mod many;
 #[cfg(feature = "aws")]
 mod nodes;
 #[cfg(feature = "aws")]
@@ -21,6 +22,7 @@ pub(super) use self::{
     endpoints::EndpointArgs,
     limits::SendOrder,
     login::LoginArgs,
+    many::On,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
     words::{CompletionsArgs, HelpArgs, ManArgs},
@@ -136,8 +138,9 @@ impl Command {
     /// Whether standard output is for what is asked for, and for no report.
     pub(super) fn has_stdout(&self) -> bool {
         match self {
+            // With many nodes it is for them, or for a report.
+            Self::Exec(exec) => exec.many.on.is_empty(),
             Self::Shell(_)
-            | Self::Exec(_)
             | Self::Proxy(_)
             | Self::Ssh(_)
             | Self::Completions(_)

@@ -84,7 +84,7 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let Error { kind, what, why, next, setting } = error;
+        let Error { kind, what, why, next, setting, .. } = error;
         let next = next.map(|next| with_option(next, setting));
         let code = match kind {
             Kind::Usage => Code::Usage,

@@ -156,7 +156,7 @@ const EXAMPLES: [(&str, &[&str]); 16] = [
         "exec",
         &[
             "ssmport exec i-0123456789abcdef0 -- df -h /",
-            "ssmport exec web -- sh -c 'journalctl -u nginx | tail'",
+            "ssmport exec --on tag:Role=web -- sh -c 'uptime; df -h /'",
         ],
     ),
     (

@@ -40,6 +40,12 @@ pub(super) fn end(error: Error) -> ! {
 /// Whether these words ask for a report, of a command that has one.
 fn wants_report(words: impl Iterator<Item = OsString>) -> bool {
     let words: Vec<_> = words.collect();
+    let is_on = |word: &OsString| word == "--on" || word.as_encoded_bytes().starts_with(b"--on=");
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    // With many nodes `exec` has a report, whatever stands behind `--`.
+    if words.iter().any(|word| word == "exec") && words[..end].iter().any(is_on) {
+        return words[..end].iter().any(|word| word == "--json");
+    }
     let command = words.iter().find(|word| !word.as_encoded_bytes().starts_with(b"-"));
     let has_stdout = |word: &OsString| WITHOUT_REPORT.iter().any(|name| word == name);
     // Behind `--` stands a command, which has standard output to itself.
@@ -196,6 +202,8 @@ mod tests {
             ("--json", true),
             ("exec web --json", false),
             ("--json proxy", false),
+            ("exec --on web --json -- x", true),
+            ("exec --on=web -- x --json", false),
             ("forward 5432 -- psql --json", false),
         ] {
             assert_eq!(wants_report(line.split(' ').map(OsString::from)), wanted, "{line}");

@@ -38,8 +38,6 @@ mod listen;
 mod logging;
 mod mfa;
 mod mistyped;
-#[cfg(feature = "aws")]
-mod node_filter;
 mod output;
 mod panics;
 #[cfg(feature = "aws")]

@@ -14,6 +14,8 @@ pub struct Error {
     pub(crate) why: Option<String>,
     pub(crate) next: Option<String>,
     pub(crate) setting: Option<Setting>,
+    /// The service wants fewer calls a second.
+    pub(crate) is_throttled: bool,
 }
 
 /// What sort of error it is; the program's exit codes follow it.
@@ -57,7 +59,7 @@ pub enum Setting {
 
 impl Error {
     pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), why: None, next: None, setting: None }
+        Self { kind, what: what.into(), why: None, next: None, setting: None, is_throttled: false }
     }
 
     pub(crate) fn local(what: impl Into<String>) -> Self {
@@ -163,10 +165,11 @@ impl From<ServiceError> for Error {
     fn from(error: ServiceError) -> Self {
         let kind = match error.code() {
             "TargetNotConnected" => Kind::Target,
-            "ServiceUnavailable" => Kind::Lost,
+            "ServiceUnavailable" | "ThrottlingException" => Kind::Lost,
             _ => Kind::Refused,
         };
-        Self::new(kind, error.to_string())
+        let is_throttled = error == ServiceError::Throttled;
+        Self { is_throttled, ..Self::new(kind, error.to_string()) }
     }
 }
 
@@ -200,7 +203,7 @@ impl From<crate::aws::AwsError> for Error {
             }
             _ => None,
         };
-        let next = error.next_step();
-        Self { next, setting, ..Self::new(kind, error.to_string()) }
+        let (next, is_throttled) = (error.next_step(), error.is_throttled());
+        Self { next, setting, is_throttled, ..Self::new(kind, error.to_string()) }
     }
 }

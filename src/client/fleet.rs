@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 use serde::Serialize;
 use tokio::{join, time::timeout};
 
-use super::{Guide, error::Error};
+use super::{Guide, error::Error, node_filter::NodeFilter};
 use crate::aws::{Account, Instance, ManagedNode};
 
 /// A node as it is listed and chosen.
@@ -85,6 +85,31 @@ pub(crate) async fn nodes(
     });
     let nodes = joined(nodes, &instances);
     guide.nodes_seen(account.region(), &nodes);
+    Ok(nodes)
+}
+
+/// The nodes of which all filters hold, patterns among them; those alone that are connected, if that is
+/// wanted.
+pub(crate) async fn matching(
+    account: &Account,
+    wanted: &[NodeFilter],
+    are_online: bool,
+    guide: &dyn Guide,
+) -> Result<Vec<ListedNode>, Error> {
+    let of_ssm: Vec<_> = wanted.iter().filter_map(NodeFilter::of_ssm).collect();
+    let of_ssm: Vec<_> = of_ssm.iter().map(|(key, value)| (&**key, [*value])).collect();
+    let mut filters: Vec<(&str, &[&str])> =
+        of_ssm.iter().map(|(key, values)| (*key, &values[..])).collect();
+    // Tags and other filters do not go together.
+    if are_online && filters.is_empty() {
+        filters.push(("PingStatus", &["Online"]));
+    }
+    let mut nodes = nodes(account, &filters, guide).await?;
+    // The rest are patterns.
+    nodes.retain(|node| {
+        let holds = |filter: &NodeFilter| filter.of_ssm().is_some() || filter.matches(node);
+        (!are_online || node.is_online()) && wanted.iter().all(holds)
+    });
     Ok(nodes)
 }
 

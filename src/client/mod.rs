@@ -4,6 +4,7 @@
 //!   Client ---- target, resolve, fleet ----> Node     service: who starts its sessions
 //!   builder: limits, guide   |                |
 //!                            +-- sessions     |
+//!                            +-- many: a command on all nodes that are meant
 //!                                             +-- connect   lane ------+
 //!                                             +-- forward   forwarding +-- tunnel ---+
 //!                                             +-- command   running ---+-- opening --+-- attachment
@@ -31,7 +32,10 @@ mod lane;
 pub(crate) mod limits;
 #[cfg(feature = "local")]
 mod local_control;
+pub(crate) mod many;
 mod node;
+#[cfg(any(feature = "aws", feature = "local"))]
+pub(crate) mod node_filter;
 pub(crate) mod opening;
 pub(crate) mod port_owner;
 #[cfg(feature = "aws")]
@@ -64,6 +68,7 @@ pub use error::{Error, Kind, Setting};
 pub use fleet::ListedNode;
 pub use forwarding::{Tunnel, TunnelBuilder};
 pub use guide::{Choice, Counting, Guide};
+pub use many::{NodeEnd, Run, RunEvent, RunStopper, Selected, Selection, SelectionCommand, Stream};
 pub use node::{Connection, Node};
 pub use service::Request;
 pub use session_service::SessionService;
@@ -82,6 +87,7 @@ use crate::local::Endpoint;
 use config_file::ConfigFile;
 use endpoint_api::EndpointApi;
 use service::Service;
+use target::Target;
 
 /// Who is asked for sessions, and how long is waited for what. Clones are the same client.
 #[derive(Clone)]
@@ -180,6 +186,33 @@ impl Client {
         Ok(Node::new(self.clone(), Service::of(&target, self).boxed().await?))
     }
 
+    /// The nodes that `targets` mean, to run a command on all of them: of a name or of tags
+    /// (`tag:Role=web,tag:Env=prod`) all that bear it, in which `*` stands for anything and `?` for one
+    /// character; every other form of a target is one node.
+    ///
+    /// Those that are not connected are among them, with an error in the place of the node.
+    ///
+    /// # Errors
+    /// When a target means no node, or the account may not list them, or cannot be reached.
+    pub async fn select<I, S>(&self, targets: I) -> Result<Selection, Error>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<str>,
+    {
+        let usage = |text: &str, why| Error::new(Kind::Usage, format!("`{text}`")).because(why);
+        let targets = targets.into_iter().map(|target| {
+            let text = target.as_ref();
+            text.parse().map_err(|why: crate::malformed::Malformed| usage(text, why))
+        });
+        self.selected(targets.collect::<Result<_, _>>()?).await
+    }
+
+    /// As [`select`](Self::select), of targets that are understood.
+    pub(crate) async fn selected(&self, targets: Vec<Target>) -> Result<Selection, Error> {
+        // Deep within AWS's SDK: a program's own futures around this one are not to be as deep.
+        many::select(self, targets).boxed().await
+    }
+
     /// The nodes that Session Manager knows, in the order of their names.
     ///
     /// # Errors
@@ -236,8 +269,8 @@ impl Client {
 
     /// A target without its region, and the client for that region.
     #[cfg(feature = "aws")]
-    pub(crate) fn in_region_of(&self, target: target::Target) -> (target::Target, Self) {
-        let target::Target::InRegion(target, region) = target else {
+    pub(crate) fn in_region_of(&self, target: Target) -> (Target, Self) {
+        let Target::InRegion(target, region) = target else {
             return (target, self.clone());
         };
         let Inner { realm, limits, guide } = &*self.0;

@@ -84,7 +84,11 @@ fn named_by(lookup: &Lookup, nodes: &[ListedNode]) -> Vec<ListedNode> {
 
 /// What SSM says, which knows the tags of instances too; what it has no tag for may still call
 /// itself so.
-async fn named(name: &str, account: &Account, guide: &dyn Guide) -> Result<Vec<ListedNode>, Error> {
+pub(super) async fn named(
+    name: &str,
+    account: &Account,
+    guide: &dyn Guide,
+) -> Result<Vec<ListedNode>, Error> {
     let lookup = Lookup::Name(name.to_owned());
     let missing = match tagged(&lookup, "Name", name, account).await {
         Err(failure) if failure.kind == Kind::Target => failure,
@@ -251,7 +255,7 @@ fn several(lookup: &Lookup, nodes: &[ListedNode], and: &str) -> Error {
         .next("give one of their ids")
 }
 
-fn unknown(lookup: &Lookup) -> Error {
+pub(super) fn unknown(lookup: &Lookup) -> Error {
     Error::new(Kind::Target, format!("there is no node {lookup} in this account and region"))
         .next("check the profile and the region; `ssmport ls` lists the nodes that there are")
 }
@@ -269,12 +273,14 @@ fn not_managed(lookup: &Lookup, instance: &Instance) -> Error {
 }
 
 fn not_connected(lookup: &Lookup, node: &ListedNode) -> Error {
+    let what = format!("{lookup} is {}, which is not connected", node.id);
+    Error { what, ..unconnected(node) }
+}
+
+/// A node that no session can be had with now.
+pub(super) fn unconnected(node: &ListedNode) -> Error {
     let ListedNode { id, ping_status, .. } = node;
-    let what = match lookup.to_string() {
-        name if name == *id => format!("{id} is not connected"),
-        name => format!("{name} is {id}, which is not connected"),
-    };
-    Error::new(Kind::Target, what)
+    Error::new(Kind::Target, format!("{id} is not connected"))
         .because(format!("SSM says that it is {ping_status}"))
         .next(format!("`ssmport doctor {id}` says what to check"))
 }

@@ -206,7 +206,8 @@ impl Endpoint {
         let service = Service::new(config.nodes.clone())?
             .with_kms(Arc::clone(&kms))
             .with_account(config.account.clone())
-            .with_pushed_keys(config.pushed_keys.clone().map(PushedKeys::new));
+            .with_pushed_keys(config.pushed_keys.clone().map(PushedKeys::new))
+            .with_throttle(config.faults.throttle());
         let service = Arc::new(Mutex::new(service));
         let agents = Agents::new(&config, Arc::clone(&kms));
         let faults = FaultyService::new(config.faults, now());
@@ -246,6 +247,12 @@ impl Endpoint {
         let is_it = |node: &&Node| node.id == id_or_name || node.name == id_or_name;
         let first = || service.nodes().next().filter(|_| id_or_name == "local");
         service.nodes().find(is_it).or_else(first).map(|node| node.id.clone())
+    }
+
+    /// Its nodes, as they are now.
+    pub(crate) fn nodes(&self) -> Vec<Node> {
+        let service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        service.nodes().cloned().collect()
     }
 
     /// Where its API is called.

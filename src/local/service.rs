@@ -52,6 +52,10 @@ pub struct Service {
     account: Option<Account>,
     tasks: Vec<Task>,
     pushed_keys: Option<PushedKeys>,
+    /// How many sessions may be started in a second.
+    throttle: Option<u32>,
+    /// Of this second, how many were.
+    started_in: (u64, u32),
 }
 
 /// The request of StartSession.
@@ -92,6 +96,8 @@ impl Service {
             account: None,
             tasks: Vec::new(),
             pushed_keys: None,
+            throttle: None,
+            started_in: (0, 0),
         })
     }
 
@@ -114,6 +120,11 @@ impl Service {
     /// With a place for the keys of EC2 Instance Connect.
     pub fn with_pushed_keys(self, pushed_keys: Option<PushedKeys>) -> Self {
         Self { pushed_keys, ..self }
+    }
+
+    /// Taking no more than so many starts of sessions a second.
+    pub fn with_throttle(self, throttle: Option<u32>) -> Self {
+        Self { throttle, ..self }
     }
 
     /// Where keys of EC2 Instance Connect go.
@@ -189,6 +200,7 @@ impl Service {
         request: StartSession,
         now: SystemTime,
     ) -> Result<Admission, ServiceError> {
+        self.throttle(now)?;
         check_length("target", &request.target, TARGET_LIMIT)?;
         let document = request.document.as_deref().unwrap_or(DEFAULT_DOCUMENT);
         check_length("documentName", document, DOCUMENT_LIMIT)?;
@@ -223,6 +235,20 @@ impl Service {
         self.started += 1;
         self.live.insert(session_id.clone(), session);
         Ok(Admission { session_id, token })
+    }
+
+    /// Counts a start, unless there were as many as may be in this second.
+    fn throttle(&mut self, now: SystemTime) -> Result<(), ServiceError> {
+        let Some(most) = self.throttle else { return Ok(()) };
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        if self.started_in.0 != second {
+            self.started_in = (second, 0);
+        }
+        if self.started_in.1 >= most {
+            return Err(ServiceError::Throttled);
+        }
+        self.started_in.1 += 1;
+        Ok(())
     }
 
     /// Gives a fresh token for a session that is alive; the one given before is void. For a session

@@ -50,6 +50,7 @@ mod local_side;
 mod login;
 mod lost_service;
 mod manual;
+mod many_nodes;
 mod many_sessions;
 mod mfa_account;
 mod mfa_bad_input;

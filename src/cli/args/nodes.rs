@@ -2,8 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::node_filter::NodeFilters;
-use crate::client::target::Target;
+use crate::client::{node_filter::NodeFilters, target::Target};
 
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {

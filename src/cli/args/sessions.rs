@@ -4,6 +4,7 @@ use std::{ffi::OsString, time::Duration};
 
 use clap::Args;
 
+use super::many::ManyArgs;
 use crate::client::{limits::duration, spec::Spec, target::Target};
 
 #[derive(Debug, Args)]
@@ -28,11 +29,14 @@ pub(crate) struct ShellArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_long_help = EXEC_HELP)]
+#[command(after_long_help = EXEC_HELP, override_usage = EXEC_USAGE)]
 pub(crate) struct ExecArgs {
     /// An id, a name, a tag ... (ssmport help targets).
+    // With `on` it is the command's first word.
     #[arg(value_name = "TARGET")]
-    pub(crate) target: Target,
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) many: ManyArgs,
     /// Run the command on a terminal.
     ///
     /// What is typed here is its input.
@@ -45,19 +49,19 @@ pub(crate) struct ExecArgs {
     pub(crate) no_input: bool,
     /// End the command after this long (90s, 5m, seconds).
     ///
-    /// The exit code is 124 then.
+    /// The exit code is 124 then. With --on, of each node by itself.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Session document to start.
     ///
     /// Without it, the one of AWS for such commands.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) document: Option<String>,
     /// A reason to be recorded with the session.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", hide_short_help = true)]
     pub(crate) reason: Option<String>,
-    /// The command and its arguments, as they are given here.
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    /// The command and its arguments, as they are given.
+    #[arg(required_unless_present = "on", trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
 }
 
@@ -129,6 +133,10 @@ const SHELL_HELP: &str = "\
 At the beginning of a line, ~. ends the session, ~- turns these sequences off, ~? shows them. Without \
 a terminal, standard input is typed at the shell, and its end ends the shell.";
 
+const EXEC_USAGE: &str = "\
+ssmport exec [OPTIONS] TARGET [--] COMMAND...
+       ssmport exec [OPTIONS] --on TARGETS... -- COMMAND...";
+
 const EXEC_HELP: &str = "\
 Exit code: the command's own; 127 when there is no such program, 255 when a signal ended it, 130 when that \
 was your Ctrl-C, 124 after --timeout. With -t it is printed by the node's shell and read from the output, \
@@ -138,7 +146,12 @@ Standard input goes to the command, unless it is a terminal or empty, or with -n
 binary safe: Session Manager carries UTF-8 text, so the node's sh, dd and base64 see to all else. On \
 a node without them, output that is no text is an error. With --document the command runs as it is.
 
-The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.";
+The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.
+
+With --on it runs on every node that is meant, its output behind the node's name, and takes no input. The \
+exit code is the highest of all nodes', each as exec has it of that node alone; 130 after Ctrl-C, which ends \
+it everywhere. What was ended or not begun after --fail-fast does not count. Standard output and standard \
+error stay apart. With --json what happens is an object a line on standard output.";
 
 const PROXY_HELP: &str = "\
 Ends when the server hangs up, or when standard output is closed. The protocol cannot tell the server \

@@ -31,23 +31,8 @@ pub(crate) async fn run(
 async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(), Failure> {
     let client = global.client(output);
     let account = client.account().await?;
-    let asked: Vec<_> = arguments.filters.iter().flat_map(|filters| &filters.0).collect();
-    let of_ssm: Vec<_> = asked.iter().filter_map(|filter| filter.of_ssm()).collect();
-    let of_ssm: Vec<_> = of_ssm.iter().map(|(key, value)| (&**key, [*value])).collect();
-    let mut filters: Vec<(&str, &[&str])> =
-        of_ssm.iter().map(|(key, values)| (*key, &values[..])).collect();
-    // Tags and other filters do not go together.
-    if arguments.online && filters.is_empty() {
-        filters.push(("PingStatus", &["Online"]));
-    }
-    let mut nodes = fleet::nodes(account, &filters, &**client.guide()).await?;
-    // The rest are patterns.
-    nodes.retain(|node| {
-        asked.iter().all(|filter| filter.of_ssm().is_some() || filter.matches(node))
-    });
-    if arguments.online {
-        nodes.retain(ListedNode::is_online);
-    }
+    let wanted: Vec<_> = arguments.filters.into_iter().flat_map(|filters| filters.0).collect();
+    let nodes = fleet::matching(account, &wanted, arguments.online, &**client.guide()).await?;
     if output.is_json() {
         nodes.iter().for_each(|node| output.report(&event(node)));
     } else {
