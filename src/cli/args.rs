@@ -7,6 +7,7 @@ mod login;
 mod many;
 #[cfg(feature = "aws")]
 mod nodes;
+mod readiness;
 #[cfg(feature = "aws")]
 mod recorded;
 mod sessions;

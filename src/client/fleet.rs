@@ -28,6 +28,8 @@ pub struct ListedNode {
     pub address: Option<String>,
     /// The name that the machine has itself.
     pub computer_name: Option<String>,
+    /// Whether EC2 has it running, in its words: `running`, `stopped` and so on.
+    pub instance_state: Option<String>,
     /// As far as EC2 tells them.
     #[serde(skip)]
     pub tags: Vec<(String, String)>,
@@ -45,6 +47,7 @@ impl ListedNode {
             last_ping: node.last_ping,
             address: node.address,
             computer_name: node.computer_name,
+            instance_state: instance.map(|instance| instance.state.clone()),
             tags: instance.map(|instance| instance.tags.clone()).unwrap_or_default(),
         }
     }

@@ -38,6 +38,7 @@ mod node;
 pub(crate) mod node_filter;
 pub(crate) mod opening;
 pub(crate) mod port_owner;
+pub(crate) mod readiness;
 #[cfg(feature = "aws")]
 pub(crate) mod resolve;
 pub(crate) mod running;
@@ -67,9 +68,10 @@ pub use error::{Error, Kind, Setting};
 #[cfg(feature = "aws")]
 pub use fleet::ListedNode;
 pub use forwarding::{Tunnel, TunnelBuilder};
-pub use guide::{Choice, Counting, Guide};
+pub use guide::{Agreement, Choice, Counting, Guide};
 pub use many::{NodeEnd, Run, RunEvent, RunStopper, Selected, Selection, SelectionCommand, Stream};
 pub use node::{Connection, Node};
+pub use readiness::Readiness;
 pub use service::Request;
 pub use session_service::SessionService;
 #[cfg(feature = "aws")]
@@ -97,6 +99,7 @@ struct Inner {
     realm: Realm,
     limits: Limits,
     guide: Arc<dyn Guide>,
+    readiness: Readiness,
 }
 
 /// Whose nodes are meant.
@@ -171,7 +174,8 @@ impl Client {
                     Error::new(Kind::Target, what).next("name one of those that it has")
                 };
                 let node = endpoint.find_node(target).ok_or_else(unknown)?;
-                let service = Service::Local { endpoint: Arc::clone(endpoint), node };
+                let (endpoint, readiness) = (Arc::clone(endpoint), self.readiness());
+                let service = Service::Local { endpoint, node, readiness };
                 return Ok(Node::new(self.clone(), service));
             }
             Realm::Service(service) => {
@@ -250,7 +254,8 @@ impl Client {
             #[cfg(feature = "aws")]
             control: Box::new(aws_control::AwsControl::new(settings, None)),
         };
-        Self(Arc::new(Inner { realm, limits, guide }))
+        let readiness = Readiness::new();
+        Self(Arc::new(Inner { realm, limits, guide, readiness }))
     }
 
     #[cfg(feature = "aws")]
@@ -273,14 +278,27 @@ impl Client {
         let Target::InRegion(target, region) = target else {
             return (target, self.clone());
         };
-        let Inner { realm, limits, guide } = &*self.0;
+        let Inner { realm, limits, guide, readiness } = &*self.0;
         let realm = match realm {
             Realm::Account { control } => {
                 Realm::Account { control: Box::new(control.in_region(region)) }
             }
             other => other.clone(),
         };
-        (*target, Self(Arc::new(Inner { realm, limits: *limits, guide: Arc::clone(guide) })))
+        let (limits, guide, readiness) = (*limits, Arc::clone(guide), *readiness);
+        (*target, Self(Arc::new(Inner { realm, limits, guide, readiness })))
+    }
+
+    /// The same client, which does this about nodes that are not connected.
+    #[must_use]
+    pub fn with_readiness(&self, readiness: Readiness) -> Self {
+        let Inner { realm, limits, guide, .. } = &*self.0;
+        let (realm, limits, guide) = (realm.clone(), *limits, Arc::clone(guide));
+        Self(Arc::new(Inner { realm, limits, guide, readiness }))
+    }
+
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.0.readiness
     }
 
     pub(crate) fn limits(&self) -> Limits {

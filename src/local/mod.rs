@@ -66,7 +66,7 @@ pub use document::Parameters;
 pub use error::ServiceError;
 pub use faults::{Faults, FaultsError};
 pub use kms::{EncryptionContext, GeneratedKey, KmsError};
-pub use node::{Node, PingStatus};
+pub use node::{Node, PingStatus, Power};
 pub use node_list::NodeListError;
 pub use service::StartSession;
 pub use start_error::StartError;
@@ -251,8 +251,19 @@ impl Endpoint {
 
     /// Its nodes, as they are now.
     pub(crate) fn nodes(&self) -> Vec<Node> {
-        let service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        service.settle(SystemTime::now());
         service.nodes().cloned().collect()
+    }
+
+    /// StartInstances without the way through HTTP: a node that is stopped is there when it has booted.
+    ///
+    /// # Errors
+    /// When there is no such node, or the service is away.
+    pub fn start_node(&self, id: &str) -> Result<(), ServiceError> {
+        let unknown = || ServiceError::TargetNotConnected { target: id.to_owned() };
+        let started = self.service()?.start_node(id, SystemTime::now());
+        started.map(|_| ()).ok_or_else(unknown)
     }
 
     /// Where its API is called.
@@ -338,7 +349,9 @@ impl Endpoint {
         if self.faults.is_away(now()) {
             return Err(ServiceError::Unavailable);
         }
-        Ok(self.service.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        service.settle(SystemTime::now());
+        Ok(service)
     }
 }
 

@@ -28,7 +28,7 @@ use super::describe::{DescribeNodes, DescribeSessions, Page};
 use super::document::{DEFAULT_DOCUMENT, Parameters, Workload, short_name};
 use super::error::{ServiceError, check_length};
 use super::kms::Kms;
-use super::node::Node;
+use super::node::{Node, PingStatus, Power};
 use super::pushed_keys::PushedKeys;
 use super::session::{DataChannel, Owner, Session, SessionState};
 use super::task::Task;
@@ -42,6 +42,8 @@ use crate::wire::Token;
 #[derive(Debug)]
 pub struct Service {
     nodes: BTreeMap<String, Node>,
+    /// When the agents of those will be there that were started.
+    booting: BTreeMap<String, SystemTime>,
     /// By session id.
     live: BTreeMap<String, Session>,
     /// The last one to end comes last.
@@ -88,6 +90,7 @@ impl Service {
     pub fn new(nodes: impl IntoIterator<Item = Node>) -> io::Result<Self> {
         Ok(Self {
             nodes: nodes.into_iter().map(|node| (node.id.clone(), node)).collect(),
+            booting: BTreeMap::new(),
             live: BTreeMap::new(),
             ended: VecDeque::new(),
             mint: Mint::seeded_by_system()?,
@@ -140,6 +143,59 @@ impl Service {
     /// The nodes, in the order of their ids.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
+    }
+
+    /// Has a node's machine run, in EC2's words; its agent is there when it has booted. Gives what it
+    /// was before.
+    pub fn start_node(&mut self, id: &str, now: SystemTime) -> Option<Power> {
+        let node = self.nodes.get_mut(id)?;
+        let before = node.power;
+        if before == Power::Stopped {
+            node.power = Power::Pending;
+            self.booting.insert(id.to_owned(), now + node.boot);
+        }
+        Some(before)
+    }
+
+    /// Has it stopped, with all of its sessions.
+    pub fn stop_node(&mut self, id: &str, now: SystemTime) -> Option<Power> {
+        let node = self.nodes.get_mut(id)?;
+        let before = node.power;
+        *node = node.clone().stopped();
+        self.booting.remove(id);
+        self.end_sessions_of(id, now);
+        Some(before)
+    }
+
+    /// Has it start anew, if it runs.
+    pub fn reboot_node(&mut self, id: &str, now: SystemTime) -> Option<Power> {
+        let node = self.nodes.get_mut(id)?;
+        let before = node.power;
+        if before == Power::Running {
+            node.ping_status = PingStatus::ConnectionLost;
+            self.booting.insert(id.to_owned(), now + node.boot);
+            self.end_sessions_of(id, now);
+        }
+        Some(before)
+    }
+
+    /// What time has brought: machines that were started are there.
+    pub fn settle(&mut self, now: SystemTime) {
+        let nodes = &mut self.nodes;
+        self.booting.retain(|id, ready| {
+            let is_ready = *ready <= now;
+            if let Some(node) = nodes.get_mut(id).filter(|_| is_ready) {
+                (node.power, node.ping_status) = (Power::Running, PingStatus::Online);
+            }
+            !is_ready
+        });
+    }
+
+    /// Ends the sessions of a node that goes away.
+    fn end_sessions_of(&mut self, target: &str, now: SystemTime) {
+        let of_target = self.live.values().filter(|session| session.target == target);
+        let ids: Vec<_> = of_target.map(|session| session.id.clone()).collect();
+        ids.iter().for_each(|id| self.end_session(id, "The node has gone away", now));
     }
 
     /// The account, if callers are told apart.
@@ -360,12 +416,16 @@ impl Service {
         question.page(sessions.into_iter())
     }
 
-    /// The nodes, in the order of their ids.
+    /// The nodes of a region, in the order of their ids.
     ///
     /// # Errors
     /// A filter key is unknown, the page is too large or too small, or its token is not of ours.
-    pub fn describe_nodes(&self, question: &DescribeNodes) -> Result<Page<'_, Node>, ServiceError> {
-        question.page(self.nodes.values())
+    pub fn describe_nodes(
+        &self,
+        question: &DescribeNodes,
+        region: &str,
+    ) -> Result<Page<'_, Node>, ServiceError> {
+        question.page(self.nodes.values().filter(|node| node.is_in(region)))
     }
 
     /// Whether `target` is a node of this endpoint, and its agent there.

@@ -79,6 +79,7 @@ mod raw_client;
 mod raw_frame;
 mod raw_gateway;
 mod raw_peer;
+mod readiness;
 #[cfg(feature = "aws")]
 mod recipes_databases;
 #[cfg(feature = "aws")]

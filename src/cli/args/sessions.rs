@@ -4,7 +4,7 @@ use std::{ffi::OsString, time::Duration};
 
 use clap::Args;
 
-use super::many::ManyArgs;
+use super::{many::ManyArgs, readiness::ReadinessArgs};
 use crate::client::{limits::duration, spec::Spec, target::Target};
 
 #[derive(Debug, Args)]
@@ -26,6 +26,8 @@ pub(crate) struct ShellArgs {
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) readiness: ReadinessArgs,
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +62,8 @@ pub(crate) struct ExecArgs {
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT", hide_short_help = true)]
     pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) readiness: ReadinessArgs,
     /// The command and its arguments, as they are given.
     #[arg(required_unless_present = "on", trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
@@ -77,6 +81,8 @@ pub(crate) struct ProxyArgs {
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) readiness: ReadinessArgs,
 }
 
 #[derive(Debug, Args)]
@@ -111,6 +117,8 @@ pub(crate) struct ForwardArgs {
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) readiness: ReadinessArgs,
     #[command(flatten)]
     pub(crate) habits: SshHabits,
 }

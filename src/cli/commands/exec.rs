@@ -43,7 +43,7 @@ pub(crate) async fn run(
     })?;
     let target = ConfigFile::load_target(Some(typed), output)?;
     let work = async {
-        let client = global.client(output);
+        let client = global.client(output).with_readiness(arguments.readiness.readiness());
         let service = attended.service(&target, &client).await?;
         let place = Place {
             service: &service,

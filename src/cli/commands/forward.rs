@@ -44,7 +44,7 @@ pub(crate) async fn run(
         warn_when_open(&listeners, output);
         bound.push((spec.clone(), listeners));
     }
-    let client = global.client(output);
+    let client = global.client(output).with_readiness(arguments.readiness.readiness());
     let service = tokio::select! {
         service = Service::of(&target, &client) => service?,
         number = signals.next() => return Err(interrupted(number)),

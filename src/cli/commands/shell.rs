@@ -27,7 +27,7 @@ pub(crate) async fn run(
     let place = ConfigFile::load_target(arguments.target.or(arguments.named), output)?;
     let target = place.to_string();
     let work = async {
-        let client = global.client(output);
+        let client = global.client(output).with_readiness(arguments.readiness.readiness());
         let service = attended.service(&place, &client).await?;
         let opening = Opening {
             service: &service,

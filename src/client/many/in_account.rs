@@ -44,7 +44,7 @@ async fn of_target(target: &Target, client: &Client) -> Result<Vec<Selected>, Er
     let account = client.account().await?;
     let guide = &**client.guide();
     let Some(filters) = filters(lookup) else {
-        let found = resolve::resolve(lookup, account, guide).await?;
+        let found = resolve::resolve(lookup, account, client).await?;
         let service = service(found, client)?;
         return Ok(vec![Selected::new(lookup.to_string(), service, client)]);
     };
@@ -54,7 +54,9 @@ async fn of_target(target: &Target, client: &Client) -> Result<Vec<Selected>, Er
     if nodes.is_empty() {
         nodes = match lookup {
             // It may call itself so, or not be connected yet.
-            Lookup::Name(name) if !is_pattern(name) => resolve::named(name, account, guide).await?,
+            Lookup::Name(name) if !is_pattern(name) => {
+                resolve::named(name, account, client).await?
+            }
             lookup => return Err(resolve::unknown(lookup)),
         };
     }
@@ -73,7 +75,7 @@ fn selected(node: &ListedNode, lookup: &Lookup, client: &Client) -> Result<Selec
     }
     let service = service(Found::Node(node.id.clone()), client)?;
     let selected = Selected::new(name, service, client);
-    Ok(match node.is_online() {
+    Ok(match node.is_online() || client.readiness().is_given() {
         true => selected,
         false => selected.unconnected(resolve::unconnected(node)),
     })
@@ -81,7 +83,8 @@ fn selected(node: &ListedNode, lookup: &Lookup, client: &Client) -> Result<Selec
 
 fn service(found: Found, client: &Client) -> Result<Service, Error> {
     let control = Arc::new(client.control()?.of_target(found.target()));
-    Ok(Service::Aws { control, found, guide: Arc::clone(client.guide()) })
+    let (guide, readiness) = (Arc::clone(client.guide()), client.readiness());
+    Ok(Service::Aws { control, found, guide, readiness })
 }
 
 fn is_pattern(name: &str) -> bool {

@@ -184,7 +184,7 @@ impl All {
                 () = self.stopped() => return NodeEnd::NotStarted,
             }
             match self.once(node, there).await {
-                NodeEnd::Failed(error) if error.is_throttled && now() < give_up_at => {
+                NodeEnd::Failed(error) if error.is_throttled() && now() < give_up_at => {
                     tracing::debug!("{}: {error}", there.id());
                     self.pacing.throttled();
                 }

@@ -161,7 +161,8 @@ fn of_endpoint(
     };
     let nodes = endpoint.nodes();
     let selected = |name: &str, id: &str| {
-        let service = Service::Local { endpoint: endpoint.clone(), node: id.to_owned() };
+        let (node, readiness) = (id.to_owned(), client.readiness());
+        let service = Service::Local { endpoint: endpoint.clone(), node, readiness };
         Selected::new(name, service, client)
     };
     let found: Vec<_> = match wanted {

@@ -31,9 +31,13 @@ pub(super) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<(), Failure> {
+    if arguments.readiness.start && !arguments.readiness.yes {
+        let what = "with --on nobody is asked about each node that is to be started";
+        return Err(Failure::new(Code::Usage, what).next("give --start --yes if that is meant"));
+    }
     let mut signals = Signals::ending()
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
-    let client = global.client(output);
+    let client = global.client(output).with_readiness(arguments.readiness.readiness());
     let selecting = async {
         let targets = targets::read(&arguments.many.on).await?;
         Ok::<_, Failure>(client.selected(targets).await?)
@@ -74,7 +78,6 @@ pub(super) async fn run(
         stopper.stop();
         tokio::select! {
             () = async { while run.next().await.is_some() {} } => {}
-            _ = signals.next() => {}
             () = sleep(PATIENCE) => {}
         }
         return Err(number.map_or_else(|| cannot_write(&error), interrupted));
