@@ -7,6 +7,7 @@ mod login;
 mod many;
 #[cfg(feature = "aws")]
 mod nodes;
+mod play;
 mod readiness;
 #[cfg(feature = "aws")]
 mod recorded;
@@ -24,6 +25,7 @@ pub(super) use self::{
     limits::SendOrder,
     login::LoginArgs,
     many::On,
+    play::PlayArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
     words::{CompletionsArgs, HelpArgs, ManArgs},
@@ -104,6 +106,8 @@ pub(super) enum Command {
     Exec(ExecArgs),
     /// Forward local ports to a node, or through it to a host.
     Forward(ForwardArgs),
+    /// Show a recorded shell again.
+    Play(PlayArgs),
     /// One stream on stdin and stdout, as ssh's ProxyCommand.
     Proxy(ProxyArgs),
     /// Run the system's ssh through Session Manager.
@@ -142,6 +146,7 @@ impl Command {
             // With many nodes it is for them, or for a report.
             Self::Exec(exec) => exec.many.on.is_empty(),
             Self::Shell(_)
+            | Self::Play(_)
             | Self::Proxy(_)
             | Self::Ssh(_)
             | Self::Completions(_)

@@ -121,7 +121,7 @@ fn meant_by(word: &str) -> Option<String> {
 const WITHOUT_REPORT: [&str; 6] = ["shell", "exec", "proxy", "ssh", "completions", "help"];
 
 /// Names of commands in the AWS CLI, in ssh, kubectl, gcloud and other clients of Session Manager.
-const ELSEWHERE: [(&[&str], &str); 10] = [
+const ELSEWHERE: [(&[&str], &str); 12] = [
     (
         &["tunnel", "port-forward", "port-forwarding", "portforward", "fwd", "port", "pf"],
         "ssmport forward 5432 -t TARGET",
@@ -155,6 +155,8 @@ const ELSEWHERE: [(&[&str], &str); 10] = [
         "ssmport ssh-config --install, and then scp FILE TARGET:",
     ),
     (&["socks", "socks5"], "ssmport ssh -N -D 1080 TARGET"),
+    (&["record", "rec", "asciinema"], "ssmport shell --record FILE TARGET"),
+    (&["replay", "cat", "cast"], "ssmport play FILE"),
     (&["sso", "mfa", "auth", "configure"], "ssmport login"),
     (&["check", "diagnose", "status", "test"], "ssmport doctor"),
     (&["serve", "server", "mock", "endpoint"], "ssmport local"),

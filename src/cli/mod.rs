@@ -45,6 +45,7 @@ mod picker;
 mod plugin;
 mod process_limits;
 mod proxy_command;
+mod recorded;
 mod report;
 mod response_variable;
 mod signals;
@@ -65,7 +66,7 @@ use crate::reaper;
 use crate::term::restore;
 use args::{Cli, Command};
 use commands::{
-    completions, demo, exec, forward, local, login, man, proxy, shell, ssh, ssh_config,
+    completions, demo, exec, forward, local, login, man, play, proxy, shell, ssh, ssh_config,
 };
 #[cfg(feature = "aws")]
 use commands::{doctor, ls, sessions};
@@ -134,6 +135,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Shell(arguments) => shell::run(arguments, &cli.global, output).await,
             Command::Exec(arguments) => exec::run(arguments, &cli.global, output).await,
             Command::Proxy(arguments) => proxy::run(arguments, &cli.global, output).await,
+            Command::Play(arguments) => play::run(arguments, output).await,
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
             #[cfg(feature = "aws")]
             Command::Ls(arguments) => ls::run(arguments, &cli.global, output).await,

@@ -88,6 +88,7 @@ mod recipes_jobs;
 mod recipes_networks;
 #[cfg(feature = "aws")]
 mod recipes_ssh;
+mod recordings;
 mod reliability;
 mod replacement;
 mod resumption;

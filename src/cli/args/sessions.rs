@@ -1,6 +1,6 @@
 //! What can be typed of sessions: shells, commands, streams and ports.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -18,6 +18,15 @@ pub(crate) struct ShellArgs {
     /// The target, said as to the AWS CLI.
     #[arg(short = 't', long = "target", value_name = "TARGET", conflicts_with = "target")]
     pub(crate) named: Option<Target>,
+    /// Record what is shown into this new file, for `ssmport play`, or asciinema.
+    ///
+    /// With its times and the sizes of the terminal; each line is on the disk as it is shown. The file
+    /// is for your eyes only (mode 0600).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Record what is typed, too: passwords as well.
+    #[arg(long, requires = "record", hide_short_help = true)]
+    pub(crate) record_input: bool,
     /// Session document to start.
     ///
     /// Without it, the account's default shell.
