@@ -25,6 +25,7 @@ mod console;
 mod counted;
 #[cfg(feature = "aws")]
 mod counter;
+mod cut;
 mod empty_variables;
 mod ends;
 mod failure;

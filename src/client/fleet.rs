@@ -116,6 +116,20 @@ pub(crate) async fn matching(
     Ok(nodes)
 }
 
+/// The nodes with one of these in the tag Name, as far as SSM tells.
+pub(crate) async fn named(
+    account: &Account,
+    names: &[&str],
+    guide: &dyn Guide,
+) -> Result<Vec<ListedNode>, Error> {
+    account.keys().await?;
+    let filter = [("tag:Name", names)];
+    let (nodes, known) = join!(account.nodes(&filter, |_| ()), instances(account, &filter));
+    let nodes = joined(nodes?, &known.unwrap_or_default());
+    guide.nodes_seen(account.region(), &nodes);
+    Ok(nodes)
+}
+
 /// What EC2 tells of instances, soon: in a private network it may be out of reach, and can be done
 /// without.
 pub(crate) async fn instances(

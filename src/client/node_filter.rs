@@ -102,6 +102,7 @@ pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
 }
 
 const NAME: &str = "Name";
+#[cfg(feature = "aws")]
 pub(crate) const WILDCARDS: [char; 2] = ['*', '?'];
 
 #[cfg(test)]

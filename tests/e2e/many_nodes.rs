@@ -101,6 +101,23 @@ fn nodes_are_meant_by_names_patterns_ids_and_files_and_each_is_meant_once() {
     }
 }
 
+/// Names by the hundred are looked up together, and each is looked for all the same.
+#[test]
+fn a_file_of_names_means_each_of_them() {
+    let fleet = Fleet::of(150);
+    let file = fleet.folder.path().join("targets");
+    let at = format!("@{}", file.display());
+    let names: String = (0..120).map(|number| format!("web-{number}\n")).collect();
+    fs::write(&file, &names).expect("a file");
+    let ran = fleet.run(&["--on", &at, "--parallel", "40", "--", "echo", "x"]);
+    assert_eq!((ran.code(), &*ran.stderr), (0, "120 nodes, all done\n"), "{ran:#?}");
+    assert_eq!(lines(&ran.stdout).len(), 120);
+    fs::write(&file, names + "web-119x\n").expect("a file");
+    let ran = fleet.run(&["--on", &at, "--", "echo", "x"]);
+    assert_eq!((ran.code(), &*ran.stdout), (4, ""), "{ran:#?}");
+    assert!(ran.stderr.contains("there is no node web-119x"), "{ran:#?}");
+}
+
 #[test]
 fn the_highest_exit_code_counts_and_every_failure_has_its_nodes() {
     let fleet = Fleet::of(4);

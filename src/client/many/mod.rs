@@ -15,6 +15,7 @@ mod pacing;
 mod run;
 mod selection;
 
+#[cfg(feature = "cli")]
 pub(crate) use command::PARALLEL;
 pub use command::SelectionCommand;
 pub use run::{NodeEnd, Run, RunEvent, RunStopper, Stream};

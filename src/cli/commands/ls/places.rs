@@ -79,7 +79,8 @@ pub(super) async fn nodes(
     while let Some((place, nodes)) = listed.next().await {
         match nodes {
             Ok(nodes) => {
-                found.extend(nodes.into_iter().map(|node| Found { place: Arc::clone(place), node }))
+                found
+                    .extend(nodes.into_iter().map(|node| Found { place: Arc::clone(place), node }));
             }
             Err(error) => failed.push((Arc::clone(place), error)),
         }

@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::line_parts::LineParts;
 use crate::{
-    cli::columns::cut,
+    cli::cut::cut,
     client::{Selected, Stream},
     wire::foreign_text::one_line,
 };

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, stderr};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    cli::{columns::cut, output::Output, standard_streams},
+    cli::{cut::cut, output::Output, standard_streams},
     client::Stream,
     term::size_of_terminal,
 };
