@@ -1,6 +1,6 @@
 //! EC2: what instances are called, and where they are.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     account::Account,
@@ -64,6 +64,34 @@ impl Account {
     }
 }
 
+impl Account {
+    /// `ec2:StartInstances`: has an instance run that is stopped.
+    ///
+    /// # Errors
+    /// Any of a call.
+    pub async fn start_instance(&self, id: &str) -> Result<(), AwsError> {
+        let operation = Operation::new(Service::Ec2, "StartInstances", id);
+        let parameters = [("InstanceId.1".to_owned(), id.to_owned())];
+        let credentials = self.credentials().await?;
+        let answered = self.caller.query(operation, VERSION, parameters, &credentials);
+        answered.await.map(|_: IgnoredAny| ())
+    }
+
+    /// `ec2:DescribeRegions`: the names of the regions that the account can use.
+    ///
+    /// # Errors
+    /// Any of a call.
+    pub async fn regions(&self) -> Result<Vec<String>, AwsError> {
+        let operation = Operation::new(Service::Ec2, "DescribeRegions", "");
+        let credentials = self.credentials().await?;
+        let answer: Regions = self.caller.query(operation, VERSION, [], &credentials).await?;
+        let mut names: Vec<_> =
+            answer.region_info.item.iter().map(|region| one_line(&region.region_name)).collect();
+        names.sort();
+        Ok(names)
+    }
+}
+
 /// A value in which nothing is a wildcard.
 fn escaped(value: &str) -> String {
     let special = |c| matches!(c, '*' | '?' | '\\');
@@ -83,6 +111,19 @@ impl Answer {
         let all = self.reservation_set.item.iter().flat_map(|one| &one.instances_set.item);
         all.filter(|one| one.instance_state.name != "terminated").map(Described::instance)
     }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Regions {
+    #[serde(default)]
+    region_info: Items<Region>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Region {
+    region_name: String,
 }
 
 /// EC2's lists.

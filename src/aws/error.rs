@@ -256,6 +256,11 @@ impl AwsError {
         }
     }
 
+    /// Whether the service wants fewer calls a second.
+    pub fn is_throttled(&self) -> bool {
+        matches!(self, Self::Unavailable { code, .. } if THROTTLES.contains(&code.as_str()))
+    }
+
     /// The failure of the SSO that `profile` asks for.
     pub(super) fn sso(profile: &str, error: &CredentialsError) -> Self {
         Self::Sso { profile: profile.to_owned(), why: root_cause(error) }

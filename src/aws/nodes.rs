@@ -1,6 +1,6 @@
 //! The nodes that SSM manages.
 
-use aws_sdk_ssm::types::{InstanceInformation, InstanceInformationStringFilter};
+use aws_sdk_ssm::types::{ConnectionStatus, InstanceInformation, InstanceInformationStringFilter};
 
 use super::{
     account::Account,
@@ -60,6 +60,18 @@ impl From<InstanceInformation> for ManagedNode {
 }
 
 impl Account {
+    /// `ssm:GetConnectionStatus`: whether a node's agent is there now.
+    ///
+    /// # Errors
+    /// Any of a call.
+    pub async fn is_connected(&self, id: &str) -> Result<bool, AwsError> {
+        let operation = Operation::new(Service::Ssm, "GetConnectionStatus", id);
+        self.need_credentials().await?;
+        let told = self.ssm.get_connection_status().target(id).send().await;
+        let told = told.map_err(|error| self.failure(operation, &error))?;
+        Ok(told.status == Some(ConnectionStatus::Connected))
+    }
+
     /// `ssm:DescribeInstanceInformation`: the nodes of which each filter holds, a key of SSM's
     /// such as `tag:Name` or `InstanceIds` with the values of which it may have one. `progress`
     /// hears how many there are, page by page: a page has 50.

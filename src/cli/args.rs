@@ -5,8 +5,11 @@ mod embedded;
 mod endpoints;
 mod limits;
 mod login;
+mod many;
 #[cfg(feature = "aws")]
 mod nodes;
+mod play;
+mod readiness;
 #[cfg(feature = "aws")]
 mod recorded;
 mod sessions;
@@ -23,6 +26,8 @@ pub(super) use self::{
     endpoints::EndpointArgs,
     limits::SendOrder,
     login::LoginArgs,
+    many::On,
+    play::PlayArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
     words::{CompletionsArgs, HelpArgs, ManArgs},
@@ -113,6 +118,8 @@ pub(super) enum Command {
     Exec(ExecArgs),
     /// Forward local ports to a node, or through it to a host.
     Forward(ForwardArgs),
+    /// Show a recorded shell again.
+    Play(PlayArgs),
     /// One stream on stdin and stdout, as ssh's ProxyCommand.
     Proxy(ProxyArgs),
     /// Run the system's ssh through Session Manager.
@@ -150,8 +157,10 @@ impl Command {
     /// Whether standard output is for what is asked for, and for no report.
     pub(super) fn has_stdout(&self) -> bool {
         match self {
+            // With many nodes it is for them, or for a report.
+            Self::Exec(exec) => exec.many.on.is_empty(),
             Self::Shell(_)
-            | Self::Exec(_)
+            | Self::Play(_)
             | Self::Proxy(_)
             | Self::Ssh(_)
             | Self::Decode(_)

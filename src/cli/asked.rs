@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::{args::Global, output::Output};
 #[cfg(feature = "aws")]
-use super::{completion::seen_nodes::SeenNodes, mfa, picker};
+use super::{completion::seen_nodes::SeenNodes, confirm::confirmed, mfa, picker};
 use crate::client::{Client, Guide, target::Target};
 #[cfg(feature = "aws")]
 use crate::{
     aws::Settings,
-    client::{Choice, Counting, ListedNode},
+    client::{Agreement, Choice, Counting, ListedNode},
 };
 
 impl Global {
@@ -71,6 +71,10 @@ impl Guide for Output {
         Box::pin(picker::pick(question, choices))
     }
 
+    fn agree(&self, question: String) -> Agreement<'_> {
+        Box::pin(confirmed(question))
+    }
+
     fn session_started(&self) {
         mfa::close_prompt();
     }
@@ -99,6 +103,10 @@ impl Guide for User {
 
     fn choose(&self, question: String, choices: Vec<String>) -> Choice<'_> {
         self.output.choose(question, choices)
+    }
+
+    fn agree(&self, question: String) -> Agreement<'_> {
+        self.output.agree(question)
     }
 
     fn nodes_seen(&self, region: &str, nodes: &[ListedNode]) {

@@ -84,7 +84,7 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let Error { kind, what, why, next, setting } = error;
+        let Error { kind, what, why, next, setting, .. } = error;
         let next = next.map(|next| with_option(next, setting));
         let code = match kind {
             Kind::Usage => Code::Usage,
@@ -106,6 +106,8 @@ fn with_option(next: String, setting: Option<Setting>) -> String {
         Some(Setting::MfaCode) => format!("give --mfa-code, or {next}"),
         Some(Setting::MfaSerial) => format!("give --mfa-serial, or {next}"),
         Some(Setting::Everybody) => format!("give --all, or {next}"),
+        Some(Setting::Start) => format!("give --start, or {next}"),
+        Some(Setting::Wait) => format!("give --wait, or --start if it is stopped, or {next}"),
         Some(Setting::Input) => format!("{next}: -n"),
         Some(Setting::Log) => format!("{next}; -v shows more"),
         None => next,

@@ -71,7 +71,9 @@ fn for_all_commands(argument: Arg) -> Arg {
 fn explained(command: Command, shared: &[Arg], subject: &str) -> Command {
     let name = command.get_name().to_owned();
     let meaningless = match subject {
-        "local" | "demo" | "decode" | "completions" | "man" | "help" => &["AWS", "Connection"][..],
+        "local" | "demo" | "play" | "decode" | "completions" | "man" | "help" => {
+            &["AWS", "Connection"][..]
+        }
         "ls" | "sessions" | "login" => &["Connection"],
         _ => &[],
     };
@@ -143,20 +145,20 @@ const GO_ON: &str = "
 Go on with: ssmport COMMAND -h, ssmport help COMMAND, ssmport help topics";
 
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Sessions", &["shell", "exec", "forward", "proxy"]),
+    ("Sessions", &["shell", "exec", "forward", "proxy", "play"]),
     ("SSH", &["ssh", "ssh-config"]),
     ("Account", &["ls", "sessions", "login", "doctor"]),
     ("No AWS", &["local", "demo", "decode"]),
     ("Help", &["completions", "man", "help"]),
 ];
 
-const EXAMPLES: [(&str, &[&str]); 17] = [
+const EXAMPLES: &[(&str, &[&str])] = &[
     ("shell", &["ssmport shell i-0123456789abcdef0", "ssmport shell web --profile prod"]),
     (
         "exec",
         &[
             "ssmport exec i-0123456789abcdef0 -- df -h /",
-            "ssmport exec web -- sh -c 'journalctl -u nginx | tail'",
+            "ssmport exec --on tag:Role=web -- sh -c 'uptime; df -h /'",
         ],
     ),
     (
@@ -173,6 +175,7 @@ const EXAMPLES: [(&str, &[&str]); 17] = [
             "echo PING | ssmport proxy web 6379",
         ],
     ),
+    ("play", &["ssmport play web.cast --idle 2s", "ssmport play web.cast --text"]),
     (
         "ssh",
         &["ssmport ssh ec2-user@i-0123456789abcdef0", "ssmport ssh --push-key ubuntu@web uptime"],

@@ -40,6 +40,12 @@ pub(super) fn end(error: Error) -> ! {
 /// Whether these words ask for a report, of a command that has one.
 fn wants_report(words: impl Iterator<Item = OsString>) -> bool {
     let words: Vec<_> = words.collect();
+    let is_on = |word: &OsString| word == "--on" || word.as_encoded_bytes().starts_with(b"--on=");
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    // With many nodes `exec` has a report, whatever stands behind `--`.
+    if words.iter().any(|word| word == "exec") && words[..end].iter().any(is_on) {
+        return words[..end].iter().any(|word| word == "--json");
+    }
     let command = words.iter().find(|word| !word.as_encoded_bytes().starts_with(b"-"));
     let has_stdout = |word: &OsString| WITHOUT_REPORT.iter().any(|name| word == name);
     // Behind `--` stands a command, which has standard output to itself.
@@ -115,7 +121,7 @@ fn meant_by(word: &str) -> Option<String> {
 const WITHOUT_REPORT: [&str; 6] = ["shell", "exec", "proxy", "ssh", "completions", "help"];
 
 /// Names of commands in the AWS CLI, in ssh, kubectl, gcloud and other clients of Session Manager.
-const ELSEWHERE: [(&[&str], &str); 10] = [
+const ELSEWHERE: [(&[&str], &str); 12] = [
     (
         &["tunnel", "port-forward", "port-forwarding", "portforward", "fwd", "port", "pf"],
         "ssmport forward 5432 -t TARGET",
@@ -149,6 +155,8 @@ const ELSEWHERE: [(&[&str], &str); 10] = [
         "ssmport ssh-config --install, and then scp FILE TARGET:",
     ),
     (&["socks", "socks5"], "ssmport ssh -N -D 1080 TARGET"),
+    (&["record", "rec", "asciinema"], "ssmport shell --record FILE TARGET"),
+    (&["replay", "cat", "cast"], "ssmport play FILE"),
     (&["sso", "mfa", "auth", "configure"], "ssmport login"),
     (&["check", "diagnose", "status", "test"], "ssmport doctor"),
     (&["serve", "server", "mock", "endpoint"], "ssmport local"),
@@ -196,6 +204,8 @@ mod tests {
             ("--json", true),
             ("exec web --json", false),
             ("--json proxy", false),
+            ("exec --on web --json -- x", true),
+            ("exec --on=web -- x --json", false),
             ("forward 5432 -- psql --json", false),
         ] {
             assert_eq!(wants_report(line.split(' ').map(OsString::from)), wanted, "{line}");

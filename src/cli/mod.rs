@@ -25,6 +25,7 @@ mod console;
 mod counted;
 #[cfg(feature = "aws")]
 mod counter;
+mod cut;
 mod empty_variables;
 mod ends;
 mod failure;
@@ -38,8 +39,6 @@ mod listen;
 mod logging;
 mod mfa;
 mod mistyped;
-#[cfg(feature = "aws")]
-mod node_filter;
 mod output;
 mod panics;
 #[cfg(feature = "aws")]
@@ -47,6 +46,7 @@ mod picker;
 mod plugin;
 mod process_limits;
 mod proxy_command;
+mod recorded;
 mod report;
 mod response_variable;
 mod signals;
@@ -68,7 +68,8 @@ use crate::reaper;
 use crate::term::restore;
 use args::{Cli, Command};
 use commands::{
-    completions, decode, demo, exec, forward, local, login, man, proxy, shell, ssh, ssh_config,
+    completions, decode, demo, exec, forward, local, login, man, play, proxy, shell, ssh,
+    ssh_config,
 };
 #[cfg(feature = "aws")]
 use commands::{doctor, ls, sessions};
@@ -146,6 +147,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Shell(arguments) => shell::run(arguments, &cli.global, output).await,
             Command::Exec(arguments) => exec::run(arguments, &cli.global, output).await,
             Command::Proxy(arguments) => proxy::run(arguments, &cli.global, output).await,
+            Command::Play(arguments) => play::run(arguments, output).await,
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
             #[cfg(feature = "aws")]
             Command::Ls(arguments) => ls::run(arguments, &cli.global, output).await,

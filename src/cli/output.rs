@@ -63,6 +63,10 @@ impl Output {
         Self { port: Some(port), ..self }
     }
 
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet
+    }
+
     pub(super) fn is_json(&self) -> bool {
         self.is_json
     }
@@ -203,6 +207,7 @@ fn line(text: &str) {
 const BROKEN: &str = "a fault of ssmport itself";
 pub(super) const ERROR: Style = AnsiColor::Red.on_default().bold();
 pub(super) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+pub(super) const HEADING: Style = Style::new().bold();
 pub(super) const GOOD: Style = AnsiColor::Green.on_default().bold();
 /// In characters, of a message that greets the user.
 pub(super) const LONGEST_MESSAGE: usize = 2000;

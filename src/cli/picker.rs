@@ -9,12 +9,12 @@ use std::{
 use inquire::{InquireError, Select};
 use unicode_width::UnicodeWidthStr;
 
-use super::{
-    columns::{Columns, Yielding},
-    node_filter::{WILDCARDS, is_like},
-};
+use super::columns::{Columns, Yielding};
 use crate::{
-    client::{Error, Kind},
+    client::{
+        Error, Kind,
+        node_filter::{WILDCARDS, is_like},
+    },
     term::{Size, size_of_terminal},
     wire::foreign_text::one_line,
 };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Client, Error, Guide, Inner, Kind, Limits, Realm, guide::Alone, limits};
+use super::{Client, Error, Guide, Inner, Kind, Limits, Readiness, Realm, guide::Alone, limits};
 #[cfg(feature = "aws")]
 use crate::{
     aws::{self, Settings},
@@ -89,7 +89,8 @@ impl Builder {
                 .map_err(|why| Error::new(Kind::Usage, why.to_string()))?,
         };
         if let Some(realm) = self.realm {
-            return Ok(Client(Arc::new(Inner { realm, limits, guide: self.guide })));
+            let (guide, readiness) = (self.guide, Readiness::new());
+            return Ok(Client(Arc::new(Inner { realm, limits, guide, readiness })));
         }
         Ok(Client::of(
             #[cfg(feature = "aws")]

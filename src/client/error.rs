@@ -14,6 +14,7 @@ pub struct Error {
     pub(crate) why: Option<String>,
     pub(crate) next: Option<String>,
     pub(crate) setting: Option<Setting>,
+    pub(crate) cause: Option<Cause>,
 }
 
 /// What sort of error it is; the program's exit codes follow it.
@@ -51,13 +52,34 @@ pub enum Setting {
     Input,
     /// Without asking whose they are it would do: for everybody's sessions.
     Everybody,
+    /// To wait for the node would do, or to start it, see [`Readiness`](super::Readiness).
+    Wait,
+    /// To start the instance would do.
+    Start,
     /// The log, which is the events of `tracing`, says more.
     Log,
 }
 
+/// What an error comes of that heals with time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Cause {
+    /// The service wants fewer calls a second.
+    Throttled,
+    /// The node's agent is not there.
+    Unconnected,
+}
+
 impl Error {
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.cause == Some(Cause::Throttled)
+    }
+
+    pub(crate) fn is_unconnected(&self) -> bool {
+        self.cause == Some(Cause::Unconnected)
+    }
+
     pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), why: None, next: None, setting: None }
+        Self { kind, what: what.into(), why: None, next: None, setting: None, cause: None }
     }
 
     pub(crate) fn local(what: impl Into<String>) -> Self {
@@ -163,10 +185,15 @@ impl From<ServiceError> for Error {
     fn from(error: ServiceError) -> Self {
         let kind = match error.code() {
             "TargetNotConnected" => Kind::Target,
-            "ServiceUnavailable" => Kind::Lost,
+            "ServiceUnavailable" | "ThrottlingException" => Kind::Lost,
             _ => Kind::Refused,
         };
-        Self::new(kind, error.to_string())
+        let cause = match error {
+            ServiceError::Throttled => Some(Cause::Throttled),
+            ServiceError::TargetNotConnected { .. } => Some(Cause::Unconnected),
+            _ => None,
+        };
+        Self { cause, ..Self::new(kind, error.to_string()) }
     }
 }
 
@@ -192,6 +219,7 @@ impl From<crate::aws::AwsError> for Error {
         };
         let setting = match &error {
             AwsError::NoRegion { .. } => Some(Setting::Region),
+            AwsError::TargetNotConnected { .. } => Some(Setting::Wait),
             AwsError::Mfa(MfaError::NoTerminal { .. } | MfaError::Terminal { .. }) => {
                 Some(Setting::MfaCode)
             }
@@ -200,7 +228,13 @@ impl From<crate::aws::AwsError> for Error {
             }
             _ => None,
         };
+        let cause = match &error {
+            error if error.is_throttled() => Some(Cause::Throttled),
+            AwsError::TargetNotConnected { .. } => Some(Cause::Unconnected),
+            AwsError::Rejected { code, .. } if code == OF_TARGETS[0] => Some(Cause::Unconnected),
+            _ => None,
+        };
         let next = error.next_step();
-        Self { next, setting, ..Self::new(kind, error.to_string()) }
+        Self { next, setting, cause, ..Self::new(kind, error.to_string()) }
     }
 }

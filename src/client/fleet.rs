@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt, time::Duration};
 use serde::Serialize;
 use tokio::{join, time::timeout};
 
-use super::{Guide, error::Error};
+use super::{Guide, error::Error, node_filter::NodeFilter};
 use crate::aws::{Account, AwsError, Instance, ManagedNode};
 
 /// A node as it is listed and chosen.
@@ -28,6 +28,8 @@ pub struct ListedNode {
     pub address: Option<String>,
     /// The name that the machine has itself.
     pub computer_name: Option<String>,
+    /// Whether EC2 has it running, in its words: `running`, `stopped` and so on.
+    pub instance_state: Option<String>,
     /// As far as EC2 tells them.
     #[serde(skip)]
     pub tags: Vec<(String, String)>,
@@ -45,6 +47,7 @@ impl ListedNode {
             last_ping: node.last_ping,
             address: node.address,
             computer_name: node.computer_name,
+            instance_state: instance.map(|instance| instance.state.clone()),
             tags: instance.map(|instance| instance.tags.clone()).unwrap_or_default(),
         }
     }
@@ -84,6 +87,45 @@ pub(crate) async fn nodes(
         Vec::new()
     });
     let nodes = joined(nodes, &instances);
+    guide.nodes_seen(account.region(), &nodes);
+    Ok(nodes)
+}
+
+/// The nodes of which all filters hold, patterns among them; those alone that are connected, if that is
+/// wanted.
+pub(crate) async fn matching(
+    account: &Account,
+    wanted: &[NodeFilter],
+    are_online: bool,
+    guide: &dyn Guide,
+) -> Result<Vec<ListedNode>, Error> {
+    let of_ssm: Vec<_> = wanted.iter().filter_map(NodeFilter::of_ssm).collect();
+    let of_ssm: Vec<_> = of_ssm.iter().map(|(key, value)| (&**key, [*value])).collect();
+    let mut filters: Vec<(&str, &[&str])> =
+        of_ssm.iter().map(|(key, values)| (*key, &values[..])).collect();
+    // Tags and other filters do not go together.
+    if are_online && filters.is_empty() {
+        filters.push(("PingStatus", &["Online"]));
+    }
+    let mut nodes = nodes(account, &filters, guide).await?;
+    // The rest are patterns.
+    nodes.retain(|node| {
+        let holds = |filter: &NodeFilter| filter.of_ssm().is_some() || filter.matches(node);
+        (!are_online || node.is_online()) && wanted.iter().all(holds)
+    });
+    Ok(nodes)
+}
+
+/// The nodes with one of these in the tag Name, as far as SSM tells.
+pub(crate) async fn named(
+    account: &Account,
+    names: &[&str],
+    guide: &dyn Guide,
+) -> Result<Vec<ListedNode>, Error> {
+    account.keys().await?;
+    let filter = [("tag:Name", names)];
+    let (nodes, known) = join!(account.nodes(&filter, |_| ()), instances(account, &filter));
+    let nodes = joined(nodes?, &known.unwrap_or_default());
     guide.nodes_seen(account.region(), &nodes);
     Ok(nodes)
 }

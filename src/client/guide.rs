@@ -14,6 +14,9 @@ pub type Counting = Box<dyn Fn(usize) + Send + Sync>;
 /// What a guide answers, once it knows.
 pub type Choice<'a> = Pin<Box<dyn Future<Output = Result<usize, Error>> + Send + 'a>>;
 
+/// Whether a guide agrees, once it knows.
+pub type Agreement<'a> = Pin<Box<dyn Future<Output = Result<bool, Error>> + Send + 'a>>;
+
 /// Somebody who follows what a client does before a session stands. A client without one says nothing,
 /// and takes nothing but targets that are clear.
 pub trait Guide: Send + Sync {
@@ -33,6 +36,13 @@ pub trait Guide: Send + Sync {
     /// Which of `choices` is meant, by its place among them.
     fn choose(&self, _question: String, _choices: Vec<String>) -> Choice<'_> {
         let nobody = Error::local("nobody can be asked which one is meant");
+        Box::pin(async { Err(nobody) })
+    }
+
+    /// Whether something is to be done that the user may not want. Asked of those that
+    /// [can choose](Self::can_choose).
+    fn agree(&self, _question: String) -> Agreement<'_> {
+        let nobody = Error::local("nobody can be asked whether that is wanted");
         Box::pin(async { Err(nobody) })
     }
 

@@ -4,6 +4,7 @@
 //!   Client ---- target, resolve, fleet ----> Node     service: who starts its sessions
 //!   builder: limits, guide   |                |
 //!                            +-- sessions     |
+//!                            +-- many: a command on all nodes that are meant
 //!                                             +-- connect   lane ------+
 //!                                             +-- forward   forwarding +-- tunnel ---+
 //!                                             +-- command   running ---+-- opening --+-- attachment
@@ -31,9 +32,13 @@ mod lane;
 pub(crate) mod limits;
 #[cfg(feature = "local")]
 mod local_control;
+pub(crate) mod many;
 mod node;
+#[cfg(any(feature = "aws", feature = "local"))]
+pub(crate) mod node_filter;
 pub(crate) mod opening;
 pub(crate) mod port_owner;
+pub(crate) mod readiness;
 #[cfg(feature = "aws")]
 pub(crate) mod resolve;
 pub(crate) mod running;
@@ -63,8 +68,10 @@ pub use error::{Error, Kind, Setting};
 #[cfg(feature = "aws")]
 pub use fleet::ListedNode;
 pub use forwarding::{Tunnel, TunnelBuilder};
-pub use guide::{Choice, Counting, Guide};
+pub use guide::{Agreement, Choice, Counting, Guide};
+pub use many::{NodeEnd, Run, RunEvent, RunStopper, Selected, Selection, SelectionCommand, Stream};
 pub use node::{Connection, Node};
+pub use readiness::Readiness;
 pub use service::Request;
 pub use session_service::SessionService;
 #[cfg(feature = "aws")]
@@ -82,6 +89,7 @@ use crate::local::Endpoint;
 use config_file::ConfigFile;
 use endpoint_api::EndpointApi;
 use service::Service;
+use target::Target;
 
 /// Who is asked for sessions, and how long is waited for what. Clones are the same client.
 #[derive(Clone)]
@@ -91,6 +99,7 @@ struct Inner {
     realm: Realm,
     limits: Limits,
     guide: Arc<dyn Guide>,
+    readiness: Readiness,
 }
 
 /// Whose nodes are meant.
@@ -165,7 +174,8 @@ impl Client {
                     Error::new(Kind::Target, what).next("name one of those that it has")
                 };
                 let node = endpoint.find_node(target).ok_or_else(unknown)?;
-                let service = Service::Local { endpoint: Arc::clone(endpoint), node };
+                let (endpoint, readiness) = (Arc::clone(endpoint), self.readiness());
+                let service = Service::Local { endpoint, node, readiness };
                 return Ok(Node::new(self.clone(), service));
             }
             Realm::Service(service) => {
@@ -178,6 +188,33 @@ impl Client {
         let target = ConfigFile::load_target(Some(parsed), &*self.0.guide)?;
         // Deep within AWS's SDK: a program's own futures around this one are not to be as deep.
         Ok(Node::new(self.clone(), Service::of(&target, self).boxed().await?))
+    }
+
+    /// The nodes that `targets` mean, to run a command on all of them: of a name or of tags
+    /// (`tag:Role=web,tag:Env=prod`) all that bear it, in which `*` stands for anything and `?` for one
+    /// character; every other form of a target is one node.
+    ///
+    /// Those that are not connected are among them, with an error in the place of the node.
+    ///
+    /// # Errors
+    /// When a target means no node, or the account may not list them, or cannot be reached.
+    pub async fn select<I, S>(&self, targets: I) -> Result<Selection, Error>
+    where
+        I: IntoIterator<Item = S>,
+        S: AsRef<str>,
+    {
+        let usage = |text: &str, why| Error::new(Kind::Usage, format!("`{text}`")).because(why);
+        let targets = targets.into_iter().map(|target| {
+            let text = target.as_ref();
+            text.parse().map_err(|why: crate::malformed::Malformed| usage(text, why))
+        });
+        self.selected(targets.collect::<Result<_, _>>()?).await
+    }
+
+    /// As [`select`](Self::select), of targets that are understood.
+    pub(crate) async fn selected(&self, targets: Vec<Target>) -> Result<Selection, Error> {
+        // Deep within AWS's SDK: a program's own futures around this one are not to be as deep.
+        many::select(self, targets).boxed().await
     }
 
     /// The nodes that Session Manager knows, in the order of their names.
@@ -217,7 +254,8 @@ impl Client {
             #[cfg(feature = "aws")]
             control: Box::new(aws_control::AwsControl::new(settings, None)),
         };
-        Self(Arc::new(Inner { realm, limits, guide }))
+        let readiness = Readiness::new();
+        Self(Arc::new(Inner { realm, limits, guide, readiness }))
     }
 
     #[cfg(feature = "aws")]
@@ -236,18 +274,31 @@ impl Client {
 
     /// A target without its region, and the client for that region.
     #[cfg(feature = "aws")]
-    pub(crate) fn in_region_of(&self, target: target::Target) -> (target::Target, Self) {
-        let target::Target::InRegion(target, region) = target else {
+    pub(crate) fn in_region_of(&self, target: Target) -> (Target, Self) {
+        let Target::InRegion(target, region) = target else {
             return (target, self.clone());
         };
-        let Inner { realm, limits, guide } = &*self.0;
+        let Inner { realm, limits, guide, readiness } = &*self.0;
         let realm = match realm {
             Realm::Account { control } => {
                 Realm::Account { control: Box::new(control.in_region(region)) }
             }
             other => other.clone(),
         };
-        (*target, Self(Arc::new(Inner { realm, limits: *limits, guide: Arc::clone(guide) })))
+        let (limits, guide, readiness) = (*limits, Arc::clone(guide), *readiness);
+        (*target, Self(Arc::new(Inner { realm, limits, guide, readiness })))
+    }
+
+    /// The same client, which does this about nodes that are not connected.
+    #[must_use]
+    pub fn with_readiness(&self, readiness: Readiness) -> Self {
+        let Inner { realm, limits, guide, .. } = &*self.0;
+        let (realm, limits, guide) = (realm.clone(), *limits, Arc::clone(guide));
+        Self(Arc::new(Inner { realm, limits, guide, readiness }))
+    }
+
+    pub(crate) fn readiness(&self) -> Readiness {
+        self.0.readiness
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::{
-    Guide,
-    error::{Error, Kind},
+    Client, Guide,
+    error::{Error, Kind, Setting},
     fleet::{self, ListedNode, NotTold, joined},
     guide::chosen,
     target::{Lookup, Target, TaskPath},
@@ -42,17 +42,20 @@ impl Found {
 pub(crate) async fn resolve(
     lookup: &Lookup,
     account: &Account,
-    guide: &dyn Guide,
+    client: &Client,
 ) -> Result<Found, Error> {
+    // Those that are not connected will do.
+    let (guide, are_ready) = (&**client.guide(), client.readiness().is_given());
     // Their source may ask its user, who may take longer than EC2 is given.
     account.keys().await?;
     let nodes = match lookup {
         Lookup::Container(path) => {
             return container(path, account, guide).await.map(Found::Container);
         }
+        Lookup::Any if are_ready => fleet::nodes(account, &[], guide).await?,
         Lookup::Any => fleet::nodes(account, &[("PingStatus", &["Online"])], guide).await?,
-        Lookup::Name(name) => named(name, account, guide).await?,
-        Lookup::Tag(key, value) => tagged(lookup, key, value, account).await?,
+        Lookup::Name(name) => named(name, account, client).await?,
+        Lookup::Tag(key, value) => tagged(lookup, key, value, account, are_ready).await?,
         Lookup::Address(address) => at_address(lookup, *address, account, guide).await?,
         Lookup::PrivateDns(name) => {
             let is_it = |node: &ListedNode| node.computer_name.as_deref() == Some(name);
@@ -60,7 +63,7 @@ pub(crate) async fn resolve(
         }
     };
     guide.nodes_seen(account.region(), &named_by(lookup, &nodes));
-    let id = one(lookup, nodes, guide).await?;
+    let id = one(lookup, nodes, guide, are_ready).await?;
     // It goes into a command line, for ssh to start.
     match id.parse() {
         Ok(Target::Id(_)) => Ok(Found::Node(id)),
@@ -84,16 +87,21 @@ fn named_by(lookup: &Lookup, nodes: &[ListedNode]) -> Vec<ListedNode> {
 
 /// What SSM says, which knows the tags of instances too; what it has no tag for may still call
 /// itself so.
-async fn named(name: &str, account: &Account, guide: &dyn Guide) -> Result<Vec<ListedNode>, Error> {
+pub(super) async fn named(
+    name: &str,
+    account: &Account,
+    client: &Client,
+) -> Result<Vec<ListedNode>, Error> {
     let lookup = Lookup::Name(name.to_owned());
-    let missing = match tagged(&lookup, "Name", name, account).await {
+    let are_ready = client.readiness().is_given();
+    let missing = match tagged(&lookup, "Name", name, account, are_ready).await {
         Err(failure) if failure.kind == Kind::Target => failure,
         found => return found,
     };
     let calls_itself = |node: &ListedNode| {
         [&node.name, &node.computer_name].into_iter().flatten().any(|known| known == name)
     };
-    let nodes = fleet::nodes(account, &[], guide).await?;
+    let nodes = fleet::nodes(account, &[], &**client.guide()).await?;
     let (found, others): (Vec<ListedNode>, Vec<ListedNode>) =
         nodes.into_iter().partition(calls_itself);
     if !found.is_empty() {
@@ -139,6 +147,7 @@ async fn tagged(
     key: &str,
     value: &str,
     account: &Account,
+    are_ready: bool,
 ) -> Result<Vec<ListedNode>, Error> {
     let filter = format!("tag:{key}");
     let refused = match account.nodes(&[(&*filter, &[value])], |_| ()).await {
@@ -149,6 +158,8 @@ async fn tagged(
     };
     match (fleet::instances(account, &[(&*filter, &[value])]).await, refused) {
         (Ok(instances), Some(_)) => found(lookup, unmanaged(&instances)),
+        // One that has been stopped for long.
+        (Ok(instances), None) if are_ready => found(lookup, unmanaged(&instances)),
         (Ok(instances), None) => Err(match instances.first() {
             Some(instance) => not_managed(lookup, instance),
             None => unknown(lookup),
@@ -221,9 +232,17 @@ fn found(lookup: &Lookup, nodes: Vec<ListedNode>) -> Result<Vec<ListedNode>, Err
 
 /// The id of the only node that is connected, or of the one that the user chooses. Instances that
 /// are gone stay in SSM's list for a while.
-async fn one(lookup: &Lookup, nodes: Vec<ListedNode>, guide: &dyn Guide) -> Result<String, Error> {
-    let (mut online, offline): (Vec<ListedNode>, Vec<ListedNode>) =
+async fn one(
+    lookup: &Lookup,
+    nodes: Vec<ListedNode>,
+    guide: &dyn Guide,
+    are_ready: bool,
+) -> Result<String, Error> {
+    let (mut online, mut offline): (Vec<ListedNode>, Vec<ListedNode>) =
         nodes.into_iter().partition(ListedNode::is_online);
+    if are_ready && (online.is_empty() || *lookup == Lookup::Any) {
+        online.append(&mut offline);
+    }
     match (online.len(), &offline[..]) {
         (0, [node]) => Err(not_connected(lookup, node)),
         (0, []) => Err(Error::new(Kind::Target, "no node is connected")
@@ -251,7 +270,7 @@ fn several(lookup: &Lookup, nodes: &[ListedNode], and: &str) -> Error {
         .next("give one of their ids")
 }
 
-fn unknown(lookup: &Lookup) -> Error {
+pub(super) fn unknown(lookup: &Lookup) -> Error {
     Error::new(Kind::Target, format!("there is no node {lookup} in this account and region"))
         .next("check the profile and the region; `ssmport ls` lists the nodes that there are")
 }
@@ -261,7 +280,7 @@ fn not_managed(lookup: &Lookup, instance: &Instance) -> Error {
     let what = format!("{lookup} is {id}, which SSM does not know");
     let failure = Error::new(Kind::Target, what);
     if state != "running" {
-        return failure.because(format!("it is {state}")).next("start it");
+        return failure.because(format!("it is {state}")).next("start it").with(Setting::Start);
     }
     failure
         .because("its agent has never reached SSM")
@@ -269,14 +288,17 @@ fn not_managed(lookup: &Lookup, instance: &Instance) -> Error {
 }
 
 fn not_connected(lookup: &Lookup, node: &ListedNode) -> Error {
+    let what = format!("{lookup} is {}, which is not connected", node.id);
+    Error { what, ..unconnected(node) }
+}
+
+/// A node that no session can be had with now.
+pub(super) fn unconnected(node: &ListedNode) -> Error {
     let ListedNode { id, ping_status, .. } = node;
-    let what = match lookup.to_string() {
-        name if name == *id => format!("{id} is not connected"),
-        name => format!("{name} is {id}, which is not connected"),
-    };
-    Error::new(Kind::Target, what)
+    Error::new(Kind::Target, format!("{id} is not connected"))
         .because(format!("SSM says that it is {ping_status}"))
         .next(format!("`ssmport doctor {id}` says what to check"))
+        .with(Setting::Wait)
 }
 
 fn not_allowed(lookup: &Lookup, ssm: &AwsError, ec2: &NotTold) -> Error {

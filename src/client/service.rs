@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use super::{
     Client,
     error::{Error, Kind},
+    readiness::Readiness,
     session_service::SessionService,
     target::Target,
 };
@@ -27,10 +28,16 @@ pub(crate) enum Service {
         endpoint: Arc<Endpoint>,
         /// The node's id.
         node: String,
+        readiness: Readiness,
     },
     /// An account of AWS, and what was found there.
     #[cfg(feature = "aws")]
-    Aws { control: Arc<aws_control::AwsControl>, found: Found, guide: Arc<dyn super::Guide> },
+    Aws {
+        control: Arc<aws_control::AwsControl>,
+        found: Found,
+        guide: Arc<dyn super::Guide>,
+        readiness: Readiness,
+    },
     /// Another one.
     Other { service: Arc<dyn SessionService>, target: String },
 }
@@ -99,7 +106,8 @@ impl Service {
             Target::Local => {
                 let config = EndpointConfig { faults: faults()?, ..EndpointConfig::default() };
                 let endpoint = Arc::new(embedded(config).await?);
-                Ok(Self::Local { endpoint, node: NODE_ID.to_owned() })
+                let (node, readiness) = (NODE_ID.to_owned(), client.readiness());
+                Ok(Self::Local { endpoint, node, readiness })
             }
             target => Self::aws(target, client).await,
         }
@@ -118,14 +126,15 @@ impl Service {
         let account = client.account().await?;
         let found = match target {
             Target::Lookup(lookup) => {
-                let found = resolve(lookup, account, &**client.guide()).await?;
+                let found = resolve(lookup, account, client).await?;
                 tracing::info!("{lookup} is {}", found.target());
                 found
             }
             id => Found::Node(id.to_string()),
         };
         let control = Arc::new(client.control()?.of_target(found.target()));
-        Ok(Self::Aws { control, found, guide: Arc::clone(client.guide()) })
+        let (guide, readiness) = (Arc::clone(client.guide()), client.readiness());
+        Ok(Self::Aws { control, found, guide, readiness })
     }
 
     #[cfg(not(feature = "aws"))]
@@ -134,18 +143,78 @@ impl Service {
         Err(Error::new(Kind::Usage, what).next("build it with the feature `aws`, or use -t local"))
     }
 
-    /// StartSession.
+    /// StartSession; of a node that is not there once it is, if it is to be waited for.
     pub(crate) async fn start(&self, request: &Request) -> Result<Ticket, Error> {
+        match self.start_once(request).await {
+            Err(error) if error.is_unconnected() && self.readiness().is_given() => {
+                self.readiness().start_session(self, request, error).await
+            }
+            started => started,
+        }
+    }
+
+    fn readiness(&self) -> Readiness {
         match self {
             #[cfg(feature = "local")]
-            Self::Local { endpoint, node } => Ok(endpoint.start_session(StartSession {
+            Self::Local { readiness, .. } => *readiness,
+            #[cfg(feature = "aws")]
+            Self::Aws { readiness, .. } => *readiness,
+            Self::Other { .. } => Readiness::new(),
+        }
+    }
+
+    /// Who is told of what is waited for.
+    pub(super) fn guide(&self) -> Option<&dyn super::Guide> {
+        match self {
+            #[cfg(feature = "aws")]
+            Self::Aws { guide, .. } => Some(&**guide),
+            _ => None,
+        }
+    }
+
+    /// What EC2 says of the node, in its words; nothing if it knows none.
+    pub(super) async fn instance_state(&self) -> Result<Option<String>, Error> {
+        match self {
+            #[cfg(feature = "local")]
+            Self::Local { endpoint, node, .. } => {
+                let node = endpoint.nodes().into_iter().find(|one| one.id == *node);
+                Ok(node.map(|node| node.power.name().to_owned()))
+            }
+            #[cfg(feature = "aws")]
+            Self::Aws { control, found, .. } => {
+                let (account, id) = (control.account().await?, found.target());
+                let instances = account.instances(&[("instance-id", &[&id])]).await?;
+                Ok(instances.into_iter().next().map(|instance| instance.state))
+            }
+            Self::Other { .. } => Ok(None),
+        }
+    }
+
+    /// StartInstances.
+    pub(super) async fn start_instance(&self) -> Result<(), Error> {
+        match self {
+            #[cfg(feature = "local")]
+            Self::Local { endpoint, node, .. } => Ok(endpoint.start_node(node)?),
+            #[cfg(feature = "aws")]
+            Self::Aws { control, found, .. } => {
+                Ok(control.account().await?.start_instance(&found.target()).await?)
+            }
+            Self::Other { .. } => Ok(()),
+        }
+    }
+
+    /// StartSession, as the node is now.
+    pub(super) async fn start_once(&self, request: &Request) -> Result<Ticket, Error> {
+        match self {
+            #[cfg(feature = "local")]
+            Self::Local { endpoint, node, .. } => Ok(endpoint.start_session(StartSession {
                 target: node.clone(),
                 document: request.document.as_deref().map(str::to_owned),
                 parameters: request.parameters.clone(),
                 reason: request.reason.clone(),
             })?),
             #[cfg(feature = "aws")]
-            Self::Aws { control, found, guide } => {
+            Self::Aws { control, found, guide, .. } => {
                 let account = control.account().await?;
                 let mut request = request.clone();
                 if found.is_container() {
@@ -190,7 +259,7 @@ impl Service {
     pub(crate) fn control_plane(&self) -> Arc<dyn ControlPlane> {
         match self {
             #[cfg(feature = "local")]
-            Self::Local { endpoint, node } => {
+            Self::Local { endpoint, node, .. } => {
                 Arc::new(LocalControl { endpoint: Arc::clone(endpoint), node: node.clone() })
             }
             #[cfg(feature = "aws")]

@@ -82,6 +82,10 @@ pub enum ServiceError {
         limit: usize,
     },
 
+    /// More calls within a second than the service takes.
+    #[error("Rate exceeded")]
+    Throttled,
+
     /// The service is away for a while.
     #[error("Service is currently unavailable.")]
     Unavailable,
@@ -118,6 +122,7 @@ impl ServiceError {
             Self::UnknownSession { .. } => "DoesNotExistException",
             Self::WrongToken { .. } => "AccessDeniedException",
             Self::TooManySessions { .. } => "ServiceQuotaExceededException",
+            Self::Throttled => "ThrottlingException",
             Self::Unavailable => "ServiceUnavailable",
             Self::InvalidFilterKey { .. } => "InvalidFilterKey",
             Self::InvalidNextToken => "InvalidNextToken",

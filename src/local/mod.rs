@@ -66,7 +66,7 @@ pub use document::Parameters;
 pub use error::ServiceError;
 pub use faults::{Faults, FaultsError};
 pub use kms::{EncryptionContext, GeneratedKey, KmsError};
-pub use node::{Node, PingStatus};
+pub use node::{Node, PingStatus, Power};
 pub use node_list::NodeListError;
 pub use service::StartSession;
 pub use start_error::StartError;
@@ -206,7 +206,8 @@ impl Endpoint {
         let service = Service::new(config.nodes.clone())?
             .with_kms(Arc::clone(&kms))
             .with_account(config.account.clone())
-            .with_pushed_keys(config.pushed_keys.clone().map(PushedKeys::new));
+            .with_pushed_keys(config.pushed_keys.clone().map(PushedKeys::new))
+            .with_throttle(config.faults.throttle());
         let service = Arc::new(Mutex::new(service));
         let agents = Agents::new(&config, Arc::clone(&kms));
         let faults = FaultyService::new(config.faults, now());
@@ -246,6 +247,23 @@ impl Endpoint {
         let is_it = |node: &&Node| node.id == id_or_name || node.name == id_or_name;
         let first = || service.nodes().next().filter(|_| id_or_name == "local");
         service.nodes().find(is_it).or_else(first).map(|node| node.id.clone())
+    }
+
+    /// Its nodes, as they are now.
+    pub(crate) fn nodes(&self) -> Vec<Node> {
+        let mut service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        service.settle(SystemTime::now());
+        service.nodes().cloned().collect()
+    }
+
+    /// StartInstances without the way through HTTP: a node that is stopped is there when it has booted.
+    ///
+    /// # Errors
+    /// When there is no such node, or the service is away.
+    pub fn start_node(&self, id: &str) -> Result<(), ServiceError> {
+        let unknown = || ServiceError::TargetNotConnected { target: id.to_owned() };
+        let started = self.service()?.start_node(id, SystemTime::now());
+        started.map(|_| ()).ok_or_else(unknown)
     }
 
     /// Where its API is called.
@@ -331,7 +349,9 @@ impl Endpoint {
         if self.faults.is_away(now()) {
             return Err(ServiceError::Unavailable);
         }
-        Ok(self.service.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        service.settle(SystemTime::now());
+        Ok(service)
     }
 }
 

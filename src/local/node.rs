@@ -1,6 +1,6 @@
 //! The nodes that the endpoint pretends to have.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
@@ -27,6 +27,46 @@ pub struct Node {
     pub ping_status: PingStatus,
     /// Whether EC2 knows it too.
     pub ec2: bool,
+    /// Whether EC2 has it running. The agent of one that does not is not there.
+    pub power: Power,
+    /// How long its agent takes to be there once it is started.
+    pub boot: Duration,
+    /// The region that it is in; none for all of them.
+    pub region: Option<String>,
+}
+
+/// Whether a machine runs, in EC2's words.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Power {
+    /// It runs.
+    #[default]
+    Running,
+    /// It does not.
+    Stopped,
+    /// It begins to run.
+    #[serde(skip)]
+    Pending,
+}
+
+impl Power {
+    /// As EC2 writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Pending => "pending",
+        }
+    }
+
+    /// The number that goes with it.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Pending => 0,
+            Self::Running => 16,
+            Self::Stopped => 80,
+        }
+    }
 }
 
 /// What the service last heard of a node's agent.
@@ -79,6 +119,17 @@ impl Node {
     /// Whether sessions can be started on it.
     pub fn is_connected(&self) -> bool {
         self.ping_status == PingStatus::Online
+    }
+
+    /// The same machine, stopped.
+    #[must_use]
+    pub fn stopped(self) -> Self {
+        Self { power: Power::Stopped, ping_status: PingStatus::ConnectionLost, ..self }
+    }
+
+    /// Whether a caller finds it in `region`.
+    pub(super) fn is_in(&self, region: &str) -> bool {
+        self.region.as_deref().is_none_or(|own| own == region)
     }
 
     /// All tags, Name among them.

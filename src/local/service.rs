@@ -28,7 +28,7 @@ use super::describe::{DescribeNodes, DescribeSessions, Page};
 use super::document::{DEFAULT_DOCUMENT, Parameters, Workload, short_name};
 use super::error::{ServiceError, check_length};
 use super::kms::Kms;
-use super::node::Node;
+use super::node::{Node, PingStatus, Power};
 use super::pushed_keys::PushedKeys;
 use super::session::{DataChannel, Owner, Session, SessionState};
 use super::task::Task;
@@ -42,6 +42,8 @@ use crate::wire::Token;
 #[derive(Debug)]
 pub struct Service {
     nodes: BTreeMap<String, Node>,
+    /// When the agents of those will be there that were started.
+    booting: BTreeMap<String, SystemTime>,
     /// By session id.
     live: BTreeMap<String, Session>,
     /// The last one to end comes last.
@@ -52,6 +54,10 @@ pub struct Service {
     account: Option<Account>,
     tasks: Vec<Task>,
     pushed_keys: Option<PushedKeys>,
+    /// How many sessions may be started in a second.
+    throttle: Option<u32>,
+    /// Of this second, how many were.
+    started_in: (u64, u32),
 }
 
 /// The request of StartSession.
@@ -84,6 +90,7 @@ impl Service {
     pub fn new(nodes: impl IntoIterator<Item = Node>) -> io::Result<Self> {
         Ok(Self {
             nodes: nodes.into_iter().map(|node| (node.id.clone(), node)).collect(),
+            booting: BTreeMap::new(),
             live: BTreeMap::new(),
             ended: VecDeque::new(),
             mint: Mint::seeded_by_system()?,
@@ -92,6 +99,8 @@ impl Service {
             account: None,
             tasks: Vec::new(),
             pushed_keys: None,
+            throttle: None,
+            started_in: (0, 0),
         })
     }
 
@@ -116,6 +125,11 @@ impl Service {
         Self { pushed_keys, ..self }
     }
 
+    /// Taking no more than so many starts of sessions a second.
+    pub fn with_throttle(self, throttle: Option<u32>) -> Self {
+        Self { throttle, ..self }
+    }
+
     /// Where keys of EC2 Instance Connect go.
     pub fn pushed_keys(&self) -> Option<&PushedKeys> {
         self.pushed_keys.as_ref()
@@ -129,6 +143,59 @@ impl Service {
     /// The nodes, in the order of their ids.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
+    }
+
+    /// Has a node's machine run, in EC2's words; its agent is there when it has booted. Gives what it
+    /// was before.
+    pub fn start_node(&mut self, id: &str, now: SystemTime) -> Option<Power> {
+        let node = self.nodes.get_mut(id)?;
+        let before = node.power;
+        if before == Power::Stopped {
+            node.power = Power::Pending;
+            self.booting.insert(id.to_owned(), now + node.boot);
+        }
+        Some(before)
+    }
+
+    /// Has it stopped, with all of its sessions.
+    pub fn stop_node(&mut self, id: &str, now: SystemTime) -> Option<Power> {
+        let node = self.nodes.get_mut(id)?;
+        let before = node.power;
+        *node = node.clone().stopped();
+        self.booting.remove(id);
+        self.end_sessions_of(id, now);
+        Some(before)
+    }
+
+    /// Has it start anew, if it runs.
+    pub fn reboot_node(&mut self, id: &str, now: SystemTime) -> Option<Power> {
+        let node = self.nodes.get_mut(id)?;
+        let before = node.power;
+        if before == Power::Running {
+            node.ping_status = PingStatus::ConnectionLost;
+            self.booting.insert(id.to_owned(), now + node.boot);
+            self.end_sessions_of(id, now);
+        }
+        Some(before)
+    }
+
+    /// What time has brought: machines that were started are there.
+    pub fn settle(&mut self, now: SystemTime) {
+        let nodes = &mut self.nodes;
+        self.booting.retain(|id, ready| {
+            let is_ready = *ready <= now;
+            if let Some(node) = nodes.get_mut(id).filter(|_| is_ready) {
+                (node.power, node.ping_status) = (Power::Running, PingStatus::Online);
+            }
+            !is_ready
+        });
+    }
+
+    /// Ends the sessions of a node that goes away.
+    fn end_sessions_of(&mut self, target: &str, now: SystemTime) {
+        let of_target = self.live.values().filter(|session| session.target == target);
+        let ids: Vec<_> = of_target.map(|session| session.id.clone()).collect();
+        ids.iter().for_each(|id| self.end_session(id, "The node has gone away", now));
     }
 
     /// The account, if callers are told apart.
@@ -189,6 +256,7 @@ impl Service {
         request: StartSession,
         now: SystemTime,
     ) -> Result<Admission, ServiceError> {
+        self.throttle(now)?;
         check_length("target", &request.target, TARGET_LIMIT)?;
         let document = request.document.as_deref().unwrap_or(DEFAULT_DOCUMENT);
         check_length("documentName", document, DOCUMENT_LIMIT)?;
@@ -223,6 +291,20 @@ impl Service {
         self.started += 1;
         self.live.insert(session_id.clone(), session);
         Ok(Admission { session_id, token })
+    }
+
+    /// Counts a start, unless there were as many as may be in this second.
+    fn throttle(&mut self, now: SystemTime) -> Result<(), ServiceError> {
+        let Some(most) = self.throttle else { return Ok(()) };
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        if self.started_in.0 != second {
+            self.started_in = (second, 0);
+        }
+        if self.started_in.1 >= most {
+            return Err(ServiceError::Throttled);
+        }
+        self.started_in.1 += 1;
+        Ok(())
     }
 
     /// Gives a fresh token for a session that is alive; the one given before is void. For a session
@@ -334,12 +416,16 @@ impl Service {
         question.page(sessions.into_iter())
     }
 
-    /// The nodes, in the order of their ids.
+    /// The nodes of a region, in the order of their ids.
     ///
     /// # Errors
     /// A filter key is unknown, the page is too large or too small, or its token is not of ours.
-    pub fn describe_nodes(&self, question: &DescribeNodes) -> Result<Page<'_, Node>, ServiceError> {
-        question.page(self.nodes.values())
+    pub fn describe_nodes(
+        &self,
+        question: &DescribeNodes,
+        region: &str,
+    ) -> Result<Page<'_, Node>, ServiceError> {
+        question.page(self.nodes.values().filter(|node| node.is_in(region)))
     }
 
     /// Whether `target` is a node of this endpoint, and its agent there.

@@ -6,6 +6,7 @@
 //!                             +-----> commands for us: ~.  ~?  ~-
 //!   window   -> sizes() ------------> the session's terminal size
 //!   screen   <- watch() <------------ the session's output: what is to be undone at its end
+//!   file    <-> Recording, Reader     the session's output with its times, to be played again
 //!   device  <-> ask_secret()          a question before the session, whatever stdin is
 //! ```
 //!
@@ -14,11 +15,13 @@
 mod escapes;
 mod prompt;
 mod raw_mode;
+mod recording;
 mod screen;
 mod size;
 
 pub use escapes::{Command, ESCAPES_HELP, Escapes};
 pub use prompt::ask_secret;
 pub use raw_mode::{RawMode, is_raw, restore, restore_on_panic};
+pub use recording::{Event as Recorded, ReadError, Reader, Recording};
 pub use screen::{hold_back, may_be_shown, watch};
 pub use size::{Size, size_of_stdout, size_of_terminal, sizes};

@@ -33,6 +33,7 @@ async fn what_is_printed_is_what_the_schema_says() {
     let over = past["Sessions"][0]["SessionId"].as_str().expect("a session").to_owned();
     for (arguments, code) in [
         (&["ls"][..], 0),
+        (&["exec", "--on", NODE, "--on", "i-0fffffffffffffff0", "--", "echo", "x"], 4),
         (&["sessions", "--past"], 0),
         (&["sessions", "stop", &over], 0),
         (&["doctor", NODE], 0),
@@ -109,7 +110,7 @@ fn commands_that_carry_something_have_nothing_else_on_standard_output() {
 
 fn ssmport(arguments: &[&str], endpoint: &Endpoint) -> Command {
     let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
-    ssmport.args(arguments).args(["--json", "--endpoint-url", &endpoint.url]);
+    ssmport.args(["--json", "--endpoint-url", &endpoint.url]).args(arguments);
     ssmport.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
     ssmport.env("AWS_REGION", REGION);
     ssmport

@@ -52,6 +52,7 @@ mod local_side;
 mod login;
 mod lost_service;
 mod manual;
+mod many_nodes;
 mod many_sessions;
 mod mfa_account;
 mod mfa_bad_input;
@@ -80,6 +81,7 @@ mod raw_client;
 mod raw_frame;
 mod raw_gateway;
 mod raw_peer;
+mod readiness;
 #[cfg(feature = "aws")]
 mod recipes_databases;
 #[cfg(feature = "aws")]
@@ -88,6 +90,7 @@ mod recipes_jobs;
 mod recipes_networks;
 #[cfg(feature = "aws")]
 mod recipes_ssh;
+mod recordings;
 mod reliability;
 mod replacement;
 mod resumption;

@@ -45,6 +45,18 @@ impl Fleet {
         Program::run(self.ssmport(user, arguments))
     }
 
+    /// The names that `ls` lists.
+    #[track_caller]
+    fn listed(&self, user: &str, options: &[&str]) -> Vec<String> {
+        let listed = self.run(user, &[&["ls", "--json"], options].concat()).success();
+        let nodes = listed.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let mut names: Vec<_> =
+            nodes.map(|node| node["name"].as_str().expect("a name").to_owned()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// A command runs on the node with this id.
     #[track_caller]
     fn leads(&self, user: &str, target: &str, id: &str) {
@@ -180,6 +192,65 @@ fn ls_takes_several_tags_and_patterns() {
     }
     let wrong = fleet.run("jane", &["ls", "tag:Role"]);
     assert!(wrong.code() == 2 && wrong.stderr.contains("tag:KEY=VALUE"), "{wrong:#?}");
+}
+
+#[test]
+fn ls_takes_states_and_platforms() {
+    let fleet = Fleet::with(
+        "[nodes.i-00000000000000008]\nname = \"off\"\nstate = \"stopped\"\n\
+         platform_name = \"Amazon Linux\"\nplatform_version = \"2023\"\n",
+    );
+    for (options, expected) in [
+        (&["--state", "stopped"][..], &["off"][..]),
+        (&["--state", "lost"], &["batch", "lost", "off"]),
+        (&["--state", "inactive,stopped"], &["batch", "off"]),
+        (&["--state", "Online", "web"], &["web"]),
+        (&["--platform", "amazon"], &["off"]),
+        (&["--platform", "Amazon Linux 2*"], &["off"]),
+        (&["--platform", "Amazon", "--online"], &[]),
+    ] {
+        assert_eq!(fleet.listed("jane", options), expected, "{options:?}");
+    }
+    let shown = fleet.run("jane", &["ls", "off"]);
+    assert!(shown.stdout.contains("  stopped "), "{shown:#?}");
+    let wrong = fleet.run("jane", &["ls", "--state", "onlin"]);
+    assert!(wrong.code() == 2 && wrong.stderr.contains("'online'"), "{wrong:#?}");
+}
+
+#[test]
+fn ls_asks_all_regions_and_several_profiles() {
+    let fleet =
+        Fleet::with("[nodes.i-00000000000000008]\nname = \"far\"\nregion = \"ap-northeast-2\"\n");
+    assert!(fleet.listed("jane", &["far"]).is_empty());
+    assert_eq!(fleet.listed("jane", &["--all-regions", "far"]), ["far"]);
+    let shown = fleet.run("jane", &["ls", "--all-regions", "far"]);
+    let lines: Vec<_> = shown.stdout.lines().collect();
+    assert!(lines[0].ends_with("  REGION"), "{shown:#?}");
+    assert!(lines[1].ends_with("  ap-northeast-2"), "{shown:#?}");
+
+    let file = fleet.folder.path().join("credentials");
+    let profile = |name: &str, user: &str| {
+        let keys = fleet.account.keys(user);
+        let (id, secret) = (keys.id, keys.secret);
+        format!("[{name}]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n")
+    };
+    fs::write(&file, profile("one", "jane") + &profile("two", "sam") + &profile("no", "sally"))
+        .expect("a file");
+    let of_profiles = |arguments: &[&str]| {
+        let mut ls = fleet.ssmport("jane", arguments);
+        ls.env_remove("AWS_ACCESS_KEY_ID").env("AWS_SHARED_CREDENTIALS_FILE", &file);
+        Program::run(ls)
+    };
+    let shown = of_profiles(&["ls", "--profiles", "one,two", "--online", "batch"]);
+    let lines: Vec<_> = shown.stdout.lines().collect();
+    assert!(lines[0].ends_with("  REGION     PROFILE"), "{shown:#?}");
+    assert!(lines[1].ends_with("  one") && lines[2].ends_with("  two"), "{shown:#?}");
+    // What one of them does not tell is no reason to keep the others back.
+    let shown = of_profiles(&["ls", "--profiles", "one,no", "--json", "web"]);
+    assert_eq!(shown.code(), 3, "{shown:#?}");
+    let first: Value = serde_json::from_str(shown.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["name"], &first["profile"]), (&"web".into(), &"one".into()), "{first}");
+    assert!(shown.stderr.contains("warning: no, eu-west-1: "), "{shown:#?}");
 }
 
 #[test]

@@ -148,7 +148,8 @@ everything may be left out; the policies that it names lie beside it:
   name = \"web\"
   tags = { Env = \"prod\" }
 More keys: users access_key_id, secret_access_key, mfa_serial, tags; roles max_session_duration, tags; \
-nodes ip, private_dns, platform_name, platform_version, agent_version, ping_status, ec2. A task of ECS is \
+nodes ip, private_dns, platform_name, platform_version, agent_version, ping_status, ec2, state (running or \
+stopped), boot (how long it takes from StartInstances on), region. A task of ECS is \
 [[tasks]] with cluster, service, id, containers = [\"app\"], execute_command.";
 
 #[cfg(test)]

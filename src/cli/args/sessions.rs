@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Args;
 
+use super::{many::ManyArgs, readiness::ReadinessArgs};
 use crate::client::{limits::duration, spec::Spec, target::Target};
 
 #[derive(Debug, Args)]
@@ -17,6 +18,15 @@ pub(crate) struct ShellArgs {
     /// The target, said as to the AWS CLI.
     #[arg(short = 't', long = "target", value_name = "TARGET", conflicts_with = "target")]
     pub(crate) named: Option<Target>,
+    /// Record what is shown into this new file, for `ssmport play`, or asciinema.
+    ///
+    /// With its times and the sizes of the terminal; each line is on the disk as it is shown. The file
+    /// is for your eyes only (mode 0600).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Record what is typed, too: passwords as well.
+    #[arg(long, requires = "record", hide_short_help = true)]
+    pub(crate) record_input: bool,
     /// Session document to start.
     ///
     /// Without it, the account's default shell.
@@ -25,14 +35,19 @@ pub(crate) struct ShellArgs {
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) readiness: ReadinessArgs,
 }
 
 #[derive(Debug, Args)]
-#[command(after_long_help = EXEC_HELP)]
+#[command(after_long_help = EXEC_HELP, override_usage = EXEC_USAGE)]
 pub(crate) struct ExecArgs {
     /// An id, a name, a tag ... (ssmport help targets).
+    // With `on` it is the command's first word.
     #[arg(value_name = "TARGET")]
-    pub(crate) target: Target,
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) many: ManyArgs,
     /// Run the command on a terminal.
     ///
     /// What is typed here is its input.
@@ -45,19 +60,21 @@ pub(crate) struct ExecArgs {
     pub(crate) no_input: bool,
     /// End the command after this long (90s, 5m, seconds).
     ///
-    /// The exit code is 124 then.
+    /// The exit code is 124 then. With --on, of each node by itself.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) timeout: Option<Duration>,
     /// Session document to start.
     ///
     /// Without it, the one of AWS for such commands.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) document: Option<String>,
     /// A reason to be recorded with the session.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", hide_short_help = true)]
     pub(crate) reason: Option<String>,
-    /// The command and its arguments, as they are given here.
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    #[command(flatten)]
+    pub(crate) readiness: ReadinessArgs,
+    /// The command and its arguments, as they are given.
+    #[arg(required_unless_present = "on", trailing_var_arg = true, value_name = "COMMAND")]
     pub(crate) command: Vec<String>,
 }
 
@@ -73,6 +90,8 @@ pub(crate) struct ProxyArgs {
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) readiness: ReadinessArgs,
 }
 
 #[derive(Debug, Args)]
@@ -126,6 +145,8 @@ pub(crate) struct ForwardArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
+    pub(crate) readiness: ReadinessArgs,
+    #[command(flatten)]
     pub(crate) habits: SshHabits,
 }
 
@@ -145,6 +166,10 @@ const SHELL_HELP: &str = "\
 At the beginning of a line, ~. ends the session, ~- turns these sequences off, ~? shows them. Without \
 a terminal, standard input is typed at the shell, and its end ends the shell.";
 
+const EXEC_USAGE: &str = "\
+ssmport exec [OPTIONS] TARGET [--] COMMAND...
+       ssmport exec [OPTIONS] --on TARGETS... -- COMMAND...";
+
 const EXEC_HELP: &str = "\
 Exit code: the command's own; 127 when there is no such program, 255 when a signal ended it, 130 when that \
 was your Ctrl-C, 124 after --timeout. With -t it is printed by the node's shell and read from the output, \
@@ -154,7 +179,12 @@ Standard input goes to the command, unless it is a terminal or empty, or with -n
 binary safe: Session Manager carries UTF-8 text, so the node's sh, dd and base64 see to all else. On \
 a node without them, output that is no text is an error. With --document the command runs as it is.
 
-The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.";
+The command is not a line of shell: for that, run `ssmport exec TARGET -- sh -c 'LINE'`.
+
+With --on it runs on every node that is meant, its output behind the node's name, and takes no input. The \
+exit code is the highest of all nodes', each as exec has it of that node alone; 130 after Ctrl-C, which ends \
+it everywhere. What was ended or not begun after --fail-fast does not count. Standard output and standard \
+error stay apart. With --json what happens is an object a line on standard output.";
 
 const PROXY_HELP: &str = "\
 Ends when the server hangs up, or when standard output is closed. The protocol cannot tell the server \

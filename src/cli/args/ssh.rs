@@ -4,6 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::Args;
 
+use super::readiness::ReadinessArgs;
 use crate::cli::{commands::ssh_config::Alias, proxy_command::Form};
 
 #[derive(Debug, Args)]
@@ -15,6 +16,8 @@ pub(crate) struct SshArgs {
     /// It is made for this login, and is there for one minute.
     #[arg(long)]
     pub(crate) push_key: bool,
+    #[command(flatten)]
+    pub(crate) readiness: ReadinessArgs,
     /// The node, and what ssh is to be given before and behind it.
     #[arg(required = true, value_name = "[USER@]TARGET", num_args = 1..)]
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

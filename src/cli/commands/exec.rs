@@ -1,4 +1,6 @@
-//! `ssmport exec TARGET -- COMMAND`.
+//! `ssmport exec TARGET -- COMMAND`, and on many nodes `ssmport exec --on TARGETS -- COMMAND`.
+
+mod many;
 
 use std::{
     convert::Infallible,
@@ -22,6 +24,7 @@ use crate::{
         config_file::ConfigFile,
         running::{Finished, Place, Wanted},
     },
+    malformed::Malformed,
     term::Escapes,
     wire::ExitCode,
 };
@@ -30,10 +33,17 @@ pub(crate) async fn run(
     global: &Global,
     output: &Output,
 ) -> Result<(), Failure> {
+    if !arguments.many.on.is_empty() {
+        return many::run(arguments, global, output).await;
+    }
     let attended = Attended::new();
-    let target = ConfigFile::load_target(Some(arguments.target.clone()), output)?;
+    let typed = arguments.target.parse().map_err(|why: Malformed| {
+        let what = format!("`{}` is not a target", arguments.target);
+        Failure::new(Code::Usage, what).because(why)
+    })?;
+    let target = ConfigFile::load_target(Some(typed), output)?;
     let work = async {
-        let client = global.client(output);
+        let client = global.client(output).with_readiness(arguments.readiness.readiness());
         let service = attended.service(&target, &client).await?;
         let place = Place {
             service: &service,
@@ -157,7 +167,7 @@ fn end(
                 Err(attended.interrupted())
             }
             (end, _) => {
-                let failure = lost(end, &arguments.target.to_string());
+                let failure = lost(end, &arguments.target);
                 let without = match ended.is_complete {
                     true => "without an exit code",
                     false => "before all of its output was written",

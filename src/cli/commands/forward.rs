@@ -67,7 +67,7 @@ pub(crate) async fn run(
     }
     let places: Vec<_> = bound.iter().map(|(_, listeners)| Place::of(listeners)).collect();
     let wanted = Wanted::of(&arguments.command, &places)?;
-    let client = global.client(output);
+    let client = global.client(output).with_readiness(arguments.readiness.readiness());
     let service = tokio::select! {
         service = Service::of(&target, &client) => service?,
         number = signals.next() => return Err(interrupted(number)),

@@ -12,6 +12,7 @@ pub(super) mod login;
 #[cfg(feature = "aws")]
 pub(super) mod ls;
 pub(super) mod man;
+pub(super) mod play;
 pub(super) mod proxy;
 mod ready_file;
 #[cfg(feature = "aws")]

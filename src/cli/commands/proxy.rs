@@ -40,7 +40,7 @@ async fn attach(
         reason: arguments.reason.clone(),
     };
     let target = ConfigFile::load_target(Some(arguments.target.clone()), output)?;
-    let client = global.client(output);
+    let client = global.client(output).with_readiness(arguments.readiness.readiness());
     let service = attended.service(&target, &client).await?;
     let opening = Opening {
         service: &service,

@@ -17,7 +17,7 @@ use crate::cli::{
     times::{now, utc},
 };
 use crate::client::{
-    Client, SessionQuery, SessionRecord,
+    Client, Error, SessionQuery, SessionRecord,
     config_file::ConfigFile,
     service::Service,
     target::{FORMS, Target},
@@ -87,7 +87,10 @@ async fn place(
         return Err(Failure::new(Code::Usage, what).next(FORMS));
     }
     let (target, client) = client.in_region_of(target);
-    Ok((Service::of(&target, &client).await?.target(), client))
+    let service = Service::of(&target, &client).await;
+    // There is nothing to be waited for.
+    let service = service.map_err(|error| Error { setting: None, ..error })?;
+    Ok((service.target(), client))
 }
 
 fn none(of_all: bool, are_over: bool) -> String {

@@ -8,6 +8,7 @@ use crate::{
         ends::{Over, cannot_write, lost},
         failure::Failure,
         output::Output,
+        recorded::Recorder,
     },
     client::{SessionEnd, config_file::ConfigFile, opening::Opening, service::Request},
     term::Escapes,
@@ -24,11 +25,16 @@ pub(crate) async fn run(
         reason: arguments.reason,
         ..Request::default()
     };
+    let record = arguments.record.map(|file| (file, arguments.record_input));
+    let readiness = arguments.readiness.readiness();
     let place = ConfigFile::load_target(arguments.target.or(arguments.named), output)?;
     let target = place.to_string();
     let work = async {
-        let client = global.client(output);
+        let client = global.client(output).with_readiness(readiness);
         let service = attended.service(&place, &client).await?;
+        // Not before it is known where it goes; and before there is anything to record.
+        let recorder = record.map(|(file, has_input)| Recorder::create(file, &target, has_input));
+        let recorder = recorder.transpose()?;
         let opening = Opening {
             service: &service,
             request: &request,
@@ -36,9 +42,20 @@ pub(crate) async fn run(
             stop: &|| attended.stop(),
             greet: &|ready| output.customer_message(&ready.customer_message),
         };
-        let console = || console::terminal(&attended, Escapes::from_start());
-        let over = Over::of(opening.shell(None, console).await?, &attended)?;
-        end(over, &attended, &target, output)
+        let console = || {
+            let console = console::terminal(&attended, Escapes::from_start())?;
+            Ok(match &recorder {
+                Some(recorder) => recorder.tap(console),
+                None => console,
+            })
+        };
+        let ended = opening.shell(None, console).await;
+        let recorded = recorder.as_ref().map_or(Ok(()), Recorder::end);
+        if !matches!(ended, Ok(Some(_))) {
+            recorder.iter().for_each(Recorder::discard);
+        }
+        end(Over::of(ended?, &attended)?, &attended, &target, output)?;
+        recorded
     };
     tokio::select! {
         done = work => done,

@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &SshArgs, global: &Global, output: &Output) -> Resu
     if arguments.push_key {
         return with_pushed_key(arguments, target, global, output);
     }
-    let ssh = ssh(&found(target, global, output)?, &[], arguments, global)?;
+    let ssh = ssh(&found(target, arguments, global, output)?, &[], arguments, global)?;
     Err(cannot_run(&become_process(ssh)))
 }
 
@@ -74,19 +74,32 @@ fn names_host_key(words: &[OsString]) -> bool {
 }
 
 /// The target as its proxy is to be given it. What has to be looked up is looked up here, where
-/// there is a terminal to ask on.
+/// there is a terminal to ask on, and a node that is not connected is waited for.
 #[cfg(feature = "aws")]
-fn found(target: &Target, global: &Global, output: &Output) -> Result<String, Failure> {
-    use crate::client::resolve::resolve;
-    let Target::Lookup(lookup) = target else { return Ok(target.to_string()) };
+fn found(
+    target: &Target,
+    arguments: &SshArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<String, Failure> {
+    use crate::client::service::Service;
+    let readiness = arguments.readiness.readiness();
+    let is_clear = !matches!(target, Target::Lookup(_)) && !readiness.is_given();
+    if is_clear || *target == Target::Local {
+        return Ok(target.to_string());
+    }
     attended(async {
-        let client = global.client(output);
-        Ok(resolve(lookup, client.account().await?, &**client.guide()).await?.target())
+        let client = global.client(output).with_readiness(readiness);
+        let service = Service::of(target, &client).await?;
+        if readiness.is_given() {
+            readiness.make_ready(&service).await?;
+        }
+        Ok(service.target())
     })
 }
 
 #[cfg(not(feature = "aws"))]
-fn found(target: &Target, _: &Global, _: &Output) -> Result<String, Failure> {
+fn found(target: &Target, _: &SshArgs, _: &Global, _: &Output) -> Result<String, Failure> {
     Ok(target.to_string())
 }
 
@@ -98,7 +111,7 @@ fn with_pushed_key(
     global: &Global,
     output: &Output,
 ) -> Result<(), Failure> {
-    let id = found(target, global, output)?;
+    let id = found(target, arguments, global, output)?;
     if !id.starts_with("i-") {
         let what = format!("EC2 Instance Connect has no key for {target}");
         let failure = Failure::new(Code::Usage, what);

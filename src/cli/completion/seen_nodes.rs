@@ -124,6 +124,7 @@ mod tests {
             last_ping: None,
             address: None,
             computer_name: Some("ip-10-0-0-1".to_owned()),
+            instance_state: None,
             tags: Vec::new(),
         }
     }

@@ -16,6 +16,10 @@ pub(crate) struct Node<'a> {
     pub(crate) last_ping: Option<String>,
     pub(crate) address: Option<&'a str>,
     pub(crate) computer_name: Option<&'a str>,
+    /// In EC2's words.
+    pub(crate) instance_state: Option<&'a str>,
+    pub(crate) region: &'a str,
+    pub(crate) profile: &'a str,
 }
 
 /// As whom, and until when, later calls are made.

@@ -7,6 +7,7 @@
 #[cfg(feature = "aws")]
 mod account;
 mod endpoint;
+mod many;
 #[cfg(feature = "aws")]
 mod sessions;
 mod tunnel;
@@ -16,6 +17,7 @@ use serde::Serialize;
 #[cfg(feature = "aws")]
 pub(super) use account::{Check, Login, Node};
 pub(super) use endpoint::{Serving, Step};
+pub(super) use many::{NodeEnded, NodeOutput, NodeStarted, NodeState, Summary};
 #[cfg(feature = "aws")]
 pub(super) use sessions::{Session, Stopped, StoppedState};
 pub(super) use tunnel::{Forwarding, Lost};
@@ -37,6 +39,17 @@ pub(super) enum Event<'a> {
     Forwarding(Forwarding<'a>),
     /// Of `forward`: a session is over, the port stays.
     Lost(Lost<'a>),
+    /// Of `exec --on`: a node's turn has come.
+    #[serde(rename = "started")]
+    NodeStarted(NodeStarted<'a>),
+    /// Of `exec --on`: a line that a command has written.
+    #[serde(rename = "output")]
+    NodeOutput(NodeOutput<'a>),
+    /// Of `exec --on`: it is over on a node.
+    #[serde(rename = "ended")]
+    NodeEnded(NodeEnded<'a>),
+    /// Of `exec --on`: it is over everywhere.
+    Summary(Summary),
     /// Of `local`: the endpoint can be called.
     #[serde(rename = "ready")]
     Serving(Serving<'a>),

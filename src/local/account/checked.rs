@@ -1,6 +1,6 @@
 //! What may stand in an account file, checked as it is read, so that an error knows its line.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use serde::Deserialize;
 
@@ -89,6 +89,28 @@ checked!(
     |text| Version::parse(text).is_some(),
     "a version has four numbers, such as 3.3.3050.0"
 );
+
+checked!(
+    RegionName,
+    |text| (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
+    "a region is a name such as eu-west-1"
+);
+
+/// How long a machine boots.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct BootTime(pub Duration);
+
+impl TryFrom<String> for BootTime {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let time = humantime::parse_duration(&text).ok();
+        let time = time.filter(|time| *time <= Duration::from_secs(HOUR));
+        time.map(Self).ok_or("a time of up to an hour is wanted, such as 30s")
+    }
+}
 
 /// Nobody but its user sees it.
 #[derive(Deserialize)]

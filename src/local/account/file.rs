@@ -12,8 +12,8 @@ use zeroize::Zeroizing;
 
 use super::{
     checked::{
-        AccessKeyId, AccountId, AgentVersion, ClusterName, Containers, HOUR, MfaSeed, Name, NodeId,
-        RoleDuration, SecretKey, TaskId,
+        AccessKeyId, AccountId, AgentVersion, BootTime, ClusterName, Containers, HOUR, MfaSeed,
+        Name, NodeId, RegionName, RoleDuration, SecretKey, TaskId,
     },
     error::{AccountError, invalid, parse},
     kept::KeptKeys,
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     files::{self, LONGEST_BY_HAND},
     local::{
-        node::{Node, PingStatus},
+        node::{Node, PingStatus, Power},
         policy::{Policy, PolicyError, TrustPolicy},
         task::Task,
         token::Mint,
@@ -90,6 +90,10 @@ struct NodeTable {
     #[serde(default)]
     ping_status: PingStatus,
     ec2: Option<bool>,
+    #[serde(default)]
+    state: Power,
+    boot: Option<BootTime>,
+    region: Option<RegionName>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -222,7 +226,7 @@ impl AccountFile {
             // As on a machine, the tag and the name may differ; here they are one.
             let tag = tags.remove("Name");
             let version = entry.agent_version.as_ref().map(|version| version.0.clone());
-            Node {
+            let node = Node {
                 id: id.clone(),
                 name: entry.name.clone().or(tag).unwrap_or_else(|| id.clone()),
                 tags,
@@ -233,11 +237,21 @@ impl AccountFile {
                 private_dns: entry.private_dns.clone(),
                 ping_status: entry.ping_status,
                 ec2: entry.ec2.unwrap_or_else(|| id.starts_with("i-")),
+                power: Power::Running,
+                boot: entry.boot.as_ref().map_or(BOOT, |boot| boot.0),
+                region: entry.region.as_ref().map(|region| region.0.clone()),
+            };
+            match entry.state {
+                Power::Stopped => node.stopped(),
+                _ => node,
             }
         };
         self.content.nodes.iter().map(node).collect()
     }
 }
+
+/// Of a machine whose own is not given.
+const BOOT: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

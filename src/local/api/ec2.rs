@@ -1,5 +1,9 @@
 //! As much of the EC2 API as whoever looks for a node asks for: the instances among the nodes.
 
+mod power;
+
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::{
@@ -7,17 +11,25 @@ use super::{
     query::{Form, show_members},
     resource::Resource,
 };
-use crate::local::{node::Node, service::Service};
+use crate::local::{
+    REGION,
+    node::{Node, Power},
+    service::Service,
+};
 
 /// Performs an operation; `None` when there is none of this name here.
 pub fn perform(
     action: &str,
     form: &Form,
     call: &Call<'_>,
-    service: &Service,
+    service: &mut Service,
 ) -> Option<Result<String, ApiError>> {
     Some(match action {
         "DescribeInstances" => describe_instances(form, call, service),
+        "DescribeRegions" => describe_regions(call, service),
+        "StartInstances" | "StopInstances" | "RebootInstances" => {
+            power::perform(action, form, call, service)
+        }
         _ => return None,
     })
 }
@@ -26,7 +38,9 @@ fn describe_instances(form: &Form, call: &Call<'_>, service: &Service) -> Result
     call.authorize("ec2:DescribeInstances", &Resource::of("*".to_owned()))?;
     let filters = filters(form)?;
     let ids: Vec<&str> = form.numbered("InstanceId.".to_owned()).collect();
-    let instances: Vec<&Node> = service.nodes().filter(|node| node.ec2).collect();
+    let region = call.place().0;
+    let is_known = |node: &&Node| node.ec2 && node.is_in(region);
+    let instances: Vec<&Node> = service.nodes().filter(is_known).collect();
     if let Some(id) = ids.iter().find(|id| !instances.iter().any(|node| node.id == **id)) {
         return Err(ApiError::NoSuchInstance { id: id.chars().take(64).collect() });
     }
@@ -52,6 +66,15 @@ fn describe_instances(form: &Form, call: &Call<'_>, service: &Service) -> Result
     show_members(&Described { reservation_set, next_token })
 }
 
+/// Those that nodes are in, that of the caller, and the one that ARNs name.
+fn describe_regions(call: &Call<'_>, service: &Service) -> Result<String, ApiError> {
+    call.authorize("ec2:DescribeRegions", &Resource::of("*".to_owned()))?;
+    let of_nodes = service.nodes().filter_map(|node| node.region.as_deref());
+    let names: BTreeSet<&str> = of_nodes.chain([REGION, call.place().0]).collect();
+    let region = |region_name| Region { region_name, opt_in_status: "opt-in-not-required" };
+    show_members(&Regions { region_info: Items { item: names.into_iter().map(region).collect() } })
+}
+
 /// One of `Filter.N`: a name, and the values of which one must match.
 struct Filter<'a> {
     name: &'a str,
@@ -64,7 +87,7 @@ impl Filter<'_> {
             "instance-id" => vec![&node.id],
             "private-ip-address" => vec![&node.ip],
             "private-dns-name" => node.private_dns.as_deref().into_iter().collect(),
-            "instance-state-name" => vec![RUNNING],
+            "instance-state-name" => vec![node.power.name()],
             "tag-key" => node.all_tags().map(|(key, _)| key).collect(),
             name => {
                 let key = name.strip_prefix("tag:").unwrap_or_default();
@@ -178,6 +201,25 @@ struct State {
     name: &'static str,
 }
 
+impl State {
+    fn of(power: Power) -> Self {
+        Self { code: power.code(), name: power.name() }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Regions<'a> {
+    region_info: Items<Region<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Region<'a> {
+    region_name: &'a str,
+    opt_in_status: &'static str,
+}
+
 #[derive(Serialize)]
 struct Tag<'a> {
     key: &'a str,
@@ -188,7 +230,7 @@ impl<'a> Instance<'a> {
     fn of(node: &'a Node) -> Self {
         Self {
             instance_id: &node.id,
-            instance_state: State { code: 16, name: RUNNING },
+            instance_state: State::of(node.power),
             private_dns_name: node.private_dns.as_deref(),
             private_ip_address: &node.ip,
             tag_set: Items {
@@ -212,8 +254,6 @@ const KNOWN_FILTERS: [&str; 5] =
     ["instance-id", "private-ip-address", "private-dns-name", "instance-state-name", "tag-key"];
 const MOST_FILTERS: usize = 50;
 const MOST: usize = 1000;
-/// The agent of a node that does not answer says nothing about the machine.
-const RUNNING: &str = "running";
 
 #[cfg(test)]
 mod tests {

@@ -71,6 +71,7 @@ pub struct Reply {
 
 /// Answers one request.
 pub fn answer(request: &Request<'_>, service: &mut Service) -> Reply {
+    service.settle(request.now);
     let target = request.headers.get(TARGET).and_then(|target| target.to_str().ok());
     match (target, request.form()) {
         (None, Some(form)) => query::answer(request, &form, service),

@@ -88,7 +88,7 @@ fn describe_sessions(call: &Call<'_>, service: &mut Service) -> Result<Value, Ap
 fn describe_nodes(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
     call.authorize("ssm:DescribeInstanceInformation", &Resource::all("ssm", call))?;
     let question = read::<DescribeNodesBody>(call.request.body)?.question();
-    let page = service.describe_nodes(&question)?;
+    let page = service.describe_nodes(&question, call.place().0)?;
     Ok(show_page("InstanceInformationList", &page, |node| show_node(node, call.request.now)))
 }
 

@@ -23,6 +23,8 @@ pub struct Faults {
     pub(super) bye: Option<Duration>,
     pub(super) pause: Option<Schedule>,
     pub(super) restart: Option<Schedule>,
+    /// StartSession is answered so often a second.
+    throttle: Option<u32>,
     seed: u64,
 }
 
@@ -59,9 +61,14 @@ impl Faults {
         self.seed
     }
 
-    /// Whether the service can be relied on.
+    /// How many sessions may be started in a second.
+    pub(in crate::local) fn throttle(&self) -> Option<u32> {
+        self.throttle
+    }
+
+    /// Whether data channels can be relied on.
     pub fn is_none(&self) -> bool {
-        *self == Self { seed: self.seed, ..Self::default() }
+        *self == Self { seed: self.seed, throttle: self.throttle, ..Self::default() }
     }
 }
 
@@ -75,6 +82,7 @@ impl Default for Faults {
             bye: None,
             pause: None,
             restart: None,
+            throttle: None,
             seed: 0,
         }
     }
@@ -107,7 +115,7 @@ impl Entry {
     }
 }
 
-const TABLE: [Entry; 12] = [
+const TABLE: [Entry; 13] = [
     Entry {
         form: "drop=1%",
         about: "frames that are lost, of a hundred each way, in steps of 0.1",
@@ -172,6 +180,14 @@ const TABLE: [Entry; 12] = [
         read: |faults, value| schedule(value).map(|it| faults.restart = Some(it)),
     },
     Entry {
+        form: "throttle=3",
+        about: "more sessions than that are not started in a second: ThrottlingException",
+        read: |faults, value| {
+            let count = value.parse().ok().filter(|count| *count > 0);
+            count.map(|it| faults.throttle = Some(it))
+        },
+    },
+    Entry {
         form: "seed=7",
         about: "makes the same things happen again",
         read: |faults, value| value.parse().ok().map(|it| faults.seed = it),
@@ -231,7 +247,8 @@ mod tests {
     #[test]
     fn a_list_says_what_happens() {
         let list = "drop=1%, dup=0.5%,reorder=100%,delay=100ms,rate=1.5MB,queue=200ms,\
-                    cut=handshake,cut=1.5s,agent-cut=3s,bye=5s,pause=10s/2s,restart=1s/100ms,seed=7";
+                    cut=handshake,cut=1.5s,agent-cut=3s,bye=5s,pause=10s/2s,restart=1s/100ms,throttle=3,\
+                    seed=7";
         let faults = Faults::parse(list).unwrap();
         let seconds = Duration::from_secs;
         assert_eq!(
@@ -251,6 +268,7 @@ mod tests {
                 bye: Some(seconds(5)),
                 pause: Schedule::new(seconds(10), seconds(2)),
                 restart: Schedule::new(seconds(1), Duration::from_millis(100)),
+                throttle: Some(3),
                 seed: 7,
             }
         );
@@ -260,6 +278,7 @@ mod tests {
     #[test]
     fn a_seed_alone_is_no_fault() {
         assert!(Faults::parse("seed=7").unwrap().is_none());
+        assert!(Faults::parse("throttle=7").unwrap().is_none());
         assert!(Faults::default().is_none());
         assert!(!Faults::parse("delay=1ms").unwrap().is_none());
     }
@@ -295,6 +314,7 @@ mod tests {
             ("bye=2h", "bye=2h", "bye=5s"),
             ("pause=10s", "pause=10s", "pause=10s/2s"),
             ("restart=1s/2s", "restart=1s/2s", "restart=10s/1s"),
+            ("throttle=0", "throttle=0", "throttle=3"),
             ("seed=x", "seed=x", "seed=7"),
         ] {
             let error = Faults::parse(list).expect_err(list).to_string();

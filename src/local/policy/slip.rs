@@ -24,9 +24,13 @@ pub fn meant_action(written: &str) -> Option<&'static str> {
 }
 
 /// Those that are evaluated here.
-const ACTIONS: [&str; 16] = [
+const ACTIONS: [&str; 20] = [
     "ec2-instance-connect:SendSSHPublicKey",
     "ec2:DescribeInstances",
+    "ec2:DescribeRegions",
+    "ec2:RebootInstances",
+    "ec2:StartInstances",
+    "ec2:StopInstances",
     "ecs:DescribeTasks",
     "ecs:ExecuteCommand",
     "ecs:ListTasks",

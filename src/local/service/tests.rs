@@ -1,7 +1,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::local::session::CONNECT_LIMIT;
+use crate::local::{REGION, session::CONNECT_LIMIT};
 
 const NODE: &str = "i-0123456789abcdef0";
 
@@ -355,7 +355,7 @@ fn pages_have_limits_and_tokens_of_our_own() {
         ..DescribeNodes::default()
     };
     let code = |question| {
-        let error = service.describe_nodes(&question).expect_err("refused");
+        let error = service.describe_nodes(&question, REGION).expect_err("refused");
         error.code()
     };
     assert_eq!(code(nodes(Some(4), None)), "ValidationException");
@@ -368,10 +368,10 @@ fn nodes_are_described_in_pages() {
     let ids: Vec<String> = (0..12).map(|n| format!("mi-{n:017x}")).collect();
     let service = Service::new(ids.iter().map(|id| node(id))).expect("random bytes");
     let mut question = DescribeNodes { max_results: Some(6), ..DescribeNodes::default() };
-    let first = service.describe_nodes(&question).expect("valid");
+    let first = service.describe_nodes(&question, REGION).expect("valid");
     question.next_token = first.next_token;
     assert_eq!(question.next_token.as_ref(), Some(&ids[5]));
-    let second = service.describe_nodes(&question).expect("valid");
+    let second = service.describe_nodes(&question, REGION).expect("valid");
     assert_eq!(second.next_token, None);
 
     let all = first.items.iter().chain(&second.items);
@@ -392,7 +392,7 @@ fn nodes_are_filtered_by_one_of_the_values_of_every_key() {
                 .collect(),
             ..DescribeNodes::default()
         };
-        service.describe_nodes(&question).map(|page| page.items.len())
+        service.describe_nodes(&question, REGION).map(|page| page.items.len())
     };
     assert_eq!(found(&[("InstanceIds", &[NODE])]), Ok(1));
     assert_eq!(found(&[("InstanceIds", &["i-none", NODE])]), Ok(1));
@@ -421,4 +421,27 @@ fn no_token_shows_in_debug_output() {
     let mut service = service();
     let (_, token) = start(&mut service, at(0));
     assert!(!format!("{service:?}").contains(&token));
+}
+
+#[test]
+fn a_machine_that_is_started_is_there_when_it_has_booted() {
+    let node =
+        Node { id: "i-01234567".to_owned(), boot: Duration::from_secs(10), ..Node::default() };
+    let mut service = Service::new([node.stopped()]).expect("a service");
+    let mut state = |seconds: u64, change: fn(&mut Service, &str, SystemTime) -> Option<Power>| {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        service.settle(now);
+        change(&mut service, "i-01234567", now).expect("a node");
+        let node = service.node("i-01234567").expect("a node");
+        (node.power, node.is_connected())
+    };
+    let look = |service: &mut Service, id: &str, _| service.node(id).map(|node| node.power);
+    assert_eq!(state(5, look), (Power::Stopped, false));
+    assert_eq!(state(10, Service::start_node), (Power::Pending, false));
+    // Whoever starts it once more changes nothing.
+    assert_eq!(state(19, Service::start_node), (Power::Pending, false));
+    assert_eq!(state(20, look), (Power::Running, true));
+    assert_eq!(state(30, Service::reboot_node), (Power::Running, false));
+    assert_eq!(state(40, look), (Power::Running, true));
+    assert_eq!(state(50, Service::stop_node), (Power::Stopped, false));
 }

@@ -24,7 +24,7 @@ use crate::{
 /// A target of the account.
 pub(super) async fn look(target: &Target, account: &Account, client: &Client, report: &mut Report) {
     let found = match target {
-        Target::Lookup(lookup) => match resolve(lookup, account, &**client.guide()).await {
+        Target::Lookup(lookup) => match resolve(lookup, account, client).await {
             Ok(found) => found,
             Err(failure) => return report.add(Check::failure("target", &failure)),
         },

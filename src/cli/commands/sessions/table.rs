@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
 use crate::cli::{
-    columns::{Columns, GAP, Yielding, cut},
+    columns::{Columns, GAP, Yielding},
+    cut::cut,
     output::{GOOD, WARNING},
     times::{clock, length},
 };

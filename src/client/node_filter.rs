@@ -1,12 +1,14 @@
-//! Which nodes `ssmport ls` is to list.
+//! Which of many nodes are meant: by their names and tags, and by patterns of them.
 
 use std::str::FromStr;
 
-use crate::{client::fleet::ListedNode, malformed::Malformed};
+#[cfg(feature = "aws")]
+use super::fleet::ListedNode;
+use crate::malformed::Malformed;
 
 /// What a node's name, or one of its tags, must be.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct NodeFilter {
+pub(crate) struct NodeFilter {
     /// The tag; for the name, `Name`.
     key: String,
     value: String,
@@ -14,7 +16,7 @@ pub(super) struct NodeFilter {
 
 /// One word of the command line: filters with commas between.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct NodeFilters(pub(super) Vec<NodeFilter>);
+pub(crate) struct NodeFilters(pub(crate) Vec<NodeFilter>);
 
 impl FromStr for NodeFilters {
     type Err = Malformed;
@@ -36,22 +38,44 @@ impl FromStr for NodeFilters {
 }
 
 impl NodeFilter {
+    /// The tag and the value that a target names.
+    pub(crate) fn tag(key: &str, value: &str) -> Self {
+        Self { key: key.to_owned(), value: value.to_owned() }
+    }
+
+    /// What is called so.
+    pub(crate) fn name(value: &str) -> Self {
+        Self::tag(NAME, value)
+    }
+
     /// For SSM, which takes values as they are, and no patterns.
-    pub(super) fn of_ssm(&self) -> Option<(String, &str)> {
+    #[cfg(feature = "aws")]
+    pub(crate) fn of_ssm(&self) -> Option<(String, &str)> {
         (!self.value.contains(WILDCARDS)).then(|| (format!("tag:{}", self.key), &*self.value))
     }
 
     /// Whether a node has what a pattern asks for.
-    pub(super) fn matches(&self, node: &ListedNode) -> bool {
+    #[cfg(feature = "aws")]
+    pub(crate) fn matches(&self, node: &ListedNode) -> bool {
         let names = [&node.name, &node.computer_name].into_iter().flatten();
-        let names = names.filter(|_| self.key == NAME).map(String::as_str);
-        let tags = node.tags.iter().filter(|(key, _)| *key == self.key);
-        names.chain(tags.map(|(_, value)| &**value)).any(|text| is_like(text, &self.value))
+        let tags = node.tags.iter().map(|(key, value)| (&**key, &**value));
+        self.holds(names.map(String::as_str), tags)
+    }
+
+    /// The same, of what has these names and tags.
+    pub(crate) fn holds<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str>,
+        tags: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> bool {
+        let names = names.filter(|_| self.key == NAME);
+        let tags = tags.filter(|(key, _)| *key == self.key).map(|(_, value)| value);
+        names.chain(tags).any(|text| is_like(text, &self.value))
     }
 }
 
 /// Whether a text is of a pattern: `*` stands for anything, `?` for one character.
-pub(super) fn is_like(text: &str, pattern: &str) -> bool {
+pub(crate) fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) =
         (text.chars().collect(), pattern.chars().collect());
     let (mut at, mut looked_at) = (0, 0);
@@ -78,7 +102,8 @@ pub(super) fn is_like(text: &str, pattern: &str) -> bool {
 }
 
 const NAME: &str = "Name";
-pub(super) const WILDCARDS: [char; 2] = ['*', '?'];
+#[cfg(feature = "aws")]
+pub(crate) const WILDCARDS: [char; 2] = ['*', '?'];
 
 #[cfg(test)]
 mod tests {

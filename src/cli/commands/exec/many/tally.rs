@@ -1,0 +1,181 @@
+//! How many nodes have come how far, which have failed, and why.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    cli::{
+        counted::counted,
+        failure::{Code, Failure},
+        output::Output,
+    },
+    client::{NodeEnd, RunEvent, Selected},
+    wire::{ExitCode, foreign_text::one_line},
+};
+
+pub(super) struct Tally {
+    nodes: Vec<Selected>,
+    timeout: Option<Duration>,
+    running: usize,
+    pub(super) done: usize,
+    pub(super) failed: usize,
+    /// From this side.
+    pub(super) stopped: usize,
+    pub(super) not_started: usize,
+    /// By their reasons, and what can be done about those.
+    failures: BTreeMap<(String, Option<String>), Vec<usize>>,
+    /// The highest.
+    code: u8,
+}
+
+impl Tally {
+    pub(super) fn new(nodes: &[Selected], timeout: Option<Duration>) -> Self {
+        Self {
+            nodes: nodes.to_vec(),
+            timeout,
+            running: 0,
+            done: 0,
+            failed: 0,
+            stopped: 0,
+            not_started: 0,
+            failures: BTreeMap::new(),
+            code: 0,
+        }
+    }
+
+    pub(super) fn note(&mut self, event: &RunEvent) {
+        let (node, end) = match event {
+            RunEvent::Started { .. } => {
+                self.running += 1;
+                return;
+            }
+            RunEvent::Ended { node, end, .. } => (*node, end),
+            _ => return,
+        };
+        match end {
+            NodeEnd::NotStarted => self.not_started += 1,
+            _ => self.running = self.running.saturating_sub(1),
+        }
+        match end {
+            NodeEnd::NotStarted => {}
+            NodeEnd::Stopped => self.stopped += 1,
+            end if !end.is_failure() => self.done += 1,
+            end => {
+                self.failed += 1;
+                self.code = self.code.max(exit_code(end).unwrap_or_default());
+                let id = self.nodes[node].id();
+                let next = next_step(end).map(|next| next.replace(id, "NODE"));
+                let reason = reason(end, id, self.timeout);
+                self.failures.entry((reason, next)).or_default().push(node);
+            }
+        }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// While it goes on.
+    pub(super) fn status(&self) -> String {
+        let over = self.done + self.failed + self.stopped + self.not_started;
+        let failed =
+            if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
+        format!("{over} of {} done{failed}, {} running", self.nodes.len(), self.running)
+    }
+
+    /// Which nodes have failed and why; of a run that was interrupted how far it came.
+    pub(super) fn tell(&self, is_interrupted: bool, output: &Output) {
+        let mut failures: Vec<_> = self.failures.iter().collect();
+        failures.sort_by_key(|(_, nodes)| std::cmp::Reverse(nodes.len()));
+        for ((reason, next), nodes) in failures.iter().take(REASONS) {
+            let nodes: BTreeSet<_> = nodes.iter().collect();
+            let names = some(nodes.into_iter().map(|node| self.nodes[*node].name()));
+            let next = next.as_ref().map(|next| format!(" ({next})")).unwrap_or_default();
+            output.note(&format!("  {}", one_line(&format!("{names}: {reason}{next}"))));
+        }
+        if let Some(more @ 1..) = failures.len().checked_sub(REASONS) {
+            output.note(&format!("  and others, for {}", counted(more, "other reason")));
+        }
+        if is_interrupted {
+            output.note(&format!("Of {}: {}", counted(self.nodes.len(), "node"), self.parts()));
+        } else if self.done == self.nodes.len() {
+            output.note(&format!("{}, all done", counted(self.nodes.len(), "node")));
+        }
+    }
+
+    /// What it comes to for whoever started it.
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        if self.failed == 0 && self.stopped + self.not_started == 0 {
+            return Ok(());
+        }
+        let count = counted(self.nodes.len(), "node");
+        let others = [(self.stopped, "ended from here"), (self.not_started, "not begun")];
+        let others = others.into_iter().filter(|(count, _)| *count > 0);
+        let others: String = others.map(|(count, how)| format!(", {count} {how}")).collect();
+        let what = format!("{} of {count} failed{others}", self.failed);
+        Err(Failure::new(Code::Command(self.code), what))
+    }
+
+    fn parts(&self) -> String {
+        let unfinished = self.nodes.len() - (self.done + self.failed + self.stopped);
+        let parts = [
+            (self.done, "done"),
+            (self.failed, "failed"),
+            (self.stopped, "ended from here"),
+            (unfinished, "not begun, or not waited for"),
+        ];
+        let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+        parts.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// As `exec` ends that has this node alone; none of what was ended from this side.
+pub(super) fn exit_code(end: &NodeEnd) -> Option<u8> {
+    match end {
+        NodeEnd::Exited(code) => Some(ExitCode(*code).as_u8()),
+        NodeEnd::Failed(error) => Some(Failure::from(error.clone()).code.number()),
+        NodeEnd::TimedOut => Some(Code::TimedOut.number()),
+        _ => None,
+    }
+}
+
+/// Why a node is not done, in the same words for all nodes of which that is so.
+pub(super) fn reason(end: &NodeEnd, id: &str, timeout: Option<Duration>) -> String {
+    match end {
+        NodeEnd::Exited(code) if *code == ExitCode::SIGNALLED.0 => "a signal ended it".to_owned(),
+        NodeEnd::Exited(code) => format!("exit code {code}"),
+        NodeEnd::Failed(error) => {
+            let failure = Failure::from(error.clone());
+            let why = failure.why.map(|why| format!(": {why}")).unwrap_or_default();
+            one_line(&format!("{}{why}", failure.what).replace(id, "NODE"))
+        }
+        NodeEnd::TimedOut => match timeout {
+            Some(limit) => format!("not over within {}", humantime::format_duration(limit)),
+            None => "not over in time".to_owned(),
+        },
+        NodeEnd::Stopped => "ended from here".to_owned(),
+        _ => "not begun".to_owned(),
+    }
+}
+
+pub(super) fn next_step(end: &NodeEnd) -> Option<String> {
+    match end {
+        NodeEnd::Failed(error) => Failure::from(error.clone()).next,
+        _ => None,
+    }
+}
+
+/// The first of many names.
+pub(super) fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.collect();
+    match names.len().checked_sub(NAMES) {
+        Some(more @ 1..) => format!("{} and {more} more", names[..NAMES].join(", ")),
+        _ => names.join(", "),
+    }
+}
+
+/// That are told of all failures: the rest is for programs.
+const NAMES: usize = 20;
+const REASONS: usize = 10;
