@@ -23,7 +23,7 @@ pub(super) use self::{
     login::LoginArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
-    words::{CompletionsArgs, HelpArgs, ManArgs},
+    words::{CompletionsArgs, ConfigArgs, HelpArgs, ManArgs},
 };
 #[cfg(feature = "aws")]
 pub(super) use self::{
@@ -31,8 +31,11 @@ pub(super) use self::{
     recorded::{SessionsAction, SessionsArgs, StopArgs},
 };
 use super::{help::WIDEST, mfa::MfaOptions};
-use crate::client::limits::{
-    ANSWER_WITHIN, DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, duration, payload_size,
+use crate::client::{
+    limits::{
+        ANSWER_WITHIN, DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, duration, payload_size,
+    },
+    target::Whose,
 };
 
 /// Shells, commands and ports of nodes that AWS Session Manager reaches.
@@ -91,6 +94,9 @@ pub(super) struct Global {
     #[arg(long, global = true, value_name = "BYTES", env = PAYLOAD_SIZE, hide_env_values = true)]
     #[arg(value_parser = payload_size, help_heading = "Connection")]
     pub(super) payload_size: Option<usize>,
+    /// What the configuration files say where nobody else does.
+    #[arg(skip)]
+    pub(super) defaults: Whose,
 }
 
 #[derive(Debug, Subcommand)]
@@ -120,6 +126,8 @@ pub(super) enum Command {
     /// Check each link of the chain, and say what to do.
     #[cfg(feature = "aws")]
     Doctor(DoctorArgs),
+    /// Show which settings count, and where they come from.
+    Config(ConfigArgs),
     /// Run the embedded endpoint, to try and test without AWS.
     Local(Box<LocalArgs>),
     /// Send every kind of stream through the embedded endpoint.
@@ -133,6 +141,22 @@ pub(super) enum Command {
 }
 
 impl Command {
+    /// Whether it asks AWS for something, and is to be told first if the configuration cannot be used.
+    pub(super) fn heeds_defaults(&self) -> bool {
+        match self {
+            Self::Local(_)
+            | Self::Demo(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::Help(_)
+            | Self::Config(_) => false,
+            // It looks by itself, and says what it finds.
+            #[cfg(feature = "aws")]
+            Self::Doctor(_) => false,
+            _ => true,
+        }
+    }
+
     /// Whether standard output is for what is asked for, and for no report.
     pub(super) fn has_stdout(&self) -> bool {
         match self {
@@ -146,9 +170,12 @@ impl Command {
             Self::Ls(_) | Self::Sessions(_) | Self::Doctor(_) => false,
             // It is that of the command behind it.
             Self::Forward(forward) => !forward.command.is_empty(),
-            Self::SshConfig(_) | Self::Login(_) | Self::Local(_) | Self::Demo(_) | Self::Man(_) => {
-                false
-            }
+            Self::SshConfig(_)
+            | Self::Login(_)
+            | Self::Config(_)
+            | Self::Local(_)
+            | Self::Demo(_)
+            | Self::Man(_) => false,
         }
     }
 }

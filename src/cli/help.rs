@@ -72,7 +72,7 @@ fn explained(command: Command, shared: &[Arg], subject: &str) -> Command {
     let name = command.get_name().to_owned();
     let meaningless = match subject {
         "local" | "demo" | "completions" | "man" | "help" => &["AWS", "Connection"][..],
-        "ls" | "sessions" | "login" => &["Connection"],
+        "ls" | "sessions" | "login" | "config" => &["Connection"],
         _ => &[],
     };
     let is_meaningless =
@@ -145,12 +145,12 @@ Go on with: ssmport COMMAND -h, ssmport help COMMAND, ssmport help topics";
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Sessions", &["shell", "exec", "forward", "proxy"]),
     ("SSH", &["ssh", "ssh-config"]),
-    ("Account", &["ls", "sessions", "login", "doctor"]),
+    ("Account", &["ls", "sessions", "login", "doctor", "config"]),
     ("No AWS", &["local", "demo"]),
     ("Help", &["completions", "man", "help"]),
 ];
 
-const EXAMPLES: [(&str, &[&str]); 16] = [
+const EXAMPLES: [(&str, &[&str]); 17] = [
     ("shell", &["ssmport shell i-0123456789abcdef0", "ssmport shell web --profile prod"]),
     (
         "exec",
@@ -192,6 +192,7 @@ const EXAMPLES: [(&str, &[&str]); 16] = [
     ),
     ("login", &["ssmport login --profile prod", "ssmport login --mfa --duration 8h"]),
     ("doctor", &["ssmport doctor", "ssmport doctor i-0123456789abcdef0 --region eu-west-1"]),
+    ("config", &["ssmport config", "ssmport config --profile prod --json"]),
     (
         "local",
         &[

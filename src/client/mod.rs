@@ -31,6 +31,7 @@ mod lane;
 pub(crate) mod limits;
 #[cfg(feature = "local")]
 mod local_control;
+pub(crate) mod near;
 mod node;
 pub(crate) mod opening;
 pub(crate) mod port_owner;
@@ -234,20 +235,23 @@ impl Client {
         Ok(self.control()?.account().await?)
     }
 
-    /// A target without its region, and the client for that region.
+    /// A target without what says whose it is, and the client for that account and region. What the user
+    /// has said goes before what the configuration file says.
     #[cfg(feature = "aws")]
-    pub(crate) fn in_region_of(&self, target: target::Target) -> (target::Target, Self) {
-        let target::Target::InRegion(target, region) = target else {
-            return (target, self.clone());
+    pub(crate) fn in_account_of(&self, target: target::Target) -> (target::Target, Self) {
+        let (target, region, whose) = target.apart();
+        let Realm::Account { control } = &self.0.realm else { return (target, self.clone()) };
+        let Inner { limits, guide, .. } = &*self.0;
+        let is_elsewhere = whose.profile.is_some() && control.profile().is_none();
+        let guide = match is_elsewhere {
+            true => Arc::new(guide::Elsewhere(Arc::clone(guide))),
+            false => Arc::clone(guide),
         };
-        let Inner { realm, limits, guide } = &*self.0;
-        let realm = match realm {
-            Realm::Account { control } => {
-                Realm::Account { control: Box::new(control.in_region(region)) }
-            }
-            other => other.clone(),
-        };
-        (*target, Self(Arc::new(Inner { realm, limits: *limits, guide: Arc::clone(guide) })))
+        let control = Box::new(control.in_account(region, whose));
+        (
+            target,
+            Self(Arc::new(Inner { realm: Realm::Account { control }, limits: *limits, guide })),
+        )
     }
 
     pub(crate) fn limits(&self) -> Limits {

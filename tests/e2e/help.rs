@@ -37,7 +37,7 @@ fn long_help_has_the_headings_that_mean_something() {
         assert_eq!(help(&["help", &name]), text, "{name}");
         let has = |heading: &str| text.contains(&format!("\n{heading}:\n"));
         let is_of_aws = !["local", "demo", "completions", "man", "help"].contains(&&*name);
-        let is_connected = is_of_aws && !["ls", "sessions", "login"].contains(&&*name);
+        let is_connected = is_of_aws && !["ls", "sessions", "login", "config"].contains(&&*name);
         assert!(has("Options"), "{text}");
         assert_eq!(has("AWS"), is_of_aws, "{text}");
         assert_eq!(has("Connection"), is_connected, "{text}");

@@ -38,6 +38,7 @@ async fn what_is_printed_is_what_the_schema_says() {
         (&["doctor", NODE], 0),
         (&["doctor", "i-0fffffffffffffff0"], 1),
         (&["ssh-config", "--alias", "web=local"], 0),
+        (&["config"], 0),
         (&["demo", "--size", "1"], 0),
         (&["ls", "--profile", "wrok"], 2),
         (&["forward", "0:9", "-t", "nobody"], 4),

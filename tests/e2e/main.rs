@@ -20,6 +20,7 @@ mod callers_cli;
 mod callers_editors;
 mod callers_ports;
 mod completions;
+mod config;
 mod credential_sources;
 mod delivery;
 mod demo;

@@ -1,6 +1,7 @@
 //! The commands, a file each: what was typed, what it means, running it, and telling what happens.
 
 pub(super) mod completions;
+pub(super) mod config;
 pub(super) mod demo;
 #[cfg(feature = "aws")]
 pub(super) mod doctor;

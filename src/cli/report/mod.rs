@@ -55,6 +55,8 @@ pub(super) enum Event<'a> {
     /// Of `doctor`.
     #[cfg(feature = "aws")]
     Check(Check<'a>),
+    /// Of `config`.
+    Setting(Setting<'a>),
     /// Of `ssh-config`.
     SshConfig(SshConfig<'a>),
     /// Of `demo`.
@@ -75,6 +77,31 @@ pub(super) struct SshConfig<'a> {
     pub(super) changed: bool,
     /// How the file was before.
     pub(super) backup: Option<String>,
+}
+
+/// A setting that counts.
+#[derive(Debug, Serialize)]
+pub(super) struct Setting<'a> {
+    pub(super) key: &'a str,
+    pub(super) value: &'a str,
+    pub(super) source: Source,
+    /// Of the option or the variable.
+    pub(super) name: Option<&'a str>,
+    pub(super) file: Option<String>,
+    pub(super) line: Option<usize>,
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Source {
+    #[cfg(feature = "aws")]
+    Option,
+    Environment,
+    /// The profile in `~/.aws`.
+    #[cfg(feature = "aws")]
+    Aws,
+    File,
 }
 
 #[derive(Debug, Serialize)]
