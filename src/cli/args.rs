@@ -10,12 +10,15 @@ mod nodes;
 mod recorded;
 mod sessions;
 mod ssh;
+mod tunnels;
 mod words;
 
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+#[cfg(unix)]
+pub(super) use self::tunnels::{DownArgs, LogsArgs, StatusArgs};
 pub(super) use self::{
     embedded::{DemoArgs, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, LocalArgs, PaceArg},
     endpoints::EndpointArgs,
@@ -23,6 +26,7 @@ pub(super) use self::{
     login::LoginArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
+    tunnels::UpArgs,
     words::{CompletionsArgs, ConfigArgs, HelpArgs, ManArgs},
 };
 #[cfg(feature = "aws")]
@@ -115,6 +119,17 @@ pub(super) enum Command {
     ///
     /// Prints the block of ssh_config by which they do, or installs it.
     SshConfig(SshConfigArgs),
+    /// Keep the tunnels of the configuration file up.
+    Up(UpArgs),
+    /// Show how the tunnels are that are kept up.
+    #[cfg(unix)]
+    Status(StatusArgs),
+    /// End tunnels that are kept up.
+    #[cfg(unix)]
+    Down(DownArgs),
+    /// Show what has become of the tunnels that are kept up.
+    #[cfg(unix)]
+    Logs(LogsArgs),
     /// List the nodes that can be reached.
     #[cfg(feature = "aws")]
     Ls(LsArgs),
@@ -150,6 +165,8 @@ impl Command {
             | Self::Man(_)
             | Self::Help(_)
             | Self::Config(_) => false,
+            #[cfg(unix)]
+            Self::Status(_) | Self::Down(_) | Self::Logs(_) => false,
             // It looks by itself, and says what it finds.
             #[cfg(feature = "aws")]
             Self::Doctor(_) => false,
@@ -170,7 +187,10 @@ impl Command {
             Self::Ls(_) | Self::Sessions(_) | Self::Doctor(_) => false,
             // It is that of the command behind it.
             Self::Forward(forward) => !forward.command.is_empty(),
-            Self::SshConfig(_)
+            #[cfg(unix)]
+            Self::Status(_) | Self::Down(_) | Self::Logs(_) => false,
+            Self::Up(_)
+            | Self::SshConfig(_)
             | Self::Login(_)
             | Self::Config(_)
             | Self::Local(_)

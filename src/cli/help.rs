@@ -71,7 +71,9 @@ fn for_all_commands(argument: Arg) -> Arg {
 fn explained(command: Command, shared: &[Arg], subject: &str) -> Command {
     let name = command.get_name().to_owned();
     let meaningless = match subject {
-        "local" | "demo" | "completions" | "man" | "help" => &["AWS", "Connection"][..],
+        "local" | "demo" | "status" | "down" | "logs" | "completions" | "man" | "help" => {
+            &["AWS", "Connection"][..]
+        }
         "ls" | "sessions" | "login" | "config" => &["Connection"],
         _ => &[],
     };
@@ -101,18 +103,28 @@ fn overview(command: &Command) -> String {
     let mut text = String::new();
     for (group, names) in GROUPS {
         let mut group = group;
-        for command in names.iter().filter_map(|name| command.find_subcommand(name)) {
-            let name = command.get_name();
-            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let is_here = |name: &&&str| command.find_subcommand(name).is_some();
+        let mut names = names.iter().filter(is_here).copied().peekable();
+        while let Some(name) = names.next() {
+            let mut shown = vec![name];
+            let together = TOGETHER.iter().find(|(of, _)| of.contains(&name));
+            while let Some(other) =
+                names.next_if(|name| together.is_some_and(|(of, _)| of.contains(name)))
+            {
+                shown.push(other);
+            }
+            let own = || command.find_subcommand(name)?.get_about().map(ToString::to_string);
+            let about = together.map(|(_, about)| (*about).to_owned()).or_else(own);
+            let (shown, about) = (shown.join(", "), about.unwrap_or_default());
             text.push_str(&format!(
                 "{header}{group}{header:#}{:1$}",
                 "",
                 10_usize.saturating_sub(group.len())
             ));
             text.push_str(&format!(
-                "{literal}{name}{literal:#}{:1$}{about}\n",
+                "{literal}{shown}{literal:#}{:1$}{about}\n",
                 "",
-                13_usize.saturating_sub(name.len())
+                13_usize.saturating_sub(shown.len()).max(2)
             ));
             group = "";
         }
@@ -142,15 +154,23 @@ const BEGINNING: &str = "{about-with-newline}\n{usage-heading} {usage}\n\n";
 const GO_ON: &str = "
 Go on with: ssmport COMMAND -h, ssmport help COMMAND, ssmport help topics";
 
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Sessions", &["shell", "exec", "forward", "proxy"]),
     ("SSH", &["ssh", "ssh-config"]),
+    ("Tunnels", &["up", "status", "down", "logs"]),
     ("Account", &["ls", "sessions", "login", "doctor", "config"]),
     ("No AWS", &["local", "demo"]),
     ("Help", &["completions", "man", "help"]),
 ];
 
-const EXAMPLES: [(&str, &[&str]); 17] = [
+/// Commands that share a line of the overview, and what it says.
+const TOGETHER: [(&[&str], &str); 3] = [
+    (&["status", "down", "logs"], "How these are; end them; what has become of them"),
+    (&["local", "demo"], "The embedded endpoint; all kinds of streams through it"),
+    (&["completions", "man", "help"], "For the shell; manual pages; explanations"),
+];
+
+const EXAMPLES: [(&str, &[&str]); 21] = [
     ("shell", &["ssmport shell i-0123456789abcdef0", "ssmport shell web --profile prod"]),
     (
         "exec",
@@ -184,6 +204,10 @@ const EXAMPLES: [(&str, &[&str]); 17] = [
             "scp notes.txt ec2-user@web:    # from then on",
         ],
     ),
+    ("up", &["ssmport up", "ssmport up db redis --background"]),
+    ("status", &["ssmport status", "ssmport status db --json"]),
+    ("down", &["ssmport down db", "ssmport down"]),
+    ("logs", &["ssmport logs -n 20", "ssmport logs db --follow"]),
     ("ls", &["ssmport ls --online", "ssmport ls 'web-*' tag:Env=prod --json"]),
     ("sessions", &["ssmport sessions", "ssmport sessions --all --past --since 8h -t web"]),
     (

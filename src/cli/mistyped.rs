@@ -150,7 +150,7 @@ const ELSEWHERE: [(&[&str], &str); 10] = [
     ),
     (&["socks", "socks5"], "ssmport ssh -N -D 1080 TARGET"),
     (&["sso", "mfa", "auth", "configure"], "ssmport login"),
-    (&["check", "diagnose", "status", "test"], "ssmport doctor"),
+    (&["check", "diagnose", "test"], "ssmport doctor"),
     (&["serve", "server", "mock", "endpoint"], "ssmport local"),
 ];
 

@@ -66,7 +66,7 @@ use crate::reaper;
 use crate::term::restore;
 use args::{Cli, Command};
 use commands::{
-    completions, config, demo, exec, forward, local, login, man, proxy, shell, ssh, ssh_config,
+    completions, config, demo, exec, forward, local, login, man, proxy, shell, ssh, ssh_config, up,
 };
 #[cfg(feature = "aws")]
 use commands::{doctor, ls, sessions};
@@ -141,6 +141,13 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Exec(arguments) => exec::run(arguments, &global, output).await,
             Command::Proxy(arguments) => proxy::run(arguments, &global, output).await,
             Command::Forward(arguments) => forward::run(arguments, &global, output).await,
+            Command::Up(arguments) => up::run(arguments, &global, output).await,
+            #[cfg(unix)]
+            Command::Status(arguments) => up::status::run(arguments, output).await,
+            #[cfg(unix)]
+            Command::Down(arguments) => up::down::run(arguments, output).await,
+            #[cfg(unix)]
+            Command::Logs(arguments) => up::logs::run(arguments, output).await,
             #[cfg(feature = "aws")]
             Command::Ls(arguments) => ls::run(arguments, &global, output).await,
             #[cfg(feature = "aws")]

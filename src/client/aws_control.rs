@@ -59,6 +59,13 @@ impl AwsControl {
         Self::new(Settings { profile, region, ..self.settings.clone() }, self.target.clone())
     }
 
+    /// The same account, of whose codes of MFA nobody is asked.
+    pub(crate) fn without_prompt(&self) -> Self {
+        let mut settings = self.settings.clone();
+        settings.mfa.prompt = None;
+        Self::new(settings, self.target.clone())
+    }
+
     /// The one that the user has named.
     pub(crate) fn profile(&self) -> Option<&str> {
         self.settings.profile.as_deref().filter(|name| !name.is_empty())

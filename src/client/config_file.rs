@@ -32,6 +32,7 @@ use super::{
 };
 use crate::malformed::Malformed;
 pub(crate) use key::{Key, Table};
+pub(crate) use place::Fingerprint;
 use place::Place;
 pub(crate) use tunnel::ConfiguredTunnel;
 
@@ -67,6 +68,11 @@ impl ConfigFile {
         }
         files.check()?;
         Ok(files)
+    }
+
+    /// Becomes another when one of the files does.
+    pub(crate) fn fingerprint() -> Vec<Fingerprint> {
+        place::all().iter().map(Place::fingerprint).collect()
     }
 
     /// The target that is meant when `typed` was; one must be named unless there is somebody to ask.

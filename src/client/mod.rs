@@ -46,6 +46,7 @@ mod shell;
 pub(crate) mod spec;
 pub(crate) mod target;
 pub(crate) mod tunnel;
+pub(crate) mod upkeep;
 
 use std::{fmt, sync::Arc};
 
@@ -208,6 +209,19 @@ impl Client {
         sessions::end(self.account().await?, id).await
     }
 
+    /// The same with nobody to be told or asked: for several things at once.
+    pub(crate) fn alone(&self) -> Self {
+        let Inner { realm, limits, .. } = &*self.0;
+        let realm = match realm {
+            #[cfg(feature = "aws")]
+            Realm::Account { control } => {
+                Realm::Account { control: Box::new(control.without_prompt()) }
+            }
+            other => other.clone(),
+        };
+        Self(Arc::new(Inner { realm, limits: *limits, guide: Arc::new(guide::Alone) }))
+    }
+
     /// A client of a program that has read its own options.
     pub(crate) fn of(
         #[cfg(feature = "aws")] settings: crate::aws::Settings,
@@ -240,6 +254,9 @@ impl Client {
     #[cfg(feature = "aws")]
     pub(crate) fn in_account_of(&self, target: target::Target) -> (target::Target, Self) {
         let (target, region, whose) = target.apart();
+        if region.is_none() && whose == target::Whose::default() {
+            return (target, self.clone());
+        }
         let Realm::Account { control } = &self.0.realm else { return (target, self.clone()) };
         let Inner { limits, guide, .. } = &*self.0;
         let is_elsewhere = whose.profile.is_some() && control.profile().is_none();

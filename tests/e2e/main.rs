@@ -109,6 +109,8 @@ mod terminal;
 mod terminal_left;
 mod tls;
 mod tls_trust;
+#[cfg(feature = "aws")]
+mod up;
 mod web;
 
 mod agent_command;

@@ -62,7 +62,8 @@ pub(crate) async fn run(
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);
         closers.push(listeners.closer());
-        let tunnel = ForwardedPort { service, request, listeners, limits: global.limits(), stop };
+        let mut tunnel =
+            ForwardedPort { service, request, listeners, limits: global.limits(), stop };
         tunnels.spawn(async move {
             let ended = tunnel.run(|event| report.event(event)).await;
             (report, ended)

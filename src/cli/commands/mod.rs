@@ -19,3 +19,4 @@ pub(super) mod sessions;
 pub(super) mod shell;
 pub(super) mod ssh;
 pub(super) mod ssh_config;
+pub(super) mod up;

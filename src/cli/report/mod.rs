@@ -18,7 +18,9 @@ pub(super) use account::{Check, Login, Node};
 pub(super) use endpoint::{Serving, Step};
 #[cfg(feature = "aws")]
 pub(super) use sessions::{Session, Stopped, StoppedState};
-pub(super) use tunnel::{Forwarding, Lost};
+#[cfg(unix)]
+pub(super) use tunnel::Entry;
+pub(super) use tunnel::{Ended, Forwarding, Lost, Tunnel};
 
 /// One line.
 #[derive(Debug, Serialize)]
@@ -37,6 +39,13 @@ pub(super) enum Event<'a> {
     Forwarding(Forwarding<'a>),
     /// Of `forward`: a session is over, the port stays.
     Lost(Lost<'a>),
+    /// Of `up` and `status`: how a tunnel is.
+    Tunnel(Tunnel<'a>),
+    /// Of `up` and `down`: a tunnel is kept up no more.
+    Ended(Ended<'a>),
+    /// Of `logs`.
+    #[cfg(unix)]
+    Entry(Entry<'a>),
     /// Of `local`: the endpoint can be called.
     #[serde(rename = "ready")]
     Serving(Serving<'a>),

@@ -1,9 +1,10 @@
 //! Where the files are.
 
 use std::{
-    env,
+    env, fs,
     io::ErrorKind,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use super::{Error, Kind};
@@ -16,6 +17,9 @@ pub(super) struct Place {
     /// The variable that names it: then it must be there.
     named_by: Option<&'static str>,
 }
+
+/// What tells a file from what it was before, without its being read: its time and its length, if it is there.
+pub(crate) type Fingerprint = Option<(SystemTime, u64)>;
 
 /// All places, in the order in which one goes before the other.
 pub(super) fn all() -> Vec<Place> {
@@ -40,6 +44,11 @@ impl Place {
     #[cfg(test)]
     pub(super) fn usual(path: PathBuf) -> Self {
         Self { path, named_by: None }
+    }
+
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let about = fs::metadata(&self.path).ok()?;
+        Some((about.modified().ok()?, about.len()))
     }
 
     /// What it holds, if it is there.

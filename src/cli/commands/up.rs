@@ -1,0 +1,154 @@
+//! `ssmport up [NAME...]`: the tunnels of the configuration file, kept up.
+
+#[cfg(unix)]
+mod background;
+#[cfg(unix)]
+pub(crate) mod down;
+mod lines;
+#[cfg(unix)]
+pub(crate) mod logs;
+mod source;
+#[cfg(unix)]
+pub(crate) mod status;
+mod told;
+
+use std::{pin::pin, time::Duration};
+
+use tokio::time::sleep;
+
+use crate::cli::{
+    args::{Global, UpArgs},
+    failure::{Code, Failure},
+    output::Output,
+    signals::Signals,
+};
+use crate::client::upkeep::Upkeep;
+#[cfg(unix)]
+use crate::client::upkeep::control::{Control, Remote, Request};
+use source::Source;
+
+pub(crate) async fn run(
+    arguments: UpArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut signals = Signals::ending()
+        .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
+    #[cfg(unix)]
+    {
+        if arguments.background {
+            return background::start(&arguments.names, global, output, &mut signals).await;
+        }
+        if arguments.detached {
+            background::detach();
+        }
+        match bound(&arguments, output).await? {
+            Some(control) => keep(control, &arguments, global, output, &mut signals).await,
+            None => join(&arguments.names, output, &mut signals).await,
+        }
+    }
+    #[cfg(not(unix))]
+    keep((), &arguments, global, output, &mut signals).await
+}
+
+/// The socket that makes this process the one that keeps tunnels up; `None` where there is another, which
+/// has been told what is wanted here.
+#[cfg(unix)]
+async fn bound(arguments: &UpArgs, output: &Output) -> Result<Option<Control>, Failure> {
+    loop {
+        if let Some(control) = Control::bind()? {
+            return Ok(Some(control));
+        }
+        let names = arguments.names.clone();
+        if Remote::statuses(&Request::Up { names, wait: false }).await?.is_some() {
+            output.note(
+                "Another ssmport keeps the tunnels up, and has these too from now on; this one shows them",
+            );
+            return Ok(None);
+        }
+        // It has ended in between.
+        sleep(MOMENT).await;
+    }
+}
+
+#[cfg(unix)]
+type Held = Control;
+#[cfg(not(unix))]
+type Held = ();
+
+/// Keeps them up in this process.
+async fn keep(
+    control: Held,
+    arguments: &UpArgs,
+    global: &Global,
+    output: &Output,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let upkeep = Upkeep::start(&global.client(output), &arguments.names)?;
+    #[cfg(unix)]
+    let serving = control.serve(&upkeep);
+    #[cfg(not(unix))]
+    let serving = async move {
+        let () = control;
+        std::future::pending::<()>().await;
+    };
+    let mut beside = pin!(async {
+        tokio::select! {
+            () = serving => {}
+            never = upkeep.follow_files() => match never {},
+        }
+    });
+    #[cfg(unix)]
+    if arguments.detached {
+        background::let_go();
+    }
+    let source = Source::Here(upkeep.clone());
+    let ended = {
+        let mut view = pin!(view(&source, &[], output));
+        tokio::select! {
+            // Whoever has asked for the end is answered below.
+            biased;
+            number = signals.next() => Err(Failure::new(Code::Signal(number), "interrupted")),
+            () = upkeep.over() => Ok(()),
+            () = &mut beside => return Ok(()),
+            viewed = &mut view => viewed,
+            unwritten = output.unwritten() => Err(unwritten),
+        }
+    };
+    let mut end = pin!(async { tokio::join!(upkeep.end(), beside) });
+    let mut say_so = pin!(sleep(MOMENT));
+    let mut is_told = false;
+    loop {
+        tokio::select! {
+            _ = &mut end => return ended,
+            // Whoever says it twice does not want to wait.
+            _ = signals.next() => return ended,
+            () = &mut say_so, if !is_told => {
+                is_told = true;
+                output.lasting().note(
+                    "The local ports are free. Waiting for the service to hear that the sessions are \
+                     over, for a few seconds; Ctrl-C does without",
+                );
+            }
+        }
+    }
+}
+
+/// Shows those of another process.
+#[cfg(unix)]
+async fn join(names: &[String], output: &Output, signals: &mut Signals) -> Result<(), Failure> {
+    let source = Source::There;
+    tokio::select! {
+        number = signals.next() => Err(Failure::new(Code::Signal(number), "interrupted")),
+        viewed = view(&source, names, output) => viewed,
+        unwritten = output.unwritten() => Err(unwritten),
+    }
+}
+
+/// Shows what becomes of them, until they or the user have enough.
+async fn view(source: &Source, names: &[String], output: &Output) -> Result<(), Failure> {
+    lines::show(source, names, output).await
+}
+
+/// What the end of a session takes whose service is there.
+const MOMENT: Duration = Duration::from_millis(500);
