@@ -10,15 +10,21 @@ pub(crate) mod logs;
 mod source;
 #[cfg(unix)]
 pub(crate) mod status;
+mod table;
 mod told;
 
-use std::{pin::pin, time::Duration};
+use std::{
+    io::{self, IsTerminal},
+    pin::pin,
+    time::Duration,
+};
 
 use tokio::time::sleep;
 
 use crate::cli::{
     args::{Global, UpArgs},
     failure::{Code, Failure},
+    logging,
     output::Output,
     signals::Signals,
 };
@@ -145,9 +151,13 @@ async fn join(names: &[String], output: &Output, signals: &mut Signals) -> Resul
     }
 }
 
-/// Shows what becomes of them, until they or the user have enough.
+/// Shows what becomes of them, until they or the user have enough: on a terminal in a table.
 async fn view(source: &Source, names: &[String], output: &Output) -> Result<(), Failure> {
-    lines::show(source, names, output).await
+    let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    match is_terminal && output.is_for_people() && !logging::is_asked_for() {
+        true => table::show(source, names).await,
+        false => lines::show(source, names, output).await,
+    }
 }
 
 /// What the end of a session takes whose service is there.

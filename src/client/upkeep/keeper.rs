@@ -85,7 +85,7 @@ impl Keeper {
         let details: String = details.map(|detail| format!(" ({detail})")).collect();
         let seconds = again.saturating_duration_since(now()).as_secs_f64().ceil();
         let why = format!("{}{details}", error.what);
-        self.condition.waits(&why, &format!("{why}; another try in {seconds} s"), again);
+        self.condition.waits(&why, &format!("another try in {seconds} s: {why}"), again);
     }
 
     /// Waits for the next try, which a connection brings about, though not before `earliest`; `false` when

@@ -37,6 +37,26 @@ impl Source {
         }
     }
 
+    /// Has a tunnel's session give way to another.
+    pub(super) async fn restart(&self, name: &str) -> Result<(), Failure> {
+        match self {
+            Self::Here(upkeep) => Ok(upkeep.restart(name)?),
+            #[cfg(unix)]
+            Self::There => {
+                let request = Request::Restart { name: name.to_owned() };
+                if let Some(mut remote) = Remote::ask(&request).await? {
+                    remote.next().await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether another process keeps them up.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        !matches!(self, Self::Here(_))
+    }
+
     /// The last events, and those to come; `None` when nobody keeps them up any more.
     pub(super) async fn events(
         &self,

@@ -1,5 +1,7 @@
 //! Tunnels as the reports have them.
 
+use jiff::{Timestamp, tz::TimeZone};
+
 use crate::cli::{report, times};
 use crate::client::upkeep::{EventKind, State, Status};
 
@@ -50,9 +52,19 @@ pub(super) fn kind(kind: EventKind) -> &'static str {
 }
 
 /// When that was where the user is.
+#[cfg(unix)]
 pub(super) fn local_time(time: u64) -> String {
-    let time = jiff::Timestamp::try_from(times::of_seconds(time)).unwrap_or_default();
-    time.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    shown(time, "%Y-%m-%d %H:%M:%S")
+}
+
+/// The same, of the day alone.
+pub(super) fn clock(time: u64) -> String {
+    shown(time, "%H:%M:%S")
+}
+
+fn shown(time: u64, form: &str) -> String {
+    let time = Timestamp::try_from(times::of_seconds(time)).unwrap_or_default();
+    time.to_zoned_datetime(TimeZone::system()).strftime(form).to_string()
 }
 
 /// `1.2 MB`, in at most 7 characters.
