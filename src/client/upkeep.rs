@@ -90,6 +90,16 @@ impl Upkeep {
         Ok(this)
     }
 
+    /// Looks whether the files have these tunnels.
+    ///
+    /// # Errors
+    /// When there is no such tunnel, or none at all.
+    #[cfg(unix)]
+    pub(crate) fn check(files: &ConfigFile, names: &[String]) -> Result<(), Error> {
+        let configured = some(files.tunnels()?)?;
+        check(names, configured.iter().map(|tunnel| &*tunnel.name))
+    }
+
     /// Keeps these up beside those that are, or all.
     ///
     /// # Errors
@@ -303,11 +313,15 @@ impl Wanted {
 
 /// The tunnels that the files have.
 fn configured() -> Result<Vec<ConfiguredTunnel>, Error> {
-    match ConfigFile::load()?.tunnels()? {
-        none if none.is_empty() => Err(Error::new(Kind::Usage, "no tunnel is configured").next(
-            "put [tunnels.NAME] with a port into the configuration file: docs/config.md, ssmport config",
+    some(ConfigFile::load()?.tunnels()?)
+}
+
+fn some(tunnels: Vec<ConfiguredTunnel>) -> Result<Vec<ConfiguredTunnel>, Error> {
+    match tunnels.is_empty() {
+        true => Err(Error::new(Kind::Usage, "no tunnel is configured").next(
+            "put [tunnels.NAME] with a target and a port into the configuration file (docs/config.md)",
         )),
-        tunnels => Ok(tunnels),
+        false => Ok(tunnels),
     }
 }
 

@@ -12,6 +12,12 @@ pub(crate) struct UpArgs {
     #[cfg(unix)]
     #[arg(short, long)]
     pub(crate) background: bool,
+    /// Print a unit of systemd that keeps them up from login on.
+    ///
+    /// With the options and the settings of the environment that it was printed with.
+    #[cfg(unix)]
+    #[arg(long, conflicts_with = "background")]
+    pub(crate) install: bool,
     /// What --background starts.
     #[cfg(unix)]
     #[arg(long, hide = true, conflicts_with = "background")]

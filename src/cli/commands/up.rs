@@ -12,6 +12,8 @@ mod source;
 pub(crate) mod status;
 mod table;
 mod told;
+#[cfg(unix)]
+mod unit;
 
 use std::{
     io::{self, IsTerminal},
@@ -44,6 +46,9 @@ pub(crate) async fn run(
     {
         if arguments.background {
             return background::start(&arguments.names, global, output, &mut signals).await;
+        }
+        if arguments.install {
+            return unit::print(&arguments.names, global, output);
         }
         if arguments.detached {
             background::detach();

@@ -106,9 +106,10 @@ impl Frame<'_> {
                 let pad = (MARK + widths + GAP).saturating_sub(line.width());
                 line = format!("{line}{:pad$}{}", "", cut(&last, beside));
             }
+            let line = cut(line.trim_end(), cols);
             found.push(match status {
-                None => self.painted(FAINT, line.trim_end()),
-                Some((_, status)) => self.of_state(status.state, line.trim_end()),
+                None => self.painted(FAINT, &line),
+                Some((_, status)) => self.of_state(status.state, &line),
             });
         }
         found.push(String::new());
@@ -131,12 +132,14 @@ impl Frame<'_> {
         let local = status.local.first().map_or("-", String::as_str);
         // Where there is little room, this machine alone goes without saying.
         let short = local.strip_prefix("127.0.0.1:").filter(|_| cols < WIDE).unwrap_or(local);
+        let node = status.destination.strip_prefix("localhost:").filter(|_| cols < WIDE);
+        let leads = node.map_or(status.destination.clone(), |port| format!("port {port}"));
         let bytes = [status.bytes_sent, status.bytes_received].map(amount).join(" / ");
         let cells = [
             &*status.name,
             &state,
             short,
-            &status.destination,
+            &leads,
             &status.target,
             &status.connections.to_string(),
             &bytes,
@@ -168,13 +171,11 @@ impl Frame<'_> {
                 round_trip.unwrap_or_default()
             ),
         ];
-        let mut lines: Vec<_> = lines.iter().map(|line| cut(&one_line(line), cols)).collect();
         let why = status.why.as_ref().map(|why| format!("waits: {why}"));
         let last = status.last.as_ref().filter(|_| why.is_none()).map(told);
-        for text in [why, last].into_iter().flatten() {
-            lines.extend(wrapped(&one_line(&text), cols).into_iter().take(MOST_WRAPPED));
-        }
-        lines
+        let lines = lines.into_iter().chain(why).chain(last);
+        let lines = lines.map(|line| wrapped(&one_line(&line), cols).into_iter());
+        lines.flat_map(|lines| lines.take(MOST_WRAPPED)).collect()
     }
 
     fn events(&self, cols: usize, room: usize) -> Vec<String> {
@@ -315,7 +316,7 @@ mod tests {
         let narrow = lines(&statuses, 1, 80, 24, Page::Tunnels);
         assert!(narrow[3].starts_with("  db    up            15432  orders-db"), "{narrow:#?}");
         assert!(narrow[4].starts_with("> lost  waiting 32 s  "), "{narrow:#?}");
-        let below = narrow[6..12].join("\n");
+        let below = narrow[6..15].join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
         for part in
             ["listens on", "through tag:Role=bastion", "345 so far", "waits: the node is away"]
         {
