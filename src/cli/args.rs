@@ -26,7 +26,7 @@ pub(super) use self::{
     login::LoginArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
-    tunnels::UpArgs,
+    tunnels::{ConnectArgs, UpArgs},
     words::{CompletionsArgs, ConfigArgs, HelpArgs, ManArgs},
 };
 #[cfg(feature = "aws")]
@@ -121,6 +121,8 @@ pub(super) enum Command {
     SshConfig(SshConfigArgs),
     /// Keep the tunnels of the configuration file up.
     Up(UpArgs),
+    /// Run the program that goes with a configured tunnel.
+    Connect(ConnectArgs),
     /// Show how the tunnels are that are kept up.
     #[cfg(unix)]
     Status(StatusArgs),
@@ -181,6 +183,7 @@ impl Command {
             | Self::Exec(_)
             | Self::Proxy(_)
             | Self::Ssh(_)
+            | Self::Connect(_)
             | Self::Completions(_)
             | Self::Help(_) => true,
             #[cfg(feature = "aws")]

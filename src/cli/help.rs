@@ -157,20 +157,21 @@ Go on with: ssmport COMMAND -h, ssmport help COMMAND, ssmport help topics";
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Sessions", &["shell", "exec", "forward", "proxy"]),
     ("SSH", &["ssh", "ssh-config"]),
-    ("Tunnels", &["up", "status", "down", "logs"]),
+    ("Tunnels", &["up", "connect", "status", "down", "logs"]),
     ("Account", &["ls", "sessions", "login", "doctor", "config"]),
     ("No AWS", &["local", "demo"]),
     ("Help", &["completions", "man", "help"]),
 ];
 
 /// Commands that share a line of the overview, and what it says.
-const TOGETHER: [(&[&str], &str); 3] = [
+const TOGETHER: [(&[&str], &str); 4] = [
+    (&["up", "connect"], "Keep configured tunnels up; run the program of one"),
     (&["status", "down", "logs"], "How these are; end them; what has become of them"),
     (&["local", "demo"], "The embedded endpoint; all kinds of streams through it"),
     (&["completions", "man", "help"], "For the shell; manual pages; explanations"),
 ];
 
-const EXAMPLES: [(&str, &[&str]); 21] = [
+const EXAMPLES: [(&str, &[&str]); 22] = [
     ("shell", &["ssmport shell i-0123456789abcdef0", "ssmport shell web --profile prod"]),
     (
         "exec",
@@ -205,6 +206,7 @@ const EXAMPLES: [(&str, &[&str]); 21] = [
         ],
     ),
     ("up", &["ssmport up", "ssmport up db redis --background"]),
+    ("connect", &["ssmport connect db", "ssmport connect db -- pg_dump -h {host} -p {port} shop"]),
     ("status", &["ssmport status", "ssmport status db --json"]),
     ("down", &["ssmport down db", "ssmport down"]),
     ("logs", &["ssmport logs -n 20", "ssmport logs db --follow"]),

@@ -112,7 +112,8 @@ fn meant_by(word: &str) -> Option<String> {
 }
 
 /// Those whose standard output is for something else.
-const WITHOUT_REPORT: [&str; 6] = ["shell", "exec", "proxy", "ssh", "completions", "help"];
+const WITHOUT_REPORT: [&str; 7] =
+    ["shell", "exec", "proxy", "ssh", "connect", "completions", "help"];
 
 /// Names of commands in the AWS CLI, in ssh, kubectl, gcloud and other clients of Session Manager.
 const ELSEWHERE: [(&[&str], &str); 10] = [
@@ -120,10 +121,7 @@ const ELSEWHERE: [(&[&str], &str); 10] = [
         &["tunnel", "port-forward", "port-forwarding", "portforward", "fwd", "port", "pf"],
         "ssmport forward 5432 -t TARGET",
     ),
-    (
-        &["connect", "console", "start-session", "ssm", "start", "sh", "bash", "attach"],
-        "ssmport shell TARGET",
-    ),
+    (&["console", "start-session", "ssm", "start", "sh", "bash", "attach"], "ssmport shell TARGET"),
     (
         &[
             "session",

@@ -66,7 +66,8 @@ use crate::reaper;
 use crate::term::restore;
 use args::{Cli, Command};
 use commands::{
-    completions, config, demo, exec, forward, local, login, man, proxy, shell, ssh, ssh_config, up,
+    completions, config, connect, demo, exec, forward, local, login, man, proxy, shell, ssh,
+    ssh_config, up,
 };
 #[cfg(feature = "aws")]
 use commands::{doctor, ls, sessions};
@@ -142,6 +143,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Proxy(arguments) => proxy::run(arguments, &global, output).await,
             Command::Forward(arguments) => forward::run(arguments, &global, output).await,
             Command::Up(arguments) => up::run(arguments, &global, output).await,
+            Command::Connect(arguments) => connect::run(arguments, &global, output).await,
             #[cfg(unix)]
             Command::Status(arguments) => up::status::run(arguments, output).await,
             #[cfg(unix)]

@@ -311,6 +311,17 @@ impl Wanted {
     }
 }
 
+/// The one of that name.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn find(tunnels: Vec<ConfiguredTunnel>, name: &str) -> Result<ConfiguredTunnel, Error> {
+    let tunnels = some(tunnels)?;
+    check(&[name.to_owned()], tunnels.iter().map(|tunnel| &*tunnel.name))?;
+    let mut found = tunnels.into_iter().filter(|tunnel| tunnel.name == name);
+    found.next().ok_or_else(|| Error::new(Kind::Usage, format!("there is no tunnel `{name}`")))
+}
+
 /// The tunnels that the files have.
 fn configured() -> Result<Vec<ConfiguredTunnel>, Error> {
     some(ConfigFile::load()?.tunnels()?)

@@ -428,3 +428,87 @@ fn the_unit_is_one_that_systemd_takes() {
     let verified = Program::run(verify);
     assert_eq!((verified.code(), &*verified.stderr), (0, ""), "{verified:#?}");
 }
+
+#[tokio::test]
+async fn the_program_of_a_tunnel_finds_it_open() {
+    let echo = TcpTarget::echo().await;
+    let local = free_port();
+    let open = "open = \"sh -c 'echo {host} $SSMPORT_HOST {port} $SSMPORT_PORT; exit 7'\"\n";
+    let config =
+        [&*to("db", NODE, echo.port, local), open, &to("bare", NODE, echo.port, 0)].concat();
+    let user = User::with(&config);
+    let words = |ran: &Finished| -> Vec<String> {
+        ran.stdout.split_whitespace().map(str::to_owned).collect()
+    };
+    // By itself it is on a port of its own.
+    let ran = user.run(&["connect", "db"]);
+    assert_eq!(ran.code(), 7, "{ran:#?}");
+    let said = words(&ran);
+    assert_eq!((&*said[0], &*said[1], &said[2]), ("127.0.0.1", "127.0.0.1", &said[3]), "{ran:#?}");
+    assert_ne!(said[2], local.to_string());
+    await_active_sessions(&user.endpoint, 0);
+    // What is kept up is used.
+    user.run(&["up", "-b", "db"]).success();
+    let ran = user.run(&["connect", "db", "--", "echo", "{port}"]);
+    assert_eq!((ran.code(), words(&ran)), (0, vec![local.to_string()]), "{ran:#?}");
+    await_active_sessions(&user.endpoint, 1);
+
+    let refused = user.run(&["connect", "bare"]);
+    assert_eq!(refused.code(), 2, "{refused:#?}");
+    assert!(refused.stderr.contains("the tunnel bare has no program"), "{refused:#?}");
+    assert_eq!(user.run(&["connect", "absent"]).code(), 2);
+}
+
+/// A day of it, in short: connections break and the service goes away, and everything is whole; and what it
+/// takes does not grow.
+#[tokio::test(flavor = "multi_thread")]
+async fn under_faults_no_byte_is_lost_and_nothing_is_left_open() {
+    let echo = TcpTarget::echo().await;
+    let names = ["a", "b", "c", "d"];
+    let config: String = names.iter().map(|name| to(name, NODE, echo.port, 0)).collect();
+    let mut user = User::with(&config);
+    user.endpoint = Endpoint::with(&["--faults", "cut=0.4s,restart=2s/0.3s,seed=11"]);
+    let up = user.start(&["up", "--json"]);
+    let told: Vec<Value> = names.iter().map(|name| tunnel(&up, name, "up")).collect();
+    let descriptors = || {
+        let folder = format!("/proc/{}/fd", up.pid().as_raw_nonzero());
+        fs::read_dir(folder).expect("its descriptors").count()
+    };
+    let round = async |number: u8| {
+        let mut busy = tokio::task::JoinSet::new();
+        for told in told.clone() {
+            busy.spawn(async move {
+                let mut connection = connect(&told).await;
+                let text: Vec<u8> =
+                    (0..64 * 1024).map(|at| number.wrapping_add(at as u8)).collect();
+                for _ in 0..20 {
+                    echoes(&mut connection, &text).await;
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            });
+        }
+        busy.join_all().await;
+    };
+    round(1).await;
+    await_that("connections are closed", || {
+        names.iter().all(|name| user.status(name)["connections"] == 0)
+    });
+    let before = descriptors();
+    for number in 2..6 {
+        round(number).await;
+    }
+    await_that("connections are closed", || {
+        names.iter().all(|name| user.status(name)["connections"] == 0)
+    });
+    for name in names {
+        let status = user.status(name);
+        assert_eq!(status["bytes_sent"], json!(5 * 20 * 64 * 1024), "{status}");
+        assert_eq!(status["bytes_received"], status["bytes_sent"], "{status}");
+        assert_eq!(status["taken"], 5, "{status}");
+    }
+    // Some are of the moment: a data channel that is being dialled again.
+    await_that("descriptors are closed", || descriptors() <= before + 4);
+    up.signal(Signal::TERM);
+    assert_eq!(up.finish().code(), 143);
+    await_active_sessions(&user.endpoint, 0);
+}

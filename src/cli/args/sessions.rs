@@ -100,8 +100,8 @@ pub(crate) struct ForwardArgs {
     pub(crate) as_of_ssh: Vec<Spec>,
     /// Run this command once the ports lead there, and end with it.
     ///
-    /// Its exit code is then that of forward, and SSMPORT_PORT in its environment the local port of the
-    /// first SPEC.
+    /// Its exit code is then that of forward. {host} and {port} in it, and SSMPORT_HOST and SSMPORT_PORT in
+    /// its environment, are where the first SPEC listens.
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
     /// A reason to be recorded with the session.
@@ -112,7 +112,7 @@ pub(crate) struct ForwardArgs {
 }
 
 /// What fingers that know `ssh` type; nothing of it is needed, or there, here.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct SshHabits {
     /// No command: a forward never runs one.
     #[arg(short = 'N', hide = true)]

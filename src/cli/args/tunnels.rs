@@ -1,5 +1,7 @@
 //! What can be typed of tunnels that are kept up.
 
+use std::ffi::OsString;
+
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -22,6 +24,20 @@ pub(crate) struct UpArgs {
     #[cfg(unix)]
     #[arg(long, hide = true, conflicts_with = "background")]
     pub(crate) detached: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "ssmport connect NAME [OPTIONS] [-- COMMAND...]")]
+pub(crate) struct ConnectArgs {
+    /// A tunnel of the configuration file.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Run this instead of what the file says.
+    ///
+    /// {host} and {port} in it, and SSMPORT_HOST and SSMPORT_PORT in its environment, are where the tunnel
+    /// listens: that of `ssmport up`, if it stands, else one that ends with the program.
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

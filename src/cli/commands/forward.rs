@@ -1,6 +1,6 @@
 //! `ssmport forward SPEC...`.
 
-mod command;
+pub(super) mod command;
 mod typed;
 mod unreached;
 

@@ -2,6 +2,7 @@
 
 pub(super) mod completions;
 pub(super) mod config;
+pub(super) mod connect;
 pub(super) mod demo;
 #[cfg(feature = "aws")]
 pub(super) mod doctor;

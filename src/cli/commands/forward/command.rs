@@ -13,19 +13,29 @@ use crate::cli::{
 
 /// Runs a program and its arguments to the end; what it fails with is its own exit code. It finds `port`,
 /// the first of the forwarded ones, in its environment.
-pub(super) async fn run(words: &[OsString], port: u16) -> Result<(), Failure> {
+pub(crate) async fn run(words: &[OsString], port: u16) -> Result<(), Failure> {
     let [program, arguments @ ..] = words else { return Ok(()) };
     let mut command = Command::new(program);
-    command.args(arguments);
+    command.args(arguments.iter().map(|word| filled_in(word, port)));
     // A Unix socket has a path, which was given.
     match port {
-        0 => command.env_remove(PORT),
-        port => command.env(PORT, port.to_string()),
+        0 => command.env_remove(PORT).env_remove(HOST),
+        port => command.env(PORT, port.to_string()).env(HOST, LOOPBACK),
     };
     match child::run(command).await {
         Ok(0) => Ok(()),
         Ok(code) => Err(Failure::new(Code::Command(code), "")),
         Err(error) => Err(cannot_run(program, &error)),
+    }
+}
+
+/// A word with the address in the places that are kept for it.
+fn filled_in(word: &OsString, port: u16) -> OsString {
+    match word.to_str() {
+        Some(text) if port != 0 => {
+            text.replace(PORT_HERE, &port.to_string()).replace(HOST_HERE, LOOPBACK).into()
+        }
+        _ => word.clone(),
     }
 }
 
@@ -39,4 +49,10 @@ fn cannot_run(program: &OsString, error: &Error) -> Failure {
     }
 }
 
+/// Stands for the local port.
+pub(crate) const PORT_HERE: &str = "{port}";
+const HOST_HERE: &str = "{host}";
 const PORT: &str = "SSMPORT_PORT";
+const HOST: &str = "SSMPORT_HOST";
+/// Where the port is; it may be open on others, too.
+const LOOPBACK: &str = "127.0.0.1";
