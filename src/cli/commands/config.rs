@@ -1,6 +1,6 @@
 //! `ssmport config`: which settings count, and where they come from.
 
-use std::{env, io::Write};
+use std::env;
 
 use crate::cli::{
     args::Global,
@@ -19,7 +19,7 @@ pub(crate) fn run(global: &Global, output: &Output) -> Result<(), Failure> {
     if output.is_json() {
         settings.iter().for_each(|setting| output.report(&Event::Setting(setting.event())));
     } else {
-        print(&settings)?;
+        print(&settings, output);
     }
     let read: Vec<_> = files.files().iter().map(|file| file.display().to_string()).collect();
     output.note(&match &read[..] {
@@ -150,7 +150,7 @@ impl Setting {
     }
 }
 
-fn print(settings: &[Setting]) -> Result<(), Failure> {
+fn print(settings: &[Setting], output: &Output) {
     let row = |setting: &Setting| {
         let cells = [&setting.key, &setting.value, &setting.from()];
         cells.map(|cell| one_line(cell)).to_vec()
@@ -158,15 +158,7 @@ fn print(settings: &[Setting]) -> Result<(), Failure> {
     let rows = settings.iter().map(row).collect();
     let width = crate::term::size_of_stdout().map(|size| size.cols.into());
     let lines = Columns::new(rows).lines(width, YIELDING, |_, _, cell| cell);
-    for line in lines {
-        match writeln!(anstream::stdout(), "{line}") {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-            written => {
-                written.map_err(|error| Failure::local("cannot write the list").because(error))?
-            }
-        }
-    }
-    Ok(())
+    lines.iter().for_each(|line| output.line(line));
 }
 
 /// Where it comes from is long, and what was asked for.

@@ -15,6 +15,8 @@ mod told;
 #[cfg(unix)]
 mod unit;
 
+#[cfg(feature = "aws")]
+use std::collections::HashSet;
 use std::{
     io::{self, IsTerminal},
     pin::pin,
@@ -23,6 +25,8 @@ use std::{
 
 use tokio::time::sleep;
 
+#[cfg(feature = "aws")]
+use crate::cli::picker;
 use crate::cli::{
     args::{Global, UpArgs},
     failure::{Code, Failure},
@@ -30,9 +34,11 @@ use crate::cli::{
     output::Output,
     signals::Signals,
 };
-use crate::client::upkeep::Upkeep;
 #[cfg(unix)]
 use crate::client::upkeep::control::{Control, Remote, Request};
+use crate::client::{Client, upkeep::Upkeep};
+#[cfg(feature = "aws")]
+use crate::client::{config_file::ConfigFile, target::Target};
 use source::Source;
 
 pub(crate) async fn run(
@@ -95,7 +101,9 @@ async fn keep(
     output: &Output,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
-    let upkeep = Upkeep::start(&global.client(output), &arguments.names)?;
+    let client = global.client(output);
+    log_in(&arguments.names, &client).await;
+    let upkeep = Upkeep::start(&client, &arguments.names)?;
     #[cfg(unix)]
     let serving = control.serve(&upkeep);
     #[cfg(not(unix))]
@@ -117,12 +125,11 @@ async fn keep(
     let ended = {
         let mut view = pin!(view(&source, &[], output));
         tokio::select! {
-            // Whoever has asked for the end is answered below.
+            // Whoever has asked for the end sees it, and is answered below.
             biased;
             number = signals.next() => Err(Failure::new(Code::Signal(number), "interrupted")),
-            () = upkeep.over() => Ok(()),
-            () = &mut beside => return Ok(()),
             viewed = &mut view => viewed,
+            () = &mut beside => return Ok(()),
             unwritten = output.unwritten() => Err(unwritten),
         }
     };
@@ -144,6 +151,30 @@ async fn keep(
         }
     }
 }
+
+/// Asks for what the accounts of these tunnels need, codes of MFA, while there is somebody to ask: later there
+/// is a table, or nobody. What does not work shows when the tunnel is begun.
+#[cfg(feature = "aws")]
+async fn log_in(names: &[String], client: &Client) {
+    if !picker::can_ask() {
+        return;
+    }
+    let tunnels = ConfigFile::load().and_then(|files| files.tunnels()).unwrap_or_default();
+    let asked = tunnels.into_iter().filter(|one| names.is_empty() || names.contains(&one.name));
+    let mut seen = HashSet::new();
+    for target in asked.map(|tunnel| tunnel.target) {
+        let (bare, _, whose) = target.clone().apart();
+        if bare == Target::Local || !seen.insert(whose.profile) {
+            continue;
+        }
+        if let Ok(account) = client.in_account_of(target).1.account().await {
+            let _ = account.keys().await;
+        }
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+async fn log_in(_: &[String], _: &Client) {}
 
 /// Shows those of another process.
 #[cfg(unix)]

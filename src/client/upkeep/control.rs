@@ -141,20 +141,24 @@ async fn logs(
     for event in before.iter().skip(before.len().saturating_sub(last)) {
         say(socket, &Answer::Event(event.clone())).await?;
     }
+    if !follow {
+        return Ok(());
+    }
     let mut nothing = [0];
-    while follow {
+    loop {
         tokio::select! {
+            // All that has happened is told before the end is.
+            biased;
             event = coming.recv() => match event {
                 Ok(event) if event.is_of(names) => say(socket, &Answer::Event(event)).await?,
                 Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => break,
+                Err(RecvError::Closed) => return Ok(()),
             },
-            () = upkeep.over() => break,
+            () = upkeep.over() => return Ok(()),
             // It says nothing more, and goes when it wants to.
-            _ = socket.read(&mut nothing) => break,
+            _ = socket.read(&mut nothing) => return Ok(()),
         }
     }
-    Ok(())
 }
 
 async fn say(socket: &mut BufReader<Box<dyn Socket>>, answer: &Answer) -> io::Result<()> {

@@ -40,6 +40,11 @@ pub(super) async fn start(
     let statuses = match asked {
         Some(statuses) => statuses,
         None => {
+            let client = global.client(output);
+            tokio::select! {
+                () = super::log_in(names, &client) => {}
+                number = signals.next() => return Err(interrupted(number)),
+            }
             let mut process = Process::start(names, global)?;
             tokio::select! {
                 statuses = process.statuses(&request) => statuses?,

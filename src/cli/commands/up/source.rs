@@ -17,6 +17,7 @@ pub(super) enum Source {
 /// What happens, one after the other.
 pub(super) enum Events {
     Here {
+        upkeep: Upkeep,
         before: std::vec::IntoIter<Event>,
         coming: Receiver<Event>,
     },
@@ -67,7 +68,8 @@ impl Source {
             Self::Here(upkeep) => {
                 let _ = names;
                 let (before, coming) = upkeep.events(last);
-                Ok(Some(Events::Here { before: before.into_iter(), coming }))
+                let upkeep = upkeep.clone();
+                Ok(Some(Events::Here { upkeep, before: before.into_iter(), coming }))
             }
             #[cfg(unix)]
             Self::There => {
@@ -82,12 +84,18 @@ impl Events {
     /// The next one; `None` when all is over.
     pub(super) async fn next(&mut self) -> Result<Option<Event>, Failure> {
         match self {
-            Self::Here { before, coming } => {
+            Self::Here { upkeep, before, coming } => {
                 if let Some(event) = before.next() {
                     return Ok(Some(event));
                 }
                 loop {
-                    match coming.recv().await {
+                    let event = tokio::select! {
+                        // All that has happened is told before the end is.
+                        biased;
+                        event = coming.recv() => event,
+                        () = upkeep.over() => return Ok(None),
+                    };
+                    match event {
                         Ok(event) => return Ok(Some(event)),
                         // Some have not been seen: the next ones are.
                         Err(RecvError::Lagged(_)) => {}

@@ -1,7 +1,5 @@
 //! `ssmport status [NAME...]`: how the tunnels are that another process keeps up.
 
-use std::io::Write;
-
 use super::told::{amount, state, tunnel};
 use crate::cli::{
     args::StatusArgs,
@@ -44,21 +42,15 @@ pub(super) fn print(statuses: &[Status], output: &Output) -> Result<(), Failure>
     }
     let rows = statuses.iter().map(row).collect();
     let width = crate::term::size_of_stdout().map(|size| size.cols.into());
-    for line in Columns::new(rows).lines(width, YIELDING, |_, _, cell| cell) {
-        match writeln!(anstream::stdout(), "{line}") {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-            written => {
-                written.map_err(|error| Failure::local("cannot write the list").because(error))?
-            }
-        }
-    }
+    let lines = Columns::new(rows).lines(width, YIELDING, |_, _, cell| cell);
+    lines.iter().for_each(|line| output.line(line));
     for status in statuses {
         if let Some(why) = &status.why {
             let again = status.again_in.map(|seconds| format!("; another try in {seconds} s"));
             output.note(&format!("{}: {why}{}", status.name, again.unwrap_or_default()));
         }
     }
-    Ok(())
+    output.written()
 }
 
 /// Name, state, local address, where it leads, connections, bytes each way.
