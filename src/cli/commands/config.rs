@@ -133,6 +133,7 @@ impl Setting {
     fn from(&self) -> String {
         match (&self.origin, self.source, self.name) {
             (Some(Origin { file, line }), ..) => format!("{}:{line}", file.display()),
+            #[cfg(feature = "aws")]
             (None, Source::Aws, _) => "the profile in ~/.aws".to_owned(),
             (None, _, name) => name.unwrap_or("-").to_owned(),
         }
