@@ -32,6 +32,11 @@ pub struct Settings {
     pub endpoints: Endpoints,
     /// How MFA codes are had. By default they are not: what the cache has is used.
     pub mfa: Mfa,
+    /// The profile where neither `profile` nor the environment says who is meant.
+    pub default_profile: Option<String>,
+    /// The region where neither `region` nor the environment names one. A profile that is named elsewhere
+    /// than here goes before it with its own.
+    pub default_region: Option<String>,
 }
 
 /// The names of the profiles in `~/.aws`, as far as the files can be read.
@@ -44,7 +49,7 @@ impl Settings {
     /// The region, if that is known without asking anybody.
     pub fn known_region(&self) -> Option<String> {
         let profiles = Profiles::load(self.profile_given().as_deref()).ok()?;
-        region(given(self.region.clone()), variable, &profiles).ok()
+        self.region_of(variable, &profiles).ok()
     }
 
     /// What tells the account from others, as far as that is known without asking anybody: no secrets.
@@ -62,10 +67,102 @@ impl Settings {
         parts.map(Option::unwrap_or_default).collect::<Vec<_>>().join("\n")
     }
 
+    /// The profile that counts, and who says so; none where it is the profile `default`, or keys of the
+    /// environment.
+    pub fn chosen_profile(&self) -> (Option<String>, Whence) {
+        if let Some(name) = given(self.profile.clone()) {
+            return (Some(name), Whence::Given);
+        }
+        if let Some(variable_name) = WHO.into_iter().find(|name| variable(name).is_some()) {
+            let name = variable(variable_name).filter(|_| PROFILES.contains(&variable_name));
+            return (name, Whence::Variable(variable_name));
+        }
+        match given(self.default_profile.clone()) {
+            Some(name) => (Some(name), Whence::Default),
+            None => (None, Whence::Nowhere),
+        }
+    }
+
+    /// The region that counts, as far as that is known without asking anybody, and who says so.
+    pub fn chosen_region(&self) -> Option<(String, Whence)> {
+        let profiles = Profiles::load(self.profile_given().as_deref()).ok()?;
+        self.region_among(variable, &profiles)
+    }
+
+    /// One that goes before all of the environment.
     fn profile_given(&self) -> Option<String> {
-        given(self.profile.clone())
+        let (name, whence) = self.chosen_profile();
+        name.filter(|_| matches!(whence, Whence::Given | Whence::Default))
+    }
+
+    /// What was typed, then the environment, then the default, which yields to the own region of a profile
+    /// that somebody has named, then the profile.
+    fn region_among(
+        &self,
+        environment: impl Fn(&str) -> Option<String>,
+        profiles: &Profiles,
+    ) -> Option<(String, Whence)> {
+        if let Some(region) = given(self.region.clone()) {
+            return Some((region, Whence::Given));
+        }
+        let of_environment = |name| Some((environment(name)?, Whence::Variable(name)));
+        if let Some(found) = REGIONS.into_iter().find_map(of_environment) {
+            return Some(found);
+        }
+        let is_named = given(self.profile.clone()).is_some()
+            || PROFILES.into_iter().any(|name| environment(name).is_some());
+        let own = profiles.option("region").map(|region| (region.to_owned(), Whence::Profile));
+        let default = given(self.default_region.clone()).map(|region| (region, Whence::Default));
+        if is_named { own.or(default) } else { default.or(own) }
+    }
+
+    fn region_of(
+        &self,
+        environment: impl Fn(&str) -> Option<String>,
+        profiles: &Profiles,
+    ) -> Result<String, AwsError> {
+        let (region, _) = self
+            .region_among(environment, profiles)
+            .ok_or_else(|| AwsError::NoRegion { profile: profiles.selected().to_owned() })?;
+        // It becomes a part of hosts' names.
+        let is_part =
+            region.len() < 64 && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        match is_part && !region.starts_with('-') && !region.ends_with('-') {
+            true => Ok(region),
+            false => {
+                Err(AwsError::Configuration { why: format!("`{region}` is no region's name") })
+            }
+        }
     }
 }
+
+/// Who has chosen a setting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Whence {
+    /// Whoever made the [`Settings`].
+    Given,
+    /// A variable of the environment.
+    Variable(&'static str),
+    /// The profile in `~/.aws`.
+    Profile,
+    /// The default of the [`Settings`].
+    Default,
+    /// Nobody.
+    Nowhere,
+}
+
+/// Variables of which each says who is meant.
+const WHO: [&str; 7] = [
+    PROFILES[0],
+    PROFILES[1],
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+const PROFILES: [&str; 2] = ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"];
+const REGIONS: [&str; 2] = ["AWS_REGION", "AWS_DEFAULT_REGION"];
 
 /// All that an account is made of.
 pub(super) struct Configuration {
@@ -98,7 +195,7 @@ impl Configuration {
     pub(super) async fn read(settings: Settings) -> Result<(Self, Arc<Sources>), AwsError> {
         let profile_name = settings.profile_given();
         let profiles = Profiles::load(profile_name.as_deref())?;
-        let region = region(given(settings.region), variable, &profiles);
+        let region = settings.region_of(variable, &profiles);
         let endpoints = settings.endpoints.checked()?;
 
         let authorities = authorities(&profiles)?;
@@ -125,26 +222,6 @@ impl Configuration {
             credentials: CredentialStore::new(provider),
         };
         Ok((configuration, sources))
-    }
-}
-
-/// What was typed, then the environment, then the profile.
-fn region(
-    typed: Option<String>,
-    environment: impl Fn(&str) -> Option<String>,
-    profiles: &Profiles,
-) -> Result<String, AwsError> {
-    let region = typed
-        .or_else(|| environment("AWS_REGION"))
-        .or_else(|| environment("AWS_DEFAULT_REGION"))
-        .or_else(|| profiles.option("region").map(str::to_owned))
-        .ok_or_else(|| AwsError::NoRegion { profile: profiles.selected().to_owned() })?;
-    // It becomes a part of hosts' names.
-    let is_part =
-        region.len() < 64 && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    match is_part && !region.starts_with('-') && !region.ends_with('-') {
-        true => Ok(region),
-        false => Err(AwsError::Configuration { why: format!("`{region}` is no region's name") }),
     }
 }
 
@@ -178,6 +255,10 @@ mod tests {
         Some(text.to_owned())
     }
 
+    fn with(region: Option<String>) -> Settings {
+        Settings { region, ..Settings::default() }
+    }
+
     #[test]
     fn what_is_typed_goes_before_the_environment() {
         let environment = |name: &str| match name {
@@ -185,13 +266,13 @@ mod tests {
             _ => None,
         };
         let profile = Profiles::of_config("", "default");
-        assert_eq!(region(text("eu-west-1"), environment, &profile).unwrap(), "eu-west-1");
-        assert_eq!(region(None, environment, &profile).unwrap(), "eu-central-1");
+        assert_eq!(with(text("eu-west-1")).region_of(environment, &profile).unwrap(), "eu-west-1");
+        assert_eq!(with(None).region_of(environment, &profile).unwrap(), "eu-central-1");
     }
 
     #[test]
     fn without_a_region_the_ways_to_name_it_are_told() {
-        let error = region(None, NOTHING, &Profiles::of_config("", "default")).unwrap_err();
+        let error = with(None).region_of(NOTHING, &Profiles::of_config("", "default")).unwrap_err();
         assert_eq!(
             error.to_string(),
             "no AWS region: not given, not in AWS_REGION, and not in profile `default`"
@@ -203,11 +284,30 @@ mod tests {
     fn a_profile_gives_its_region() {
         let profiles = |config| Profiles::of_config(config, "work");
         let work = profiles("[profile work]\nregion = eu-north-1\n");
-        assert_eq!(region(None, NOTHING, &work).unwrap(), "eu-north-1");
+        assert_eq!(with(None).region_of(NOTHING, &work).unwrap(), "eu-north-1");
         // In these files nothing but a line of its own is a comment.
         let commented = profiles("[profile work]\nregion = eu-north-1 # the north\n");
-        let error = region(None, NOTHING, &commented).unwrap_err().to_string();
+        let error = with(None).region_of(NOTHING, &commented).unwrap_err().to_string();
         assert!(error.ends_with("`eu-north-1 # the north` is no region's name"), "{error}");
+    }
+
+    #[test]
+    fn a_default_region_yields_to_whoever_is_named_nearer() {
+        let profiles = Profiles::of_config("[profile work]\nregion = eu-north-1\n", "work");
+        let other = Profiles::of_config("[profile bare]\n", "bare");
+        let settings = |profile: Option<&str>| Settings {
+            profile: profile.map(str::to_owned),
+            default_region: text("us-east-1"),
+            ..Settings::default()
+        };
+        let by_name = |name: &str| (name == "AWS_PROFILE").then(|| "work".to_owned());
+        let by_region = |name: &str| (name == "AWS_REGION").then(|| "eu-west-2".to_owned());
+        let of = |found: Result<String, AwsError>| found.unwrap();
+        assert_eq!(of(settings(None).region_of(NOTHING, &profiles)), "us-east-1");
+        assert_eq!(of(settings(Some("work")).region_of(NOTHING, &profiles)), "eu-north-1");
+        assert_eq!(of(settings(None).region_of(by_name, &profiles)), "eu-north-1");
+        assert_eq!(of(settings(Some("bare")).region_of(NOTHING, &other)), "us-east-1");
+        assert_eq!(of(settings(Some("work")).region_of(by_region, &profiles)), "eu-west-2");
     }
 
     #[test]

@@ -53,7 +53,7 @@ mod sts;
 mod unanswered;
 
 pub use account::{Account, StartSession};
-pub use configuration::{Settings, profile_names};
+pub use configuration::{Settings, Whence, profile_names};
 pub use credentials::{Login, LoginRequest};
 pub use ec2::Instance;
 pub use ecs::Container;

@@ -14,12 +14,15 @@ mod readiness;
 mod recorded;
 mod sessions;
 mod ssh;
+mod tunnels;
 mod words;
 
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+#[cfg(unix)]
+pub(super) use self::tunnels::{DownArgs, LogsArgs, StatusArgs};
 pub(super) use self::{
     decode::{DecodeArgs, Way},
     embedded::{DemoArgs, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, LocalArgs, PaceArg},
@@ -28,9 +31,11 @@ pub(super) use self::{
     login::LoginArgs,
     many::On,
     play::PlayArgs,
+    readiness::ReadinessArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
     ssh::{SshArgs, SshConfigArgs},
-    words::{CompletionsArgs, HelpArgs, ManArgs},
+    tunnels::{ConnectArgs, UpArgs},
+    words::{CompletionsArgs, ConfigArgs, HelpArgs, ManArgs},
 };
 #[cfg(feature = "aws")]
 pub(super) use self::{
@@ -38,8 +43,11 @@ pub(super) use self::{
     recorded::{SessionsAction, SessionsArgs, StopArgs},
 };
 use super::{help::WIDEST, mfa::MfaOptions, trace};
-use crate::client::limits::{
-    ANSWER_WITHIN, DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, duration, payload_size,
+use crate::client::{
+    limits::{
+        ANSWER_WITHIN, DEAD_AFTER, PAYLOAD_SIZE, RESUME_FOR, SEND_ORDER, duration, payload_size,
+    },
+    target::Whose,
 };
 
 /// Shells, commands and ports of nodes that AWS Session Manager reaches.
@@ -108,6 +116,9 @@ pub(super) struct Global {
     /// Write the payloads too, in hexadecimal: all that is typed and shown, passwords included.
     #[arg(long, global = true, requires = "trace", help_heading = "Connection")]
     pub(super) trace_payloads: bool,
+    /// What the configuration files say where nobody else does.
+    #[arg(skip)]
+    pub(super) defaults: Whose,
 }
 
 #[derive(Debug, Subcommand)]
@@ -128,6 +139,19 @@ pub(super) enum Command {
     ///
     /// Prints the block of ssh_config by which they do, or installs it.
     SshConfig(SshConfigArgs),
+    /// Keep the tunnels of the configuration file up.
+    Up(UpArgs),
+    /// Run the program that goes with a configured tunnel.
+    Connect(ConnectArgs),
+    /// Show how the tunnels are that are kept up.
+    #[cfg(unix)]
+    Status(StatusArgs),
+    /// End tunnels that are kept up.
+    #[cfg(unix)]
+    Down(DownArgs),
+    /// Show what has become of the tunnels that are kept up.
+    #[cfg(unix)]
+    Logs(LogsArgs),
     /// List the nodes that can be reached.
     #[cfg(feature = "aws")]
     Ls(LsArgs),
@@ -139,6 +163,8 @@ pub(super) enum Command {
     /// Check each link of the chain, and say what to do.
     #[cfg(feature = "aws")]
     Doctor(DoctorArgs),
+    /// Show which settings count, and where they come from.
+    Config(ConfigArgs),
     /// Run the embedded endpoint, to try and test without AWS.
     Local(Box<LocalArgs>),
     /// Send every kind of stream through the embedded endpoint.
@@ -154,6 +180,24 @@ pub(super) enum Command {
 }
 
 impl Command {
+    /// Whether it asks AWS for something, and is to be told first if the configuration cannot be used.
+    pub(super) fn heeds_defaults(&self) -> bool {
+        match self {
+            Self::Local(_)
+            | Self::Demo(_)
+            | Self::Completions(_)
+            | Self::Man(_)
+            | Self::Help(_)
+            | Self::Config(_) => false,
+            #[cfg(unix)]
+            Self::Status(_) | Self::Down(_) | Self::Logs(_) => false,
+            // It looks by itself, and says what it finds.
+            #[cfg(feature = "aws")]
+            Self::Doctor(_) => false,
+            _ => true,
+        }
+    }
+
     /// Whether standard output is for what is asked for, and for no report.
     pub(super) fn has_stdout(&self) -> bool {
         match self {
@@ -164,15 +208,22 @@ impl Command {
             | Self::Proxy(_)
             | Self::Ssh(_)
             | Self::Decode(_)
+            | Self::Connect(_)
             | Self::Completions(_)
             | Self::Help(_) => true,
             #[cfg(feature = "aws")]
             Self::Ls(_) | Self::Sessions(_) | Self::Doctor(_) => false,
             // It is that of the command behind it.
             Self::Forward(forward) => !forward.command.is_empty(),
-            Self::SshConfig(_) | Self::Login(_) | Self::Local(_) | Self::Demo(_) | Self::Man(_) => {
-                false
-            }
+            #[cfg(unix)]
+            Self::Status(_) | Self::Down(_) | Self::Logs(_) => false,
+            Self::Up(_)
+            | Self::SshConfig(_)
+            | Self::Login(_)
+            | Self::Config(_)
+            | Self::Local(_)
+            | Self::Demo(_)
+            | Self::Man(_) => false,
         }
     }
 }

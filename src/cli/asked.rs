@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{args::Global, output::Output};
+use super::{args::Global, failure::Failure, output::Output};
 #[cfg(feature = "aws")]
 use super::{completion::seen_nodes::SeenNodes, confirm::confirmed, mfa, picker};
-use crate::client::{Client, Guide, target::Target};
+use crate::client::{Client, Guide, config_file::ConfigFile, target::Target};
 #[cfg(feature = "aws")]
 use crate::{
     aws::Settings,
@@ -25,16 +25,19 @@ impl Global {
         Client::of(self.limits(), Arc::new(*output))
     }
 
-    /// A target without its region, and these options with it.
-    pub(super) fn in_region_of(&self, target: Target) -> (Target, Self) {
+    /// A target without what says whose it is, and these options with that.
+    pub(super) fn in_account_of(&self, target: Target) -> (Target, Self) {
         let mut options = self.clone();
-        match target {
-            Target::InRegion(target, region) => {
-                options.region = Some(region);
-                (*target, options)
-            }
-            target => (target, options),
-        }
+        let (target, region, whose) = target.apart();
+        options.profile = options.profile.or(whose.profile);
+        options.region = region.or(options.region).or(whose.region);
+        (target, options)
+    }
+
+    /// With what the configuration files say of whose nodes are meant where nobody else does.
+    pub(super) fn with_defaults(mut self) -> Result<Self, Failure> {
+        self.defaults = ConfigFile::load()?.defaults();
+        Ok(self)
     }
 
     /// What was typed about AWS.
@@ -45,6 +48,8 @@ impl Global {
             region: self.region.clone(),
             endpoints: self.endpoints.given(),
             mfa: self.mfa.settings(),
+            default_profile: self.defaults.profile.clone(),
+            default_region: self.defaults.region.clone(),
         }
     }
 }

@@ -61,12 +61,12 @@ pub(super) fn terminal(attended: &Attended, escapes: Escapes) -> io::Result<Cons
 
 /// Has the terminal's line mode restored if this process is killed.
 #[cfg(unix)]
-fn entrust_line_mode() -> Option<Entrusted> {
+pub(super) fn entrust_line_mode() -> Option<Entrusted> {
     LineMode::of(io::stdin()).map(|mode| Entrusted::new(Remnant::LineMode(mode)))
 }
 
 #[cfg(not(unix))]
-fn entrust_line_mode() {}
+pub(super) fn entrust_line_mode() {}
 
 /// A console for a command that has no terminal. One that takes input reads ours, and control
 /// characters in it mean nothing: a signal ends the session.

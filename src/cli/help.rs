@@ -71,10 +71,9 @@ fn for_all_commands(argument: Arg) -> Arg {
 fn explained(command: Command, shared: &[Arg], subject: &str) -> Command {
     let name = command.get_name().to_owned();
     let meaningless = match subject {
-        "local" | "demo" | "play" | "decode" | "completions" | "man" | "help" => {
-            &["AWS", "Connection"][..]
-        }
-        "ls" | "sessions" | "login" => &["Connection"],
+        "local" | "demo" | "play" | "decode" | "status" | "down" | "logs" | "completions"
+        | "man" | "help" => &["AWS", "Connection"][..],
+        "ls" | "sessions" | "login" | "config" => &["Connection"],
         _ => &[],
     };
     let is_meaningless =
@@ -101,20 +100,30 @@ fn overview(command: &Command) -> String {
     let styles = Styles::styled();
     let (header, literal) = (styles.get_header(), styles.get_literal());
     let mut text = String::new();
-    for (group, names) in GROUPS {
+    for &(group, names) in GROUPS {
         let mut group = group;
-        for command in names.iter().filter_map(|name| command.find_subcommand(name)) {
-            let name = command.get_name();
-            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let is_here = |name: &&&str| command.find_subcommand(name).is_some();
+        let mut names = names.iter().filter(is_here).copied().peekable();
+        while let Some(name) = names.next() {
+            let mut shown = vec![name];
+            let together = TOGETHER.iter().find(|(of, _)| of.contains(&name));
+            while let Some(other) =
+                names.next_if(|name| together.is_some_and(|(of, _)| of.contains(name)))
+            {
+                shown.push(other);
+            }
+            let own = || command.find_subcommand(name)?.get_about().map(ToString::to_string);
+            let about = together.map(|(_, about)| (*about).to_owned()).or_else(own);
+            let (shown, about) = (shown.join(", "), about.unwrap_or_default());
             text.push_str(&format!(
                 "{header}{group}{header:#}{:1$}",
                 "",
                 10_usize.saturating_sub(group.len())
             ));
             text.push_str(&format!(
-                "{literal}{name}{literal:#}{:1$}{about}\n",
+                "{literal}{shown}{literal:#}{:1$}{about}\n",
                 "",
-                13_usize.saturating_sub(name.len())
+                13_usize.saturating_sub(shown.len()).max(2)
             ));
             group = "";
         }
@@ -144,12 +153,23 @@ const BEGINNING: &str = "{about-with-newline}\n{usage-heading} {usage}\n\n";
 const GO_ON: &str = "
 Go on with: ssmport COMMAND -h, ssmport help COMMAND, ssmport help topics";
 
-const GROUPS: [(&str, &[&str]); 5] = [
-    ("Sessions", &["shell", "exec", "forward", "proxy", "play"]),
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Sessions", &["shell", "exec", "forward", "proxy"]),
     ("SSH", &["ssh", "ssh-config"]),
-    ("Account", &["ls", "sessions", "login", "doctor"]),
-    ("No AWS", &["local", "demo", "decode"]),
+    ("Tunnels", &["up", "connect", "status", "down", "logs"]),
+    ("Account", &["ls", "sessions", "login", "doctor", "config"]),
+    ("Files", &["play", "decode"]),
+    ("No AWS", &["local", "demo"]),
     ("Help", &["completions", "man", "help"]),
+];
+
+/// Commands that share a line of the overview, and what it says.
+const TOGETHER: &[(&[&str], &str)] = &[
+    (&["up", "connect"], "Keep configured tunnels up; run the program of one"),
+    (&["status", "down", "logs"], "How these are; end them; what has become of them"),
+    (&["play", "decode"], "What a shell was like; what a session's frames were"),
+    (&["local", "demo"], "The embedded endpoint; all kinds of streams through it"),
+    (&["completions", "man", "help"], "For the shell; manual pages; explanations"),
 ];
 
 const EXAMPLES: &[(&str, &[&str])] = &[
@@ -187,6 +207,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "scp notes.txt ec2-user@web:    # from then on",
         ],
     ),
+    ("up", &["ssmport up", "ssmport up db redis --background"]),
+    ("connect", &["ssmport connect db", "ssmport connect db -- pg_dump -h {host} -p {port} shop"]),
+    ("status", &["ssmport status", "ssmport status db --json"]),
+    ("down", &["ssmport down db", "ssmport down"]),
+    ("logs", &["ssmport logs -n 20", "ssmport logs db --follow"]),
     ("ls", &["ssmport ls --online", "ssmport ls 'web-*' tag:Env=prod --json"]),
     ("sessions", &["ssmport sessions", "ssmport sessions --all --past --since 8h -t web"]),
     (
@@ -195,6 +220,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("login", &["ssmport login --profile prod", "ssmport login --mfa --duration 8h"]),
     ("doctor", &["ssmport doctor", "ssmport doctor i-0123456789abcdef0 --region eu-west-1"]),
+    ("config", &["ssmport config", "ssmport config --profile prod --json"]),
     (
         "local",
         &[

@@ -39,6 +39,11 @@ pub(super) fn for_people(global: &Global, trace: Option<Trace>) {
     init(filter, global.verbose == 0, trace);
 }
 
+/// Whether more log lines are wanted than warnings: for them there has to be a place.
+pub(super) fn is_asked_for() -> bool {
+    tracing::enabled!(Level::INFO)
+}
+
 /// For the drop-in: nothing unless SSMPORT_LOG says so, since callers read its output; but that a node
 /// or the service keeps its user waiting.
 pub(super) fn for_programs() {

@@ -118,7 +118,8 @@ fn meant_by(word: &str) -> Option<String> {
 }
 
 /// Those whose standard output is for something else.
-const WITHOUT_REPORT: [&str; 6] = ["shell", "exec", "proxy", "ssh", "completions", "help"];
+const WITHOUT_REPORT: [&str; 7] =
+    ["shell", "exec", "proxy", "ssh", "connect", "completions", "help"];
 
 /// Names of commands in the AWS CLI, in ssh, kubectl, gcloud and other clients of Session Manager.
 const ELSEWHERE: [(&[&str], &str); 12] = [
@@ -126,10 +127,7 @@ const ELSEWHERE: [(&[&str], &str); 12] = [
         &["tunnel", "port-forward", "port-forwarding", "portforward", "fwd", "port", "pf"],
         "ssmport forward 5432 -t TARGET",
     ),
-    (
-        &["connect", "console", "start-session", "ssm", "start", "sh", "bash", "attach"],
-        "ssmport shell TARGET",
-    ),
+    (&["console", "start-session", "ssm", "start", "sh", "bash", "attach"], "ssmport shell TARGET"),
     (
         &[
             "session",
@@ -158,7 +156,7 @@ const ELSEWHERE: [(&[&str], &str); 12] = [
     (&["record", "rec", "asciinema"], "ssmport shell --record FILE TARGET"),
     (&["replay", "cat", "cast"], "ssmport play FILE"),
     (&["sso", "mfa", "auth", "configure"], "ssmport login"),
-    (&["check", "diagnose", "status", "test"], "ssmport doctor"),
+    (&["check", "diagnose", "test"], "ssmport doctor"),
     (&["serve", "server", "mock", "endpoint"], "ssmport local"),
 ];
 

@@ -15,7 +15,6 @@ mod args;
 mod asked;
 mod attended;
 mod child;
-#[cfg(feature = "aws")]
 mod columns;
 mod commands;
 mod completion;
@@ -68,8 +67,8 @@ use crate::reaper;
 use crate::term::restore;
 use args::{Cli, Command};
 use commands::{
-    completions, decode, demo, exec, forward, local, login, man, play, proxy, shell, ssh,
-    ssh_config,
+    completions, config, connect, decode, demo, exec, forward, local, login, man, play, proxy,
+    shell, ssh, ssh_config, up,
 };
 #[cfg(feature = "aws")]
 use commands::{doctor, ls, sessions};
@@ -130,12 +129,17 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         Command::Man(arguments) => return man::write(arguments, output),
         Command::Help(arguments) => return help::print(arguments, output),
         Command::Decode(arguments) => return decode::run(arguments, output),
+        Command::Config(_) => return config::run(&cli.global, output),
         _ => process_limits::check()?,
     }
+    let global = match cli.command.heeds_defaults() {
+        true => cli.global.with_defaults()?,
+        false => cli.global,
+    };
     match &cli.command {
         Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) => standard_streams::keep_input(),
-        Command::Ssh(arguments) => return ssh::run(arguments, &cli.global, output),
-        Command::SshConfig(arguments) => return ssh_config::run(arguments, &cli.global, output),
+        Command::Ssh(arguments) => return ssh::run(arguments, &global, output),
+        Command::SshConfig(arguments) => return ssh_config::run(arguments, &global, output),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -144,24 +148,33 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         .map_err(|error| Failure::local("cannot start").because(error))?;
     let work = async {
         match cli.command {
-            Command::Shell(arguments) => shell::run(arguments, &cli.global, output).await,
-            Command::Exec(arguments) => exec::run(arguments, &cli.global, output).await,
-            Command::Proxy(arguments) => proxy::run(arguments, &cli.global, output).await,
+            Command::Shell(arguments) => shell::run(arguments, &global, output).await,
+            Command::Exec(arguments) => exec::run(arguments, &global, output).await,
+            Command::Proxy(arguments) => proxy::run(arguments, &global, output).await,
             Command::Play(arguments) => play::run(arguments, output).await,
-            Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
+            Command::Forward(arguments) => forward::run(arguments, &global, output).await,
+            Command::Up(arguments) => up::run(arguments, &global, output).await,
+            Command::Connect(arguments) => connect::run(arguments, &global, output).await,
+            #[cfg(unix)]
+            Command::Status(arguments) => up::status::run(arguments, output).await,
+            #[cfg(unix)]
+            Command::Down(arguments) => up::down::run(arguments, output).await,
+            #[cfg(unix)]
+            Command::Logs(arguments) => up::logs::run(arguments, output).await,
             #[cfg(feature = "aws")]
-            Command::Ls(arguments) => ls::run(arguments, &cli.global, output).await,
+            Command::Ls(arguments) => ls::run(arguments, &global, output).await,
             #[cfg(feature = "aws")]
-            Command::Sessions(arguments) => sessions::run(arguments, &cli.global, output).await,
+            Command::Sessions(arguments) => sessions::run(arguments, &global, output).await,
             #[cfg(feature = "aws")]
-            Command::Doctor(arguments) => doctor::run(arguments, &cli.global, output).await,
-            Command::Login(arguments) => login::run(arguments, &cli.global, output).await,
+            Command::Doctor(arguments) => doctor::run(arguments, &global, output).await,
+            Command::Login(arguments) => login::run(arguments, &global, output).await,
             Command::Local(arguments) => local::run(arguments, output).await,
             Command::Demo(arguments) => demo::run(arguments, output).await,
             Command::Completions(_)
             | Command::Man(_)
             | Command::Help(_)
             | Command::Decode(_)
+            | Command::Config(_)
             | Command::Ssh(_)
             | Command::SshConfig(_) => Ok(()),
         }

@@ -71,6 +71,11 @@ impl Output {
         self.is_json
     }
 
+    /// Whether people want to see how it goes.
+    pub(super) fn is_for_people(&self) -> bool {
+        !self.is_json && !self.is_quiet
+    }
+
     /// Progress, for people.
     pub(super) fn note(&self, text: &str) {
         if !self.is_quiet {

@@ -11,9 +11,17 @@ use jiff::{Timestamp, tz::TimeZone};
 
 /// To the second, as of RFC 3339; every time can be shown.
 pub(super) fn utc(time: SystemTime) -> String {
-    let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let whole = UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND));
-    humantime::format_rfc3339_seconds(whole).to_string()
+    humantime::format_rfc3339_seconds(of_seconds(seconds(time))).to_string()
+}
+
+/// In seconds since 1970.
+pub(super) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// The time of so many seconds since 1970, as far as it can be shown.
+pub(super) fn of_seconds(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(seconds.min(LAST_SECOND))
 }
 
 /// Something has begun that may go on for long: lines that are said from now on have a time.

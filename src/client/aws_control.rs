@@ -13,7 +13,7 @@ use std::{
 use http::{HeaderMap, Uri};
 use tokio::sync::OnceCell;
 
-use super::endpoints;
+use super::{endpoints, target::Whose};
 use crate::{
     aws::{Account, AwsError, Service, Settings},
     net::{Authorities, TlsError},
@@ -51,10 +51,24 @@ impl AwsControl {
         Self { target: Some(target), ..self.clone() }
     }
 
-    /// The same account in another region.
-    pub(crate) fn in_region(&self, region: String) -> Self {
-        let region = Some(region);
-        Self::new(Settings { region, ..self.settings.clone() }, self.target.clone())
+    /// For a target whose region is named with it, and of which the configuration file says whose it is.
+    pub(crate) fn in_account(&self, region: Option<String>, whose: Whose) -> Self {
+        let settings = self.settings.clone();
+        let profile = given(settings.profile).or(whose.profile);
+        let region = region.or(given(settings.region)).or(whose.region);
+        Self::new(Settings { profile, region, ..self.settings.clone() }, self.target.clone())
+    }
+
+    /// The same account, of whose codes of MFA nobody is asked.
+    pub(crate) fn without_prompt(&self) -> Self {
+        let mut settings = self.settings.clone();
+        settings.mfa.prompt = None;
+        Self::new(settings, self.target.clone())
+    }
+
+    /// The one that the user has named.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.settings.profile.as_deref().filter(|name| !name.is_empty())
     }
 
     pub(crate) async fn account(&self) -> Result<&Account, AwsError> {
@@ -165,6 +179,11 @@ impl AwsControl {
         let context = encryption_context(&request.session_id, &target, challenge);
         account.generate_data_key(&request.key_id, context).await
     }
+}
+
+/// Empty is as good as not given.
+fn given(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.is_empty())
 }
 
 /// Whether what keeps a session from being resumed may be over without anyone's doing: a clock

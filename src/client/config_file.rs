@@ -1,49 +1,78 @@
-//! The configuration file: what need not be typed each time.
+//! The configuration files: what need not be typed each time. That of the machine lies below the user's own,
+//! whose keys go before its keys, one by one.
 //!
 //! ```toml
+//! [defaults]
 //! target = "bastion"                # where a command goes that names no target
+//! profile = "work"
 //!
 //! [targets]                         # aliases
 //! bastion = "tag:Role=bastion"
-//! db = "i-0123456789abcdef0"
+//!
+//! [targets.web]                     # one with an account of its own
+//! target = "i-0123456789abcdef0"
+//! profile = "prod"
+//!
+//! [tunnels.db]                      # what `ssmport up` keeps up
+//! host = "db.internal"
+//! port = 5432
 //! ```
 
-use std::{
-    collections::BTreeMap,
-    env,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+mod key;
+mod place;
+mod reader;
+mod tunnel;
 
-use serde::Deserialize;
+use std::{collections::BTreeMap, env, path::Path, sync::Arc};
 
 use super::{
     Guide,
     error::{Error, Kind},
-    target::{Lookup, Target},
+    target::{Lookup, Target, Whose},
 };
-use crate::files::{self, LONGEST_BY_HAND};
 use crate::malformed::Malformed;
+pub(crate) use key::{Key, Table};
+pub(crate) use place::Fingerprint;
+use place::Place;
+pub(crate) use tunnel::ConfiguredTunnel;
 
-/// What the file says; nothing if there is none.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What the files say together; nothing if there are none.
+#[derive(Debug, Default)]
 pub(crate) struct ConfigFile {
-    target: Option<String>,
-    #[serde(default)]
-    targets: BTreeMap<String, String>,
+    settings: BTreeMap<Key, Setting>,
+    /// Those that were read, the machine's first.
+    read: Vec<Arc<Path>>,
+}
+
+/// A value, and where it stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Setting {
+    pub(crate) value: String,
+    pub(crate) origin: Origin,
+}
+
+/// A line of a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Origin {
+    pub(crate) file: Arc<Path>,
+    pub(crate) line: usize,
 }
 
 impl ConfigFile {
-    /// Reads `$SSMPORT_CONFIG`, else `ssmport/config.toml` in the user's folder of configuration.
-    fn load() -> Result<Self, Error> {
-        match env::var_os(VARIABLE).filter(|path| !path.is_empty()) {
-            Some(path) => Self::read(Path::new(&path), true),
-            None => match default_path() {
-                Some(path) => Self::read(&path, false),
-                None => Ok(Self::default()),
-            },
+    /// Reads all that there are: `/etc/ssmport/config.toml`, and above it `$SSMPORT_CONFIG`, else
+    /// `ssmport/config.toml` in the user's folder of configuration.
+    pub(crate) fn load() -> Result<Self, Error> {
+        let mut files = Self::default();
+        for place in place::all() {
+            files.add(&place)?;
         }
+        files.check()?;
+        Ok(files)
+    }
+
+    /// Becomes another when one of the files does.
+    pub(crate) fn fingerprint() -> Vec<Fingerprint> {
+        place::all().iter().map(Place::fingerprint).collect()
     }
 
     /// The target that is meant when `typed` was; one must be named unless there is somebody to ask.
@@ -64,52 +93,85 @@ impl ConfigFile {
         Ok(Some(target).filter(|target| *target != Target::Lookup(Lookup::Any)))
     }
 
-    fn read(path: &Path, must_exist: bool) -> Result<Self, Error> {
-        let text = match files::read_text(path, LONGEST_BY_HAND) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {
-                return Ok(Self::default());
-            }
-            Err(error) => {
-                let what = format!("cannot read {}", path.display());
-                let failure = Error::new(Kind::Usage, what).because(error);
-                return Err(failure.next(format!("check {VARIABLE}")));
-            }
-        };
-        Self::parse(&text).map_err(|why| {
-            Error::new(Kind::Usage, format!("{} cannot be used", path.display())).because(why)
-        })
+    /// The aliases that there are, with what they stand for.
+    pub(crate) fn load_aliases() -> Result<BTreeMap<String, Target>, Error> {
+        let files = Self::load()?;
+        let names = files.names(Table::Targets);
+        Ok(names.filter_map(|name| Some((name.to_owned(), files.alias(name)?))).collect())
     }
 
-    fn parse(text: &str) -> Result<Self, Malformed> {
-        let file: Self = toml::from_str(text).map_err(|error| {
-            let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(""));
-            format!("line {}: {}", before.matches('\n').count() + 1, error.message())
-        })?;
-        for (alias, target) in &file.targets {
-            let wrong = |why: Malformed| format!("targets.{alias}: {why}");
-            let parsed: Target = target.parse().map_err(wrong)?;
-            if matches!(
-                alias.parse(),
-                Ok(Target::Local | Target::Id(_) | Target::InRegion(..)) | Err(_)
-            ) {
-                return Err(wrong("this name means something else already".into()).into());
-            }
-            if matches!(&parsed, Target::Lookup(Lookup::Name(name)) if file.targets.contains_key(name))
+    /// Whose nodes are meant where nobody says so.
+    pub(crate) fn defaults(&self) -> Whose {
+        self.whose(Table::Defaults, "")
+    }
+
+    /// The tunnels that there are, in the order of their names.
+    ///
+    /// # Errors
+    /// When the default target of one of them makes no sense.
+    pub(crate) fn tunnels(&self) -> Result<Vec<ConfiguredTunnel>, Error> {
+        self.names(Table::Tunnels).map(|name| self.tunnel(name)).collect()
+    }
+
+    /// Everything that is set, in the order of the keys.
+    pub(crate) fn settings(&self) -> impl Iterator<Item = (&Key, &Setting)> {
+        self.settings.iter()
+    }
+
+    /// The files that were there.
+    pub(crate) fn files(&self) -> &[Arc<Path>] {
+        &self.read
+    }
+
+    /// Puts a file's settings above those that there are.
+    fn add(&mut self, place: &Place) -> Result<(), Error> {
+        let Some(text) = place.text()? else { return Ok(()) };
+        let file: Arc<Path> = place.path.as_path().into();
+        let read = reader::read(&text, &file).map_err(|why| unusable(&file, why))?;
+        for name in read.whole {
+            self.settings.retain(|key, _| key.table != Table::Targets || key.name != name);
+        }
+        self.settings.extend(read.settings);
+        self.read.push(file);
+        Ok(())
+    }
+
+    /// What no file can say alone.
+    fn check(&self) -> Result<(), Error> {
+        for name in self.names(Table::Targets) {
+            let Some(setting) = self.get(Table::Targets, name, "target") else {
+                return Err(self.wrong(Table::Targets, name, "it has no `target`"));
+            };
+            let Ok(target) = setting.value.parse() else { continue };
+            if let Target::Lookup(Lookup::Name(meant)) = &target
+                && let Some(other) = self.get(Table::Targets, meant, "target")
+                // Whoever has written the other file need not know of it.
+                && other.origin.file == setting.origin.file
             {
-                return Err(wrong(format!("`{target}` is an alias itself").into()).into());
+                let why = format!("`{meant}` is an alias itself");
+                return Err(self.wrong(Table::Targets, name, &why));
+            }
+            let whose = self.whose(Table::Targets, name);
+            let has_region = matches!(target, Target::InRegion(..));
+            if target == Target::Local && whose != Whose::default() {
+                let why = "the embedded endpoint has no profile and is in no region";
+                return Err(self.wrong(Table::Targets, name, why));
+            }
+            if has_region && whose.region.is_some() {
+                return Err(self.wrong(Table::Targets, name, "its region is named twice"));
             }
         }
-        Ok(file)
+        for name in self.names(Table::Tunnels) {
+            self.check_tunnel(name)?;
+        }
+        Ok(())
     }
 
     /// The target that is meant when `typed` was, with aliases put in.
     fn target(&self, typed: Option<Target>) -> Result<Target, Error> {
-        let target = match (typed, &self.target) {
+        let target = match (typed, self.get(Table::Defaults, "", "target")) {
             (Some(target), _) => target,
-            (None, Some(default)) => default.parse().map_err(|why: Malformed| {
-                Error::new(Kind::Usage, "`target` in the configuration file").because(why)
-            })?,
+            (None, Some(default)) => parsed(default)?,
             (None, None) => Target::Lookup(Lookup::Any),
         };
         Ok(self.without_aliases(target))
@@ -117,11 +179,7 @@ impl ConfigFile {
 
     fn without_aliases(&self, target: Target) -> Target {
         match target {
-            Target::Lookup(Lookup::Name(ref name)) => match self.targets.get(name) {
-                // It was checked as the file was read.
-                Some(meant) => meant.parse().unwrap_or(target),
-                None => target,
-            },
+            Target::Lookup(Lookup::Name(ref name)) => self.alias(name).unwrap_or(target),
             Target::InRegion(target, region) => match self.without_aliases(*target) {
                 Target::Local => Target::Local,
                 // What is typed goes before the file.
@@ -132,17 +190,55 @@ impl ConfigFile {
         }
     }
 
-    /// The aliases that there are, with what they stand for.
-    pub(crate) fn load_aliases() -> Result<BTreeMap<String, String>, Error> {
-        Ok(Self::load()?.targets)
+    /// What a name stands for.
+    fn alias(&self, name: &str) -> Option<Target> {
+        let target = self.get(Table::Targets, name, "target")?;
+        // It was checked as the file was read.
+        let target = target.value.parse().ok()?;
+        Some(self.whose(Table::Targets, name).of(target))
+    }
+
+    fn whose(&self, table: Table, name: &str) -> Whose {
+        let value = |field| Some(self.get(table, name, field)?.value.clone());
+        Whose { profile: value("profile"), region: value("region") }
+    }
+
+    fn names(&self, table: Table) -> impl Iterator<Item = &str> {
+        let mut last = None;
+        let names = self.settings.keys().filter(move |key| key.table == table);
+        names.map(|key| &*key.name).filter(move |name| last.replace(*name) != Some(name))
+    }
+
+    fn get(&self, table: Table, name: &str, field: &str) -> Option<&Setting> {
+        let field = key::fields(table).iter().find(|known| known.name == field)?.name;
+        self.settings.get(&Key { table, name: name.to_owned(), field })
+    }
+
+    /// What is wrong with what is said of `name`.
+    fn wrong(&self, table: Table, name: &str, why: &str) -> Error {
+        let mut settings = self.settings.iter();
+        let first = settings.find(|(key, _)| key.table == table && key.name == name);
+        let path = key::path(table, name);
+        match first {
+            Some((_, setting)) => setting.origin.wrong(&format!("{path}: {why}")),
+            None => Error::new(Kind::Usage, path).because(why),
+        }
     }
 }
 
-fn default_path() -> Option<PathBuf> {
-    let given = env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let folder = given.filter(|path| path.is_absolute());
-    let folder = folder.or_else(|| Some(env::home_dir()?.join(".config")));
-    folder.map(|folder| folder.join("ssmport").join("config.toml"))
+impl Origin {
+    fn wrong(&self, why: &str) -> Error {
+        unusable(&self.file, format!("line {}: {why}", self.line))
+    }
+}
+
+fn unusable(file: &Path, why: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Usage, format!("{} cannot be used", file.display())).because(why)
+}
+
+/// A target that a file names.
+fn parsed(setting: &Setting) -> Result<Target, Error> {
+    setting.value.parse().map_err(|why: Malformed| setting.origin.wrong(&format!("target: {why}")))
 }
 
 /// What was typed, else what the environment says.
@@ -153,50 +249,7 @@ fn typed_or_set(typed: Option<Target>) -> Result<Option<Target>, Error> {
     text.parse().map(Some).map_err(wrong)
 }
 
-const VARIABLE: &str = "SSMPORT_CONFIG";
-const TARGET: &str = "SSMPORT_TARGET";
+pub(crate) const TARGET: &str = "SSMPORT_TARGET";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: &str =
-        "target = \"db\"\n\n[targets]\ndb = \"tag:Role=db\"\nweb = \"i-0123456789abcdef0\"\n";
-
-    #[test]
-    fn aliases_stand_for_targets_and_one_is_the_default() {
-        let file = ConfigFile::parse(FILE).unwrap();
-        let target = |typed: Option<&str>| {
-            file.target(typed.map(|text| text.parse().unwrap())).unwrap().to_string()
-        };
-        assert_eq!(target(None), "tag:Role=db");
-        assert_eq!(target(Some("web")), "i-0123456789abcdef0");
-        assert_eq!(target(Some("other")), "other");
-        assert_eq!(target(Some("local")), "local");
-        assert_eq!(target(Some("web--eu-west-1")), "i-0123456789abcdef0--eu-west-1");
-        let nothing = ConfigFile::default().target(None).unwrap();
-        assert_eq!(nothing, Target::Lookup(Lookup::Any));
-    }
-
-    #[test]
-    fn mistakes_are_named_with_their_line() {
-        for (text, part) in [
-            ("target = \"a\"\ntarge = \"b\"\n", "line 2: unknown field `targe`"),
-            ("[targets]\nweb = 5\n", "line 2: invalid type"),
-            ("[targets\n", "line 1: "),
-            ("[targets]\nweb = \"i-xyz\"\n", "targets.web: a node's id"),
-            ("[targets]\nlocal = \"web\"\n", "targets.local: this name means something else"),
-            ("[targets]\na = \"b\"\nb = \"i-01234567\"\n", "targets.a: `b` is an alias itself"),
-        ] {
-            let message = ConfigFile::parse(text).unwrap_err().to_string();
-            assert!(message.contains(part), "{message}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_was_named_must_be_there() {
-        assert!(ConfigFile::read(Path::new("/nowhere/config.toml"), false).is_ok());
-        let failure = ConfigFile::read(Path::new("/nowhere/config.toml"), true).unwrap_err();
-        assert_eq!(failure.what, "cannot read /nowhere/config.toml");
-    }
-}
+mod tests;

@@ -50,7 +50,7 @@ impl TunnelBuilder {
         let port = local.first().map_or(0, SocketAddr::port);
         let listeners = Listeners::new(listeners);
         let (closer, (stop, stopped)) = (listeners.closer(), watch::channel(false));
-        let forwarded = ForwardedPort {
+        let mut forwarded = ForwardedPort {
             service: node.service().clone(),
             request: tunnel::request(&spec, port, node.reason().map(str::to_owned)),
             listeners,

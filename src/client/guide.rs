@@ -3,6 +3,8 @@
 #[cfg(feature = "aws")]
 use std::fmt::Display;
 use std::pin::Pin;
+#[cfg(feature = "aws")]
+use std::sync::Arc;
 
 use super::Error;
 #[cfg(feature = "aws")]
@@ -67,6 +69,33 @@ pub(super) async fn chosen<T: Display>(
         return Err(Error::local(format!("there is no choice number {chosen}")));
     }
     Ok(choices.swap_remove(chosen))
+}
+
+/// The same for nodes of another account than the one that it keeps those for that it sees.
+#[cfg(feature = "aws")]
+pub(super) struct Elsewhere(pub(super) Arc<dyn Guide>);
+
+#[cfg(feature = "aws")]
+impl Guide for Elsewhere {
+    fn note(&self, text: &str) {
+        self.0.note(text);
+    }
+
+    fn counting(&self) -> Counting {
+        self.0.counting()
+    }
+
+    fn can_choose(&self) -> bool {
+        self.0.can_choose()
+    }
+
+    fn choose(&self, question: String, choices: Vec<String>) -> Choice<'_> {
+        self.0.choose(question, choices)
+    }
+
+    fn session_started(&self) {
+        self.0.session_started();
+    }
 }
 
 /// Nobody.

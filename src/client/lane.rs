@@ -35,7 +35,7 @@ impl Lane {
         let (state, shown) = watch::channel(State::Starting);
         let (end, mut is_to_end) = watch::channel(false);
         let (stop, stopped) = watch::channel(false);
-        let port = ForwardedPort {
+        let mut port = ForwardedPort {
             service: node.service().clone(),
             request: tunnel::request(spec, 0, node.reason().map(str::to_owned)),
             listeners: Listeners::new(vec![Listener::Within(within)]),

@@ -33,6 +33,7 @@ pub(crate) mod limits;
 #[cfg(feature = "local")]
 mod local_control;
 pub(crate) mod many;
+pub(crate) mod near;
 mod node;
 #[cfg(any(feature = "aws", feature = "local"))]
 pub(crate) mod node_filter;
@@ -50,6 +51,7 @@ mod shell;
 pub(crate) mod spec;
 pub(crate) mod target;
 pub(crate) mod tunnel;
+pub(crate) mod upkeep;
 
 use std::{fmt, sync::Arc};
 
@@ -244,6 +246,20 @@ impl Client {
         sessions::end(self.account().await?, id).await
     }
 
+    /// The same with nobody to be told or asked: for several things at once.
+    pub(crate) fn alone(&self) -> Self {
+        let Inner { realm, limits, readiness, .. } = &*self.0;
+        let realm = match realm {
+            #[cfg(feature = "aws")]
+            Realm::Account { control } => {
+                Realm::Account { control: Box::new(control.without_prompt()) }
+            }
+            other => other.clone(),
+        };
+        let (limits, readiness, guide) = (*limits, *readiness, Arc::new(guide::Alone));
+        Self(Arc::new(Inner { realm, limits, guide, readiness }))
+    }
+
     /// A client of a program that has read its own options.
     pub(crate) fn of(
         #[cfg(feature = "aws")] settings: crate::aws::Settings,
@@ -272,21 +288,25 @@ impl Client {
         Ok(self.control()?.account().await?)
     }
 
-    /// A target without its region, and the client for that region.
+    /// A target without what says whose it is, and the client for that account and region. What the user
+    /// has said goes before what the configuration file says.
     #[cfg(feature = "aws")]
-    pub(crate) fn in_region_of(&self, target: Target) -> (Target, Self) {
-        let Target::InRegion(target, region) = target else {
+    pub(crate) fn in_account_of(&self, target: Target) -> (Target, Self) {
+        let (target, region, whose) = target.apart();
+        if region.is_none() && whose == target::Whose::default() {
             return (target, self.clone());
+        }
+        let Realm::Account { control } = &self.0.realm else { return (target, self.clone()) };
+        let Inner { limits, guide, readiness, .. } = &*self.0;
+        let is_elsewhere = whose.profile.is_some() && control.profile().is_none();
+        let guide = match is_elsewhere {
+            true => Arc::new(guide::Elsewhere(Arc::clone(guide))),
+            false => Arc::clone(guide),
         };
-        let Inner { realm, limits, guide, readiness } = &*self.0;
-        let realm = match realm {
-            Realm::Account { control } => {
-                Realm::Account { control: Box::new(control.in_region(region)) }
-            }
-            other => other.clone(),
-        };
-        let (limits, guide, readiness) = (*limits, Arc::clone(guide), *readiness);
-        (*target, Self(Arc::new(Inner { realm, limits, guide, readiness })))
+        let control = Box::new(control.in_account(region, whose));
+        let realm = Realm::Account { control };
+        let (limits, readiness) = (*limits, *readiness);
+        (target, Self(Arc::new(Inner { realm, limits, guide, readiness })))
     }
 
     /// The same client, which does this about nodes that are not connected.

@@ -122,7 +122,7 @@ impl Service {
     #[cfg(feature = "aws")]
     async fn in_account(target: &Target, client: &Client) -> Result<Self, Error> {
         use super::resolve::resolve;
-        let (target, client) = &client.in_region_of(target.clone());
+        let (target, client) = &client.in_account_of(target.clone());
         let account = client.account().await?;
         let found = match target {
             Target::Lookup(lookup) => {

@@ -15,6 +15,15 @@ pub(crate) enum Target {
     Lookup(Lookup),
     /// One of them in a region that is named with it.
     InRegion(Box<Target>, String),
+    /// One of them whose account the configuration file names; what is typed goes before that.
+    InAccount(Box<Target>, Whose),
+}
+
+/// Whose nodes are meant, as far as somebody says so.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(crate) struct Whose {
+    pub(crate) profile: Option<String>,
+    pub(crate) region: Option<String>,
 }
 
 /// What is known of a target whose id is not.
@@ -47,6 +56,45 @@ pub(crate) const FORMS: &str = "\
 A TARGET is a node's id (i-..., mi-..., or another KIND:ID that Session Manager knows), its name (the tag Name, or an alias of the configuration file), \
 tag:KEY=VALUE, a private address or private DNS name, a container (ecs/CLUSTER/SERVICE-or-TASK[/CONTAINER] \
 or ecs:CLUSTER_TASK_RUNTIME), or `local`, the embedded endpoint. TARGET--REGION is one in another region.";
+
+impl Target {
+    /// Without what says whose it is; its region, if that is named with it; and what the configuration file
+    /// says.
+    pub(crate) fn apart(self) -> (Self, Option<String>, Whose) {
+        match self {
+            Self::InRegion(target, region) => {
+                let (target, _, whose) = target.apart();
+                (target, Some(region), whose)
+            }
+            Self::InAccount(target, Whose { profile, region }) => {
+                let (target, named, whose) = target.apart();
+                let profile = profile.or(whose.profile);
+                // What stands around it is nearer to what is meant.
+                let named = if region.is_some() { None } else { named };
+                (target, named, Whose { profile, region: region.or(whose.region) })
+            }
+            target => (target, None, Whose::default()),
+        }
+    }
+
+    /// What has to be found, whoever it belongs to.
+    pub(crate) fn bare(&self) -> &Self {
+        match self {
+            Self::InRegion(target, _) | Self::InAccount(target, _) => target.bare(),
+            target => target,
+        }
+    }
+}
+
+impl Whose {
+    /// A target that is theirs.
+    pub(crate) fn of(self, target: Target) -> Target {
+        match self == Self::default() {
+            true => target,
+            false => Target::InAccount(Box::new(target), self),
+        }
+    }
+}
 
 impl FromStr for Target {
     type Err = Malformed;
@@ -169,6 +217,7 @@ impl fmt::Display for Target {
             Self::Id(id) => f.write_str(id),
             Self::Lookup(lookup) => lookup.fmt(f),
             Self::InRegion(target, region) => write!(f, "{target}--{region}"),
+            Self::InAccount(target, _) => target.fmt(f),
         }
     }
 }

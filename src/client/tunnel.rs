@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Display, Formatter},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,9 +20,9 @@ use super::{
 };
 use crate::{
     channel::Ready,
-    net::now,
+    net::{Application, now},
     session::{Limits, SessionEnd},
-    streams::{Basic, Chosen, Forward, ForwardEvent, Listeners, PortKind, Stop},
+    streams::{Basic, Chosen, Forward, ForwardEvent, Listeners, Meter, PortKind, Stop, Timed},
 };
 
 /// A port that is to be forwarded. Its sessions may come and go.
@@ -70,7 +71,7 @@ impl ForwardedPort {
     /// When the first session cannot be had. What keeps a later one from being had
     /// may be over when the next connection comes: an expired login, a service that restarts.
     pub(crate) async fn run(
-        mut self,
+        &mut self,
         mut observer: impl FnMut(TunnelEvent) + Send,
     ) -> Result<SessionEnd, Error> {
         let mut has_stood = false;
@@ -128,6 +129,7 @@ impl ForwardedPort {
             return Ok(SessionEnd::Done);
         };
         let stop_forward = stop();
+        let meter = listeners.meter().cloned();
         let choose = |ready: &Ready| {
             let kind = match PortKind::of(ready) {
                 Some(PortKind::Stream) => {
@@ -149,11 +151,11 @@ impl ForwardedPort {
             Ok(match kind {
                 PortKind::Basic => {
                     let basic = Basic::new(listeners, stop_forward, observer);
-                    Box::new(basic.with_answer_patience(limits.answer)) as _
+                    timed(basic.with_answer_patience(limits.answer), meter)
                 }
                 _ => {
                     let forward = Forward::new(listeners, ready, stop_forward, observer);
-                    Box::new(forward.with_answer_patience(limits.answer)) as _
+                    timed(forward.with_answer_patience(limits.answer), meter)
                 }
             })
         };
@@ -171,6 +173,17 @@ impl ForwardedPort {
             Some(why) => Err(Error::new(Kind::Target, "the node cannot forward this").because(why)),
             None => Ok(end),
         }
+    }
+}
+
+/// With its round trip noted where somebody counts.
+fn timed<'a>(
+    application: impl Application + Send + 'a,
+    meter: Option<Arc<Meter>>,
+) -> Box<dyn Application + Send + 'a> {
+    match meter {
+        Some(meter) => Box::new(Timed::new(application, meter)),
+        None => Box::new(application),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Listener, Peer};
+use super::{Listener, Meter, Peer};
 use crate::net::Socket;
 
 /// One or more listeners for the same destination, and a connection that came while there was no
@@ -18,12 +18,24 @@ pub struct Listeners {
     /// Where the last connection came in: the others have their turn first.
     last: usize,
     waiting: Option<(Box<dyn Socket>, Peer)>,
+    meter: Option<Arc<Meter>>,
 }
 
 impl Listeners {
     /// All the listeners of one destination.
     pub fn new(all: Vec<Listener>) -> Self {
-        Self { all: Arc::new(Mutex::new(all)), last: 0, waiting: None }
+        Self { all: Arc::new(Mutex::new(all)), last: 0, waiting: None, meter: None }
+    }
+
+    /// Has all that goes through its connections counted.
+    pub fn with_meter(mut self, meter: Arc<Meter>) -> Self {
+        self.meter = Some(meter);
+        self
+    }
+
+    /// What counts, if anything does.
+    pub fn meter(&self) -> Option<&Arc<Meter>> {
+        self.meter.as_ref()
     }
 
     /// What closes them while somebody else has them.
@@ -47,7 +59,11 @@ impl Listeners {
             let index = (self.last + turn) % all.len();
             if let Poll::Ready(accepted) = all[index].poll_accept(cx) {
                 self.last = index;
-                return Poll::Ready(accepted);
+                let counted = accepted.map(|(socket, peer)| match &self.meter {
+                    Some(meter) => (meter.count(socket), peer),
+                    None => (socket, peer),
+                });
+                return Poll::Ready(counted);
             }
         }
         Poll::Pending

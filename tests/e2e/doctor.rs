@@ -109,7 +109,8 @@ fn the_configuration_is_looked_at_first() {
     fs::write(&file, "target = \"web\"\ntargte = \"db\"\n").expect("a file");
     let (_endpoint, mut broken) = patient(&[]);
     broken.env("SSMPORT_CONFIG", &file);
-    Diagnosis::of(broken).is_broken("configuration", &["line 2: unknown field `targte`"]);
+    Diagnosis::of(broken)
+        .is_broken("configuration", &["line 2: unknown key `targte`: did you mean `target`?"]);
 }
 
 #[test]

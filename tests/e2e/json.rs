@@ -19,6 +19,7 @@ use crate::{
         home::Home, missing, sts::Sts,
     },
     targets::{TcpTarget, closed_port},
+    up::User,
 };
 
 /// Each event of the table is printed by a command, and is as the table says.
@@ -29,6 +30,7 @@ async fn what_is_printed_is_what_the_schema_says() {
     lines.add("local", &endpoint.program.stdout());
     lines.add("local", &Account::start().endpoint.program.stdout());
     lines.add("forward", &forwarded(&endpoint).await);
+    kept_up(&mut lines).await;
     let (_, past) = endpoint.call("DescribeSessions", &json!({ "State": "History" }));
     let over = past["Sessions"][0]["SessionId"].as_str().expect("a session").to_owned();
     for (arguments, code) in [
@@ -39,6 +41,7 @@ async fn what_is_printed_is_what_the_schema_says() {
         (&["doctor", NODE], 0),
         (&["doctor", "i-0fffffffffffffff0"], 1),
         (&["ssh-config", "--alias", "web=local"], 0),
+        (&["config"], 0),
         (&["demo", "--size", "1"], 0),
         (&["ls", "--profile", "wrok"], 2),
         (&["forward", "0:9", "-t", "nobody"], 4),
@@ -138,6 +141,25 @@ async fn forwarded(endpoint: &Endpoint) -> String {
     ended.stdout
 }
 
+/// What `up` prints of a tunnel at whose end nobody listens, and what those do who ask it.
+async fn kept_up(lines: &mut Lines) {
+    let closed = closed_port();
+    let tunnel = format!("[tunnels.db]\ntarget = \"{NODE}\"\nport = {closed}\nlocal = 0\n");
+    let user = User::with(&tunnel);
+    let up = user.start(&["up", "--json"]);
+    let ready = up.wait_for_stdout(|line| line.contains("\"up\""));
+    let ready: Value = serde_json::from_str(&ready).expect("JSON");
+    let port = ready["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+    let mut refused = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    // It is closed one way or the other.
+    let _ = timeout(DEADLINE, refused.read(&mut [0])).await.expect("an end");
+    up.wait_for_stdout(|line| line.contains("\"warning\""));
+    for command in ["status", "logs", "down"] {
+        lines.add(command, &user.run(&[command, "--json"]).success());
+    }
+    lines.add("up", &up.finish().success());
+}
+
 fn logged_in() -> String {
     let (sts, home) = (Sts::start(&["604125"]), Home::with(""));
     let login = ["login", "--json", "--mfa-code", "604125"];
@@ -201,7 +223,7 @@ fn schema() -> Value {
 /// The names of the events that it takes.
 fn schema_events() -> Vec<String> {
     let schema = schema();
-    let events = schema["oneOf"].as_array().expect("events").iter();
+    let events = schema["anyOf"].as_array().expect("events").iter();
     let name = |event: &Value| event["$ref"].as_str()?.strip_prefix("#/$defs/").map(str::to_owned);
     events.map(|event| name(event).expect("a name")).collect()
 }

@@ -20,6 +20,7 @@ mod callers_cli;
 mod callers_editors;
 mod callers_ports;
 mod completions;
+mod config;
 mod credential_sources;
 mod delivery;
 mod demo;
@@ -114,6 +115,8 @@ mod terminal_left;
 mod tls;
 mod tls_trust;
 mod trace;
+#[cfg(feature = "aws")]
+mod up;
 mod web;
 
 mod agent_command;

@@ -151,7 +151,7 @@ pub(crate) struct ForwardArgs {
 }
 
 /// What fingers that know `ssh` type; nothing of it is needed, or there, here.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct SshHabits {
     /// No command: a forward never runs one.
     #[arg(short = 'N', hide = true)]

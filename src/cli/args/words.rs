@@ -12,6 +12,10 @@ pub(crate) struct CompletionsArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = CONFIG_NOTES)]
+pub(crate) struct ConfigArgs {}
+
+#[derive(Debug, Args)]
 #[command(override_usage = "ssmport man DIR [OPTIONS]")]
 pub(crate) struct ManArgs {
     /// A folder of manuals, such as ~/.local/share/man.
@@ -34,3 +38,8 @@ configuration file, and the nodes that ssmport ls, or a target that was looked u
 minutes. It is read at the start of the shell. For all of bash: `source <(ssmport completions bash)` in \
 ~/.bashrc; zsh: the same in ~/.zshrc, behind compinit; PowerShell: \
 `ssmport completions powershell | Out-String | Invoke-Expression` in $PROFILE.";
+
+const CONFIG_NOTES: &str = "\
+Options go before variables, variables before the files; of the files, the user's own \
+(~/.config/ssmport/config.toml, or SSMPORT_CONFIG) before that of the machine (/etc/ssmport/config.toml, or \
+SSMPORT_SYSTEM_CONFIG), key by key.";

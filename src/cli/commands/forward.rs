@@ -2,7 +2,7 @@
 
 #[cfg(unix)]
 mod background;
-mod command;
+pub(super) mod command;
 mod standing;
 mod typed;
 mod unreached;
@@ -84,7 +84,8 @@ pub(crate) async fn run(
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);
         closers.push(listeners.closer());
-        let tunnel = ForwardedPort { service, request, listeners, limits: global.limits(), stop };
+        let mut tunnel =
+            ForwardedPort { service, request, listeners, limits: global.limits(), stop };
         tunnels.spawn(async move {
             let ended = tunnel.run(|event| report.event(event)).await;
             (report, ended)

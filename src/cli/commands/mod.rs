@@ -1,6 +1,8 @@
 //! The commands, a file each: what was typed, what it means, running it, and telling what happens.
 
 pub(super) mod completions;
+pub(super) mod config;
+pub(super) mod connect;
 pub(super) mod decode;
 pub(super) mod demo;
 #[cfg(feature = "aws")]
@@ -20,3 +22,4 @@ pub(super) mod sessions;
 pub(super) mod shell;
 pub(super) mod ssh;
 pub(super) mod ssh_config;
+pub(super) mod up;

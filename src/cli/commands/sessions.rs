@@ -86,7 +86,7 @@ async fn place(
         let what = "sessions of the target `local` end with the command that has them";
         return Err(Failure::new(Code::Usage, what).next(FORMS));
     }
-    let (target, client) = client.in_region_of(target);
+    let (target, client) = client.in_account_of(target);
     let service = Service::of(&target, &client).await;
     // There is nothing to be waited for.
     let service = service.map_err(|error| Error { setting: None, ..error })?;

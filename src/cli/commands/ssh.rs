@@ -26,7 +26,7 @@ use crate::{
 /// Becomes ssh, or runs it with a key that was made for it.
 pub(crate) fn run(arguments: &SshArgs, global: &Global, output: &Output) -> Result<(), Failure> {
     let target = ConfigFile::load_target(Some(target(&arguments.words)?), output)?;
-    let (target, global) = &global.in_region_of(target);
+    let (target, global) = &global.in_account_of(target);
     if arguments.push_key {
         return with_pushed_key(arguments, target, global, output);
     }

@@ -33,6 +33,11 @@ pub(crate) fn run(
     let program = lasting_program()?;
     let mut aliases = arguments.aliases.clone();
     for (name, target) in Settings::load_aliases()? {
+        // What is written into the block would go before its own profile.
+        let profile = target.clone().apart().2.profile;
+        if profile.is_some() && global.profile.is_some() && profile != global.profile {
+            continue;
+        }
         if aliases.iter().all(|alias| !alias.is_called(&name)) {
             aliases.extend(Alias::of_settings(&name, &target));
         }

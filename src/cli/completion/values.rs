@@ -150,7 +150,8 @@ impl Targets {
         let mut found = Vec::new();
         if self.form != Form::Name {
             let aliases = ConfigFile::load_aliases().unwrap_or_default();
-            found.extend(aliases.into_iter().filter(|(alias, _)| is_name(alias)));
+            let aliases = aliases.into_iter().filter(|(alias, _)| is_name(alias));
+            found.extend(aliases.map(|(alias, target)| (alias, target.to_string())));
             found.push(("local".to_owned(), "the embedded endpoint, without AWS".to_owned()));
         }
         found.extend(self.nodes(current));
@@ -190,7 +191,15 @@ impl Typed {
         let all = self.ssm_endpoint.clone().or_else(|| self.endpoint.clone());
         let endpoints = crate::aws::Endpoints { all, ..Default::default() };
         let (profile, region) = (self.profile.clone(), self.region.clone());
-        crate::aws::Settings { profile, region, endpoints, ..Default::default() }
+        let defaults = ConfigFile::load().unwrap_or_default().defaults();
+        crate::aws::Settings {
+            profile,
+            region,
+            endpoints,
+            default_profile: defaults.profile,
+            default_region: defaults.region,
+            ..Default::default()
+        }
     }
 }
 

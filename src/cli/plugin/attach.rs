@@ -297,6 +297,7 @@ fn control_plane(invocation: &Invocation) -> Result<Box<dyn ControlPlane>, NotAt
             .with(crate::aws::Service::Ssm, invocation.ssm_endpoint.clone()),
         // Its callers read what it prints, and hold its terminal.
         mfa: crate::aws::Mfa::default(),
+        ..crate::aws::Settings::default()
     };
     Ok(Box::new(crate::client::aws_control::AwsControl::new(settings, invocation.target.clone())))
 }

@@ -20,7 +20,9 @@ pub(super) use endpoint::{Serving, Step};
 pub(super) use many::{NodeEnded, NodeOutput, NodeStarted, NodeState, Summary};
 #[cfg(feature = "aws")]
 pub(super) use sessions::{Session, Stopped, StoppedState};
-pub(super) use tunnel::{Forwarding, Lost};
+#[cfg(unix)]
+pub(super) use tunnel::Entry;
+pub(super) use tunnel::{Ended, Forwarding, Lost, Tunnel};
 
 /// One line.
 #[derive(Debug, Serialize)]
@@ -50,6 +52,13 @@ pub(super) enum Event<'a> {
     NodeEnded(NodeEnded<'a>),
     /// Of `exec --on`: it is over everywhere.
     Summary(Summary),
+    /// Of `up` and `status`: how a tunnel is.
+    Tunnel(Tunnel<'a>),
+    /// Of `up` and `down`: a tunnel is kept up no more.
+    Ended(Ended<'a>),
+    /// Of `logs`.
+    #[cfg(unix)]
+    Entry(Entry<'a>),
     /// Of `local`: the endpoint can be called.
     #[serde(rename = "ready")]
     Serving(Serving<'a>),
@@ -68,6 +77,8 @@ pub(super) enum Event<'a> {
     /// Of `doctor`.
     #[cfg(feature = "aws")]
     Check(Check<'a>),
+    /// Of `config`.
+    Setting(Setting<'a>),
     /// Of `ssh-config`.
     SshConfig(SshConfig<'a>),
     /// Of `demo`.
@@ -88,6 +99,31 @@ pub(super) struct SshConfig<'a> {
     pub(super) changed: bool,
     /// How the file was before.
     pub(super) backup: Option<String>,
+}
+
+/// A setting that counts.
+#[derive(Debug, Serialize)]
+pub(super) struct Setting<'a> {
+    pub(super) key: &'a str,
+    pub(super) value: &'a str,
+    pub(super) source: Source,
+    /// Of the option or the variable.
+    pub(super) name: Option<&'a str>,
+    pub(super) file: Option<String>,
+    pub(super) line: Option<usize>,
+}
+
+/// Where a setting comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Source {
+    #[cfg(feature = "aws")]
+    Option,
+    Environment,
+    /// The profile in `~/.aws`.
+    #[cfg(feature = "aws")]
+    Aws,
+    File,
 }
 
 #[derive(Debug, Serialize)]

@@ -1,4 +1,4 @@
-//! What `forward` tells of a port.
+//! What `forward` and `up` tell of a port.
 
 use serde::Serialize;
 
@@ -24,4 +24,45 @@ pub(crate) struct Lost<'a> {
     pub(crate) why: &'a str,
     /// Connections that were cut off.
     pub(crate) cut_off: usize,
+}
+
+/// How a tunnel is that is kept up.
+#[derive(Debug, Serialize)]
+pub(crate) struct Tunnel<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) state: &'static str,
+    /// Since when.
+    pub(crate) since: String,
+    pub(crate) local: &'a [String],
+    pub(crate) port: u16,
+    pub(crate) destination: &'a str,
+    pub(crate) target: &'a str,
+    /// Connections that are open.
+    pub(crate) connections: usize,
+    /// Those that have come.
+    pub(crate) taken: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) round_trip_ms: Option<f64>,
+    pub(crate) why: Option<&'a str>,
+    /// Seconds until another try.
+    pub(crate) again_in: Option<u64>,
+}
+
+/// It is kept up no more.
+#[derive(Debug, Serialize)]
+pub(crate) struct Ended<'a> {
+    pub(crate) time: String,
+    pub(crate) name: &'a str,
+}
+
+/// What has happened.
+#[cfg(unix)]
+#[derive(Debug, Serialize)]
+pub(crate) struct Entry<'a> {
+    pub(crate) time: String,
+    /// `None` for all of them.
+    pub(crate) name: Option<&'a str>,
+    pub(crate) kind: &'static str,
+    pub(crate) what: &'a str,
 }

@@ -14,29 +14,27 @@ use crate::client::{
     node_filter::WILDCARDS,
     resolve::{self, Found},
     service::Service,
-    target::{Lookup, Target},
+    target::{Lookup, Target, Whose},
 };
 
 /// Those that each target means: of a name or a tag all that bear it.
 pub(super) async fn select(client: &Client, targets: Vec<Target>) -> Result<Vec<Selected>, Error> {
-    let mut places: BTreeMap<Option<String>, Place> = BTreeMap::new();
+    let mut places: BTreeMap<(Option<String>, Whose), Place> = BTreeMap::new();
     let mut lookups = Vec::new();
     for target in targets {
-        let region = match &target {
-            Target::InRegion(_, region) => Some(region.clone()),
-            _ => None,
-        };
-        let (target, client) = client.in_region_of(target);
-        let place = places.entry(region.clone()).or_insert_with(|| Place::new(client));
+        let (_, region, whose) = target.clone().apart();
+        let at = (region, whose);
+        let (target, client) = client.in_account_of(target);
+        let place = places.entry(at.clone()).or_insert_with(|| Place::new(client));
         place.names.extend(name(&target).map(str::to_owned));
-        lookups.push((target, region));
+        lookups.push((target, at));
     }
     for place in places.values_mut() {
         place.look_up_names().await?;
     }
     let places = &places;
-    let found = stream::iter(lookups).map(|(target, region)| async move {
-        match places.get(&region) {
+    let found = stream::iter(lookups).map(|(target, at)| async move {
+        match places.get(&at) {
             Some(place) => place.of_target(&target).await,
             None => Ok(Vec::new()),
         }
@@ -45,7 +43,7 @@ pub(super) async fn select(client: &Client, targets: Vec<Target>) -> Result<Vec<
     Ok(found.into_iter().flatten().chain(places.values().flat_map(Place::others)).collect())
 }
 
-/// A region, and what has been asked for there.
+/// An account and a region, and what has been asked for there.
 struct Place {
     client: Client,
     /// Those that are meant, without patterns.

@@ -45,7 +45,7 @@ async fn look(typed: Option<Target>, global: &Global, output: &Output, report: &
     let client = global.client(output);
     let (target, client) = match target {
         Some(target) => {
-            let (target, client) = client.in_region_of(target);
+            let (target, client) = client.in_account_of(target);
             (Some(target), client)
         }
         None => (None, client),

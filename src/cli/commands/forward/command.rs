@@ -17,7 +17,7 @@ use crate::{
 
 /// Where a program finds what is forwarded.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Tcp(IpAddr, u16),
     /// A Unix socket has a path, which was given.
     Unix,
@@ -25,7 +25,7 @@ pub(super) enum Place {
 
 impl Place {
     /// Of what listens for one SPEC. An address, since to some programs `localhost` is a socket.
-    pub(super) fn of(listeners: &[Listener]) -> Self {
+    pub(crate) fn of(listeners: &[Listener]) -> Self {
         let Some(address) = listeners.iter().find_map(Listener::tcp_address) else {
             return Self::Unix;
         };
@@ -39,7 +39,7 @@ impl Place {
 }
 
 /// A command that knows where everything is.
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     program: OsString,
     command: Command,
 }
@@ -50,7 +50,7 @@ impl Wanted {
     ///
     /// # Errors
     /// There is no such place.
-    pub(super) fn of(words: &[OsString], places: &[Place]) -> Result<Option<Self>, Failure> {
+    pub(crate) fn of(words: &[OsString], places: &[Place]) -> Result<Option<Self>, Failure> {
         let mut words = words.iter().map(|word| filled(word, places));
         let Some(program) = words.next().transpose()? else { return Ok(None) };
         let mut command = Command::new(&program);
@@ -67,7 +67,7 @@ impl Wanted {
     }
 
     /// Runs it to the end; what it fails with is its own exit code.
-    pub(super) async fn run(self) -> Result<(), Failure> {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
         match child::run(self.command).await {
             Ok(0) => Ok(()),
             Ok(code) => Err(Failure::new(Code::Command(code), "")),

@@ -35,8 +35,9 @@ impl FromStr for Alias {
 impl Alias {
     /// One of the configuration file, if ssh takes its name. What has to be looked up is looked up there
     /// each time.
-    pub(super) fn of_settings(name: &str, target: &str) -> Option<Self> {
-        let is_id = matches!(target.parse(), Ok(Target::Id(_) | Target::InRegion(..)));
+    pub(super) fn of_settings(name: &str, target: &Target) -> Option<Self> {
+        // So is whose it is.
+        let is_id = matches!(target, Target::Id(_) | Target::InRegion(..));
         let same = || format!("{name}={name}").parse().ok();
         let found: Option<Self> = is_id.then(|| format!("{name}={target}").parse().ok()).flatten();
         found.or_else(same)
@@ -222,7 +223,7 @@ Host *
             ("db", "web", Some("db")),
             ("a b", "web", None),
         ] {
-            let alias = Alias::of_settings(name, target);
+            let alias = Alias::of_settings(name, &target.parse().unwrap());
             assert_eq!(alias.as_ref().map(|alias| &*alias.target), expected, "{name}={target}");
         }
     }

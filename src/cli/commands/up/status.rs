@@ -1,0 +1,66 @@
+//! `ssmport status [NAME...]`: how the tunnels are that another process keeps up.
+
+use super::told::{amount, state, tunnel};
+use crate::cli::{
+    args::StatusArgs,
+    columns::{Columns, Yielding},
+    failure::{Code, Failure},
+    output::Output,
+    report::Event,
+};
+use crate::client::upkeep::{
+    Status,
+    control::{Remote, Request},
+};
+use crate::wire::foreign_text::one_line;
+
+pub(crate) async fn run(arguments: StatusArgs, output: &Output) -> Result<(), Failure> {
+    let names = arguments.names;
+    let request = Request::Status { names: names.clone() };
+    let Some(statuses) = Remote::statuses(&request).await? else {
+        return Err(Failure::new(Code::Check, "no tunnels are kept up")
+            .next("`ssmport up --background` keeps those of the configuration file up"));
+    };
+    print(&statuses, output)?;
+    let missing = names.iter().find(|name| statuses.iter().all(|status| status.name != **name));
+    if let Some(name) = missing {
+        let what = format!("the tunnel {name} is not kept up");
+        return Err(Failure::new(Code::Check, what).next(format!("ssmport up {name}")));
+    }
+    match statuses.iter().filter(|status| !status.state.stands()).count() {
+        0 => Ok(()),
+        // It has been shown which.
+        _ => Err(Failure::new(Code::Check, "")),
+    }
+}
+
+/// Shows how they are.
+pub(super) fn print(statuses: &[Status], output: &Output) -> Result<(), Failure> {
+    if output.is_json() {
+        statuses.iter().for_each(|status| output.report(&Event::Tunnel(tunnel(status))));
+        return output.written();
+    }
+    let rows = statuses.iter().map(row).collect();
+    let width = crate::term::size_of_stdout().map(|size| size.cols.into());
+    let lines = Columns::new(rows).lines(width, YIELDING, |_, _, cell| cell);
+    lines.iter().for_each(|line| output.line(line));
+    for status in statuses {
+        if let Some(why) = &status.why {
+            let again = status.again_in.map(|seconds| format!("; another try in {seconds} s"));
+            output.note(&format!("{}: {why}{}", status.name, again.unwrap_or_default()));
+        }
+    }
+    output.written()
+}
+
+/// Name, state, local address, where it leads, connections, bytes each way.
+fn row(status: &Status) -> Vec<String> {
+    let local = status.local.first().map_or("-", String::as_str);
+    let leads = format!("{} on {}", status.destination, status.target);
+    let bytes = format!("{} up, {} down", amount(status.bytes_sent), amount(status.bytes_received));
+    let connections = format!("{} open", status.connections);
+    let cells = [&status.name, state(status.state), local, &leads, &connections, &bytes];
+    cells.map(one_line).to_vec()
+}
+
+const YIELDING: Yielding = Yielding { leaving: &[5, 4], shortened: 3, last: None };

@@ -1,0 +1,514 @@
+//! `ssmport up`: tunnels that are kept up, and those who look at them from outside.
+#![cfg(feature = "aws")]
+
+use std::{fs, path::PathBuf, process::Command};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+
+use crate::{
+    raw_client::await_active_sessions,
+    support::{
+        Endpoint, Finished, NODE, Program, REGION, Signal, Terminal, Tmux, await_that, command,
+        find_tool, free_port,
+    },
+    targets::{TcpTarget, echoes},
+};
+
+/// Somebody with a configuration file, at an endpoint.
+pub struct User {
+    pub endpoint: Endpoint,
+    folder: TempDir,
+}
+
+impl User {
+    pub fn with(config: &str) -> Self {
+        let user = Self { endpoint: Endpoint::start(), folder: TempDir::new().expect("a folder") };
+        user.write(config);
+        fs::create_dir(user.path("run")).expect("a folder");
+        user
+    }
+
+    pub fn write(&self, config: &str) {
+        fs::write(self.path("config.toml"), config).expect("the configuration");
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn ssmport(&self, words: &[&str]) -> Command {
+        let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
+        ssmport.args(words).env("SSMPORT_CONFIG", self.path("config.toml"));
+        ssmport.env("XDG_RUNTIME_DIR", self.path("run"));
+        ssmport.env("AWS_ENDPOINT_URL", &self.endpoint.url).env("AWS_REGION", REGION);
+        ssmport.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+        ssmport
+    }
+
+    pub fn start(&self, words: &[&str]) -> Program {
+        Program::start(self.ssmport(words))
+    }
+
+    pub fn run(&self, words: &[&str]) -> Finished {
+        Program::run(self.ssmport(words))
+    }
+
+    /// How the tunnels are that are kept up.
+    fn status(&self, name: &str) -> Value {
+        let found = self.run(&["status", name, "--json"]);
+        let line = found.stdout.lines().next().unwrap_or_else(|| panic!("{found:#?}"));
+        serde_json::from_str(line).expect("JSON")
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.path("run/ssmport/up.sock")
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        // What a test has left in the background.
+        let _ = self.ssmport(&["down", "-q"]).status();
+    }
+}
+
+/// Waits until a tunnel is told to be in this state; gives what is told.
+fn tunnel(up: &Program, name: &str, state: &str) -> Value {
+    event(up, |event| {
+        event["event"] == "tunnel" && event["name"] == name && event["state"] == state
+    })
+}
+
+fn event(up: &Program, wanted: impl Fn(&Value) -> bool) -> Value {
+    let line = up.wait_for_stdout(|line| wanted(&serde_json::from_str(line).expect("JSON")));
+    serde_json::from_str(&line).expect("JSON")
+}
+
+async fn connect(tunnel: &Value) -> TcpStream {
+    let port = tunnel["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
+    TcpStream::connect(("127.0.0.1", port)).await.expect("it listens")
+}
+
+/// A tunnel to this port, on a free one or on `local`.
+fn to(name: &str, target: &str, port: u16, local: u16) -> String {
+    format!("[tunnels.{name}]\ntarget = \"{target}\"\nport = {port}\nlocal = {local}\n")
+}
+
+#[tokio::test]
+async fn what_cannot_stand_is_tried_again_and_the_others_stand() {
+    let (echo, shared) = (TcpTarget::echo().await, free_port());
+    let config = [
+        to("a", NODE, echo.port, 0),
+        to("b", NODE, echo.port, shared),
+        to("c", NODE, echo.port, shared),
+        to("lost", "i-0fffffffffffffff0", echo.port, 0),
+    ];
+    let user = User::with(&config.concat());
+    let up = user.start(&["up", "--json"]);
+    echoes(&mut connect(&tunnel(&up, "a", "up")).await, b"hello").await;
+    let lost = tunnel(&up, "lost", "waiting");
+    assert!(lost["why"].as_str().is_some_and(|why| why.contains("not connected")), "{lost}");
+    assert!((1..=2).contains(&lost["again_in"].as_u64().expect("a time")), "{lost}");
+    // Of two with one port either may have it.
+    let second = event(&up, |event| {
+        event["why"]
+            .as_str()
+            .is_some_and(|why| why.contains(&format!("cannot listen on 127.0.0.1:{shared}")))
+    });
+    let first = if second["name"] == "b" { "c" } else { "b" };
+    echoes(&mut connect(&tunnel(&up, first, "up")).await, b"hello").await;
+
+    // It is tried again, later each time.
+    event(&up, |event| event["name"] == "lost" && event["again_in"].as_u64() >= Some(2));
+    // Once the port is free the other one takes it.
+    user.run(&["down", first]).success();
+    echoes(&mut connect(&tunnel(&up, second["name"].as_str().unwrap(), "up")).await, b"hello")
+        .await;
+
+    up.signal(Signal::TERM);
+    let ended = up.finish();
+    assert_eq!(ended.code(), 143, "{ended:#?}");
+    await_active_sessions(&user.endpoint, 0);
+    assert!(!user.socket().exists());
+}
+
+#[tokio::test]
+async fn a_changed_file_is_taken_up_and_what_did_not_change_goes_on() {
+    let echo = TcpTarget::echo().await;
+    let (stays, goes) = (to("stays", NODE, echo.port, 0), to("goes", NODE, echo.port, 0));
+    let changes = |target| to("changes", target, echo.port, 0);
+    let user = User::with(&[&*stays, &goes, &changes("i-0fffffffffffffff0")].concat());
+    let up = user.start(&["up", "--json"]);
+    let mut connection = connect(&tunnel(&up, "stays", "up")).await;
+    echoes(&mut connection, b"before").await;
+    tunnel(&up, "goes", "up");
+    tunnel(&up, "changes", "waiting");
+
+    user.write("[tunnels.stays\n");
+    up.wait_for_stderr(|line| line.contains("what was there stays") && line.contains("line 1"));
+    let comes = to("comes", NODE, echo.port, 0);
+    user.write(&[&*comes, &stays, &changes(NODE)].concat());
+    event(&up, |event| event["event"] == "ended" && event["name"] == "goes");
+    for name in ["comes", "changes"] {
+        echoes(&mut connect(&tunnel(&up, name, "up")).await, b"hello").await;
+    }
+    echoes(&mut connection, b"behind").await;
+    let status = user.status("stays");
+    assert_eq!((&status["connections"], &status["taken"]), (&json!(1), &json!(1)), "{status}");
+    assert_eq!((&status["bytes_sent"], &status["bytes_received"]), (&json!(12), &json!(12)));
+    assert!(status["round_trip_ms"].as_f64() > Some(0.0), "{status}");
+    await_active_sessions(&user.endpoint, 3);
+    up.signal(Signal::INT);
+    assert_eq!(up.finish().code(), 130);
+    await_active_sessions(&user.endpoint, 0);
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_gives_way_to_another_when_somebody_comes() {
+    let echo = TcpTarget::echo().await;
+    let user = User::with(&to("db", NODE, echo.port, 0));
+    let up = user.start(&["up", "--json"]);
+    let told = tunnel(&up, "db", "up");
+    let mut cut = connect(&told).await;
+    echoes(&mut cut, b"hello").await;
+    for session in user.endpoint.active_sessions() {
+        user.endpoint.call("TerminateSession", &json!({ "SessionId": session }));
+    }
+    tunnel(&up, "db", "idle");
+    up.wait_for_stderr(|line| line.contains("db: ") && line.contains("one connection was cut off"));
+    await_active_sessions(&user.endpoint, 0);
+    echoes(&mut connect(&told).await, b"again").await;
+    await_active_sessions(&user.endpoint, 1);
+}
+
+#[tokio::test]
+async fn in_the_background_they_stand_when_the_command_returns() {
+    let echo = TcpTarget::echo().await;
+    let config = [to("a", NODE, echo.port, 0), to("b", NODE, echo.port, 0)];
+    let user = User::with(&config.concat());
+    let none = user.run(&["status"]);
+    assert_eq!(none.code(), 1, "{none:#?}");
+    assert!(none.stderr.contains("no tunnels are kept up"), "{none:#?}");
+
+    let up = user.run(&["up", "a", "--background", "--json"]);
+    assert_eq!(up.code(), 0, "{up:#?}");
+    let a: Value = serde_json::from_str(&up.stdout).expect("one line");
+    assert_eq!((&a["name"], &a["state"]), (&json!("a"), &json!("up")));
+    let mut connection = connect(&a).await;
+    echoes(&mut connection, b"hello").await;
+    use std::os::unix::fs::PermissionsExt;
+    let mode = fs::metadata(user.socket()).expect("the socket").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    // Another joins it, and its end ends nothing.
+    let joined = user.start(&["up", "b", "--json"]);
+    let b = tunnel(&joined, "b", "up");
+    joined.wait_for_stderr(|line| line.starts_with("Another ssmport keeps the tunnels up"));
+    joined.signal(Signal::INT);
+    assert_eq!(joined.finish().code(), 130);
+    echoes(&mut connect(&b).await, b"hello").await;
+    echoes(&mut connection, b"still").await;
+    await_active_sessions(&user.endpoint, 2);
+    let shown = user.run(&["status"]).success();
+    let line = shown.lines().find(|line| line.starts_with("a ")).expect("a line");
+    for part in [" up ", &format!("127.0.0.1:{}", a["port"]), &format!("on {NODE}"), "1 open"] {
+        assert!(line.contains(part), "{part}: {shown}");
+    }
+
+    let logs = user.run(&["logs", "a", "--json"]).success();
+    let entries: Vec<Value> =
+        logs.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(entries.iter().all(|entry| entry["name"] == "a"), "{logs}");
+    let kinds: Vec<_> = entries.iter().map(|entry| entry["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["starting", "up"]);
+    let following = user.start(&["logs", "-n", "0", "--follow"]);
+
+    let wrong = user.run(&["down", "aa"]);
+    assert_eq!(wrong.code(), 2, "{wrong:#?}");
+    assert!(wrong.stderr.contains("there is no tunnel `aa`"), "{wrong:#?}");
+    let down = user.run(&["down", "b"]);
+    assert_eq!((down.code(), &*down.stderr), (0, "Ended: b\n"), "{down:#?}");
+    following.wait_for_stdout(|line| line.ends_with(" b: ended"));
+    assert_eq!(user.run(&["status", "b"]).code(), 1);
+    user.run(&["down"]).success();
+    assert_eq!(following.finish().code(), 0);
+    await_active_sessions(&user.endpoint, 0);
+    await_that("the socket goes", || !user.socket().exists());
+    let down = user.run(&["down"]);
+    assert_eq!((down.code(), &*down.stderr), (0, "No tunnels are kept up\n"), "{down:#?}");
+}
+
+#[tokio::test]
+async fn what_does_not_stand_is_told_by_the_command_that_returns() {
+    let echo = TcpTarget::echo().await;
+    let config = [to("a", NODE, echo.port, 0), to("lost", "i-0fffffffffffffff0", 80, 0)];
+    let user = User::with(&config.concat());
+    let up = user.run(&["up", "-b"]);
+    assert_eq!(up.code(), 6, "{up:#?}");
+    for part in ["not up yet, and tried again in the background: lost", "ssmport status"] {
+        assert!(up.stderr.contains(part), "{part}: {up:#?}");
+    }
+    assert_eq!(user.run(&["status", "a"]).code(), 0);
+    let status = user.run(&["status"]);
+    assert_eq!(status.code(), 1, "{status:#?}");
+    assert!(
+        status.stderr.contains("lost: ") && status.stderr.contains("another try in"),
+        "{status:#?}"
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_told_before_anything_is_started() {
+    let user = User::with(&to("database", NODE, 5432, 0));
+    for words in [&["up", "databse"][..], &["up", "-b", "databse"]] {
+        let refused = user.run(words);
+        assert_eq!(refused.code(), 2, "{refused:#?}");
+        for part in ["ssmport: there is no tunnel `databse`\n", "did you mean database?"] {
+            assert!(refused.stderr.contains(part), "{part}: {refused:#?}");
+        }
+        assert!(!user.socket().exists());
+    }
+    user.write("target = \"x\"\n");
+    let refused = user.run(&["up"]);
+    assert_eq!(refused.code(), 2, "{refused:#?}");
+    assert!(refused.stderr.contains("no tunnel is configured"), "{refused:#?}");
+    await_active_sessions(&user.endpoint, 0);
+}
+
+#[tokio::test]
+async fn what_a_kill_leaves_is_replaced_and_of_two_at_once_one_keeps_them_up() {
+    let echo = TcpTarget::echo().await;
+    let port = free_port();
+    let user = User::with(&to("db", NODE, echo.port, port));
+    fs::create_dir_all(user.path("run/ssmport")).expect("a folder");
+    fs::set_permissions(
+        user.path("run/ssmport"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o700),
+    )
+    .expect("its mode");
+    drop(std::os::unix::net::UnixListener::bind(user.socket()).expect("a socket"));
+    assert_eq!(user.run(&["status"]).code(), 1);
+    user.run(&["down"]).success();
+
+    let both = [user.start(&["up", "--json"]), user.start(&["up", "--json"])];
+    for up in &both {
+        tunnel(up, "db", "up");
+    }
+    await_active_sessions(&user.endpoint, 1);
+    let mut connection = TcpStream::connect(("127.0.0.1", port)).await.expect("it listens");
+    echoes(&mut connection, b"hello").await;
+    // Whoever shows them ends with who keeps them up.
+    user.run(&["down"]).success();
+    for up in both {
+        assert_eq!(up.finish().code(), 0);
+    }
+    await_active_sessions(&user.endpoint, 0);
+}
+
+#[test]
+fn a_folder_that_others_can_write_to_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+    let user = User::with(&to("db", NODE, 80, 0));
+    fs::create_dir(user.path("run/ssmport")).expect("a folder");
+    fs::set_permissions(user.path("run/ssmport"), PermissionsExt::from_mode(0o777))
+        .expect("a mode");
+    let refused = user.run(&["up"]);
+    assert_eq!(refused.code(), 5, "{refused:#?}");
+    assert!(refused.stderr.contains("others may write there"), "{refused:#?}");
+}
+
+#[tokio::test]
+async fn a_terminal_shows_a_table_and_takes_keys() {
+    let echo = TcpTarget::echo().await;
+    let (port, local) = (echo.port, free_port());
+    let lost = to("lost", "i-0fffffffffffffff0", 80, 0);
+    let user = User::with(&[to("db", NODE, port, local), lost].concat());
+    for (cols, rows) in [(80, 24), (200, 50)] {
+        let mut tmux = Tmux::start(&user.ssmport(&["up"]), cols, rows);
+        let row = |screen: &str, name: &str| {
+            let start = format!(" {name} ");
+            screen
+                .lines()
+                .find(|line| line.get(1..).is_some_and(|line| line.starts_with(&start)))
+                .map(str::to_owned)
+        };
+        let is = |screen: &str, name: &str, parts: &[&str]| {
+            row(screen, name).is_some_and(|row| parts.iter().all(|part| row.contains(part)))
+        };
+        let address = format!("127.0.0.1:{local}");
+        tmux.wait_for(|screen| {
+            is(screen, "db", &[" up ", &local.to_string(), " 0 ", "-"])
+                && is(screen, "lost", &[" waiting "])
+        });
+        let mut connection = TcpStream::connect(&*address).await.expect("it listens");
+        echoes(&mut connection, &[b'x'; 2048]).await;
+        let screen = tmux.wait_for(|screen| {
+            screen.contains("1 connection open, 1 so far; 2.0 kB sent, 2.0 kB received, round trip")
+                && is(screen, "db", &[" 1 "])
+        });
+        assert!(screen.starts_with("ssmport up   2 tunnels: 1 up, 1 waiting"), "{screen}");
+        assert!(is(&screen, "db", &["2.0 kB / 2.0 kB"]), "{screen}");
+        let in_row = is(&screen, "db", &[&address, NODE, "forwarding 127.0.0.1"]);
+        assert_eq!(in_row, cols == 200, "{screen}");
+
+        tmux.press("Down");
+        tmux.wait_for(|screen| {
+            screen.contains("> lost")
+                && screen.contains("waits: ")
+                && screen.contains("TargetNotConnected")
+        });
+        tmux.type_text("e");
+        tmux.wait_for(|screen| {
+            screen.contains("What has become of lost") && screen.contains("another try in")
+        });
+        tmux.type_text("e");
+        tmux.press("Up");
+        tmux.wait_for(|screen| screen.contains("> db"));
+        tmux.type_text("r");
+        tmux.wait_for(|screen| screen.contains("db begins another session"));
+        tmux.wait_for(|screen| is(screen, "db", &[" up ", " 0 "]));
+        if cols == 80 {
+            tmux.resize(40, 12);
+            tmux.wait_for(|screen| {
+                screen.lines().all(|line| line.chars().count() <= 40) && screen.contains("> db")
+            });
+        }
+        tmux.type_text(if cols == 80 { "q" } else { "\x03" });
+        assert_eq!(tmux.finish_restored(), if cols == 80 { 0 } else { 130 });
+        assert_eq!(tmux.modes(), "screen 0 mouse 00 cursor 1 keys 00");
+        await_active_sessions(&user.endpoint, 0);
+        tmux.vanish();
+    }
+}
+
+#[test]
+fn an_address_is_copied_by_way_of_the_terminal() {
+    let local = free_port();
+    let user = User::with(&to("db", NODE, 80, local));
+    let mut terminal = Terminal::start(&user.ssmport(&["up"]));
+    let address = format!("127.0.0.1:{local}");
+    terminal.wait_for(&address);
+    terminal.press("c");
+    let text = data_encoding::BASE64.encode(address.as_bytes());
+    terminal.wait_for(&format!("\x1b]52;c;{text}\x07"));
+    terminal.press("q");
+    assert_eq!(terminal.finish().0, Some(0));
+}
+
+#[test]
+fn the_unit_is_one_that_systemd_takes() {
+    let user = User::with(&to("a$b%c", NODE, 80, 0).replace("a$b%c", "'a$b%c'"));
+    let wrong = user.run(&["up", "--install", "db"]);
+    assert_eq!(wrong.code(), 2, "{wrong:#?}");
+    let mut install = user.ssmport(&["--profile", "my prod", "up", "--install", "a$b%c"]);
+    install.env("AWS_REGION", "eu-west-1");
+    let printed = Program::run(install);
+    assert!(printed.stderr.contains("systemctl --user enable --now ssmport"), "{printed:#?}");
+    let unit = printed.success();
+    for line in [
+        " --profile \"my prod\" up \"a$$b%%c\"",
+        "Environment=AWS_REGION=eu-west-1",
+        "WantedBy=default.target",
+    ] {
+        assert!(unit.lines().any(|found| found.ends_with(line)), "{line}: {unit}");
+    }
+    // Secrets stay where they are.
+    assert!(!unit.contains("AWS_SECRET_ACCESS_KEY"), "{unit}");
+    let path = user.path("ssmport.service");
+    fs::write(&path, unit).expect("written");
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        eprintln!("there is no systemd-analyze: the unit is not verified");
+        return;
+    }
+    let mut verify = command(find_tool("systemd-analyze"));
+    verify.args(["verify", "--user", "--man=no"]).arg(&path);
+    verify.env("XDG_RUNTIME_DIR", user.path("run"));
+    let verified = Program::run(verify);
+    assert_eq!((verified.code(), &*verified.stderr), (0, ""), "{verified:#?}");
+}
+
+#[tokio::test]
+async fn the_program_of_a_tunnel_finds_it_open() {
+    let echo = TcpTarget::echo().await;
+    let local = free_port();
+    let open = "open = \"sh -c 'echo {host} $SSMPORT_HOST {port} $SSMPORT_PORT; exit 7'\"\n";
+    let config =
+        [&*to("db", NODE, echo.port, local), open, &to("bare", NODE, echo.port, 0)].concat();
+    let user = User::with(&config);
+    let words = |ran: &Finished| -> Vec<String> {
+        ran.stdout.split_whitespace().map(str::to_owned).collect()
+    };
+    // By itself it is on a port of its own.
+    let ran = user.run(&["connect", "db"]);
+    assert_eq!(ran.code(), 7, "{ran:#?}");
+    let said = words(&ran);
+    assert_eq!((&*said[0], &*said[1], &said[2]), ("127.0.0.1", "127.0.0.1", &said[3]), "{ran:#?}");
+    assert_ne!(said[2], local.to_string());
+    await_active_sessions(&user.endpoint, 0);
+    // What is kept up is used.
+    user.run(&["up", "-b", "db"]).success();
+    let ran = user.run(&["connect", "db", "--", "echo", "{port}"]);
+    assert_eq!((ran.code(), words(&ran)), (0, vec![local.to_string()]), "{ran:#?}");
+    await_active_sessions(&user.endpoint, 1);
+
+    let refused = user.run(&["connect", "bare"]);
+    assert_eq!(refused.code(), 2, "{refused:#?}");
+    assert!(refused.stderr.contains("the tunnel bare has no program"), "{refused:#?}");
+    assert_eq!(user.run(&["connect", "absent"]).code(), 2);
+}
+
+/// A day of it, in short: connections break and the service goes away, and everything is whole; and what it
+/// takes does not grow.
+#[tokio::test(flavor = "multi_thread")]
+async fn under_faults_no_byte_is_lost_and_nothing_is_left_open() {
+    let echo = TcpTarget::echo().await;
+    let names = ["a", "b", "c", "d"];
+    let config: String = names.iter().map(|name| to(name, NODE, echo.port, 0)).collect();
+    let mut user = User::with(&config);
+    user.endpoint = Endpoint::with(&["--faults", "cut=0.4s,restart=2s/0.3s,seed=11"]);
+    let up = user.start(&["up", "--json"]);
+    let told: Vec<Value> = names.iter().map(|name| tunnel(&up, name, "up")).collect();
+    let descriptors = || {
+        let folder = format!("/proc/{}/fd", up.pid().as_raw_nonzero());
+        fs::read_dir(folder).expect("its descriptors").count()
+    };
+    let round = async |number: u8| {
+        let mut busy = tokio::task::JoinSet::new();
+        for told in told.clone() {
+            busy.spawn(async move {
+                let mut connection = connect(&told).await;
+                let text: Vec<u8> =
+                    (0..64 * 1024).map(|at| number.wrapping_add(at as u8)).collect();
+                for _ in 0..20 {
+                    echoes(&mut connection, &text).await;
+                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                }
+            });
+        }
+        busy.join_all().await;
+    };
+    round(1).await;
+    await_that("connections are closed", || {
+        names.iter().all(|name| user.status(name)["connections"] == 0)
+    });
+    let before = descriptors();
+    for number in 2..6 {
+        round(number).await;
+    }
+    await_that("connections are closed", || {
+        names.iter().all(|name| user.status(name)["connections"] == 0)
+    });
+    for name in names {
+        let status = user.status(name);
+        assert_eq!(status["bytes_sent"], json!(5 * 20 * 64 * 1024), "{status}");
+        assert_eq!(status["bytes_received"], status["bytes_sent"], "{status}");
+        assert_eq!(status["taken"], 5, "{status}");
+    }
+    // Some are of the moment: a data channel that is being dialled again.
+    await_that("descriptors are closed", || descriptors() <= before + 4);
+    up.signal(Signal::TERM);
+    assert_eq!(up.finish().code(), 143);
+    await_active_sessions(&user.endpoint, 0);
+}
