@@ -11,6 +11,7 @@
 //! `session-manager-plugin`.
 #![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
 
+mod amounts;
 mod args;
 mod asked;
 mod attended;
@@ -21,6 +22,7 @@ mod commands;
 mod completion;
 #[cfg(feature = "aws")]
 mod confirm;
+mod connections;
 mod console;
 mod counted;
 #[cfg(feature = "aws")]

@@ -55,7 +55,7 @@ pub use crate::aws::{Mfa, MfaError, Prompt, SessionRecord};
 pub use crate::{
     channel::{Order, Ready, Sending},
     session::{ControlPlane, Limits, Pending, Refusal, SessionEnd, Ticket},
-    streams::{ForwardEvent, Peer},
+    streams::{Closed, ConnectionEnd, ForwardEvent, Peer},
 };
 pub use builder::Builder;
 pub use command::{CommandBuilder, Output, RunningCommand};

@@ -42,7 +42,7 @@ pub(crate) use delegate::delegate;
 pub use command::{Command, CommandEvent, Way};
 pub use exit_marker::ExitMarker;
 pub use forward::Forward;
-pub use forward_event::ForwardEvent;
+pub use forward_event::{Closed, ConnectionEnd, ForwardEvent};
 pub use listener::{Listener, Peer};
 pub use listeners::{Closer, Listeners};
 pub use pipe::{Pipe, PipeEvent};

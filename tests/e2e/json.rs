@@ -120,7 +120,8 @@ async fn forwarded(endpoint: &Endpoint) -> String {
     let target = TcpTarget::echo().await;
     let closed = closed_port();
     let specs = [format!("0:{}", target.port), format!("0:{closed}")];
-    let arguments = ["--endpoint-url", &endpoint.url];
+    let (folder, log) = log();
+    let arguments = ["--endpoint-url", &endpoint.url, "--log", &log];
     let forward = Forward::start(&[&specs[0], &specs[1]], NODE, &arguments);
     let mut refused = TcpStream::connect(("127.0.0.1", forward.port_to(closed))).await.unwrap();
     // It is closed one way or the other.
@@ -134,7 +135,15 @@ async fn forwarded(endpoint: &Endpoint) -> String {
     forward.program.signal(Signal::INT);
     let ended = forward.program.finish();
     assert_eq!(ended.code(), 130, "{ended:#?}");
-    ended.stdout
+    let printed = ended.stdout + &fs::read_to_string(log).expect("the log");
+    drop(folder);
+    printed
+}
+
+fn log() -> (TempDir, String) {
+    let folder = TempDir::new().expect("a directory");
+    let log = folder.path().join("log").display().to_string();
+    (folder, log)
 }
 
 fn logged_in() -> String {

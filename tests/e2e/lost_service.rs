@@ -37,7 +37,7 @@ fn ctrl_c_frees_a_forwards_port_at_once_and_a_second_one_ends_it() {
 
     forward.program.signal(Signal::INT);
     let line = forward.program.wait_for_stderr(|line| line.contains("are free"));
-    assert!(line.contains("Ctrl-C"), "{line}");
+    assert!(line.contains("Ctrl-C once more stops at once"), "{line}");
     TcpListener::bind(address).expect("the port is free, and the forward still there");
     let before = Instant::now();
     forward.program.signal(Signal::INT);

@@ -20,6 +20,8 @@ mod callers_cli;
 mod callers_editors;
 mod callers_ports;
 mod completions;
+#[cfg(feature = "aws")]
+mod connections;
 mod credential_sources;
 mod delivery;
 mod demo;

@@ -155,7 +155,7 @@ pub(super) fn observer(
             let connections = counted(connections, "connection");
             tracing::warn!("the session is gone, and {connections} with it");
         }
-        ForwardEvent::NotReached { .. } => {}
+        ForwardEvent::NotReached { .. } | ForwardEvent::Closed(_) => {}
     }
     }
 }

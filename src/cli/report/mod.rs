@@ -18,7 +18,7 @@ pub(super) use account::{Check, Login, Node};
 pub(super) use endpoint::{Serving, Step};
 #[cfg(feature = "aws")]
 pub(super) use sessions::{Session, Stopped, StoppedState};
-pub(super) use tunnel::{Forwarding, Lost};
+pub(super) use tunnel::{Connection, Forwarding, Lost};
 
 /// One line.
 #[derive(Debug, Serialize)]
@@ -37,6 +37,8 @@ pub(super) enum Event<'a> {
     Forwarding(Forwarding<'a>),
     /// Of `forward`: a session is over, the port stays.
     Lost(Lost<'a>),
+    /// Of `forward`, in the file of `--log`: a connection is over.
+    Connection(Connection<'a>),
     /// Of `local`: the endpoint can be called.
     #[serde(rename = "ready")]
     Serving(Serving<'a>),

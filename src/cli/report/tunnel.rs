@@ -25,3 +25,23 @@ pub(crate) struct Lost<'a> {
     /// Connections that were cut off.
     pub(crate) cut_off: usize,
 }
+
+/// A connection is over; in the file of `--log` alone.
+#[derive(Debug, Serialize)]
+pub(crate) struct Connection<'a> {
+    /// When it was opened.
+    pub(crate) time: String,
+    /// Where it came in; 0 for a Unix socket.
+    pub(crate) port: u16,
+    /// Nothing where its client did not say.
+    pub(crate) destination: Option<&'a str>,
+    pub(crate) target: &'a str,
+    pub(crate) from: &'a str,
+    /// Bytes that went to the destination.
+    pub(crate) sent: u64,
+    /// Bytes that came from there.
+    pub(crate) received: u64,
+    pub(crate) seconds: f64,
+    /// What has ended it.
+    pub(crate) end: &'a str,
+}
