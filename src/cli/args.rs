@@ -9,6 +9,7 @@ mod nodes;
 #[cfg(feature = "aws")]
 mod recorded;
 mod sessions;
+mod socks;
 mod ssh;
 mod words;
 
@@ -22,6 +23,7 @@ pub(super) use self::{
     limits::SendOrder,
     login::LoginArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
+    socks::SocksArgs,
     ssh::{SshArgs, SshConfigArgs},
     words::{CompletionsArgs, HelpArgs, ManArgs},
 };
@@ -101,6 +103,8 @@ pub(super) enum Command {
     Exec(ExecArgs),
     /// Forward local ports to a node, or through it to a host.
     Forward(ForwardArgs),
+    /// A SOCKS and HTTP proxy for all that a node reaches.
+    Socks(SocksArgs),
     /// One stream on stdin and stdout, as ssh's ProxyCommand.
     Proxy(ProxyArgs),
     /// Run the system's ssh through Session Manager.
@@ -146,9 +150,12 @@ impl Command {
             Self::Ls(_) | Self::Sessions(_) | Self::Doctor(_) => false,
             // It is that of the command behind it.
             Self::Forward(forward) => !forward.command.is_empty(),
-            Self::SshConfig(_) | Self::Login(_) | Self::Local(_) | Self::Demo(_) | Self::Man(_) => {
-                false
-            }
+            Self::Socks(_)
+            | Self::SshConfig(_)
+            | Self::Login(_)
+            | Self::Local(_)
+            | Self::Demo(_)
+            | Self::Man(_) => false,
         }
     }
 }

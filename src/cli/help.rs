@@ -143,14 +143,14 @@ const GO_ON: &str = "
 Go on with: ssmport COMMAND -h, ssmport help COMMAND, ssmport help topics";
 
 const GROUPS: [(&str, &[&str]); 5] = [
-    ("Sessions", &["shell", "exec", "forward", "proxy"]),
+    ("Sessions", &["shell", "exec", "forward", "socks", "proxy"]),
     ("SSH", &["ssh", "ssh-config"]),
     ("Account", &["ls", "sessions", "login", "doctor"]),
     ("No AWS", &["local", "demo"]),
     ("Help", &["completions", "man", "help"]),
 ];
 
-const EXAMPLES: [(&str, &[&str]); 16] = [
+const EXAMPLES: [(&str, &[&str]); 17] = [
     ("shell", &["ssmport shell i-0123456789abcdef0", "ssmport shell web --profile prod"]),
     (
         "exec",
@@ -164,6 +164,13 @@ const EXAMPLES: [(&str, &[&str]); 16] = [
         &[
             "ssmport forward 5432 -t i-0123456789abcdef0",
             "ssmport forward 15432:db.internal:5432 -t tag:Role=bastion",
+        ],
+    ),
+    (
+        "socks",
+        &[
+            "ssmport socks -t bastion",
+            "ssmport socks 1081 -t bastion --sessions 4 --pac-for '*.corp.example'",
         ],
     ),
     (

@@ -148,7 +148,7 @@ const ELSEWHERE: [(&[&str], &str); 10] = [
         &["cp", "scp", "copy", "sftp", "rsync", "upload", "download"],
         "ssmport ssh-config --install, and then scp FILE TARGET:",
     ),
-    (&["socks", "socks5"], "ssmport ssh -N -D 1080 TARGET"),
+    (&["socks5", "socks4", "http-proxy", "dynamic"], "ssmport socks 1080 -t TARGET"),
     (&["sso", "mfa", "auth", "configure"], "ssmport login"),
     (&["check", "diagnose", "status", "test"], "ssmport doctor"),
     (&["serve", "server", "mock", "endpoint"], "ssmport local"),

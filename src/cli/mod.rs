@@ -69,7 +69,7 @@ use crate::reaper;
 use crate::term::restore;
 use args::{Cli, Command};
 use commands::{
-    completions, demo, exec, forward, local, login, man, proxy, shell, ssh, ssh_config,
+    completions, demo, exec, forward, local, login, man, proxy, shell, socks, ssh, ssh_config,
 };
 #[cfg(feature = "aws")]
 use commands::{doctor, ls, sessions};
@@ -139,6 +139,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Exec(arguments) => exec::run(arguments, &cli.global, output).await,
             Command::Proxy(arguments) => proxy::run(arguments, &cli.global, output).await,
             Command::Forward(arguments) => forward::run(arguments, &cli.global, output).await,
+            Command::Socks(arguments) => socks::run(arguments, &cli.global, output).await,
             #[cfg(feature = "aws")]
             Command::Ls(arguments) => ls::run(arguments, &cli.global, output).await,
             #[cfg(feature = "aws")]

@@ -6,6 +6,7 @@
 //!                            +-- sessions     |
 //!                                             +-- connect   lane ------+
 //!                                             +-- forward   forwarding +-- tunnel ---+
+//!                                             +-- proxy     proxying -- lanes -- lane
 //!                                             +-- command   running ---+-- opening --+-- attachment
 //!                                             +-- shell     shell -----+             (session + streams)
 //! ```
@@ -28,12 +29,16 @@ pub(crate) mod fleet;
 mod forwarding;
 mod guide;
 mod lane;
+pub(crate) mod lanes;
 pub(crate) mod limits;
 #[cfg(feature = "local")]
 mod local_control;
 mod node;
 pub(crate) mod opening;
+pub(crate) mod pac;
 pub(crate) mod port_owner;
+mod proxy;
+pub(crate) mod proxying;
 #[cfg(feature = "aws")]
 pub(crate) mod resolve;
 pub(crate) mod running;
@@ -65,6 +70,8 @@ pub use fleet::ListedNode;
 pub use forwarding::{Tunnel, TunnelBuilder};
 pub use guide::{Choice, Counting, Guide};
 pub use node::{Connection, Node};
+pub use proxy::{Proxy, ProxyBuilder};
+pub use proxying::ProxyEvent;
 pub use service::Request;
 pub use session_service::SessionService;
 #[cfg(feature = "aws")]

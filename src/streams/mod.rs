@@ -13,6 +13,7 @@
 //! Each is an [`Application`](crate::net::Application): polled by the session's one task, it reads
 //! its local side only while the channel has room, and the channel is read only while it has room.
 
+mod answered;
 mod basic;
 mod chosen;
 mod command;
@@ -25,6 +26,7 @@ mod listeners;
 mod outbox;
 mod pipe;
 mod port;
+mod proxy_request;
 mod shell;
 #[cfg(unix)]
 mod socket_file;
@@ -35,6 +37,7 @@ mod harness;
 
 use std::pin::Pin;
 
+pub use answered::Answered;
 pub use basic::Basic;
 pub use chosen::Chosen;
 pub(crate) use delegate::delegate;
@@ -47,10 +50,14 @@ pub use listener::{Listener, Peer};
 pub use listeners::{Closer, Listeners};
 pub use pipe::{Pipe, PipeEvent};
 pub use port::PortKind;
+pub use proxy_request::{
+    Destination, LONGEST, Manner, Misplaced, ProxyFailure, ProxyReader, ProxyRequest, Step, Wanted,
+    page,
+};
 pub use shell::{Console, Shell, ShellEvent};
 #[cfg(unix)]
 pub use socket_file::SocketFile;
-pub use within::{Connection, Connector, Within};
+pub use within::{Connection, Connector, Refusals, Within};
 
 /// Resolves when a stream is to end.
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -100,6 +100,10 @@ mod shell_plugin;
 mod signals;
 #[cfg(feature = "aws")]
 mod slow_lines;
+#[cfg(feature = "aws")]
+mod socks;
+#[cfg(feature = "aws")]
+mod socks_programs;
 mod ssh;
 mod ssh_config;
 mod ssh_proxy;

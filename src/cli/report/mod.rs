@@ -18,7 +18,7 @@ pub(super) use account::{Check, Login, Node};
 pub(super) use endpoint::{Serving, Step};
 #[cfg(feature = "aws")]
 pub(super) use sessions::{Session, Stopped, StoppedState};
-pub(super) use tunnel::{Connection, Forwarding, Lost};
+pub(super) use tunnel::{Connection, Forwarding, Lost, Proxying};
 
 /// One line.
 #[derive(Debug, Serialize)]
@@ -37,7 +37,10 @@ pub(super) enum Event<'a> {
     Forwarding(Forwarding<'a>),
     /// Of `forward`: a session is over, the port stays.
     Lost(Lost<'a>),
-    /// Of `forward`, in the file of `--log`: a connection is over.
+    /// Of `socks`: the proxy can be connected to.
+    #[serde(rename = "ready")]
+    Proxying(Proxying<'a>),
+    /// Of `forward` and `socks`, in the file of `--log`: a connection is over.
     Connection(Connection<'a>),
     /// Of `local`: the endpoint can be called.
     #[serde(rename = "ready")]

@@ -1,4 +1,4 @@
-//! What `forward` tells of a port.
+//! What `forward` tells of a port, and `socks` of a proxy.
 
 use serde::Serialize;
 
@@ -24,6 +24,20 @@ pub(crate) struct Lost<'a> {
     pub(crate) why: &'a str,
     /// Connections that were cut off.
     pub(crate) cut_off: usize,
+}
+
+/// The proxy can be connected to.
+#[derive(Debug, Serialize)]
+pub(crate) struct Proxying<'a> {
+    /// Where it listens.
+    pub(crate) local: &'a [String],
+    /// 0 for a Unix socket.
+    pub(crate) port: u16,
+    pub(crate) target: String,
+    /// As many sessions as it may have at once.
+    pub(crate) sessions: usize,
+    /// How long one stays that nobody uses, in seconds.
+    pub(crate) idle: u64,
 }
 
 /// A connection is over; in the file of `--log` alone.
