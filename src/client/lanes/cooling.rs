@@ -54,35 +54,42 @@ impl Cooling {
         ended: &Result<SessionEnd, Error>,
         now: Instant,
     ) {
-        match ended {
-            Ok(end) => {
-                let error = Error::new(Kind::Lost, "the session ended as it began").because(end);
-                if self.single.len() >= MOST {
-                    self.single.clear();
-                }
-                let pause = Pause { until: now + LONGEST_REFUSAL, length: LONGEST_REFUSAL, error };
-                self.single.insert(destination.to_owned(), pause);
-            }
-            Err(error) => {
-                // Several that were started together have failed together.
-                if self.all.as_ref().is_some_and(|pause| now < pause.until) {
-                    return;
-                }
-                let longest = match error.kind() {
-                    Kind::Lost => LONGEST_WAIT,
-                    _ => LONGEST_REFUSAL,
-                };
-                let before = self.all.as_ref().map(|pause| pause.length * 2);
-                let length = before.unwrap_or(FIRST).min(longest);
-                self.all = Some(Pause { until: now + length, length, error: error.clone() });
-            }
+        let error = match ended {
+            Ok(end) => Error::new(Kind::Lost, "the session ended as it began").because(end),
+            Err(error) if is_of_all(error.kind()) => return self.begin_for_all(error, now),
+            Err(error) => error.clone(),
+        };
+        if self.single.len() >= MOST {
+            self.single.clear();
         }
+        let pause = Pause { until: now + LONGEST_REFUSAL, length: LONGEST_REFUSAL, error };
+        self.single.insert(destination.to_owned(), pause);
+    }
+
+    fn begin_for_all(&mut self, error: &Error, now: Instant) {
+        // Several that were started together have failed together.
+        if self.all.as_ref().is_some_and(|pause| now < pause.until) {
+            return;
+        }
+        let longest = match error.kind() {
+            Kind::Lost => LONGEST_WAIT,
+            _ => LONGEST_REFUSAL,
+        };
+        let before = self.all.as_ref().map(|pause| pause.length * 2);
+        let length = before.unwrap_or(FIRST).min(longest);
+        self.all = Some(Pause { until: now + length, length, error: error.clone() });
     }
 
     /// A session stands: the service gives some.
     pub(super) fn end(&mut self) {
         self.all = None;
     }
+}
+
+/// Whether such an error would meet other destinations, too: the service or the node is away. What is refused
+/// may be one document, or one host.
+fn is_of_all(kind: Kind) -> bool {
+    matches!(kind, Kind::Lost | Kind::Unreachable | Kind::Target)
 }
 
 const FIRST: Duration = Duration::from_secs(1);
@@ -123,11 +130,13 @@ mod tests {
     #[test]
     fn a_refusal_holds_for_a_moment_for_all_and_of_one_destination_for_that_one() {
         let (mut cooling, at) = (Cooling::default(), now());
-        cooling.begin("db:1", &refused(Kind::Refused), at);
+        cooling.begin("db:1", &refused(Kind::Target), at);
         assert!(matches!(cooling.verdict("web:2", at), Verdict::Refuse(_)));
         assert!(matches!(cooling.verdict("web:2", at + FIRST), Verdict::Go));
 
         let mut cooling = Cooling::default();
+        cooling.begin("db:1", &refused(Kind::Refused), at);
+        assert!(matches!(cooling.verdict("db:1", at), Verdict::Refuse(_)));
         let closed = Ok(SessionEnd::Closed { reason: "forbidden".to_owned() });
         cooling.begin("127.0.0.1:1", &closed, at);
         assert!(matches!(cooling.verdict("web:2", at), Verdict::Go));
