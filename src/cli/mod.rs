@@ -5,6 +5,7 @@
 //!            |  resolve: name, tag, address -> id     |
 //!            +-- shell, exec, proxy ---- attended ----+   signals, ~. and the terminal
 //!            +-- forward: spec ---- bind -- tunnel ---+   listeners
+//!            +-- socks: ----------- bind -- proxying -+
 //! ```
 //!
 //! [`ssmport()`] is the program for people, [`plugin()`] the drop-in for programs that run

@@ -256,8 +256,8 @@ impl Lanes {
             tokio::pin!(changed);
             Notified::enable(changed.as_mut());
             let (closed, next) = self.state().close_idle(self.0.limits.idle, now());
-            for destination in closed {
-                (self.0.observer)(&destination, LaneEvent::Idle(self.0.limits.idle));
+            for (destination, after) in closed {
+                (self.0.observer)(&destination, LaneEvent::Idle(after));
             }
             tokio::select! {
                 () = changed => {}
@@ -313,18 +313,32 @@ impl State {
         Some(destination)
     }
 
-    /// The destinations whose sessions end now, and when to look again.
-    fn close_idle(&mut self, idle: Duration, now: Instant) -> (Vec<String>, Instant) {
-        let is_due = |entry: &Entry| entry.users == 0 && now >= entry.idle_since + idle;
-        let due = self.lanes.extract_if(|_, entry| is_due(entry));
+    /// The destinations whose sessions end now, with the time that they were idle, and when to look again.
+    fn close_idle(&mut self, idle: Duration, now: Instant) -> (Vec<(String, Duration)>, Instant) {
+        let due =
+            self.lanes.extract_if(|_, entry| entry.idle_until(idle).is_some_and(|at| at <= now));
         let closed = due.map(|(destination, entry)| {
             entry.lane.end();
-            destination
+            (destination, entry.patience(idle))
         });
         let closed = closed.collect();
-        let unused = self.lanes.values().filter(|entry| entry.users == 0);
-        let next = unused.map(|entry| entry.idle_since + idle).min();
+        let next = self.lanes.values().filter_map(|entry| entry.idle_until(idle)).min();
         (closed, next.unwrap_or(now + LOOKS_AGAIN))
+    }
+}
+
+impl Entry {
+    /// When it is to be closed, if nobody uses it.
+    fn idle_until(&self, idle: Duration) -> Option<Instant> {
+        (self.users == 0).then(|| self.idle_since + self.patience(idle))
+    }
+
+    /// How long it may be idle. Nobody comes back to a destination that is not there.
+    fn patience(&self, idle: Duration) -> Duration {
+        match self.lane.refusals().has_spoken() {
+            true => idle,
+            false => idle.min(SILENT),
+        }
     }
 }
 
@@ -349,6 +363,8 @@ impl Drop for Lease {
 /// As many destinations as people look at in a while.
 pub(crate) const SESSIONS: usize = 16;
 pub(crate) const IDLE: Duration = Duration::from_secs(5 * 60);
+/// How long a session stays whose destination has never said anything.
+const SILENT: Duration = Duration::from_secs(30);
 /// How long a connection waits for a session. Programs have less patience than that.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A node may take longer; whoever comes later finds its session.

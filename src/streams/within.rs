@@ -161,7 +161,7 @@ impl Refusals {
     }
 
     /// Whether that has been noted.
-    pub(super) fn has_spoken(&self) -> bool {
+    pub fn has_spoken(&self) -> bool {
         self.0.has_spoken.load(Ordering::Relaxed)
     }
 

@@ -138,6 +138,19 @@ async fn a_destination_has_one_session_until_it_is_idle() {
     keeper.abort();
 }
 
+/// A name that is misspelt has a session, too.
+#[tokio::test]
+async fn a_destination_that_says_nothing_is_let_go_sooner() {
+    let fixture = fixture(4, IDLE).await;
+    let lease = fixture.lanes.lease(&to(1)).await.unwrap();
+    let close = |now| fixture.lanes.state().close_idle(IDLE, now).0;
+    assert!(close(now() + IDLE).is_empty(), "it is in use");
+    drop(lease);
+    assert!(close(now() + SILENT / 2).is_empty());
+    assert_eq!(close(now() + SILENT), [("localhost:1".to_owned(), SILENT)]);
+    fixture.until("it is closed", |fixture| fixture.active() == 0).await;
+}
+
 #[tokio::test]
 async fn where_there_is_no_room_the_one_that_is_idle_longest_makes_some() {
     let fixture = fixture(2, IDLE).await;
