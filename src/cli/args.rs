@@ -13,6 +13,7 @@ mod readiness;
 #[cfg(feature = "aws")]
 mod recorded;
 mod sessions;
+mod socks;
 mod ssh;
 mod tunnels;
 mod words;
@@ -33,6 +34,7 @@ pub(super) use self::{
     play::PlayArgs,
     readiness::ReadinessArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},
+    socks::SocksArgs,
     ssh::{SshArgs, SshConfigArgs},
     tunnels::{ConnectArgs, UpArgs},
     words::{CompletionsArgs, ConfigArgs, HelpArgs, ManArgs},
@@ -129,6 +131,8 @@ pub(super) enum Command {
     Exec(ExecArgs),
     /// Forward local ports to a node, or through it to a host.
     Forward(ForwardArgs),
+    /// A SOCKS and HTTP proxy for all that a node reaches.
+    Socks(SocksArgs),
     /// Show a recorded shell again.
     Play(PlayArgs),
     /// One stream on stdin and stdout, as ssh's ProxyCommand.
@@ -218,6 +222,7 @@ impl Command {
             #[cfg(unix)]
             Self::Status(_) | Self::Down(_) | Self::Logs(_) => false,
             Self::Up(_)
+            | Self::Socks(_)
             | Self::SshConfig(_)
             | Self::Login(_)
             | Self::Config(_)

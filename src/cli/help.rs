@@ -154,7 +154,7 @@ const GO_ON: &str = "
 Go on with: ssmport COMMAND -h, ssmport help COMMAND, ssmport help topics";
 
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Sessions", &["shell", "exec", "forward", "proxy"]),
+    ("Sessions", &["shell", "exec", "forward", "socks", "proxy"]),
     ("SSH", &["ssh", "ssh-config"]),
     ("Tunnels", &["up", "connect", "status", "down", "logs"]),
     ("Account", &["ls", "sessions", "login", "doctor", "config"]),
@@ -165,6 +165,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 /// Commands that share a line of the overview, and what it says.
 const TOGETHER: &[(&[&str], &str)] = &[
+    (&["ssh", "ssh-config"], "ssh, scp, rsync and git through Session Manager"),
     (&["up", "connect"], "Keep configured tunnels up; run the program of one"),
     (&["status", "down", "logs"], "How these are; end them; what has become of them"),
     (&["play", "decode"], "What a shell was like; what a session's frames were"),
@@ -186,6 +187,13 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "ssmport forward 5432 -t i-0123456789abcdef0",
             "ssmport forward 15432:db.internal:5432 -t tag:Role=bastion",
+        ],
+    ),
+    (
+        "socks",
+        &[
+            "ssmport socks -t bastion",
+            "ssmport socks 1081 -t bastion --sessions 4 --pac-for '*.corp.example'",
         ],
     ),
     (

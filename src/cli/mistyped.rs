@@ -152,7 +152,7 @@ const ELSEWHERE: [(&[&str], &str); 12] = [
         &["cp", "scp", "copy", "sftp", "rsync", "upload", "download"],
         "ssmport ssh-config --install, and then scp FILE TARGET:",
     ),
-    (&["socks", "socks5"], "ssmport ssh -N -D 1080 TARGET"),
+    (&["socks5", "socks4", "http-proxy", "dynamic"], "ssmport socks 1080 -t TARGET"),
     (&["record", "rec", "asciinema"], "ssmport shell --record FILE TARGET"),
     (&["replay", "cat", "cast"], "ssmport play FILE"),
     (&["sso", "mfa", "auth", "configure"], "ssmport login"),

@@ -5,12 +5,14 @@
 //!            |  resolve: name, tag, address -> id     |
 //!            +-- shell, exec, proxy ---- attended ----+   signals, ~. and the terminal
 //!            +-- forward: spec ---- bind -- tunnel ---+   listeners
+//!            +-- socks: ----------- bind -- proxying -+
 //! ```
 //!
 //! [`ssmport()`] is the program for people, [`plugin()`] the drop-in for programs that run
 //! `session-manager-plugin`.
 #![expect(clippy::disallowed_methods, reason = "this layer owns the clock")]
 
+mod amounts;
 mod args;
 mod asked;
 mod attended;
@@ -20,6 +22,7 @@ mod commands;
 mod completion;
 #[cfg(feature = "aws")]
 mod confirm;
+mod connections;
 mod console;
 mod counted;
 #[cfg(feature = "aws")]
@@ -68,7 +71,7 @@ use crate::term::restore;
 use args::{Cli, Command};
 use commands::{
     completions, config, connect, decode, demo, exec, forward, local, login, man, play, proxy,
-    shell, ssh, ssh_config, up,
+    shell, socks, ssh, ssh_config, up,
 };
 #[cfg(feature = "aws")]
 use commands::{doctor, ls, sessions};
@@ -153,6 +156,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Proxy(arguments) => proxy::run(arguments, &global, output).await,
             Command::Play(arguments) => play::run(arguments, output).await,
             Command::Forward(arguments) => forward::run(arguments, &global, output).await,
+            Command::Socks(arguments) => socks::run(arguments, &global, output).await,
             Command::Up(arguments) => up::run(arguments, &global, output).await,
             Command::Connect(arguments) => connect::run(arguments, &global, output).await,
             #[cfg(unix)]

@@ -17,15 +17,24 @@ use crate::streams::Listener;
 
 /// Listens where `spec` says, before any session is started.
 pub(crate) async fn bind(spec: &Spec) -> Result<Vec<Listener>, Error> {
-    let port = spec.local_port;
-    let listeners = match &spec.bind {
+    let remote = spec.remote();
+    bind_at(&spec.bind, spec.local_port, |port| format!("{port}:{remote}")).await
+}
+
+/// Listens there; `typed` is how another port is written.
+pub(crate) async fn bind_at(
+    bind: &Bind,
+    port: u16,
+    typed: impl Fn(u16) -> String,
+) -> Result<Vec<Listener>, Error> {
+    let listeners = match bind {
         Bind::Socket(path) => return Ok(vec![socket_file(path)?]),
         Bind::Address(address) => listen((*address, port).into()).map(|listener| vec![listener]),
         Bind::Loopback => loopback(port),
         Bind::Any => any(port),
     };
     let listeners =
-        listeners.map_err(|NotBound { address, error }| port_taken(spec, address, &error))?;
+        listeners.map_err(|NotBound { address, error }| port_taken(typed, address, &error))?;
     Ok(listeners.into_iter().map(Listener::Tcp).collect())
 }
 
@@ -107,19 +116,19 @@ fn listen_as(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-fn port_taken(spec: &Spec, address: SocketAddr, error: &io::Error) -> Error {
+fn port_taken(typed: impl Fn(u16) -> String, address: SocketAddr, error: &io::Error) -> Error {
     let failure = Error::local(format!("cannot listen on {address}"));
-    let remote = spec.remote();
     match error.kind() {
         io::ErrorKind::AddrInUse => {
             let owner = port_owner::of(address);
             let owner =
                 owner.map_or("it is in use".to_owned(), |owner| format!("{owner} holds it"));
-            let next = format!("give another local port, or 0 for a free one: 0:{remote}");
+            let next = format!("give another local port, or 0 for a free one: {}", typed(0));
             failure.because(owner).next(next)
         }
         io::ErrorKind::PermissionDenied => failure.because(error).next(format!(
-            "ports below 1024 need privileges: give a higher local port, such as 10000:{remote}"
+            "ports below 1024 need privileges: give a higher local port, such as {}",
+            typed(10_000)
         )),
         _ => failure.because(error),
     }

@@ -10,7 +10,11 @@ use super::{
     spec::Spec,
     tunnel::{self, ForwardedPort, TunnelEvent},
 };
-use crate::streams::{Connection, Connector, ForwardEvent, Listener, Listeners, Within};
+use crate::{
+    net::Socket,
+    session::SessionEnd,
+    streams::{Connection, Connector, ForwardEvent, Listener, Listeners, Peer, Refusals, Within},
+};
 
 /// A session, or one after the other, for as long as somebody has the lane.
 pub(super) struct Lane {
@@ -28,9 +32,25 @@ enum State {
     Over(Error),
 }
 
+/// How long a lane lasts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Lasting {
+    /// As long as somebody has it: a session that ends is replaced.
+    Replaced,
+    /// As long as its first session.
+    Once,
+}
+
 impl Lane {
-    /// Starts a session of `node` for connections to the destination of `spec`.
-    pub(super) fn start(node: &Node, spec: &Spec) -> Self {
+    /// Starts a session of `node` for connections to the destination of `spec`. `observer` is told what
+    /// becomes of it, `over` how it has ended and whether it has ever stood.
+    pub(super) fn start(
+        node: &Node,
+        spec: &Spec,
+        lasting: Lasting,
+        mut observer: impl FnMut(TunnelEvent) + Send + 'static,
+        over: impl FnOnce(&Result<SessionEnd, Error>, bool) + Send + 'static,
+    ) -> Self {
         let (within, connector, vacancy) = Within::new();
         let (state, shown) = watch::channel(State::Starting);
         let (end, mut is_to_end) = watch::channel(false);
@@ -43,15 +63,15 @@ impl Lane {
             stop: stopped,
         };
         let refusals = connector.refusals();
-        let destination = spec.destination();
         let observer = {
             let state = state.clone();
-            move |event| match event {
-                TunnelEvent::Ready(_) => {
-                    state.send_replace(State::Stands);
+            move |event| {
+                match &event {
+                    TunnelEvent::Ready(_) => drop(state.send_replace(State::Stands)),
+                    TunnelEvent::Forward(ForwardEvent::DestinationRefused) => refusals.note(),
+                    _ => {}
                 }
-                TunnelEvent::Forward(ForwardEvent::DestinationRefused) => refusals.note(),
-                event => tracing::debug!("{destination}: {event:?}"),
+                observer(event);
             }
         };
         let running = async move {
@@ -67,17 +87,22 @@ impl Lane {
                 }
                 stop.send_replace(true);
             };
-            let ((), ended) = tokio::join!(keeper, async {
-                let ended = port.run(observer).await;
+            let forwarding = async {
+                let (ended, has_stood) = match lasting {
+                    Lasting::Replaced => (port.run(observer).await, true),
+                    Lasting::Once => port.once(observer).await,
+                };
+                // Whoever hears of it, and wants another, is to find that noted.
+                over(&ended, has_stood);
                 state.send_replace(State::Over(match &ended {
                     Ok(end) => Error::new(Kind::Lost, "the session ended as it began").because(end),
                     Err(error) => error.clone(),
                 }));
-                ended
-            });
-            if let Err(error) = ended {
-                tracing::debug!("{error}");
-            }
+                if let Err(error) = ended {
+                    tracing::debug!("{error}");
+                }
+            };
+            tokio::join!(keeper, forwarding);
         };
         node.spawn(running);
         Self { connector, state: shown, end }
@@ -93,15 +118,31 @@ impl Lane {
         matches!(*self.state.borrow(), State::Over(_))
     }
 
-    /// A connection, once a session stands.
-    pub(super) async fn connect(&self) -> Result<Connection, Error> {
+    /// Waits until a session stands.
+    pub(super) async fn stands(&self) -> Result<(), Error> {
         let mut state = self.state.clone();
         let state = state.wait_for(|state| !matches!(state, State::Starting)).await;
         match state.map(|state| state.clone()) {
             Ok(State::Over(error)) => Err(error),
-            Ok(_) => self.connector.connect().await.map_err(|_| gone()),
+            Ok(_) => Ok(()),
             Err(_) => Err(gone()),
         }
+    }
+
+    /// A connection, once a session stands.
+    pub(super) async fn connect(&self) -> Result<Connection, Error> {
+        self.stands().await?;
+        self.connector.connect().await.map_err(|_| gone())
+    }
+
+    /// Hands over a connection that somebody else has made.
+    pub(super) async fn hand_over(&self, socket: Box<dyn Socket>, peer: Peer) {
+        self.connector.hand_over(socket, peer).await;
+    }
+
+    /// The destination's refusals.
+    pub(super) fn refusals(&self) -> Refusals {
+        self.connector.refusals()
     }
 }
 

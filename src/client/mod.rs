@@ -7,6 +7,7 @@
 //!                            +-- many: a command on all nodes that are meant
 //!                                             +-- connect   lane ------+
 //!                                             +-- forward   forwarding +-- tunnel ---+
+//!                                             +-- proxy     proxying -- lanes -- lane
 //!                                             +-- command   running ---+-- opening --+-- attachment
 //!                                             +-- shell     shell -----+             (session + streams)
 //! ```
@@ -29,6 +30,7 @@ pub(crate) mod fleet;
 mod forwarding;
 mod guide;
 mod lane;
+pub(crate) mod lanes;
 pub(crate) mod limits;
 #[cfg(feature = "local")]
 mod local_control;
@@ -38,7 +40,10 @@ mod node;
 #[cfg(any(feature = "aws", feature = "local"))]
 pub(crate) mod node_filter;
 pub(crate) mod opening;
+pub(crate) mod pac;
 pub(crate) mod port_owner;
+mod proxy;
+pub(crate) mod proxying;
 pub(crate) mod readiness;
 #[cfg(feature = "aws")]
 pub(crate) mod resolve;
@@ -62,7 +67,7 @@ pub use crate::aws::{Mfa, MfaError, Prompt, SessionRecord};
 pub use crate::{
     channel::{Order, Ready, Sending},
     session::{ControlPlane, Limits, Pending, Refusal, SessionEnd, Ticket},
-    streams::{ForwardEvent, Peer},
+    streams::{Closed, ConnectionEnd, ForwardEvent, Peer},
 };
 pub use builder::Builder;
 pub use command::{CommandBuilder, Output, RunningCommand};
@@ -73,6 +78,8 @@ pub use forwarding::{Tunnel, TunnelBuilder};
 pub use guide::{Agreement, Choice, Counting, Guide};
 pub use many::{NodeEnd, Run, RunEvent, RunStopper, Selected, Selection, SelectionCommand, Stream};
 pub use node::{Connection, Node};
+pub use proxy::{Proxy, ProxyBuilder};
+pub use proxying::ProxyEvent;
 pub use readiness::Readiness;
 pub use service::Request;
 pub use session_service::SessionService;

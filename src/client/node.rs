@@ -13,7 +13,8 @@ use super::{
     Client, Error, Kind, Limits,
     command::CommandBuilder,
     forwarding::TunnelBuilder,
-    lane::Lane,
+    lane::{Lane, Lasting},
+    proxy::ProxyBuilder,
     service::{Request, Service},
     shell::ShellBuilder,
     spec::Spec,
@@ -30,7 +31,7 @@ struct Inner {
     client: Client,
     service: Service,
     reason: Option<String>,
-    /// The one place that decides how many sessions a destination has: one.
+    /// How many sessions a destination has: one. A proxy has [its own](super::lanes) of them.
     lanes: Mutex<HashMap<String, Arc<Lane>>>,
     tasks: TaskTracker,
 }
@@ -46,7 +47,7 @@ pub struct Connection {
 }
 
 impl Node {
-    pub(super) fn new(client: Client, service: Service) -> Self {
+    pub(crate) fn new(client: Client, service: Service) -> Self {
         let lanes = Mutex::default();
         Self(Arc::new(Inner { client, service, reason: None, lanes, tasks: TaskTracker::new() }))
     }
@@ -60,6 +61,18 @@ impl Node {
             reason: Some(reason.into()),
             lanes: Mutex::default(),
             tasks: self.0.tasks.clone(),
+        }))
+    }
+
+    /// The same node, with sessions of its own: ending one does not end the other's.
+    pub(super) fn apart(&self) -> Self {
+        let Inner { client, service, reason, .. } = &*self.0;
+        Self(Arc::new(Inner {
+            client: client.clone(),
+            service: service.clone(),
+            reason: reason.clone(),
+            lanes: Mutex::default(),
+            tasks: TaskTracker::new(),
         }))
     }
 
@@ -91,6 +104,13 @@ impl Node {
     /// `15432:db.internal:5432`, `8080`, or `127.0.0.1:0:5432` for a free port.
     pub fn forward(&self, spec: &str) -> TunnelBuilder {
         TunnelBuilder::new(self.clone(), spec)
+    }
+
+    /// Listens at `listen`, `1080` or `127.0.0.1:1080` for one, as a proxy that speaks SOCKS5, SOCKS4 and HTTP:
+    /// whatever its clients connect to is reached through this node, each destination by a session of its
+    /// own.
+    pub fn proxy(&self, listen: &str) -> ProxyBuilder {
+        ProxyBuilder::new(self.clone(), listen)
     }
 
     /// Runs a command, of which each word arrives as it is.
@@ -132,7 +152,9 @@ impl Node {
         if let Some(lane) = known {
             return Arc::clone(lane);
         }
-        let lane = Arc::new(Lane::start(self, spec));
+        let destination = spec.destination();
+        let observer = move |event| tracing::debug!("{destination}: {event:?}");
+        let lane = Arc::new(Lane::start(self, spec, Lasting::Replaced, observer, |_, _| {}));
         lanes.insert(spec.destination(), Arc::clone(&lane));
         lane
     }

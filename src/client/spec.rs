@@ -1,6 +1,11 @@
 //! SPEC: what to forward, in the grammar of `ssh -L`.
 
-use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
 
 use super::target::Target;
 use crate::malformed::Malformed;
@@ -27,6 +32,41 @@ pub(crate) enum Bind {
     Any,
     /// A Unix socket at this path; there is no port then.
     Socket(PathBuf),
+}
+
+/// `[BIND:]PORT`, or a path: where a proxy listens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Listen {
+    pub(crate) bind: Bind,
+    /// 0 for a free port.
+    pub(crate) port: u16,
+}
+
+impl FromStr for Listen {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        if text.contains('/') {
+            return Ok(Self { bind: Bind::Socket(text.into()), port: 0 });
+        }
+        let fields = split(text).unwrap_or_default();
+        match &fields[..] {
+            [port] => Ok(Self { bind: Bind::Loopback, port: parse_port(port)? }),
+            [bind, port] => Ok(Self { bind: parse_bind(Some(bind))?, port: parse_port(port)? }),
+            _ => Err(format!("`{text}` is not of the form [BIND:]PORT, such as 1080").into()),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.bind {
+            Bind::Loopback => write!(f, "{}", self.port),
+            Bind::Address(address) => SocketAddr::new(*address, self.port).fmt(f),
+            Bind::Any => write!(f, "*:{}", self.port),
+            Bind::Socket(path) => path.display().fmt(f),
+        }
+    }
 }
 
 impl Spec {
@@ -218,6 +258,32 @@ mod tests {
             ("localhost:1:h:2", spec(Bind::Loopback, 1, Some("h"), 2)),
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_listens_at_a_port_an_address_or_a_socket() {
+        for (text, shown) in [
+            ("1080", "1080"),
+            ("localhost:1080", "1080"),
+            ("0", "0"),
+            ("127.0.0.1:1080", "127.0.0.1:1080"),
+            ("[::1]:1080", "[::1]:1080"),
+            ("*:1080", "*:1080"),
+            (":1080", "*:1080"),
+            ("/run/proxy.sock", "/run/proxy.sock"),
+        ] {
+            assert_eq!(text.parse::<Listen>().unwrap().to_string(), shown, "{text}");
+        }
+        for (text, part) in [
+            ("", "is not a port"),
+            ("web", "`web` is not a port"),
+            ("web:1080", "`web` is not an address to listen on"),
+            ("::1:1080", "[BIND:]PORT"),
+            ("1:2:3", "[BIND:]PORT"),
+        ] {
+            let error = text.parse::<Listen>().unwrap_err().to_string();
+            assert!(error.contains(part), "{text}: {error}");
         }
     }
 

@@ -96,6 +96,16 @@ impl ForwardedPort {
         }
     }
 
+    /// Forwards by one session, which is not replaced; whether it has ever stood.
+    pub(crate) async fn once(
+        mut self,
+        mut observer: impl FnMut(TunnelEvent) + Send,
+    ) -> (Result<SessionEnd, Error>, bool) {
+        let mut life = Life::default();
+        let ended = self.session(&mut observer, &mut life).await;
+        (ended, life.since.is_some())
+    }
+
     /// Waits for a connection, not before some time has come; `false` when it is stopped.
     async fn connection(
         &mut self,

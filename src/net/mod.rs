@@ -56,7 +56,7 @@ pub use proxy::{Proxies, Proxy};
 pub use proxy_error::ProxyError;
 pub use rationed::Rationed;
 pub use ready_list::ReadyList;
-pub use relay::{ANSWER_PATIENCE, Notice, Pace, Relay, RelayConfig, Traffic};
+pub use relay::{ANSWER_PATIENCE, Notice, Pace, Relay, RelayConfig, StreamEnd, Traffic};
 pub use socket::Socket;
 pub use tls::TlsError;
 pub use upgrade::UpgradeError;

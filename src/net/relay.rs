@@ -6,6 +6,7 @@
 
 mod crowd;
 mod half_closed;
+mod notice;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,6 +20,7 @@ use tokio_util::io::poll_read_buf;
 
 use crowd::{Crowd, Verdict};
 use half_closed::Looks;
+pub use notice::{Notice, StreamEnd, Traffic};
 
 use super::{ReadyList, Socket, Turn};
 use crate::{
@@ -69,32 +71,6 @@ impl RelayConfig {
     }
 }
 
-/// What happened to a stream, for the relay's owner.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Notice {
-    /// The peer opened a stream; it waits for [`Relay::connect`] or [`Relay::refuse`].
-    Opened(StreamId),
-    /// The stream is over; its socket is closed.
-    Closed(StreamId),
-    /// The stream's socket was not read for so long that it was reset to let the others go on.
-    Stalled {
-        /// The stream.
-        stream: StreamId,
-        /// Received bytes that were thrown away with it.
-        discarded: usize,
-    },
-    /// The answer for this stream's program, which had finished its request, did not come in time; its
-    /// socket was reset.
-    Unanswered(StreamId),
-    /// This stream's socket is read so slowly that all the others wait behind it.
-    Slow(StreamId),
-    /// That is over.
-    Flowing {
-        /// How long the others had to wait.
-        after: Duration,
-    },
-}
-
 /// The streams of one session and their sockets.
 pub struct Relay<S: Socket> {
     mux: Mux,
@@ -114,20 +90,12 @@ pub struct Relay<S: Socket> {
     looks: Looks,
 }
 
-/// Payload that a relay has moved, in bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Traffic {
-    /// From sockets to the channel.
-    pub sent: u64,
-    /// From the channel to sockets.
-    pub received: u64,
-}
-
 struct Connection<S> {
     socket: S,
     waker: Waker,
     reading: Reading,
     writing: Writing,
+    traffic: Traffic,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -179,8 +147,8 @@ impl<S: Socket> Relay<S> {
         let waker = self.ready.waker(id);
         // What has come meanwhile is written, and the socket read, in the next poll.
         waker.wake_by_ref();
-        let (reading, writing) = (Reading::Open, Writing::Open);
-        self.connections.insert(id, Connection { socket, waker, reading, writing });
+        let (reading, writing, traffic) = (Reading::Open, Writing::Open, Traffic::default());
+        self.connections.insert(id, Connection { socket, waker, reading, writing, traffic });
     }
 
     /// Ends a stream that the peer opened and that gets no socket.
@@ -227,6 +195,11 @@ impl<S: Socket> Relay<S> {
     /// What has been moved so far.
     pub fn traffic(&self) -> Traffic {
         self.traffic
+    }
+
+    /// What a stream that is open has moved so far.
+    pub fn traffic_of(&self, id: StreamId) -> Traffic {
+        self.connections.get(&id).map(|connection| connection.traffic).unwrap_or_default()
     }
 
     /// What happened since the last call.
@@ -302,9 +275,10 @@ impl<S: Socket> Relay<S> {
             let Some(bytes) = self.mux.front(id) else {
                 if self.mux.is_finished(id) {
                     if self.config.fin_closes_stream {
-                        return self.abandon(id);
+                        return self.abandon(id, StreamEnd::Remote);
                     }
                     connection.writing = Writing::ShuttingDown;
+                    self.notices.push_back(Notice::Finished(id));
                 }
                 break;
             };
@@ -312,20 +286,21 @@ impl<S: Socket> Relay<S> {
                 Poll::Ready(Ok(written)) if written > 0 => {
                     self.mux.consume(id, written);
                     self.traffic.received += written as u64;
+                    connection.traffic.received += written as u64;
                 }
                 Poll::Pending => return,
-                Poll::Ready(_) => return self.abandon(id),
+                Poll::Ready(_) => return self.abandon(id, StreamEnd::Broken),
             }
         }
         if connection.writing == Writing::ShuttingDown {
             match Pin::new(&mut connection.socket).poll_shutdown(&mut cx) {
                 Poll::Ready(Ok(())) => connection.writing = Writing::Ended,
                 Poll::Pending => return,
-                Poll::Ready(Err(_)) => return self.abandon(id),
+                Poll::Ready(Err(_)) => return self.abandon(id, StreamEnd::Broken),
             }
         }
         if connection.writing == Writing::Ended && connection.reading == Reading::Ended {
-            self.close(id);
+            self.close(id, StreamEnd::Local);
         }
     }
 
@@ -394,14 +369,14 @@ impl<S: Socket> Relay<S> {
             &mut slot.space(),
         ) {
             Poll::Pending => {}
-            Poll::Ready(Err(_)) => self.abandon(id),
+            Poll::Ready(Err(_)) => self.abandon(id, StreamEnd::Broken),
             Poll::Ready(Ok(0)) => {
                 if self.config.fin_closes_stream {
-                    return self.abandon(id);
+                    return self.abandon(id, StreamEnd::Local);
                 }
                 connection.reading = Reading::Ended;
                 if connection.writing == Writing::Ended {
-                    return self.close(id);
+                    return self.close(id, StreamEnd::Remote);
                 }
                 self.finish(id, channel, now);
             }
@@ -411,9 +386,12 @@ impl<S: Socket> Relay<S> {
                 let is_client = self.config.mux.role == mux::Role::Client;
                 if is_client && connection.writing != Writing::Open {
                     connection.socket.reset_on_close();
-                    return self.abandon(id);
+                    return self.abandon(id, StreamEnd::Remote);
                 }
-                let Ok(header) = self.mux.data_header(id, len) else { return self.abandon(id) };
+                let Ok(header) = self.mux.data_header(id, len) else {
+                    return self.abandon(id, StreamEnd::Broken);
+                };
+                connection.traffic.sent += len as u64;
                 let mut packet = slot.finish();
                 packet.prepend(&header);
                 // A socket that had less to give has given all.
@@ -432,23 +410,24 @@ impl<S: Socket> Relay<S> {
     // --- the end of a stream ---
 
     /// Both directions have ended in good order.
-    fn close(&mut self, id: StreamId) {
+    fn close(&mut self, id: StreamId, end: StreamEnd) {
         self.mux.finish(id);
-        self.remove(id);
+        self.remove(id, end);
     }
 
     /// The socket is broken, or must be broken: nothing more can be delivered to it.
-    fn abandon(&mut self, id: StreamId) {
+    fn abandon(&mut self, id: StreamId, end: StreamEnd) {
         self.mux.reset(id);
-        self.remove(id);
+        self.remove(id, end);
     }
 
-    fn remove(&mut self, id: StreamId) {
+    fn remove(&mut self, id: StreamId, end: StreamEnd) {
         if let Some(connection) = self.connections.remove(&id) {
             if connection.reading == Reading::Ended {
                 self.undelivered.retain(|(_, other)| *other != id);
             }
-            self.notices.push_back(Notice::Closed(id));
+            let traffic = connection.traffic;
+            self.notices.push_back(Notice::Closed { stream: id, traffic, end });
         }
     }
 
@@ -465,7 +444,7 @@ impl<S: Socket> Relay<S> {
                     connection.socket.reset_on_close();
                 }
                 self.notices.push_back(Notice::Stalled { stream, discarded });
-                self.abandon(stream);
+                self.abandon(stream, StreamEnd::Stalled);
             }
             (Some(Verdict::Over(after)), _) => self.notices.push_back(Notice::Flowing { after }),
             _ => {}

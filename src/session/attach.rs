@@ -280,7 +280,8 @@ impl<'a> Session<'a> {
                         tracing::warn!(
                             target: WAITING,
                             session = self.id,
-                            "{lost}; waiting for the service's answer"
+                            "{lost}; waiting for the service's answer, {}",
+                            attempts.left()
                         );
                     }
                     attempt.await
@@ -296,10 +297,15 @@ impl<'a> Session<'a> {
                 tracing::warn!(
                     target: WAITING,
                     session = self.id,
-                    "{lost}; resuming fails again and again: {why}"
+                    "{lost}; resuming fails again and again: {why}; trying {}",
+                    attempts.left()
                 );
             } else if is_first {
-                tracing::warn!(session = self.id, "{lost}; resuming fails so far: {why}");
+                let left = attempts.left();
+                tracing::warn!(
+                    session = self.id,
+                    "{lost}; resuming fails so far: {why}; trying {left}"
+                );
             } else {
                 tracing::debug!(session = self.id, "not resumed yet: {why}");
             }

@@ -42,6 +42,12 @@ impl Attempts {
         now() < self.until
     }
 
+    /// How long that goes on, for people.
+    pub(super) fn left(&self) -> String {
+        let left = self.until.saturating_duration_since(now()).as_secs().max(1);
+        format!("for {} more", humantime::format_duration(Duration::from_secs(left)))
+    }
+
     /// Waits until it is time for the next one.
     pub(super) async fn pause(&mut self) {
         sleep_about(self.pause).await;

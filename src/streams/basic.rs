@@ -12,11 +12,11 @@ use std::{
 use bytes::{Bytes, BytesMut, buf::Limit};
 use tokio_util::io::poll_read_buf;
 
-use super::{ForwardEvent, Listeners, Peer, Stop, outbox::Outbox};
+use super::{Closed, ConnectionEnd, ForwardEvent, Listeners, Peer, Stop, outbox::Outbox};
 use crate::{
     channel::{Channel, Event},
     mux::FIRST_ANSWER,
-    net::{ANSWER_PATIENCE, Application, ApplicationError, Parting, Socket, Turn},
+    net::{ANSWER_PATIENCE, Application, ApplicationError, Parting, Socket, Turn, now},
     wire::{PacketPool, PayloadType, control::Flag},
 };
 
@@ -51,6 +51,9 @@ enum State {
 struct Connection {
     socket: Outbox<Box<dyn Socket>>,
     peer: Peer,
+    opened: Instant,
+    sent: u64,
+    received: u64,
     /// What the local side has done that has finished; none while it may still send.
     parting: Option<Parting>,
     /// It has finished: when it has waited long enough for the rest of the reply.
@@ -71,9 +74,30 @@ enum Fate {
 }
 
 impl Connection {
-    fn new(socket: Outbox<Box<dyn Socket>>, peer: Peer) -> Self {
-        let (parting, quiet_until, has_begun, look_at) = (None, None, false, None);
-        Self { socket, peer, parting, quiet_until, has_begun, look_at }
+    fn new(socket: Box<dyn Socket>, peer: Peer, opened: Instant) -> Self {
+        Self {
+            socket: Outbox::new(socket),
+            peer,
+            opened,
+            sent: 0,
+            received: 0,
+            parting: None,
+            quiet_until: None,
+            has_begun: false,
+            look_at: None,
+        }
+    }
+
+    fn push(&mut self, payload: &[u8]) {
+        self.received += payload.len() as u64;
+        self.socket.push(payload);
+    }
+
+    /// What is told when it is over.
+    fn closed(&self, end: ConnectionEnd, now: Instant) -> ForwardEvent {
+        let Self { peer, opened, sent, received, .. } = self;
+        let (lasted, peer) = (now.saturating_duration_since(*opened), peer.clone());
+        ForwardEvent::Closed(Closed { peer, lasted, sent: *sent, received: *received, end })
     }
 
     /// How long the silence may be. Of an answer's end this agent says nothing: silence is all that
@@ -139,7 +163,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Basic<L, F> {
         match self.listeners.borrow_mut().poll_accept(cx) {
             Poll::Pending => false,
             Poll::Ready(Ok((socket, peer))) => {
-                self.connect(socket, peer);
+                self.connect(socket, peer, now);
                 true
             }
             Poll::Ready(Err(error)) => {
@@ -150,13 +174,13 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Basic<L, F> {
         }
     }
 
-    fn connect(&mut self, socket: Box<dyn Socket>, peer: Peer) {
+    fn connect(&mut self, socket: Box<dyn Socket>, peer: Peer, now: Instant) {
         self.is_first = false;
-        let mut socket = Outbox::new(socket);
+        let mut connection = Connection::new(socket, peer.clone(), now);
         for payload in self.early.drain(..) {
-            socket.push(&payload);
+            connection.push(&payload);
         }
-        self.state = State::Connected(Connection::new(socket, peer.clone()));
+        self.state = State::Connected(connection);
         (self.observer)(ForwardEvent::Accepted(peer));
     }
 
@@ -181,9 +205,11 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Basic<L, F> {
                     break;
                 }
                 Poll::Ready(Ok(len)) if len == payload_len => {
+                    connection.sent += len as u64;
                     channel.send_part(PayloadType::Output, slot.finish(), now);
                 }
                 Poll::Ready(Ok(len)) if len > 0 => {
+                    connection.sent += len as u64;
                     channel.send(PayloadType::Output, slot.finish(), now);
                 }
                 Poll::Ready(Ok(_)) => {
@@ -242,7 +268,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
         match event {
             Event::Data { payload_type: PayloadType::Output, payload } => match &mut self.state {
                 State::Connected(connection) => {
-                    connection.socket.push(&payload);
+                    connection.push(&payload);
                     connection.has_begun = connection.parting.is_some();
                     connection.begin_silence(first, now);
                 }
@@ -254,7 +280,8 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
             Event::Flag(Flag::ConnectToPortError) => {
                 (self.observer)(ForwardEvent::DestinationRefused);
                 (self.observer)(ForwardEvent::NotReached { after: None });
-                if matches!(self.state, State::Connected(_)) {
+                if let State::Connected(connection) = &self.state {
+                    (self.observer)(connection.closed(ConnectionEnd::NotReached, now));
                     self.disconnect(channel, now);
                 }
             }
@@ -296,14 +323,17 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
                 }
             }
             State::Connected(connection) => {
-                match Self::relay(connection, &mut self.pool, first, cx, channel, now) {
+                let end = match Self::relay(connection, &mut self.pool, first, cx, channel, now) {
                     Fate::GoesOn => return Ok(Turn::Idle),
-                    Fate::Over => {}
+                    Fate::Over if connection.parting.is_some() => ConnectionEnd::Program,
+                    Fate::Over => ConnectionEnd::Broken,
                     Fate::Unanswered => {
                         connection.socket.writer().reset_on_close();
                         (self.observer)(ForwardEvent::Unanswered(connection.peer.clone()));
+                        ConnectionEnd::Unanswered
                     }
-                }
+                };
+                (self.observer)(connection.closed(end, now));
                 self.disconnect(channel, now);
                 return Ok(Turn::More);
             }
@@ -332,6 +362,9 @@ impl<L, F: FnMut(ForwardEvent)> Drop for Basic<L, F> {
     fn drop(&mut self) {
         if let State::Connected(connection) = &mut self.state {
             connection.socket.writer().reset_on_close();
+            let stopped = self.is_over;
+            let end = if stopped { ConnectionEnd::Stopped } else { ConnectionEnd::SessionOver };
+            (self.observer)(connection.closed(end, now()));
             if !self.is_over {
                 (self.observer)(ForwardEvent::CutOff { connections: 1 });
             }

@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ForwardEvent, Listeners, Peer, Stop};
+use super::{Closed, ConnectionEnd, ForwardEvent, Listeners, Peer, Stop};
 use crate::{
     channel::{Channel, Event, Ready},
     mux::{Role, StreamId},
-    net::{Application, ApplicationError, Notice, Relay, RelayConfig, Socket, Traffic, Turn},
+    net::{Application, ApplicationError, Notice, Relay, RelayConfig, Socket, Traffic, Turn, now},
     wire::{PayloadType, Version, control::Flag},
 };
 
@@ -21,8 +21,8 @@ use crate::{
 pub struct Forward<L, F: FnMut(ForwardEvent)> {
     listeners: L,
     relay: Relay<Box<dyn Socket>>,
-    /// Whose the open streams are, and since when.
-    peers: HashMap<StreamId, (Peer, Instant)>,
+    /// The open streams.
+    open: HashMap<StreamId, Open>,
     /// When the agent said that it could not connect a stream; it closes that one next.
     not_reached: VecDeque<Instant>,
     observer: F,
@@ -35,6 +35,13 @@ pub struct Forward<L, F: FnMut(ForwardEvent)> {
     is_full: bool,
 }
 
+/// A connection that is open.
+struct Open {
+    peer: Peer,
+    since: Instant,
+    is_not_reached: bool,
+}
+
 impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
     /// Forwards what comes in on `listeners`; tells `observer` what happens, and ends when `stop`
     /// resolves.
@@ -44,7 +51,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
         Self {
             listeners,
             relay: Relay::new(config),
-            peers: HashMap::new(),
+            open: HashMap::new(),
             not_reached: VecDeque::new(),
             observer,
             stop,
@@ -90,11 +97,33 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
         let opened = self.relay.open(socket).map_err(io::Error::other);
         (self.observer)(match opened {
             Ok(id) => {
-                self.peers.insert(id, (peer.clone(), now));
+                let open = Open { peer: peer.clone(), since: now, is_not_reached: false };
+                self.open.insert(id, open);
                 ForwardEvent::Accepted(peer)
             }
             Err(error) => ForwardEvent::NotAccepted(error.to_string()),
         });
+    }
+}
+
+impl<L, F: FnMut(ForwardEvent)> Forward<L, F> {
+    /// The agent has closed a stream. One that it could not connect, if it has just said so of one and
+    /// nothing has come on this.
+    fn finished(&mut self, stream: StreamId, received: u64, now: Instant) {
+        let Some(open) = self.open.get_mut(&stream) else { return };
+        if received == 0 && !open.is_not_reached && self.not_reached.pop_front().is_some() {
+            open.is_not_reached = true;
+            let after = Some(now.saturating_duration_since(open.since));
+            (self.observer)(ForwardEvent::NotReached { after });
+        }
+    }
+
+    fn closed(&mut self, stream: StreamId, traffic: Traffic, end: ConnectionEnd, now: Instant) {
+        let Some(Open { peer, since, is_not_reached }) = self.open.remove(&stream) else { return };
+        let Traffic { sent, received } = traffic;
+        let lasted = now.saturating_duration_since(since);
+        let end = if is_not_reached { ConnectionEnd::NotReached } else { end };
+        (self.observer)(ForwardEvent::Closed(Closed { peer, lasted, sent, received, end }));
     }
 }
 
@@ -161,24 +190,23 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
                     (self.observer)(ForwardEvent::Stalled { discarded });
                 }
                 Notice::Slow(id) => {
-                    if let Some((peer, _)) = self.peers.get(&id) {
+                    if let Some(Open { peer, .. }) = self.open.get(&id) {
                         (self.observer)(ForwardEvent::Slow(peer.clone()));
                     }
                 }
                 Notice::Unanswered(id) => {
-                    if let Some((peer, _)) = self.peers.get(&id) {
+                    if let Some(Open { peer, .. }) = self.open.get(&id) {
                         (self.observer)(ForwardEvent::Unanswered(peer.clone()));
                     }
                 }
                 Notice::Flowing { after } => (self.observer)(ForwardEvent::Flowing { after }),
-                Notice::Closed(id) => {
-                    let opened = self.peers.remove(&id).map(|(_, opened)| opened);
-                    if let Some(opened) = opened
-                        && self.not_reached.pop_front().is_some()
-                    {
-                        let after = Some(now.saturating_duration_since(opened));
-                        (self.observer)(ForwardEvent::NotReached { after });
-                    }
+                Notice::Finished(id) => {
+                    let received = self.relay.traffic_of(id).received;
+                    self.finished(id, received, now);
+                }
+                Notice::Closed { stream, traffic, end } => {
+                    self.finished(stream, traffic.received, now);
+                    self.closed(stream, traffic, end.into(), now);
                 }
                 // An agent does not open streams; the multiplexer has refused this one.
                 Notice::Opened(_) => {}
@@ -208,6 +236,11 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
 impl<L, F: FnMut(ForwardEvent)> Drop for Forward<L, F> {
     fn drop(&mut self) {
         let connections = self.relay.stream_count();
+        let end = if self.is_over { ConnectionEnd::Stopped } else { ConnectionEnd::SessionOver };
+        let now = now();
+        for stream in self.open.keys().copied().collect::<Vec<_>>() {
+            self.closed(stream, self.relay.traffic_of(stream), end, now);
+        }
         // What the user has ended needs no word.
         if connections > 0 && !self.is_over {
             (self.observer)(ForwardEvent::CutOff { connections });

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::Peer;
+use crate::net::StreamEnd;
 
 /// What a forward tells its observer.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub enum ForwardEvent {
     /// This program had finished its request; the answer did not come in time, and its connection was
     /// reset.
     Unanswered(Peer),
+    /// A connection that had come in is over.
+    Closed(Closed),
     /// A connection could not be taken.
     NotAccepted(String),
     /// No more connections are taken before one of these has ended.
@@ -46,6 +49,86 @@ pub enum ForwardEvent {
         /// How many.
         connections: usize,
     },
+}
+
+/// A connection, when it is over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Closed {
+    /// Whose it was.
+    pub peer: Peer,
+    /// How long it was open.
+    pub lasted: Duration,
+    /// Bytes that went to the destination.
+    pub sent: u64,
+    /// Bytes that came from there.
+    pub received: u64,
+    /// What has ended it.
+    pub end: ConnectionEnd,
+}
+
+/// What has ended a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ConnectionEnd {
+    /// The local program closed it first.
+    Program,
+    /// The destination closed it first.
+    Destination,
+    /// The local program reset it, or does not take what comes.
+    Broken,
+    /// The node could not connect it to the destination.
+    NotReached,
+    /// It held up the others, and was reset.
+    Stalled,
+    /// The answer to a finished request did not come in time; it was reset.
+    Unanswered,
+    /// The session ended, and cut it off.
+    SessionOver,
+    /// The forward was ended.
+    Stopped,
+}
+
+impl ConnectionEnd {
+    /// One word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Program => "program",
+            Self::Destination => "destination",
+            Self::Broken => "broken",
+            Self::NotReached => "not_reached",
+            Self::Stalled => "stalled",
+            Self::Unanswered => "unanswered",
+            Self::SessionOver => "session_over",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl Display for ConnectionEnd {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Program => "closed by its program",
+            Self::Destination => "closed by the destination",
+            Self::Broken => "reset by its program",
+            Self::NotReached => "the destination was not reached",
+            Self::Stalled => "reset, as it held up the others",
+            Self::Unanswered => "reset, as the answer did not come in time",
+            Self::SessionOver => "cut off by the session's end",
+            Self::Stopped => "cut off, as all is to end",
+        })
+    }
+}
+
+impl From<StreamEnd> for ConnectionEnd {
+    fn from(end: StreamEnd) -> Self {
+        match end {
+            StreamEnd::Local => Self::Program,
+            StreamEnd::Remote => Self::Destination,
+            StreamEnd::Broken => Self::Broken,
+            StreamEnd::Stalled => Self::Stalled,
+            StreamEnd::Unanswered => Self::Unanswered,
+        }
+    }
 }
 
 /// In words that know nothing of where the forward leads.
@@ -78,6 +161,10 @@ impl Display for ForwardEvent {
                 "{peer} had sent its request, and the answer did not come in time; its connection was \
                  reset"
             ),
+            Self::Closed(Closed { peer, lasted, sent, received, end }) => {
+                let lasted = lasted.as_secs_f64();
+                write!(f, "{peer}: {sent} bytes sent, {received} received in {lasted:.1} s; {end}")
+            }
             Self::NotAccepted(why) => write!(f, "a connection was not taken: {why}"),
             Self::Full { connections } => write!(
                 f,

@@ -64,7 +64,7 @@ impl Listener {
             Self::Unix(file) => file.poll_accept(cx).map(|accepted| {
                 accepted.map(|socket| (Box::new(socket) as Box<dyn Socket>, Peer::Unix))
             }),
-            Self::Within(within) => within.poll_accept(cx).map(|socket| Ok((socket, Peer::Within))),
+            Self::Within(within) => within.poll_accept(cx).map(Ok),
         }
     }
 

@@ -69,12 +69,20 @@ impl Listeners {
         Poll::Pending
     }
 
+    /// Waits for a connection.
+    ///
+    /// # Errors
+    /// As [`Listener::poll_accept`].
+    pub async fn next(&mut self) -> io::Result<(Box<dyn Socket>, Peer)> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
     /// Waits for a connection, and keeps it for the session to come.
     ///
     /// # Errors
     /// As [`Listener::poll_accept`].
     pub async fn connection(&mut self) -> io::Result<&Peer> {
-        let accepted = poll_fn(|cx| self.poll_accept(cx)).await?;
+        let accepted = self.next().await?;
         Ok(&self.waiting.insert(accepted).1)
     }
 

@@ -13,6 +13,7 @@
 //! Each is an [`Application`](crate::net::Application): polled by the session's one task, it reads
 //! its local side only while the channel has room, and the channel is read only while it has room.
 
+mod answered;
 mod basic;
 mod chosen;
 mod command;
@@ -26,6 +27,7 @@ mod meter;
 mod outbox;
 mod pipe;
 mod port;
+mod proxy_request;
 mod shell;
 #[cfg(unix)]
 mod socket_file;
@@ -36,6 +38,7 @@ mod harness;
 
 use std::pin::Pin;
 
+pub use answered::Answered;
 pub use basic::Basic;
 pub use chosen::Chosen;
 pub(crate) use delegate::delegate;
@@ -43,16 +46,20 @@ pub(crate) use delegate::delegate;
 pub use command::{Command, CommandEvent, Way};
 pub use exit_marker::ExitMarker;
 pub use forward::Forward;
-pub use forward_event::ForwardEvent;
+pub use forward_event::{Closed, ConnectionEnd, ForwardEvent};
 pub use listener::{Listener, Peer};
 pub use listeners::{Closer, Listeners};
 pub use meter::{Meter, Reading, Timed};
 pub use pipe::{Pipe, PipeEvent};
 pub use port::PortKind;
+pub use proxy_request::{
+    Destination, LONGEST, Manner, Misplaced, ProxyFailure, ProxyReader, ProxyRequest, Step, Wanted,
+    page,
+};
 pub use shell::{Console, Shell, ShellEvent};
 #[cfg(unix)]
 pub use socket_file::SocketFile;
-pub use within::{Connection, Connector, Within};
+pub use within::{Connection, Connector, Refusals, Within};
 
 /// Resolves when a stream is to end.
 pub type Stop = Pin<Box<dyn Future<Output = ()> + Send>>;

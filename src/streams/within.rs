@@ -1,8 +1,9 @@
-//! Connections from within this process: one end for the program, the other for a relay.
+//! Connections from within this process: one end for the program, the other for a relay. Or those of other
+//! programs, which this one has accepted and hands over.
 
 use std::{
     convert::Infallible,
-    io,
+    fmt, io,
     pin::Pin,
     sync::{
         Arc,
@@ -18,16 +19,23 @@ use tokio::{
     time::timeout,
 };
 
+use super::Peer;
 use crate::net::{Parting, Socket};
 
 /// Where a program's own connections come in, as those of other programs do at a port.
 #[derive(Debug)]
-pub struct Within(mpsc::Receiver<RelayEnd>);
+pub struct Within(mpsc::Receiver<Handed>);
+
+/// A connection that waits to be taken, and whose it is.
+struct Handed {
+    socket: Box<dyn Socket>,
+    peer: Peer,
+}
 
 /// Opens connections at a [`Within`].
 #[derive(Debug)]
 pub struct Connector {
-    ends: mpsc::Sender<RelayEnd>,
+    ends: mpsc::Sender<Handed>,
     refusals: Refusals,
     is_used: mpsc::Sender<Infallible>,
     _is_there: mpsc::Sender<Infallible>,
@@ -40,9 +48,15 @@ pub struct Vacancy {
     connections: mpsc::Receiver<Infallible>,
 }
 
-/// Connections that the destination has refused.
+/// Connections that the destination has refused, and whether it has ever spoken.
 #[derive(Clone, Debug, Default)]
-pub struct Refusals(Arc<AtomicU64>);
+pub struct Refusals(Arc<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    refusals: AtomicU64,
+    has_spoken: AtomicBool,
+}
 
 /// A program's end of a connection. What is written is sent; an end of file is the other side's own, and
 /// a connection that is cut off is reset.
@@ -82,9 +96,9 @@ impl Within {
     }
 
     /// The next connection; none comes any more when nobody can open one.
-    pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Box<dyn Socket>> {
+    pub(super) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<(Box<dyn Socket>, Peer)> {
         match self.0.poll_recv(cx) {
-            Poll::Ready(Some(end)) => Poll::Ready(Box::new(end)),
+            Poll::Ready(Some(Handed { socket, peer })) => Poll::Ready((socket, peer)),
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
@@ -94,8 +108,8 @@ impl Within {
 impl Drop for Within {
     fn drop(&mut self) {
         self.0.close();
-        while let Ok(end) = self.0.try_recv() {
-            end.reset_on_close();
+        while let Ok(handed) = self.0.try_recv() {
+            handed.socket.reset_on_close();
         }
     }
 }
@@ -114,8 +128,18 @@ impl Connector {
         // It may be refused as soon as it is taken.
         let refusals = self.refusals.clone();
         let refused_before = refusals.count();
-        self.ends.send(end).await.map_err(gone)?;
+        let handed = Handed { socket: Box::new(end), peer: Peer::Within };
+        self.ends.send(handed).await.map_err(gone)?;
         Ok(Connection { stream: ours, state, refusals, refused_before, has_heard: false })
+    }
+
+    /// Hands a connection over that `peer` has made. Waits as [`connect`](Self::connect) does; where nobody
+    /// takes connections any more it is reset.
+    pub async fn hand_over(&self, socket: Box<dyn Socket>, peer: Peer) {
+        let socket = Box::new(Used { socket, _is_used: self.is_used.clone() });
+        if let Err(mpsc::error::SendError(handed)) = self.ends.send(Handed { socket, peer }).await {
+            handed.socket.reset_on_close();
+        }
     }
 
     /// Where refusals are to be noted.
@@ -128,11 +152,21 @@ impl Refusals {
     /// The destination has refused a connection. Which one is not said: one that ends without a word
     /// behind this.
     pub fn note(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    /// Something has come from the destination.
+    pub(super) fn note_speech(&self) {
+        self.0.has_spoken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that has been noted.
+    pub fn has_spoken(&self) -> bool {
+        self.0.has_spoken.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.refusals.load(Ordering::Relaxed)
     }
 }
 
@@ -200,6 +234,30 @@ impl Socket for RelayEnd {
 
 super::delegate!(RelayEnd, stream, read);
 
+/// Somebody else's connection, by which a [`Within`] is used.
+struct Used {
+    socket: Box<dyn Socket>,
+    _is_used: mpsc::Sender<Infallible>,
+}
+
+impl Socket for Used {
+    fn reset_on_close(&self) {
+        self.socket.reset_on_close();
+    }
+
+    fn parting(&self) -> Parting {
+        self.socket.parting()
+    }
+}
+
+super::delegate!(Used, socket, read);
+
+impl fmt::Debug for Handed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handed").field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
 /// Bytes in each direction between the program and the relay.
 const BUFFER: usize = 256 * 1024;
 /// Connections that wait to be taken.
@@ -211,10 +269,10 @@ mod tests {
 
     use super::*;
 
-    async fn pair() -> (Connection, RelayEnd, Connector) {
+    async fn pair() -> (Connection, Box<dyn Socket>, Connector) {
         let (mut within, connector, _) = Within::new();
         let connection = connector.connect().await.unwrap();
-        (connection, within.0.recv().await.unwrap(), connector)
+        (connection, within.0.recv().await.unwrap().socket, connector)
     }
 
     #[tokio::test]
@@ -242,6 +300,23 @@ mod tests {
         assert_eq!(end, Err(io::ErrorKind::ConnectionReset));
         let late = connector.connect().await.map(drop).map_err(|error| error.kind());
         assert_eq!(late, Err(io::ErrorKind::ConnectionReset));
+    }
+
+    #[tokio::test]
+    async fn somebody_elses_is_theirs_and_keeps_it_in_use() {
+        let (mut within, connector, vacancy) = Within::new();
+        let address = "127.0.0.1:1".parse().unwrap();
+        let (mut theirs, ours) = duplex(64);
+        connector.hand_over(Box::new(ours), Peer::Tcp(address)).await;
+        let (mut socket, peer) = std::future::poll_fn(|cx| within.poll_accept(cx)).await;
+        assert_eq!(peer, Peer::Tcp(address));
+        drop(connector);
+        let left = tokio::spawn(vacancy.left(Duration::from_secs(60)));
+        socket.write_all(b"x").await.unwrap();
+        assert_eq!(theirs.read_u8().await.unwrap(), b'x');
+        assert!(!left.is_finished());
+        drop(socket);
+        left.await.unwrap();
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ fn words_of_other_programs_are_answered_with_ours() {
         (&["-t", "web", "shell"], "ssmport COMMAND TARGET"),
         (&["forward", "--remote-port", "5432"], "ssmport forward LOCAL:HOST:PORT -t TARGET"),
         (&["shell", "web", "--document-name", "x"], "--document NAME"),
-        (&["forward", "-D", "1080", "web"], "ssmport ssh -N -D 1080 TARGET"),
+        (&["forward", "-D", "1080", "web"], "ssmport socks 1080 -t TARGET"),
         (&["forward", "-fNL", "5432:db:5432", "web"], "leave -f out"),
         (&["forward", "i-0123456789abcdef0:5432"], "ssmport forward i-0123456789abcdef0 5432"),
     ] {

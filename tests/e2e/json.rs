@@ -15,8 +15,8 @@ use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use crate::{
     raw_client::await_active_sessions,
     support::{
-        Account, DEADLINE, Endpoint, Forward, NODE, Program, REGION, Signal, Terminal, command,
-        home::Home, missing, sts::Sts,
+        Account, DEADLINE, Endpoint, Forward, NODE, Program, REGION, Signal, Socks, Terminal,
+        command, home::Home, missing, sts::Sts,
     },
     targets::{TcpTarget, closed_port},
     up::User,
@@ -31,6 +31,7 @@ async fn what_is_printed_is_what_the_schema_says() {
     lines.add("local", &Account::start().endpoint.program.stdout());
     lines.add("forward", &forwarded(&endpoint).await);
     kept_up(&mut lines).await;
+    lines.add("socks", &proxied(&endpoint));
     let (_, past) = endpoint.call("DescribeSessions", &json!({ "State": "History" }));
     let over = past["Sessions"][0]["SessionId"].as_str().expect("a session").to_owned();
     for (arguments, code) in [
@@ -124,7 +125,8 @@ async fn forwarded(endpoint: &Endpoint) -> String {
     let target = TcpTarget::echo().await;
     let closed = closed_port();
     let specs = [format!("0:{}", target.port), format!("0:{closed}")];
-    let arguments = ["--endpoint-url", &endpoint.url];
+    let (folder, log) = log();
+    let arguments = ["--endpoint-url", &endpoint.url, "--log", &log];
     let forward = Forward::start(&[&specs[0], &specs[1]], NODE, &arguments);
     let mut refused = TcpStream::connect(("127.0.0.1", forward.port_to(closed))).await.unwrap();
     // It is closed one way or the other.
@@ -138,7 +140,30 @@ async fn forwarded(endpoint: &Endpoint) -> String {
     forward.program.signal(Signal::INT);
     let ended = forward.program.finish();
     assert_eq!(ended.code(), 130, "{ended:#?}");
-    ended.stdout
+    let printed = ended.stdout + &fs::read_to_string(log).expect("the log");
+    drop(folder);
+    printed
+}
+
+/// The same of a proxy, where nothing is reached and somebody says nothing sensible.
+fn proxied(endpoint: &Endpoint) -> String {
+    let (folder, log) = log();
+    let socks = Socks::start(endpoint, NODE, &["--log", &log]);
+    socks.fetch("socks5h", &format!("http://127.0.0.1:{}/", closed_port()));
+    socks.fetch("https", "http://127.0.0.1/");
+    socks.program.wait_for_stdout(|line| line.contains("TLS"));
+    socks.program.signal(Signal::INT);
+    let ended = socks.program.finish();
+    assert_eq!(ended.code(), 130, "{ended:#?}");
+    let printed = ended.stdout + &fs::read_to_string(log).expect("the log");
+    drop(folder);
+    printed
+}
+
+fn log() -> (TempDir, String) {
+    let folder = TempDir::new().expect("a directory");
+    let log = folder.path().join("log").display().to_string();
+    (folder, log)
 }
 
 /// What `up` prints of a tunnel at whose end nobody listens, and what those do who ask it.

@@ -116,6 +116,44 @@ async fn connections_share_a_session_and_a_refusal_is_one() {
     assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
 }
 
+/// Neither the proxy's end nor its sessions are those of the node's own connections.
+#[tokio::test]
+async fn a_proxy_is_ended_by_itself() {
+    let (endpoint, node) = endpoint().await;
+    let port = echo().await;
+    let mut own = node.connect(&port.to_string()).await.unwrap();
+    let proxy = node.proxy("0").idle(Duration::from_secs(60)).sessions(2).start().await.unwrap();
+    let mut events = proxy.events();
+    let mut client = TcpStream::connect(proxy.local_addr().unwrap()).await.unwrap();
+    client
+        .write_all(format!("CONNECT localhost:{port} HTTP/1.1\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let mut answer = [0; 39];
+    client.read_exact(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 200 "));
+    client.write_all(b"to and fro").await.unwrap();
+    client.read_exact(&mut answer[..10]).await.unwrap();
+    assert_eq!(&answer[..10], b"to and fro");
+    let first = events.recv().await.unwrap();
+    assert_eq!(first.to_string(), format!("localhost:{port}: a session stands"));
+    assert_eq!(endpoint.active_sessions(), 2);
+
+    proxy.end().await;
+    assert_eq!(endpoint.active_sessions(), 1);
+    assert_eq!(client.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    own.write_all(b"x").await.unwrap();
+    assert_eq!(own.read_u8().await.unwrap(), b'x');
+
+    // One that is dropped ends as well.
+    let proxy = node.proxy("127.0.0.1:0").start().await.unwrap();
+    let address = proxy.local_addr().unwrap();
+    drop((proxy, own));
+    node.end().await;
+    assert_eq!(endpoint.active_sessions(), 0);
+    TcpListener::bind(address).await.unwrap();
+}
+
 #[tokio::test]
 async fn what_is_written_before_a_drop_arrives() {
     let (endpoint, node) = endpoint().await;

@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Endpoint, Forward, NODE, Plugin, Signal, await_that, port_request};
+use crate::support::{
+    Endpoint, Forward, NODE, Nginx, Plugin, Signal, Socks, await_that, port_request,
+};
 
 #[test]
 fn ctrl_c_ends_a_plugin_that_is_between_two_connections() {
@@ -37,12 +39,28 @@ fn ctrl_c_frees_a_forwards_port_at_once_and_a_second_one_ends_it() {
 
     forward.program.signal(Signal::INT);
     let line = forward.program.wait_for_stderr(|line| line.contains("are free"));
-    assert!(line.contains("Ctrl-C"), "{line}");
+    assert!(line.contains("Ctrl-C once more stops at once"), "{line}");
     TcpListener::bind(address).expect("the port is free, and the forward still there");
     let before = Instant::now();
     forward.program.signal(Signal::INT);
     let ended = forward.program.finish();
     assert_eq!(ended.code(), 130, "{ended:#?}");
+    assert!(before.elapsed() < Duration::from_millis(2500), "{:?}", before.elapsed());
+}
+
+#[test]
+fn so_does_a_proxy() {
+    let (endpoint, nginx) = (Endpoint::start(), Nginx::start());
+    let socks = Socks::start(&endpoint, NODE, &[]);
+    socks.fetch("socks5h", &format!("http://127.0.0.1:{}/", nginx.port)).success();
+    endpoint.program.freeze();
+    socks.program.signal(Signal::INT);
+    let line = socks.program.wait_for_stderr(|line| line.contains("are free"));
+    assert!(line.contains("Ctrl-C once more stops at once"), "{line}");
+    TcpListener::bind(socks.address()).expect("the port is free, and the proxy still there");
+    let before = Instant::now();
+    socks.program.signal(Signal::INT);
+    assert_eq!(socks.program.finish().code(), 130);
     assert!(before.elapsed() < Duration::from_millis(2500), "{:?}", before.elapsed());
 }
 

@@ -21,6 +21,8 @@ mod callers_editors;
 mod callers_ports;
 mod completions;
 mod config;
+#[cfg(feature = "aws")]
+mod connections;
 mod credential_sources;
 mod delivery;
 mod demo;
@@ -104,6 +106,10 @@ mod shell_plugin;
 mod signals;
 #[cfg(feature = "aws")]
 mod slow_lines;
+#[cfg(feature = "aws")]
+mod socks;
+#[cfg(feature = "aws")]
+mod socks_programs;
 mod ssh;
 mod ssh_config;
 mod ssh_proxy;

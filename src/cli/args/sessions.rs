@@ -144,6 +144,12 @@ pub(crate) struct ForwardArgs {
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// Add a line of JSON to this file for each connection.
+    ///
+    /// Who connected, where to, how many bytes went each way, how long it took, and what ended it
+    /// (docs/json.md).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) readiness: ReadinessArgs,
     #[command(flatten)]

@@ -43,6 +43,7 @@ pub(crate) async fn run(
         background: false,
         ready_file: None,
         pid_file: None,
+        log: None,
         detach_to: None,
         readiness: ReadinessArgs::default(),
         reason: None,

@@ -5,7 +5,6 @@ mod background;
 pub(super) mod command;
 mod standing;
 mod typed;
-mod unreached;
 
 use std::{
     cell::Cell,
@@ -18,6 +17,7 @@ use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use crate::cli::{
     args::{ForwardArgs, Global},
+    connections::{ConnectionLog, Connections, Records},
     failure::{Code, Failure},
     output::Output,
     report::{self, Event},
@@ -25,7 +25,7 @@ use crate::cli::{
     times,
 };
 use crate::client::{
-    Closer, Error, ForwardEvent, Listener, Listeners, SessionEnd,
+    Closer, Error, Listener, Listeners, SessionEnd,
     bind::bind,
     config_file::ConfigFile,
     service::Service,
@@ -33,7 +33,7 @@ use crate::client::{
     target::Target,
     tunnel::{self, ForwardedPort, TunnelEvent},
 };
-use crate::net::{Rationed, now};
+use crate::net::now;
 use command::{Place, Wanted};
 use standing::{Lines, Standing};
 
@@ -58,6 +58,8 @@ pub(crate) async fn run(
     }
     let standing = Standing::of(&arguments)?;
     let target = ConfigFile::load_target(target, output)?;
+    let log = arguments.log.as_deref().map(|path| ConnectionLog::open(path, *output));
+    let records = Records::new(log.transpose()?);
     // Ports first: a session that nobody can reach should not be started.
     let mut bound = Vec::new();
     for spec in &specs {
@@ -79,7 +81,7 @@ pub(crate) async fn run(
     let mut tunnels = JoinSet::new();
     for (number, (spec, listeners)) in bound.into_iter().enumerate() {
         let ready = (number, ready.clone());
-        let mut report = Report::new(&spec, &listeners, &target, ready, *output);
+        let mut report = Report::new(&spec, &listeners, &target, ready, *output, records.clone());
         let request = tunnel::request(&spec, report.local_port, arguments.reason.clone());
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);
@@ -145,10 +147,7 @@ pub(crate) async fn run(
             }
             () = &mut say_so => {
                 say_so.as_mut().reset((now() + FAR).into());
-                output.lasting().note(&format!(
-                    "The local ports are free. Waiting for the service to hear that the session to \
-                     {target} is over, for a few seconds; Ctrl-C does without"
-                ));
+                output.lasting().note(&ending(&format!("the session to {target} is")));
             }
             ended = tunnels.join_next(), if !(tunnels.is_empty() && is_running.get()) => match ended {
                 None => break,
@@ -165,14 +164,27 @@ pub(crate) async fn run(
             }
         }
     }
+    // Between the lines of a command they would stand alone.
+    if let Some(sums) = records.sums().filter(|_| arguments.command.is_empty()) {
+        output.lasting().note(&sums);
+    }
+    records.finish().await;
     failure.map_or(Ok(()), Err)
 }
 
-fn interrupted(number: u8) -> Failure {
+pub(super) fn interrupted(number: u8) -> Failure {
     Failure::new(Code::Signal(number), "interrupted")
 }
 
-fn warn_when_open(listeners: &[Listener], output: &Output) {
+/// What is said while the end takes its time; `what` is over.
+pub(super) fn ending(what: &str) -> String {
+    format!(
+        "Ending: the local ports are free, and the service is being told that {what} over, for a few \
+         seconds; Ctrl-C once more stops at once"
+    )
+}
+
+pub(super) fn warn_when_open(listeners: &[Listener], output: &Output) {
     for address in listeners.iter().filter_map(Listener::tcp_address) {
         if !address.ip().is_loopback() {
             output.warn(&format!("{address} can be reached from other machines"));
@@ -190,14 +202,7 @@ struct Report {
     output: Output,
     /// Which SPEC it is, and what is told of those that lead to where they should.
     ready: (usize, watch::Sender<Lines>),
-    refusals: Rationed,
-    not_accepted: Rationed,
-    slow: Rationed,
-    unanswered: Rationed,
-    full: Rationed,
-    is_told_slow: bool,
-    /// Connections that the last session's end has cut off.
-    cut_off: usize,
+    connections: Connections,
 }
 
 impl Report {
@@ -207,24 +212,14 @@ impl Report {
         target: &Target,
         ready: (usize, watch::Sender<Lines>),
         output: Output,
+        records: Records,
     ) -> Self {
         let local = listeners.iter().map(ToString::to_string).collect();
         let local_port = listeners.iter().find_map(Listener::tcp_address);
-        Self {
-            local,
-            local_port: local_port.map_or(0, |address| address.port()),
-            destination: spec.destination(),
-            target: target.clone(),
-            output,
-            ready,
-            refusals: Rationed::default(),
-            not_accepted: Rationed::default(),
-            slow: Rationed::default(),
-            unanswered: Rationed::default(),
-            full: Rationed::default(),
-            is_told_slow: false,
-            cut_off: 0,
-        }
+        let local_port = local_port.map_or(0, |address| address.port());
+        let (destination, to) = (spec.destination(), target.to_string());
+        let connections = Connections::new(&destination, &to, local_port, output, records);
+        Self { local, local_port, destination, target: target.clone(), output, ready, connections }
     }
 
     fn event(&mut self, event: TunnelEvent) {
@@ -246,6 +241,7 @@ impl Report {
                 let line = Output::json(&event);
                 // What comes from now on has a time.
                 self.output = self.output.lasting().of_port(self.local_port);
+                self.connections.say_by(self.output);
                 let (number, lines) = &self.ready;
                 lines.send_modify(|lines| {
                     lines.insert(*number, line);
@@ -268,74 +264,12 @@ impl Report {
                 return;
             }
         };
-        match event {
-            ForwardEvent::Accepted(peer) => {
-                tracing::info!("{peer} connected, for {destination}");
-            }
-            // What comes behind it says more.
-            ForwardEvent::DestinationRefused => {}
-            ForwardEvent::NotReached { after } => {
-                let Some(times) = self.refusals.tell(now()) else { return };
-                let target = self.target.to_string();
-                self.output.warn(&unreached::told(&target, &self.destination, after, &times));
-            }
-            ForwardEvent::Stalled { discarded } => output.warn(&format!(
-                "a connection to {destination} was hardly read for a minute and held up the others; \
-                 it was reset, with {discarded} bytes not delivered"
-            )),
-            ForwardEvent::Slow(peer) => {
-                let Some(times) = self.slow.tell(now()) else { return };
-                self.is_told_slow = true;
-                self.output.warn(&format!(
-                    "{peer} reads slowly what comes from {}{times}, and the other connections wait \
-                     behind it; a forward of its own would keep them apart",
-                    self.destination
-                ));
-            }
-            ForwardEvent::Flowing { after } => {
-                if std::mem::take(&mut self.is_told_slow) {
-                    let (after, destination) = (after.as_secs(), &self.destination);
-                    self.output.warn(&format!(
-                        "connections to {destination} are no longer held up by a slow one, after \
-                         {after} s"
-                    ));
-                }
-            }
-            ForwardEvent::NotAccepted(why) => {
-                let Some(times) = self.not_accepted.tell(now()) else { return };
-                let destination = &self.destination;
-                self.output
-                    .warn(&format!("a connection to {destination} was not taken{times}: {why}"));
-            }
-            ForwardEvent::Unanswered(peer) => {
-                let Some(times) = self.unanswered.tell(now()) else { return };
-                self.output.warn(&format!(
-                    "{peer} had sent its request and waited, and the answer from {} did not come in \
-                     time{times}; its connection was reset; --answer-within TIME sets how long it may \
-                     take, and should be short where none is to come",
-                    self.destination
-                ));
-            }
-            ForwardEvent::Full { connections } => {
-                let Some(times) = self.full.tell(now()) else { return };
-                self.output.warn(&format!(
-                    "{connections} connections to {} are open{times}, as many as one session carries \
-                     without harm to the node; further ones wait until one of them ends",
-                    self.destination
-                ));
-            }
-            ForwardEvent::CutOff { connections } => self.cut_off = connections,
-        }
+        self.connections.event(event);
     }
 
     /// A session is gone, and the forward stays.
     fn lost(&mut self, what: &str) {
-        let count = std::mem::take(&mut self.cut_off);
-        let cut_off = match count {
-            0 => String::new(),
-            1 => "one connection was cut off; ".to_owned(),
-            many => format!("{many} connections were cut off; "),
-        };
+        let (count, cut_off) = self.connections.take_cut_off();
         self.output
             .warn_people(&format!("{what}; {cut_off}the next connection starts another session"));
         self.output.report(&Event::Lost(report::Lost {
@@ -363,5 +297,5 @@ impl Report {
 }
 
 /// What the end of a session takes whose service is there.
-const MOMENT: Duration = Duration::from_millis(500);
-const FAR: Duration = Duration::from_secs(1 << 30);
+pub(super) const MOMENT: Duration = Duration::from_millis(500);
+pub(super) const FAR: Duration = Duration::from_secs(1 << 30);

@@ -20,6 +20,7 @@ mod ready_file;
 #[cfg(feature = "aws")]
 pub(super) mod sessions;
 pub(super) mod shell;
+pub(super) mod socks;
 pub(super) mod ssh;
 pub(super) mod ssh_config;
 pub(super) mod up;

@@ -95,7 +95,7 @@ fn with_targets(command: &str, argument: Arg, typed: &Arc<Typed>) -> Arg {
     let form = match (command, argument.get_id().as_str()) {
         ("sessions", "target") => Form::Name,
         (_, "target" | "named" | "on") => Form::Target,
-        ("forward", "words") if !typed.has_target => Form::Target,
+        ("forward" | "socks", "words") if !typed.has_target => Form::Target,
         ("ls", "filters") => Form::Name,
         ("ssh", "words") if !typed.has_target => Form::BehindUser,
         ("ssh-config", "aliases") => Form::BehindAlias,

@@ -157,7 +157,7 @@ pub(super) fn observer(
             let connections = counted(connections, "connection");
             tracing::warn!("the session is gone, and {connections} with it");
         }
-        ForwardEvent::NotReached { .. } => {}
+        ForwardEvent::NotReached { .. } | ForwardEvent::Closed(_) => {}
     }
     }
 }

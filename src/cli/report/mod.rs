@@ -22,7 +22,7 @@ pub(super) use many::{NodeEnded, NodeOutput, NodeStarted, NodeState, Summary};
 pub(super) use sessions::{Session, Stopped, StoppedState};
 #[cfg(unix)]
 pub(super) use tunnel::Entry;
-pub(super) use tunnel::{Ended, Forwarding, Lost, Tunnel};
+pub(super) use tunnel::{Connection, Ended, Forwarding, Lost, Proxying, Tunnel};
 
 /// One line.
 #[derive(Debug, Serialize)]
@@ -59,6 +59,11 @@ pub(super) enum Event<'a> {
     /// Of `logs`.
     #[cfg(unix)]
     Entry(Entry<'a>),
+    /// Of `socks`: the proxy can be connected to.
+    #[serde(rename = "ready")]
+    Proxying(Proxying<'a>),
+    /// Of `forward` and `socks`, in the file of `--log`: a connection is over.
+    Connection(Connection<'a>),
     /// Of `local`: the endpoint can be called.
     #[serde(rename = "ready")]
     Serving(Serving<'a>),

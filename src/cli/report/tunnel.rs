@@ -1,4 +1,4 @@
-//! What `forward` and `up` tell of a port.
+//! What `forward` and `up` tell of a port, and `socks` of a proxy.
 
 use serde::Serialize;
 
@@ -65,4 +65,38 @@ pub(crate) struct Entry<'a> {
     pub(crate) name: Option<&'a str>,
     pub(crate) kind: &'static str,
     pub(crate) what: &'a str,
+}
+
+/// The proxy can be connected to.
+#[derive(Debug, Serialize)]
+pub(crate) struct Proxying<'a> {
+    /// Where it listens.
+    pub(crate) local: &'a [String],
+    /// 0 for a Unix socket.
+    pub(crate) port: u16,
+    pub(crate) target: String,
+    /// As many sessions as it may have at once.
+    pub(crate) sessions: usize,
+    /// How long one stays that nobody uses, in seconds.
+    pub(crate) idle: u64,
+}
+
+/// A connection is over; in the file of `--log` alone.
+#[derive(Debug, Serialize)]
+pub(crate) struct Connection<'a> {
+    /// When it was opened.
+    pub(crate) time: String,
+    /// Where it came in; 0 for a Unix socket.
+    pub(crate) port: u16,
+    /// Nothing where its client did not say.
+    pub(crate) destination: Option<&'a str>,
+    pub(crate) target: &'a str,
+    pub(crate) from: &'a str,
+    /// Bytes that went to the destination.
+    pub(crate) sent: u64,
+    /// Bytes that came from there.
+    pub(crate) received: u64,
+    pub(crate) seconds: f64,
+    /// What has ended it.
+    pub(crate) end: &'a str,
 }

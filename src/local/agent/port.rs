@@ -148,7 +148,8 @@ impl Application for PortAgent {
                         "{stream} reset: its target does not read, {discarded} bytes lost"
                     );
                 }
-                Notice::Closed(_)
+                Notice::Finished(_)
+                | Notice::Closed { .. }
                 | Notice::Slow(_)
                 | Notice::Flowing { .. }
                 | Notice::Unanswered(_) => {}

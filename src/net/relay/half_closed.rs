@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Notice, Relay};
+use super::{Notice, Relay, StreamEnd};
 use crate::{
     channel::Channel,
     mux::{Role, StreamId},
@@ -43,7 +43,7 @@ impl<S: Socket> Relay<S> {
         let Some(connection) = self.connections.get(&id) else { return };
         let is_client = self.config.mux.role == Role::Client;
         match if is_client { connection.socket.parting() } else { Parting::Unknown } {
-            Parting::Closed => return self.abandon(id),
+            Parting::Closed => return self.abandon(id, StreamEnd::Local),
             Parting::HalfClosed => {
                 self.mux.await_answer(id, self.config.answer_patience);
                 self.looks.add(id, now, now);
@@ -69,7 +69,7 @@ impl<S: Socket> Relay<S> {
         while let Some((id, since)) = self.looks.take_due(now) {
             let Some(connection) = self.connections.get(&id) else { continue };
             if connection.socket.parting() == Parting::Closed {
-                self.abandon(id);
+                self.abandon(id, StreamEnd::Local);
             } else {
                 self.looks.add(id, since, now);
             }
@@ -81,7 +81,7 @@ impl<S: Socket> Relay<S> {
         let Some(connection) = self.connections.get(&id) else { return };
         connection.socket.reset_on_close();
         self.notices.push_back(Notice::Unanswered(id));
-        self.abandon(id);
+        self.abandon(id, StreamEnd::Unanswered);
     }
 }
 

@@ -280,7 +280,9 @@ fn the_destinations_end_arrives_behind_its_data() {
     assert!(is_at_end(&mut program));
     drop(program);
     tunnel.turns(4);
-    assert!(tunnel.client.notices.contains(&Notice::Closed(id)));
+    let traffic = Traffic { sent: 0, received: 3 };
+    let closed = Notice::Closed { stream: id, traffic, end: StreamEnd::Remote };
+    assert!(tunnel.client.notices.contains(&closed), "{:?}", tunnel.client.notices);
 }
 
 #[test]
@@ -310,7 +312,9 @@ fn what_is_written_behind_the_destinations_end_is_answered_with_a_reset() {
     write(&mut program, b"still here");
     tunnel.turns(4);
     assert!(is_reset.is_reset());
-    assert!(tunnel.client.notices.contains(&Notice::Closed(id)));
+    let traffic = Traffic { sent: 0, received: 0 };
+    let closed = Notice::Closed { stream: id, traffic, end: StreamEnd::Remote };
+    assert!(tunnel.client.notices.contains(&closed), "{:?}", tunnel.client.notices);
     assert_eq!(tunnel.client.relay.traffic().sent, 0);
 }
 

@@ -188,11 +188,11 @@ async fn a_program_that_has_finished_is_answered_late_or_told() {
         if is_answered {
             assert_eq!(
                 (end, &answer[..], told),
-                (Ok(6), &b"answer"[..], vec!["Accepted".to_owned()])
+                (Ok(6), &b"answer"[..], vec!["Accepted".to_owned(), "Closed".to_owned()])
             );
         } else {
             assert_eq!(end, Err(std::io::ErrorKind::ConnectionReset));
-            assert_eq!(told, ["Accepted", "Unanswered"]);
+            assert_eq!(told, ["Accepted", "Unanswered", "Closed"]);
         }
     }
 }

@@ -142,7 +142,7 @@ async fn how_long_the_agent_has_tried_is_told_when_it_closes_what_it_could_not_c
     let error = program.read(&mut [0]).await;
     assert!(error.is_err() || error.is_ok_and(|len| len == 0));
     drop(program);
-    fixture.run_until(&mut forward, |fixture, _| fixture.told.lock().unwrap().len() == 3).await;
+    fixture.run_until(&mut forward, |fixture, _| fixture.told.lock().unwrap().len() == 4).await;
     assert_eq!(told(&fixture, "NotReached { after: Some(20s) }"), 1, "{:?}", fixture.told);
 
     // Of a stream that its program has closed before.

@@ -5,6 +5,7 @@
 //!   Program          a child in a process group of its own; waits for lines and for its end
 //!   Terminal         a program on a terminal, somebody at its keyboard
 //!   Endpoint         ssmport local            Forward   ssmport forward
+//!   Socks            ssmport socks
 //!   Plugin           session-manager-plugin   AwsCli    aws, with the plugin on its PATH
 //!   Tmux             a program on a terminal whose screen can be looked at
 //!   Ansible          ansible, by way of the plugin; ObjectStore is the bucket that it needs
@@ -54,6 +55,8 @@ mod redis;
 mod relay;
 #[cfg(feature = "aws")]
 mod reserved;
+#[cfg(feature = "aws")]
+mod socks;
 mod sshd;
 #[cfg(feature = "aws")]
 pub mod sts;
@@ -98,6 +101,8 @@ pub use relay::Relay;
 #[cfg(feature = "aws")]
 pub use reserved::Reserved;
 pub use rustix::process::Signal;
+#[cfg(feature = "aws")]
+pub use socks::Socks;
 pub use sshd::Sshd;
 pub use terminal::Terminal;
 #[cfg(feature = "aws")]

@@ -65,8 +65,8 @@ fn no_other_way(habits: &SshHabits) -> Result<(), Failure> {
     // -N is what a forward always is.
     let SshHabits { no_command: _, dynamic, remote } = habits;
     if let Some(port) = dynamic {
-        return Err(usage("forward has no SOCKS proxy (-D)")
-            .next(format!("with SSH on the node: ssmport ssh -N -D {port} TARGET")));
+        return Err(usage("a SOCKS proxy (-D) is a command of its own")
+            .next(format!("ssmport socks {port} -t TARGET")));
     }
     if let Some(spec) = remote {
         return Err(usage("Session Manager has no way from a node to this machine (-R)")
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn what_ssh_has_and_forward_has_not_is_told_with_the_way_to_it() {
         for (line, what, next) in [
-            ("-D 1080 web", "no SOCKS proxy", "ssmport ssh -N -D 1080 TARGET"),
+            ("-D 1080 web", "a command of its own", "ssmport socks 1080 -t TARGET"),
             ("-R 80:localhost:80 web", "no way from a node", "ssh -N -R 80:localhost:80 TARGET"),
         ] {
             let failure = typed(line).unwrap_err();

@@ -9,7 +9,9 @@ use super::*;
 impl Tunnel {
     /// What was told of slow and stuck readers.
     fn told(&self) -> Vec<Notice> {
-        let is_of_ends = |one: &&Notice| matches!(one, Notice::Opened(_) | Notice::Closed(_));
+        let is_of_ends = |one: &&Notice| {
+            matches!(one, Notice::Opened(_) | Notice::Finished(_) | Notice::Closed { .. })
+        };
         self.client.notices.iter().filter(|one| !is_of_ends(one)).cloned().collect()
     }
 

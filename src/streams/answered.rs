@@ -1,0 +1,365 @@
+//! A client of a proxy on its way into a relay: it is answered in its own protocol, and then relayed as it is.
+//!
+//! That a destination cannot be reached is told late, and that it can be not at all. So the first
+//! connection to a destination is answered when something has come from there, or when no refusal has come
+//! for a while; once a destination has spoken, the others are answered at once.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
+
+use super::{Manner, ProxyFailure, Refusals};
+use crate::net::{Parting, Socket};
+
+/// The socket of a client whose request has been read.
+pub struct Answered<L> {
+    socket: Box<dyn Socket>,
+    manner: Manner,
+    /// What is told when the destination is not reached.
+    not_reached: (ProxyFailure, String),
+    stage: Stage,
+    /// What is to be read first.
+    ahead: Vec<u8>,
+    ahead_from: usize,
+    /// How much of what the client sends then is for the destination.
+    rest: Option<u64>,
+    refusals: Refusals,
+    refused_before: u64,
+    /// Something has come from the destination for this client.
+    has_heard: bool,
+    /// It is to be cut off, and has had no answer yet.
+    is_cut: AtomicBool,
+    /// Is let go with the connection.
+    _lease: L,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Not answered yet; nothing is read either.
+    Held {
+        until: Pin<Box<Sleep>>,
+        reader: Option<Waker>,
+    },
+    /// So much of the answer has been written.
+    Answering(usize),
+    Open,
+}
+
+impl<L> Answered<L> {
+    /// Takes a client that wants `ahead` sent, and `rest` bytes of its own. `refusals` are those of the
+    /// session that it is handed to next, and tell whether the destination has spoken before.
+    pub fn new(
+        socket: Box<dyn Socket>,
+        manner: Manner,
+        (ahead, rest): (Vec<u8>, Option<u64>),
+        not_reached: (ProxyFailure, String),
+        refusals: Refusals,
+        lease: L,
+    ) -> Self {
+        let stage = match (manner, refusals.has_spoken()) {
+            // Its answer is the destination's.
+            (Manner::Plain, _) => Stage::Open,
+            (_, true) => Stage::Answering(0),
+            (_, false) => Stage::Held { until: Box::pin(sleep(HELD)), reader: None },
+        };
+        Self {
+            socket,
+            manner,
+            not_reached,
+            stage,
+            ahead,
+            ahead_from: 0,
+            rest,
+            refused_before: refusals.count(),
+            refusals,
+            has_heard: false,
+            is_cut: AtomicBool::new(false),
+            _lease: lease,
+        }
+    }
+
+    /// Whether the client can still be told in its protocol that there is no connection.
+    fn can_fail(&self) -> bool {
+        match self.stage {
+            Stage::Held { .. } => true,
+            Stage::Answering(written) => written == 0,
+            Stage::Open => self.manner == Manner::Plain && !self.has_heard,
+        }
+    }
+
+    fn was_refused(&self) -> bool {
+        !self.has_heard && self.refusals.count() > self.refused_before
+    }
+
+    /// Tells the client that there is none. A few bytes, for which there is room in every socket.
+    fn fail(&mut self, failure: ProxyFailure, words: &str) {
+        let answer = self.manner.failed(failure, words);
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = Pin::new(&mut self.socket).poll_write(&mut cx, &answer);
+        self.stage = Stage::Open;
+        self.has_heard = true;
+    }
+
+    /// Ready when the client may be read and written.
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Stage::Answering(written) = &mut self.stage {
+            let answer = &self.manner.accepted()[*written..];
+            if answer.is_empty() {
+                self.stage = Stage::Open;
+                break;
+            }
+            match ready!(Pin::new(&mut self.socket).poll_write(cx, answer))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                more => *written += more,
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Goes on to the answer, if it has been held back.
+    fn release(&mut self) {
+        if let Stage::Held { reader, .. } = &mut self.stage {
+            reader.take().into_iter().for_each(Waker::wake);
+            self.stage = Stage::Answering(0);
+        }
+    }
+
+    /// Reads what is for the destination; what the client sends behind that goes nowhere.
+    fn poll_rest(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.rest {
+            None => Pin::new(&mut self.socket).poll_read(cx, buffer),
+            Some(0) => {
+                let mut nowhere = [0; 4096];
+                let mut nowhere = ReadBuf::new(&mut nowhere);
+                ready!(Pin::new(&mut self.socket).poll_read(cx, &mut nowhere))?;
+                if !nowhere.filled().is_empty() {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(()))
+            }
+            Some(rest) => {
+                let most = usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.remaining());
+                let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
+                ready!(Pin::new(&mut self.socket).poll_read(cx, &mut part))?;
+                let read = part.filled().len();
+                buffer.advance(read);
+                self.rest = Some(rest - read as u64);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl<L: Send + Unpin> AsyncRead for Answered<L> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if let Stage::Held { until, reader } = &mut this.stage {
+            if until.as_mut().poll(cx).is_pending() {
+                *reader = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            this.stage = Stage::Answering(0);
+        }
+        ready!(this.poll_open(cx))?;
+        let ahead = &this.ahead[this.ahead_from..];
+        if ahead.is_empty() {
+            return this.poll_rest(cx, buffer);
+        }
+        let length = ahead.len().min(buffer.remaining());
+        buffer.put_slice(&ahead[..length]);
+        this.ahead_from += length;
+        if this.ahead_from == this.ahead.len() {
+            (this.ahead, this.ahead_from) = (Vec::new(), 0);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<L: Send + Unpin> AsyncWrite for Answered<L> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        this.release();
+        if !std::mem::replace(&mut this.has_heard, true) {
+            this.refusals.note_speech();
+        }
+        ready!(this.poll_open(cx))?;
+        Pin::new(&mut this.socket).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    /// The end of what the destination says, which may be that it has not been reached.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.was_refused() {
+            if !this.can_fail() {
+                this.socket.reset_on_close();
+                return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
+            }
+            let (failure, words) = this.not_reached.clone();
+            this.fail(failure, &words);
+        }
+        this.release();
+        ready!(this.poll_open(cx))?;
+        Pin::new(&mut this.socket).poll_shutdown(cx)
+    }
+}
+
+impl<L: Send + Unpin> Socket for Answered<L> {
+    fn reset_on_close(&self) {
+        match self.can_fail() {
+            // An answer first, which a reset would throw away.
+            true => self.is_cut.store(true, Ordering::Relaxed),
+            false => self.socket.reset_on_close(),
+        }
+    }
+
+    fn parting(&self) -> Parting {
+        self.socket.parting()
+    }
+}
+
+impl<L> Drop for Answered<L> {
+    fn drop(&mut self) {
+        let is_cut = self.is_cut.load(Ordering::Relaxed) || !matches!(self.stage, Stage::Open);
+        if is_cut && self.can_fail() {
+            self.fail(ProxyFailure::NoSession, "the session is over; try again");
+        }
+    }
+}
+
+/// Longer than a refusal takes from most nodes. It is the first connection's alone, which has waited for a
+/// session to begin.
+const HELD: Duration = Duration::from_millis(400);
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex},
+        time::Instant,
+    };
+
+    use super::*;
+
+    type Client = tokio::io::DuplexStream;
+
+    fn answered(
+        manner: Manner,
+        ahead: &[u8],
+        rest: Option<u64>,
+    ) -> (Client, Answered<()>, Refusals) {
+        let (client, socket) = duplex(4096);
+        let refusals = Refusals::default();
+        let not_reached = (ProxyFailure::Refused, "nobody is there".to_owned());
+        let ahead = (ahead.to_vec(), rest);
+        let socket =
+            Answered::new(Box::new(socket), manner, ahead, not_reached, refusals.clone(), ());
+        (client, socket, refusals)
+    }
+
+    async fn heard(mut client: Client) -> Vec<u8> {
+        let mut heard = Vec::new();
+        client.read_to_end(&mut heard).await.unwrap();
+        heard
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_is_answered_after_a_while_or_when_the_destination_speaks() {
+        let began = Instant::now();
+        let (mut client, mut socket, _) = answered(Manner::Socks5, b"ahead", None);
+        client.write_all(b" and more").await.unwrap();
+        let mut read = [0; 14];
+        socket.read_exact(&mut read).await.unwrap();
+        assert_eq!((&read, began.elapsed() >= HELD), (b"ahead and more", true));
+        drop(socket);
+        assert_eq!(heard(client).await, Manner::Socks5.accepted());
+
+        let began = Instant::now();
+        let (client, mut socket, refusals) = answered(Manner::Connect, b"", None);
+        assert!(!refusals.has_spoken());
+        socket.write_all(b"220 hello").await.unwrap();
+        assert!(refusals.has_spoken(), "the next one need not wait");
+        drop(socket);
+        assert_eq!(heard(client).await, [Manner::Connect.accepted(), b"220 hello"].concat());
+        assert!(began.elapsed() < HELD);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_to_be_read_is_woken_when_the_destination_speaks() {
+        let (mut client, socket, _) = answered(Manner::Socks5, b"", None);
+        let (mut reader, mut writer) = tokio::io::split(socket);
+        client.write_all(b"x").await.unwrap();
+        let began = Instant::now();
+        let reading = tokio::spawn(async move { reader.read_u8().await.unwrap() });
+        tokio::task::yield_now().await;
+        writer.write_all(b"y").await.unwrap();
+        assert_eq!(reading.await.unwrap(), b'x');
+        assert!(began.elapsed() < HELD);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_is_told_in_the_clients_protocol() {
+        for manner in [Manner::Socks5, Manner::Socks4, Manner::Connect, Manner::Plain] {
+            let (client, mut socket, refusals) = answered(manner, b"", Some(0));
+            refusals.note();
+            socket.shutdown().await.unwrap();
+            drop(socket);
+            let told = manner.failed(ProxyFailure::Refused, "nobody is there");
+            assert_eq!(heard(client).await, told);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_comes_too_late_is_no_clean_end() {
+        let (_client, mut socket, refusals) = answered(Manner::Socks5, b"x", None);
+        socket.read_u8().await.unwrap();
+        refusals.note();
+        assert!(socket.shutdown().await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_is_gone_is_told_to_whoever_has_no_answer_yet() {
+        for (manner, words) in [(Manner::Connect, &b"HTTP/1.1 502 "[..]), (Manner::Socks5, &[5, 1])]
+        {
+            let (client, socket, _) = answered(manner, b"", None);
+            socket.reset_on_close();
+            drop(socket);
+            let told = heard(client).await;
+            assert!(told.starts_with(words), "{told:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_behind_a_plain_request_goes_nowhere() {
+        let (mut client, mut socket, _) = answered(Manner::Plain, b"POST", Some(4));
+        client.write_all(b"bodyGET http://other/").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut read = Vec::new();
+        socket.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"POSTbody");
+    }
+}
