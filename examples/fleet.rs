@@ -2,7 +2,7 @@
 //! the first line that it wrote, or why there is none.
 //!
 //! ```sh
-//! cargo run --example fleet -- web-1 web-2 i-0123456789abcdef0 -- uptime
+//! cargo run --example fleet -- 'web-*' tag:Role=db i-0123456789abcdef0 -- uptime
 //! cargo run --example fleet -- local -- uname -sr       # without AWS
 //! ```
 //!
@@ -15,12 +15,10 @@
 
 use std::{env, process::ExitCode, time::Duration};
 
-use futures_util::{StreamExt, stream};
 use ssmport::{
     Client,
-    client::{Error, Kind, Output},
+    client::{Error, Kind, NodeEnd, RunEvent, Stream},
 };
-use tokio::time::timeout;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -31,9 +29,9 @@ async fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     match run_on_all(targets, command).await {
-        Ok(0) => ExitCode::SUCCESS,
-        Ok(failed) => {
-            eprintln!("fleet: {failed} of {} failed", targets.len());
+        Ok((0, _)) => ExitCode::SUCCESS,
+        Ok((failed, count)) => {
+            eprintln!("fleet: {failed} of {count} failed");
             ExitCode::FAILURE
         }
         Err(error) => {
@@ -43,40 +41,57 @@ async fn main() -> ExitCode {
     }
 }
 
-/// How many have failed.
-async fn run_on_all(targets: &[String], command: &[String]) -> Result<usize, Error> {
-    // One for all: they share the credentials, and whoever has been asked for them.
+/// How many have failed, and how many there are.
+async fn run_on_all(targets: &[String], command: &[String]) -> Result<(usize, usize), Error> {
     let client = Client::from_env().await?;
-    let runs = targets.iter().map(|target| {
-        let run = run(&client, target, command);
-        async move { (target, run.await) }
-    });
-    let mut runs = stream::iter(runs).buffer_unordered(AT_A_TIME);
+    // Of a name or a tag all nodes that bear it.
+    let nodes = client.select(targets).await?;
+    let run = nodes.command(command).parallel(AT_A_TIME).timeout(PATIENCE).reason("fleet");
+    let mut run = run.start();
+    let mut written = vec![Written::default(); run.nodes().len()];
     let mut failed = 0;
-    while let Some((target, ended)) = runs.next().await {
-        failed += usize::from(!matches!(&ended, Ok(Some(output)) if output.code == 0));
-        match ended {
-            Ok(Some(output)) => println!("{target}\t{}\t{}", output.code, first_line(&output)),
-            Ok(None) => eprintln!("{target}\tlate\tnothing within {PATIENCE:?}"),
-            Err(error) => eprintln!("{target}\t{}\t{error}", name_of(error.kind())),
+    while let Some(event) = run.next().await {
+        match event {
+            RunEvent::Output { node, stream, bytes } => written[node].note(stream, &bytes),
+            RunEvent::Ended { node, end, .. } => {
+                failed += usize::from(end.is_failure());
+                let name = run.nodes()[node].name();
+                match end {
+                    NodeEnd::Exited(code) => println!("{name}\t{code}\t{}", written[node].line()),
+                    NodeEnd::Failed(error) => {
+                        eprintln!("{name}\t{}\t{error}", name_of(error.kind()));
+                    }
+                    _ => eprintln!("{name}\tlate\tnothing within {PATIENCE:?}"),
+                }
+            }
+            _ => {}
         }
     }
-    Ok(failed)
+    Ok((failed, written.len()))
 }
 
-/// `None` when it takes too long.
-async fn run(client: &Client, target: &str, command: &[String]) -> Result<Option<Output>, Error> {
-    let node = client.node(target).await?.with_reason("fleet");
-    // The command is ended when its future is dropped, here by the timeout.
-    let output = timeout(PATIENCE, node.command(command).output()).await;
-    node.end().await;
-    output.ok().transpose()
+/// What a node has written, or complained of: the beginning.
+#[derive(Clone, Default)]
+struct Written {
+    output: Vec<u8>,
+    errors: Vec<u8>,
 }
 
-/// What it wrote, or what it complained of.
-fn first_line(output: &Output) -> String {
-    let written = if output.stdout.is_empty() { &output.stderr } else { &output.stdout };
-    String::from_utf8_lossy(written).lines().next().unwrap_or_default().to_owned()
+impl Written {
+    fn note(&mut self, stream: Stream, bytes: &[u8]) {
+        let part = match stream {
+            Stream::Stdout => &mut self.output,
+            Stream::Stderr => &mut self.errors,
+        };
+        let room = LONGEST - part.len();
+        part.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    /// The first line.
+    fn line(&self) -> String {
+        let written = if self.output.is_empty() { &self.errors } else { &self.output };
+        String::from_utf8_lossy(written).lines().next().unwrap_or_default().to_owned()
+    }
 }
 
 /// For scripts: what can be done about it is another thing for each.
@@ -92,3 +107,5 @@ fn name_of(kind: Kind) -> &'static str {
 /// AWS limits how many sessions an account may start in a second.
 const AT_A_TIME: usize = 10;
 const PATIENCE: Duration = Duration::from_secs(60);
+/// In bytes, of a line that is shown.
+const LONGEST: usize = 4096;

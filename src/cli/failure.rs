@@ -106,6 +106,7 @@ fn with_option(next: String, setting: Option<Setting>) -> String {
         Some(Setting::MfaCode) => format!("give --mfa-code, or {next}"),
         Some(Setting::MfaSerial) => format!("give --mfa-serial, or {next}"),
         Some(Setting::Everybody) => format!("give --all, or {next}"),
+        Some(Setting::All) => format!("{next}; exec --on runs a command on all of them"),
         Some(Setting::Start) => format!("give --start, or {next}"),
         Some(Setting::Wait) => format!("give --wait, or --start if it is stopped, or {next}"),
         Some(Setting::Input) => format!("{next}: -n"),

@@ -52,6 +52,8 @@ pub enum Setting {
     Input,
     /// Without asking whose they are it would do: for everybody's sessions.
     Everybody,
+    /// A command on all of them would do, see [`Client::select`](super::Client::select).
+    All,
     /// To wait for the node would do, or to start it, see [`Readiness`](super::Readiness).
     Wait,
     /// To start the instance would do.

@@ -34,7 +34,7 @@ impl Readiness {
     }
 
     /// Starts it if it is an instance of EC2 that is stopped, and waits for five minutes unless
-    /// [`wait`](Self::wait) says otherwise. The client's [`Guide`] is asked first.
+    /// [`wait`](Self::wait) says otherwise. The client's [`Guide`](super::Guide) is asked first.
     pub fn start(self) -> Self {
         Self { starts: true, ..self }
     }

@@ -255,6 +255,7 @@ fn several(lookup: &Lookup, nodes: &[ListedNode], and: &str) -> Error {
     Error::new(Kind::Target, what)
         .because(format!("{}{more}", shown.join("\n  ")))
         .next("give one of their ids")
+        .with(Setting::All)
 }
 
 pub(super) fn unknown(lookup: &Lookup) -> Error {

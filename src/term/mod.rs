@@ -22,6 +22,6 @@ mod size;
 pub use escapes::{Command, ESCAPES_HELP, Escapes};
 pub use prompt::ask_secret;
 pub use raw_mode::{RawMode, is_raw, restore, restore_on_panic};
-pub use recording::{Event as Recorded, ReadError, Reader, Recording};
+pub use recording::{Event as Recorded, PlainText, ReadError, Reader, Recording};
 pub use screen::{hold_back, may_be_shown, watch};
 pub use size::{Size, size_of_stdout, size_of_terminal, sizes};

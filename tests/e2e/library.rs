@@ -5,7 +5,7 @@ use std::{io::ErrorKind, sync::Arc, time::Duration};
 use sha2::{Digest, Sha256};
 use ssmport::{
     Client,
-    client::{Kind, Node, TunnelEvent},
+    client::{Kind, Node, NodeEnd, RunEvent, TunnelEvent},
     local::{Endpoint, EndpointConfig, Faults},
 };
 use tokio::{
@@ -305,4 +305,56 @@ async fn errors_say_of_what_kind_they_are() {
     let error = node.forward(&spec).start().await.unwrap_err();
     assert_eq!(error.kind(), Kind::Local);
     assert!(error.to_string().contains("holds it"), "{error}");
+}
+
+/// A node's command stands still when nobody reads what the others write either.
+#[tokio::test]
+async fn a_run_waits_for_its_reader_and_ends_when_it_is_stopped() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let config = EndpointConfig::default();
+    let nodes = (1..=3).map(|number| ssmport::local::Node {
+        id: format!("i-0000000{number}"),
+        name: format!("web-{number}"),
+        ..config.nodes[0].clone()
+    });
+    let nodes = nodes.collect();
+    let config = EndpointConfig { nodes, ..EndpointConfig::default() };
+    let endpoint = Arc::new(Endpoint::in_process(config).await.unwrap());
+    let client = Client::local(Arc::clone(&endpoint)).unwrap();
+    assert_eq!(client.select(["web-1", "i-00000001"]).await.unwrap().nodes().len(), 1);
+    assert_eq!(client.select(["web-9"]).await.unwrap_err().kind(), Kind::Target);
+
+    let script = format!(
+        "exec 3>{}/$$; while head -c 65536 /dev/zero; do echo x >&3; done",
+        folder.path().display()
+    );
+    let selection = client.select(["web-*"]).await.unwrap();
+    let mut run = selection.command(["sh", "-c", &script]).start();
+    let written = || {
+        let files = std::fs::read_dir(folder.path()).unwrap().flatten();
+        files.map(|file| file.metadata().unwrap().len() / 2 * 65_536).sum::<u64>()
+    };
+    while !matches!(run.next().await.unwrap(), RunEvent::Output { .. }) {}
+    // Until it has come to a stand.
+    let mut before = 0;
+    timeout(Duration::from_secs(30), async {
+        while before == 0 || written() > before {
+            before = written();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    })
+    .await
+    .expect("a stand");
+    assert!(before < 64 << 20, "{} MiB are under way", before >> 20);
+
+    run.stopper().stop();
+    let mut ends = Vec::new();
+    while let Some(event) = run.next().await {
+        if let RunEvent::Ended { end, .. } = event {
+            ends.push(end);
+        }
+    }
+    assert_eq!(ends.len(), 3);
+    assert!(ends.iter().all(|end| matches!(end, NodeEnd::Stopped)), "{ends:?}");
+    assert_eq!(endpoint.active_sessions(), 0);
 }

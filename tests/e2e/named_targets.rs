@@ -106,7 +106,11 @@ fn who_may_only_start_sessions_needs_the_id_or_an_alias() {
 fn a_target_that_is_not_clear_is_an_error_with_what_there_is() {
     let fleet = Fleet::start();
     for (target, parts) in [
-        ("twin", &["2 nodes are called twin", "i-00000000000000005", "give one of their ids"][..]),
+        (
+            "twin",
+            &["2 nodes are called twin", "i-00000000000000005", "give one of their ids; exec --on"]
+                [..],
+        ),
         ("lost", &["lost is i-00000000000000007, which is not connected", "ConnectionLost"]),
         ("nobody", &["there is no node nobody", "ssmport ls"]),
         ("wbe", &["there is no node wbe", "did you mean web? "]),

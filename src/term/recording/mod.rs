@@ -10,6 +10,7 @@
 //! Each line is written as a whole, at once: what a crash leaves is a recording up to there.
 
 mod reader;
+mod text;
 
 use std::{
     fs::{File, OpenOptions},
@@ -20,7 +21,10 @@ use std::{
 
 use serde_json::json;
 
-pub use self::reader::{Event, ReadError, Reader};
+pub use self::{
+    reader::{Event, ReadError, Reader},
+    text::PlainText,
+};
 use super::Size;
 
 /// A recording that is being made.
