@@ -212,6 +212,10 @@ impl Client {
         I: IntoIterator<Item = S>,
         S: AsRef<str>,
     {
+        if let Realm::Service(service) = &self.0.realm {
+            let targets = targets.into_iter().map(|target| target.as_ref().to_owned());
+            return Ok(many::of_service(service, targets, self));
+        }
         let usage = |text: &str, why| Error::new(Kind::Usage, format!("`{text}`")).because(why);
         let targets = targets.into_iter().map(|target| {
             let text = target.as_ref();

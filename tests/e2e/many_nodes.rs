@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use crate::{
     raw_client::await_active_sessions,
     support::{
-        Account, Endpoint, Finished, Program, REGION, Signal, await_gone, await_running, command,
-        in_shell, mark,
+        Account, Endpoint, Finished, Program, REGION, Signal, Tmux, await_gone, await_running,
+        command, in_shell, mark,
     },
 };
 
@@ -208,9 +208,9 @@ fn each_node_has_its_own_time() {
     let mark = mark();
     let folder = fleet.folder.path().join("taken");
     let line = format!("mkdir {} 2>/dev/null && exit 0; exec sleep {mark}", folder.display());
-    let ran = fleet.run(&["--on", "web-*", "--timeout", "3s", "--", "sh", "-c", &line]);
+    let ran = fleet.run(&["--on", "web-*", "--timeout", "6s", "--", "sh", "-c", &line]);
     assert_eq!(ran.code(), 124, "{ran:#?}");
-    assert!(ran.stderr.contains(": not over within 3s\n"), "{ran:#?}");
+    assert!(ran.stderr.contains(": not over within 6s\n"), "{ran:#?}");
     assert!(ran.stderr.ends_with("ssmport: 2 of 3 nodes failed\n"), "{ran:#?}");
     await_gone(&mark);
 }
@@ -233,6 +233,21 @@ fn an_interrupt_ends_it_everywhere() {
     assert!(ended.stderr.ends_with(told), "{ended:#?}");
     await_gone(&mark);
     await_active_sessions(&fleet.endpoint, 0);
+}
+
+#[test]
+fn a_terminal_shows_how_far_it_has_come() {
+    let fleet = Fleet::of(3);
+    let go = fleet.folder.path().join("go");
+    let line = format!("echo here; until [ -e {} ]; do sleep 0.1; done", go.display());
+    let terminal = Tmux::start(&fleet.exec(&["--on", "web-*", "--", "sh", "-c", &line]), 80, 24);
+    terminal.wait_for(|screen| {
+        let has_all = (0..3).all(|node| screen.contains(&format!("web-{node} | here\n")));
+        has_all && screen.contains("\n0 of 3 done, 3 running")
+    });
+    fs::write(&go, "").expect("a file");
+    let screen = terminal.wait_for(|screen| screen.contains("3 nodes, all done"));
+    assert!(!screen.contains(" of 3 done"), "{screen}");
 }
 
 /// And of those that are refused each is told of, with what to do.

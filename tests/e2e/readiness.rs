@@ -1,7 +1,7 @@
 //! `--start` and `--wait`: nodes that are stopped, or whose agent is on its way.
 #![cfg(feature = "aws")]
 
-use std::{fs, process::Command, sync::Arc, time::Duration};
+use std::{fs, path::Path, process::Command, sync::Arc, time::Duration};
 
 use ssmport::{
     Client,
@@ -26,7 +26,7 @@ impl Fleet {
         let folder = TempDir::new().expect("a directory");
         let file = folder.path().join("account.toml");
         fs::write(&file, ACCOUNT).expect("the account file");
-        for (name, policy) in [("all", ALL), ("some", SOME)] {
+        for (name, policy) in [("all", ALL), ("some", SOME), ("start", &of_page())] {
             let path = folder.path().join(name).with_extension("json");
             fs::write(path, policy).expect("a policy");
         }
@@ -165,6 +165,19 @@ fn who_may_not_start_it_is_told_of_the_permission() {
     let ended = fleet.run("sam", &["exec", "--start", "--yes", WEB, "--", "true"]);
     assert_eq!(ended.code(), 3, "{ended:#?}");
     assert!(ended.stderr.contains("ec2:StartInstances"), "{ended:#?}");
+    // The policy of docs/roll-out.md: those of one's own team.
+    for (node, code) in [(WEB, 0), ("i-00000000000000004", 3)] {
+        let ended = fleet.run("sally", &["exec", "--start", "--yes", node, "--", "true"]);
+        assert_eq!(ended.code(), code, "{ended:#?}");
+    }
+}
+
+/// A policy that a page has.
+fn of_page() -> String {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/roll-out.md");
+    let page = fs::read_to_string(page).expect("the page");
+    let (_, policy) = page.split_once("```json\n").expect("a policy");
+    policy.split_once("```").expect("its end").0.to_owned()
 }
 
 #[tokio::test]
@@ -195,8 +208,12 @@ const ACCOUNT: &str = r#"
 policies = ["all.json"]
 [users.sam]
 policies = ["some.json"]
+[users.sally]
+policies = ["some.json", "start.json"]
+tags = { Team = "web" }
 [nodes.i-00000000000000001]
 name = "web"
+tags = { Team = "web" }
 state = "stopped"
 boot = "400ms"
 [nodes.i-00000000000000002]
@@ -204,6 +221,10 @@ name = "other"
 [nodes.i-00000000000000003]
 name = "lost"
 ping_status = "ConnectionLost"
+[nodes.i-00000000000000004]
+name = "db"
+tags = { Team = "db" }
+state = "stopped"
 "#;
 const ALL: &str =
     r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;

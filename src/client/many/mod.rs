@@ -19,5 +19,5 @@ mod selection;
 pub(crate) use command::PARALLEL;
 pub use command::SelectionCommand;
 pub use run::{NodeEnd, Run, RunEvent, RunStopper, Stream};
-pub(super) use selection::select;
 pub use selection::{Selected, Selection};
+pub(super) use selection::{of_service, select};

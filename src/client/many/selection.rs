@@ -1,10 +1,10 @@
 //! Which nodes a command is to run on.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use crate::client::{
-    Client, Error, Kind, Realm, config_file::ConfigFile, many::command::SelectionCommand,
-    node::Node, service::Service, target::Target,
+    Client, Error, Kind, Realm, SessionService, config_file::ConfigFile,
+    many::command::SelectionCommand, node::Node, service::Service, target::Target,
 };
 #[cfg(any(feature = "aws", feature = "local"))]
 use crate::client::{
@@ -97,21 +97,20 @@ impl Selection {
     }
 }
 
+/// Those that each target means, of which a service of somebody else's knows best what it is.
 pub(in crate::client) async fn select(
     client: &Client,
     targets: Vec<Target>,
 ) -> Result<Selection, Error> {
-    let targets = targets
-        .into_iter()
-        .map(|target| ConfigFile::load_target(Some(target), &*client.0.guide))
-        .collect::<Result<Vec<_>, _>>()?;
     let found = match &client.0.realm {
         #[cfg(feature = "aws")]
-        Realm::Account { .. } => super::in_account::select(client, targets).await?,
+        Realm::Account { .. } => {
+            super::in_account::select(client, without_aliases(client, targets)?).await?
+        }
         #[cfg(not(feature = "aws"))]
         Realm::Account {} => {
             let mut found = Vec::new();
-            for target in targets {
+            for target in without_aliases(client, targets)? {
                 let service = Service::of(&target, client).await?;
                 found.push(Selected::new(target.to_string(), service, client));
             }
@@ -125,15 +124,30 @@ pub(in crate::client) async fn select(
             }
             found
         }
-        Realm::Service(service) => targets
-            .iter()
-            .map(|target| {
-                let (service, target) = (std::sync::Arc::clone(service), target.to_string());
-                Selected::new(target.clone(), Service::Other { service, target }, client)
-            })
-            .collect(),
+        Realm::Service(service) => {
+            let names = targets.iter().map(ToString::to_string);
+            return Ok(of_service(service, names, client));
+        }
     };
     Ok(Selection::of(found))
+}
+
+fn without_aliases(client: &Client, targets: Vec<Target>) -> Result<Vec<Target>, Error> {
+    let meant = |target| ConfigFile::load_target(Some(target), &*client.0.guide);
+    targets.into_iter().map(meant).collect()
+}
+
+/// Targets are what the service calls them.
+pub(in crate::client) fn of_service(
+    service: &Arc<dyn SessionService>,
+    targets: impl Iterator<Item = String>,
+    client: &Client,
+) -> Selection {
+    let selected = |target: String| {
+        let service = Service::Other { service: Arc::clone(service), target: target.clone() };
+        Selected::new(target, service, client)
+    };
+    Selection::of(targets.map(selected).collect())
 }
 
 /// The filters that a name or tags are, patterns among them; of what is one node at most there are none.
@@ -151,7 +165,7 @@ pub(super) fn filters(lookup: &Lookup) -> Option<Vec<NodeFilter>> {
 
 #[cfg(feature = "local")]
 fn of_endpoint(
-    endpoint: &std::sync::Arc<crate::local::Endpoint>,
+    endpoint: &Arc<crate::local::Endpoint>,
     target: &Target,
     client: &Client,
 ) -> Result<Vec<Selected>, Error> {

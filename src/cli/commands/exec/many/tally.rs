@@ -107,15 +107,20 @@ impl Tally {
 
     /// What it comes to for whoever started it.
     pub(super) fn verdict(&self) -> Result<(), Failure> {
-        if self.failed == 0 && self.stopped + self.not_started == 0 {
+        if self.done == self.nodes.len() {
             return Ok(());
         }
+        let code = match self.failed {
+            // What nothing is known of is not done either.
+            0 => Code::Lost,
+            _ => Code::Command(self.code),
+        };
         let count = counted(self.nodes.len(), "node");
         let others = [(self.stopped, "ended from here"), (self.not_started, "not begun")];
         let others = others.into_iter().filter(|(count, _)| *count > 0);
         let others: String = others.map(|(count, how)| format!(", {count} {how}")).collect();
         let what = format!("{} of {count} failed{others}", self.failed);
-        Err(Failure::new(Code::Command(self.code), what))
+        Err(Failure::new(code, what))
     }
 
     fn parts(&self) -> String {
@@ -179,3 +184,31 @@ pub(super) fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
 /// That are told of all failures: the rest is for programs.
 const NAMES: usize = 20;
 const REASONS: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_highest_code_is_the_verdict_and_nothing_is_lost_sight_of() {
+        let client = crate::client::Client::endpoint("http://127.0.0.1:1").unwrap();
+        let nodes = client.select(["a", "b", "i-odd"]).await.unwrap();
+        let ended = |ends: &[NodeEnd]| {
+            let mut tally = Tally::new(nodes.nodes(), None);
+            for (node, end) in ends.iter().enumerate() {
+                tally.note(&RunEvent::Started { node });
+                let (end, took) = (end.clone(), Duration::ZERO);
+                tally.note(&RunEvent::Ended { node, end, took });
+            }
+            tally.verdict().map_err(|failure| (failure.code.number(), failure.what))
+        };
+        let exited = NodeEnd::Exited;
+        assert_eq!(ended(&[exited(0), exited(0), exited(0)]), Ok(()));
+        let (code, what) = ended(&[exited(3), NodeEnd::TimedOut, exited(9)]).unwrap_err();
+        assert_eq!((code, &*what), (124, "3 of 3 nodes failed"));
+        let stopped = ended(&[NodeEnd::Stopped, exited(-1), NodeEnd::NotStarted]).unwrap_err();
+        let told = "1 of 3 nodes failed, 1 ended from here, 1 not begun".to_owned();
+        assert_eq!(stopped, (255, told));
+        assert_eq!(ended(&[exited(0)]).unwrap_err().0, 6);
+    }
+}
