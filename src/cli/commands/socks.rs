@@ -204,7 +204,9 @@ impl Report {
         if self.not_served.len() >= REMEMBERED {
             self.not_served.clear();
         }
-        if let Some(times) = self.not_served.entry(told.clone()).or_default().tell(now()) {
+        // Of a destination once, whatever the reasons; what strangers say, each by itself.
+        let key = if destination.is_some() { &told } else { &why };
+        if let Some(times) = self.not_served.entry(key.clone()).or_default().tell(now()) {
             self.output.warn(&format!("{told} {peer}{times}: {why}"));
         }
     }
