@@ -6,6 +6,7 @@
 //!                            +-- sessions     |
 //!                                             +-- connect   lane ------+
 //!                                             +-- forward   forwarding +-- tunnel ---+
+//!                        config_file --- upkeep --------------------------+            |
 //!                                             +-- command   running ---+-- opening --+-- attachment
 //!                                             +-- shell     shell -----+             (session + streams)
 //! ```

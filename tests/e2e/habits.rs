@@ -11,7 +11,7 @@ fn words_of_other_programs_are_answered_with_ours() {
         (&["i-0123456789abcdef0"], "ssmport shell i-0123456789abcdef0"),
         (&["tunnel", "5432"], "ssmport forward"),
         (&["port-forward", "web", "5432"], "ssmport forward"),
-        (&["connect", "web"], "ssmport shell TARGET"),
+        (&["connect", "web"], "ssmport shell web"),
         (&["console"], "ssmport shell TARGET"),
         (&["start-session", "--target", "i-0123456789abcdef0"], "ssmport shell TARGET"),
         (&["list"], "ssmport ls"),

@@ -111,6 +111,8 @@ mod tls;
 mod tls_trust;
 #[cfg(feature = "aws")]
 mod up;
+#[cfg(feature = "aws")]
+mod up_terminal;
 mod web;
 
 mod agent_command;
