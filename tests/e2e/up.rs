@@ -5,13 +5,13 @@ use std::{fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use crate::{
     raw_client::await_active_sessions,
     support::{
-        Endpoint, Finished, NODE, Program, REGION, Signal, await_that, command, find_tool,
-        free_port,
+        Endpoint, Finished, NODE, Program, REGION, Reserved, Signal, await_that, command,
+        find_tool, free_port,
     },
     targets::{TcpTarget, echoes},
 };
@@ -121,7 +121,7 @@ async fn what_cannot_stand_is_tried_again_and_the_others_stand() {
     echoes(&mut connect(&tunnel(&up, first, "up")).await, b"hello").await;
 
     // It is tried again, later each time.
-    event(&up, |event| event["name"] == "lost" && event["again_in"].as_u64() >= Some(2));
+    event(&up, |event| event["name"] == "lost" && event["again_in"].as_u64() >= Some(3));
     // Once the port is free the other one takes it.
     user.run(&["down", first]).success();
     echoes(&mut connect(&tunnel(&up, second["name"].as_str().unwrap(), "up")).await, b"hello")
@@ -181,6 +181,29 @@ async fn a_session_that_is_over_gives_way_to_another_when_somebody_comes() {
     await_active_sessions(&user.endpoint, 0);
     echoes(&mut connect(&told).await, b"again").await;
     await_active_sessions(&user.endpoint, 1);
+}
+
+#[tokio::test]
+async fn a_service_that_was_away_is_found_again() {
+    let (echo, reserved) = (TcpTarget::echo().await, Reserved::port());
+    let mut user = User::with(&to("db", NODE, echo.port, 0));
+    user.endpoint = Endpoint::at(reserved.address(), &[]);
+    let up = user.start(&["up", "--json"]);
+    let told = tunnel(&up, "db", "up");
+    for session in user.endpoint.active_sessions() {
+        user.endpoint.call("TerminateSession", &json!({ "SessionId": session }));
+    }
+    tunnel(&up, "db", "idle");
+    user.endpoint = Endpoint::start();
+    // Nobody is there to begin another session; its program sees that.
+    let mut turned_away = connect(&told).await;
+    tunnel(&up, "db", "waiting");
+    let read = turned_away.read(&mut [0]).await;
+    assert!(read.is_err() || read.is_ok_and(|len| len == 0));
+    user.endpoint = Endpoint::at(reserved.address(), &[]);
+    // By itself, for nobody comes.
+    await_active_sessions(&user.endpoint, 1);
+    echoes(&mut connect(&told).await, b"hello").await;
 }
 
 #[tokio::test]
