@@ -59,7 +59,12 @@ fn shown(statuses: &[Status], output: &Output) -> Result<(), Failure> {
     status::print(statuses, output)?;
     let not: Vec<_> = statuses.iter().filter(|status| !status.state.stands()).collect();
     match &not[..] {
-        [] => Ok(()),
+        [] => {
+            output.note(
+                "They are kept up in the background: ssmport status, ssmport logs, ssmport down",
+            );
+            Ok(())
+        }
         not => {
             let names: Vec<_> = not.iter().map(|status| &*status.name).collect();
             let what =
