@@ -137,7 +137,8 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
     }
     let global = match cli.command.heeds_defaults() {
         true => cli.global.with_defaults()?,
-        false => cli.global,
+        // The doctor says itself what is wrong with them.
+        false => cli.global.clone().with_defaults().unwrap_or(cli.global),
     };
     match &cli.command {
         Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) => standard_streams::keep_input(),

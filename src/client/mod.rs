@@ -7,6 +7,7 @@
 //!                            +-- many: a command on all nodes that are meant
 //!                                             +-- connect   lane ------+
 //!                                             +-- forward   forwarding +-- tunnel ---+
+//!                        config_file --- upkeep ---- tunnel
 //!                                             +-- proxy     proxying -- lanes -- lane
 //!                                             +-- command   running ---+-- opening --+-- attachment
 //!                                             +-- shell     shell -----+             (session + streams)

@@ -108,6 +108,10 @@ impl Upkeep {
         let configured = configured()?;
         check(names, configured.iter().map(|tunnel| &*tunnel.name))?;
         let mut kept = self.kept();
+        if *self.0.over.borrow() {
+            let ending = Error::local("the tunnels that were up are just being ended");
+            return Err(ending.next("try again in a moment"));
+        }
         match names {
             [] => kept.wanted = Wanted { all: true, names: BTreeSet::new() },
             names => names.iter().for_each(|name| kept.wanted.include(name)),
@@ -194,10 +198,11 @@ impl Upkeep {
 
     /// Takes up what changes in the files, for as long as it is polled.
     pub(crate) async fn follow_files(&self) -> Infallible {
-        let mut before = ConfigFile::fingerprint();
+        // They may have changed since they were read.
+        let mut before = None;
         loop {
             sleep(LOOK_EVERY).await;
-            let found = ConfigFile::fingerprint();
+            let found = Some(ConfigFile::fingerprint());
             if found == before {
                 continue;
             }

@@ -82,6 +82,8 @@ fn bash_and_fish_offer_what_there_is() {
         ("ssmport shell --profile other -t ", "", &["bastion", "local"]),
         ("ssmport shell --profile prod --region eu-west-2 -t ", "", &["bastion", "local"]),
         ("ssmport shell --profile prod --endpoint-url http://x -t ", "", &["bastion", "local"]),
+        ("ssmport up ", "", &["db"]),
+        ("ssmport connect ", "d", &["db"]),
         ("ssmport --profile ", "", &["asking", "other", "prod"]),
         ("ssmport --region ", "us-gov-", &["us-gov-east-1", "us-gov-west-1"]),
         ("ssmport local --account ", "no", &["nodes"]),
@@ -159,7 +161,8 @@ region = eu-west-1
 region = eu-west-1
 credential_process = touch ASKED
 ";
-const ALIASES: &str = "[targets]\nbastion = \"tag:Role=bastion\"\n";
+const ALIASES: &str = "[targets]\nbastion = \"tag:Role=bastion\"\n\
+                       [tunnels.db]\ntarget = \"bastion\"\nport = 5432\n";
 /// What bash does when the key is pressed; what it replies is undone as bash would.
 const BASH: &str = r#"
 set -eu

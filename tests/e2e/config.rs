@@ -98,6 +98,14 @@ fn an_alias_has_the_account_that_it_names() {
     assert_eq!(machine.owner(&[]), "bob");
     // Who types it knows better.
     assert_eq!(machine.owner(&["--profile", "first"]), "alice");
+    for (words, profile) in
+        [(&["doctor", "--json"][..], "first"), (&["doctor", "web", "--json"], "second")]
+    {
+        let report = machine.run(words).stdout;
+        let check: Value =
+            serde_json::from_str(report.lines().next().expect("a check")).expect("JSON");
+        assert!(check["found"].as_str().is_some_and(|found| found.contains(profile)), "{report}");
+    }
     // Where the alias names nobody the default counts, and before that the environment.
     fs::write(machine.path("own.toml"), own.replace("profile = \"second\"\n", "")).expect("a file");
     assert_eq!(machine.owner(&[]), "alice");

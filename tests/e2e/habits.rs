@@ -11,7 +11,7 @@ fn words_of_other_programs_are_answered_with_ours() {
         (&["i-0123456789abcdef0"], "ssmport shell i-0123456789abcdef0"),
         (&["tunnel", "5432"], "ssmport forward"),
         (&["port-forward", "web", "5432"], "ssmport forward"),
-        (&["connect", "web"], "ssmport shell TARGET"),
+        (&["connect", "web"], "ssmport shell web"),
         (&["console"], "ssmport shell TARGET"),
         (&["start-session", "--target", "i-0123456789abcdef0"], "ssmport shell TARGET"),
         (&["list"], "ssmport ls"),
@@ -24,7 +24,6 @@ fn words_of_other_programs_are_answered_with_ours() {
         (&["forward", "--remote-port", "5432"], "ssmport forward LOCAL:HOST:PORT -t TARGET"),
         (&["shell", "web", "--document-name", "x"], "--document NAME"),
         (&["forward", "-D", "1080", "web"], "ssmport socks 1080 -t TARGET"),
-        (&["forward", "-fNL", "5432:db:5432", "web"], "leave -f out"),
         (&["forward", "i-0123456789abcdef0:5432"], "ssmport forward i-0123456789abcdef0 5432"),
     ] {
         let ended = ssmport(words);

@@ -123,6 +123,8 @@ mod tls_trust;
 mod trace;
 #[cfg(feature = "aws")]
 mod up;
+#[cfg(feature = "aws")]
+mod up_terminal;
 mod web;
 
 mod agent_command;

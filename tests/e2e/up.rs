@@ -5,12 +5,12 @@ use std::{fs, path::PathBuf, process::Command};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use crate::{
     raw_client::await_active_sessions,
     support::{
-        Endpoint, Finished, NODE, Program, REGION, Signal, Terminal, Tmux, await_that, command,
+        Endpoint, Finished, NODE, Program, REGION, Reserved, Signal, await_that, command,
         find_tool, free_port,
     },
     targets::{TcpTarget, echoes},
@@ -92,7 +92,7 @@ async fn connect(tunnel: &Value) -> TcpStream {
 }
 
 /// A tunnel to this port, on a free one or on `local`.
-fn to(name: &str, target: &str, port: u16, local: u16) -> String {
+pub fn to(name: &str, target: &str, port: u16, local: u16) -> String {
     format!("[tunnels.{name}]\ntarget = \"{target}\"\nport = {port}\nlocal = {local}\n")
 }
 
@@ -121,7 +121,7 @@ async fn what_cannot_stand_is_tried_again_and_the_others_stand() {
     echoes(&mut connect(&tunnel(&up, first, "up")).await, b"hello").await;
 
     // It is tried again, later each time.
-    event(&up, |event| event["name"] == "lost" && event["again_in"].as_u64() >= Some(2));
+    event(&up, |event| event["name"] == "lost" && event["again_in"].as_u64() >= Some(3));
     // Once the port is free the other one takes it.
     user.run(&["down", first]).success();
     echoes(&mut connect(&tunnel(&up, second["name"].as_str().unwrap(), "up")).await, b"hello")
@@ -181,6 +181,29 @@ async fn a_session_that_is_over_gives_way_to_another_when_somebody_comes() {
     await_active_sessions(&user.endpoint, 0);
     echoes(&mut connect(&told).await, b"again").await;
     await_active_sessions(&user.endpoint, 1);
+}
+
+#[tokio::test]
+async fn a_service_that_was_away_is_found_again() {
+    let (echo, reserved) = (TcpTarget::echo().await, Reserved::port());
+    let mut user = User::with(&to("db", NODE, echo.port, 0));
+    user.endpoint = Endpoint::at(reserved.address(), &[]);
+    let up = user.start(&["up", "--json"]);
+    let told = tunnel(&up, "db", "up");
+    for session in user.endpoint.active_sessions() {
+        user.endpoint.call("TerminateSession", &json!({ "SessionId": session }));
+    }
+    tunnel(&up, "db", "idle");
+    user.endpoint = Endpoint::start();
+    // Nobody is there to begin another session; its program sees that.
+    let mut turned_away = connect(&told).await;
+    tunnel(&up, "db", "waiting");
+    let read = turned_away.read(&mut [0]).await;
+    assert!(read.is_err() || read.is_ok_and(|len| len == 0));
+    user.endpoint = Endpoint::at(reserved.address(), &[]);
+    // By itself, for nobody comes.
+    await_active_sessions(&user.endpoint, 1);
+    echoes(&mut connect(&told).await, b"hello").await;
 }
 
 #[tokio::test]
@@ -302,7 +325,8 @@ async fn what_a_kill_leaves_is_replaced_and_of_two_at_once_one_keeps_them_up() {
     // Whoever shows them ends with who keeps them up.
     user.run(&["down"]).success();
     for up in both {
-        assert_eq!(up.finish().code(), 0);
+        let ended = up.finish();
+        assert_eq!(ended.code(), 0, "{ended:#?}");
     }
     await_active_sessions(&user.endpoint, 0);
 }
@@ -317,84 +341,6 @@ fn a_folder_that_others_can_write_to_is_not_used() {
     let refused = user.run(&["up"]);
     assert_eq!(refused.code(), 5, "{refused:#?}");
     assert!(refused.stderr.contains("others may write there"), "{refused:#?}");
-}
-
-#[tokio::test]
-async fn a_terminal_shows_a_table_and_takes_keys() {
-    let echo = TcpTarget::echo().await;
-    let (port, local) = (echo.port, free_port());
-    let lost = to("lost", "i-0fffffffffffffff0", 80, 0);
-    let user = User::with(&[to("db", NODE, port, local), lost].concat());
-    for (cols, rows) in [(80, 24), (200, 50)] {
-        let mut tmux = Tmux::start(&user.ssmport(&["up"]), cols, rows);
-        let row = |screen: &str, name: &str| {
-            let start = format!(" {name} ");
-            screen
-                .lines()
-                .find(|line| line.get(1..).is_some_and(|line| line.starts_with(&start)))
-                .map(str::to_owned)
-        };
-        let is = |screen: &str, name: &str, parts: &[&str]| {
-            row(screen, name).is_some_and(|row| parts.iter().all(|part| row.contains(part)))
-        };
-        let address = format!("127.0.0.1:{local}");
-        tmux.wait_for(|screen| {
-            is(screen, "db", &[" up ", &local.to_string(), " 0 ", "-"])
-                && is(screen, "lost", &[" waiting "])
-        });
-        let mut connection = TcpStream::connect(&*address).await.expect("it listens");
-        echoes(&mut connection, &[b'x'; 2048]).await;
-        let screen = tmux.wait_for(|screen| {
-            screen.contains("1 connection open, 1 so far; 2.0 kB sent, 2.0 kB received, round trip")
-                && is(screen, "db", &[" 1 "])
-        });
-        assert!(screen.starts_with("ssmport up   2 tunnels: 1 up, 1 waiting"), "{screen}");
-        assert!(is(&screen, "db", &["2.0 kB / 2.0 kB"]), "{screen}");
-        let in_row = is(&screen, "db", &[&address, NODE, "forwarding 127.0.0.1"]);
-        assert_eq!(in_row, cols == 200, "{screen}");
-
-        tmux.press("Down");
-        tmux.wait_for(|screen| {
-            screen.contains("> lost")
-                && screen.contains("waits: ")
-                && screen.contains("TargetNotConnected")
-        });
-        tmux.type_text("e");
-        tmux.wait_for(|screen| {
-            screen.contains("What has become of lost") && screen.contains("another try in")
-        });
-        tmux.type_text("e");
-        tmux.press("Up");
-        tmux.wait_for(|screen| screen.contains("> db"));
-        tmux.type_text("r");
-        tmux.wait_for(|screen| screen.contains("db begins another session"));
-        tmux.wait_for(|screen| is(screen, "db", &[" up ", " 0 "]));
-        if cols == 80 {
-            tmux.resize(40, 12);
-            tmux.wait_for(|screen| {
-                screen.lines().all(|line| line.chars().count() <= 40) && screen.contains("> db")
-            });
-        }
-        tmux.type_text(if cols == 80 { "q" } else { "\x03" });
-        assert_eq!(tmux.finish_restored(), if cols == 80 { 0 } else { 130 });
-        assert_eq!(tmux.modes(), "screen 0 mouse 00 cursor 1 keys 00");
-        await_active_sessions(&user.endpoint, 0);
-        tmux.vanish();
-    }
-}
-
-#[test]
-fn an_address_is_copied_by_way_of_the_terminal() {
-    let local = free_port();
-    let user = User::with(&to("db", NODE, 80, local));
-    let mut terminal = Terminal::start(&user.ssmport(&["up"]));
-    let address = format!("127.0.0.1:{local}");
-    terminal.wait_for(&address);
-    terminal.press("c");
-    let text = data_encoding::BASE64.encode(address.as_bytes());
-    terminal.wait_for(&format!("\x1b]52;c;{text}\x07"));
-    terminal.press("q");
-    assert_eq!(terminal.finish().0, Some(0));
 }
 
 #[test]
@@ -493,7 +439,7 @@ async fn under_faults_no_byte_is_lost_and_nothing_is_left_open() {
     await_that("connections are closed", || {
         names.iter().all(|name| user.status(name)["connections"] == 0)
     });
-    let before = descriptors();
+    let (before, memory) = (descriptors(), up.peak_memory());
     for number in 2..6 {
         round(number).await;
     }
@@ -508,6 +454,8 @@ async fn under_faults_no_byte_is_lost_and_nothing_is_left_open() {
     }
     // Some are of the moment: a data channel that is being dialled again.
     await_that("descriptors are closed", || descriptors() <= before + 4);
+    let more = up.peak_memory() - memory;
+    assert!(more < 16 << 20, "{more} bytes more");
     up.signal(Signal::TERM);
     assert_eq!(up.finish().code(), 143);
     await_active_sessions(&user.endpoint, 0);

@@ -14,6 +14,7 @@ use crate::cli::{
 #[cfg(unix)]
 use crate::client::upkeep::control::{Remote, Request};
 use crate::client::{
+    Error,
     config_file::{ConfigFile, ConfiguredTunnel},
     spec::{Bind, Spec},
     upkeep,
@@ -25,7 +26,8 @@ pub(crate) async fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     let ConnectArgs { name, command } = arguments;
-    let tunnel = upkeep::find(ConfigFile::load()?.tunnels()?, &name)?;
+    let tunnels = ConfigFile::load()?.tunnels()?;
+    let tunnel = upkeep::find(tunnels, &name).map_err(|error| or_shell(error, &name))?;
     let words = words(&tunnel, command)?;
     if let Some(port) = port_kept_up(&name).await? {
         let place = Place::Tcp(Ipv4Addr::LOCALHOST.into(), port);
@@ -50,6 +52,13 @@ pub(crate) async fn run(
         habits: SshHabits::default(),
     };
     forward::run(forward, global, output).await
+}
+
+/// Other programs have this word for what is a shell here.
+fn or_shell(error: Error, name: &str) -> Failure {
+    let failure = Failure::from(error);
+    let next = failure.next.as_ref().map(|next| format!("{next}; ")).unwrap_or_default();
+    failure.next(format!("{next}a shell on a node: ssmport shell {name}"))
 }
 
 /// What was typed, else what the file says.

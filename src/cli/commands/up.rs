@@ -25,8 +25,6 @@ use std::{
 
 use tokio::time::sleep;
 
-#[cfg(feature = "aws")]
-use crate::cli::picker;
 use crate::cli::{
     args::{Global, UpArgs},
     failure::{Code, Failure},
@@ -34,11 +32,13 @@ use crate::cli::{
     output::Output,
     signals::Signals,
 };
+#[cfg(feature = "aws")]
+use crate::cli::{mfa, picker};
 #[cfg(unix)]
 use crate::client::upkeep::control::{Control, Remote, Request};
 use crate::client::{Client, upkeep::Upkeep};
 #[cfg(feature = "aws")]
-use crate::client::{config_file::ConfigFile, target::Target};
+use crate::client::{Error, Kind, config_file::ConfigFile, target::Target};
 use source::Source;
 
 pub(crate) async fn run(
@@ -102,7 +102,7 @@ async fn keep(
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let client = global.client(output);
-    log_in(&arguments.names, &client).await;
+    log_in(&arguments.names, &client, signals).await?;
     let upkeep = Upkeep::start(&client, &arguments.names)?;
     #[cfg(unix)]
     let serving = control.serve(&upkeep);
@@ -127,7 +127,7 @@ async fn keep(
         tokio::select! {
             // Whoever has asked for the end sees it, and is answered below.
             biased;
-            number = signals.next() => Err(Failure::new(Code::Signal(number), "interrupted")),
+            number = signals.next() => Err(interrupted(number)),
             viewed = &mut view => viewed,
             () = &mut beside => return Ok(()),
             unwritten = output.unwritten() => Err(unwritten),
@@ -155,11 +155,11 @@ async fn keep(
 /// Asks for what the accounts of these tunnels need, codes of MFA, while there is somebody to ask: later there
 /// is a table, or nobody. What does not work shows when the tunnel is begun.
 #[cfg(feature = "aws")]
-async fn log_in(names: &[String], client: &Client) {
+async fn log_in(names: &[String], client: &Client, signals: &mut Signals) -> Result<(), Failure> {
     if !picker::can_ask() {
-        return;
+        return Ok(());
     }
-    let tunnels = ConfigFile::load().and_then(|files| files.tunnels()).unwrap_or_default();
+    let tunnels = ConfigFile::load()?.tunnels()?;
     let asked = tunnels.into_iter().filter(|one| names.is_empty() || names.contains(&one.name));
     let mut seen = HashSet::new();
     for target in asked.map(|tunnel| tunnel.target) {
@@ -167,21 +167,35 @@ async fn log_in(names: &[String], client: &Client) {
         if bare == Target::Local || !seen.insert(whose.profile) {
             continue;
         }
-        if let Ok(account) = client.in_account_of(target).1.account().await {
-            let _ = account.keys().await;
+        let (_, client) = client.in_account_of(target);
+        let keys = async { Ok::<_, Error>(client.account().await?.keys().await.map(drop)?) };
+        let had = tokio::select! {
+            had = keys => had,
+            number = signals.next() => return Err(interrupted(number)),
+        };
+        match had {
+            Err(error) if error.kind() == Kind::Interrupted => return Err(error.into()),
+            _ => mfa::close_prompt(),
         }
     }
+    Ok(())
 }
 
 #[cfg(not(feature = "aws"))]
-async fn log_in(_: &[String], _: &Client) {}
+async fn log_in(_: &[String], _: &Client, _: &mut Signals) -> Result<(), Failure> {
+    Ok(())
+}
+
+fn interrupted(number: u8) -> Failure {
+    Failure::new(Code::Signal(number), "interrupted")
+}
 
 /// Shows those of another process.
 #[cfg(unix)]
 async fn join(names: &[String], output: &Output, signals: &mut Signals) -> Result<(), Failure> {
     let source = Source::There;
     tokio::select! {
-        number = signals.next() => Err(Failure::new(Code::Signal(number), "interrupted")),
+        number = signals.next() => Err(interrupted(number)),
         viewed = view(&source, names, output) => viewed,
         unwritten = output.unwritten() => Err(unwritten),
     }

@@ -12,7 +12,7 @@ use clap_complete::engine::{
 
 use super::regions::REGIONS;
 use crate::client::{
-    config_file::ConfigFile,
+    config_file::{ConfigFile, ConfiguredTunnel},
     target::{Lookup, Target},
 };
 
@@ -99,6 +99,9 @@ fn with_targets(command: &str, argument: Arg, typed: &Arc<Typed>) -> Arg {
         ("ls", "filters") => Form::Name,
         ("ssh", "words") if !typed.has_target => Form::BehindUser,
         ("ssh-config", "aliases") => Form::BehindAlias,
+        ("up" | "status" | "down" | "logs", "names") | ("connect", "name") => {
+            return argument.add(ArgValueCandidates::new(tunnels));
+        }
         _ => return argument,
     };
     argument.add(ArgValueCompleter::new(Targets { form, typed: Arc::clone(typed) }))
@@ -201,6 +204,16 @@ impl Typed {
             ..Default::default()
         }
     }
+}
+
+/// Those of the configuration file, and where they lead.
+fn tunnels() -> Vec<CompletionCandidate> {
+    let tunnels = ConfigFile::load().and_then(|files| files.tunnels()).unwrap_or_default();
+    let candidate = |tunnel: ConfiguredTunnel| {
+        let about = format!("{} on {}", tunnel.spec.destination(), tunnel.target);
+        CompletionCandidate::new(tunnel.name).help(Some(about.into()))
+    };
+    tunnels.into_iter().map(candidate).collect()
 }
 
 #[cfg(feature = "aws")]

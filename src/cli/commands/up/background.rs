@@ -7,10 +7,11 @@ use std::{
     time::Duration,
 };
 
+use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process, setsid};
 use tokio::time::sleep;
 
-use super::status;
+use super::{interrupted, log_in, status};
 use crate::cli::{
     args::Global,
     failure::{Code, Failure},
@@ -40,11 +41,7 @@ pub(super) async fn start(
     let statuses = match asked {
         Some(statuses) => statuses,
         None => {
-            let client = global.client(output);
-            tokio::select! {
-                () = super::log_in(names, &client) => {}
-                number = signals.next() => return Err(interrupted(number)),
-            }
+            log_in(names, &global.client(output), signals).await?;
             let mut process = Process::start(names, global)?;
             tokio::select! {
                 statuses = process.statuses(&request) => statuses?,
@@ -62,7 +59,12 @@ fn shown(statuses: &[Status], output: &Output) -> Result<(), Failure> {
     status::print(statuses, output)?;
     let not: Vec<_> = statuses.iter().filter(|status| !status.state.stands()).collect();
     match &not[..] {
-        [] => Ok(()),
+        [] => {
+            output.note(
+                "They are kept up in the background: ssmport status, ssmport logs, ssmport down",
+            );
+            Ok(())
+        }
         not => {
             let names: Vec<_> = not.iter().map(|status| &*status.name).collect();
             let what =
@@ -73,8 +75,17 @@ fn shown(statuses: &[Status], output: &Output) -> Result<(), Failure> {
     }
 }
 
-fn interrupted(number: u8) -> Failure {
-    Failure::new(Code::Signal(number), "interrupted")
+/// The options that another process is to have of those that were given to us.
+pub(super) fn options(global: &Global) -> Vec<String> {
+    let mut options = passed_on(global);
+    if let Some(size) = global.payload_size {
+        options.extend(["--payload-size".to_owned(), size.to_string()]);
+    }
+    let order = global.send_order.and_then(|order| order.to_possible_value());
+    if let Some(order) = order {
+        options.extend(["--send-order".to_owned(), order.get_name().to_owned()]);
+    }
+    options
 }
 
 /// The process that was started.
@@ -89,7 +100,7 @@ impl Process {
         let failed = |error| Failure::local("cannot start the background process").because(error);
         let said = tempfile::tempfile().map_err(failed)?;
         let mut command = Command::new(this_program()?);
-        command.args(passed_on(global)).args(["up", "--detached", "-q", "--"]).args(names);
+        command.args(options(global)).args(["up", "--detached", "-q", "--"]).args(names);
         // Arguments can be read by every user of the machine.
         command.envs(global.mfa.code.as_ref().map(|code| (MFA_CODE, code)));
         command.stdin(Stdio::null()).stdout(Stdio::null());

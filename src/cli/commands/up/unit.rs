@@ -2,11 +2,12 @@
 
 use std::env;
 
+use super::background::options;
 use crate::cli::{
     args::Global,
     failure::{Code, Failure},
     output::Output,
-    proxy_command::{lasting_program, passed_on},
+    proxy_command::lasting_program,
 };
 use crate::client::{config_file::ConfigFile, upkeep::Upkeep};
 
@@ -16,7 +17,7 @@ pub(super) fn print(names: &[String], global: &Global, output: &Output) -> Resul
     Upkeep::check(&ConfigFile::load()?, names)?;
     let program = lasting_program()?;
     let mut words = vec![program.to_str().ok_or_else(|| unwritable("its own path"))?.to_owned()];
-    words.extend(passed_on(global));
+    words.extend(options(global));
     words.push("up".to_owned());
     words.extend(names.iter().cloned());
     let given = |name: &'static str| Some((name, env::var(name).ok()?));

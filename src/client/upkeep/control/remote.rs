@@ -12,7 +12,11 @@ use crate::client::{error::Error, upkeep::Status};
 
 /// One request to it, whose answer is read part by part.
 #[derive(Debug)]
-pub(crate) struct Remote(BufReader<UnixStream>);
+pub(crate) struct Remote {
+    stream: BufReader<UnixStream>,
+    /// It has said all that it had to say.
+    is_done: bool,
+}
 
 impl Remote {
     /// Asks; `None` where nothing is kept up.
@@ -27,22 +31,18 @@ impl Remote {
         };
         let mut stream = match UnixStream::connect(&path).await {
             Ok(stream) => stream,
-            // The second is what a process that was killed has left.
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-                ) =>
-            {
-                return Ok(None);
-            }
+            Err(error) if is_end(&error) || is_nobody(&error) => return Ok(None),
             Err(error) => return Err(failed(error)),
         };
         folder::check(&folder).map_err(failed)?;
         let mut line = serde_json::to_vec(request).map_err(|error| failed(error.into()))?;
         line.push(b'\n');
-        stream.write_all(&line).await.map_err(failed)?;
-        Ok(Some(Self(BufReader::new(stream))))
+        match stream.write_all(&line).await {
+            // It has just ended.
+            Err(error) if is_end(&error) => return Ok(None),
+            written => written.map_err(failed)?,
+        }
+        Ok(Some(Self { stream: BufReader::new(stream), is_done: false }))
     }
 
     /// The next part; `None` when it is all there, or the other process has ended.
@@ -54,22 +54,25 @@ impl Remote {
         let failed = |error: io::Error| {
             Error::local("the ssmport that keeps the tunnels up does not answer").because(error)
         };
-        let mut bounded = (&mut self.0).take(LONGEST);
+        let mut bounded = (&mut self.stream).take(LONGEST);
         match bounded.read_until(b'\n', &mut line).await {
             Ok(0) => return Ok(None),
             Ok(_) => {}
-            // It was killed, perhaps.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+            Err(error) if is_end(&error) => return Ok(None),
             Err(error) => return Err(failed(error)),
         }
         let answer: Answer = serde_json::from_slice(&line).map_err(|error| failed(error.into()))?;
         match answer.checked()? {
-            Answer::Done { .. } => Ok(None),
+            Answer::Done { .. } => {
+                self.is_done = true;
+                Ok(None)
+            }
             answer => Ok(Some(answer)),
         }
     }
 
-    /// How these tunnels are, or all; `None` where nothing is kept up.
+    /// How these tunnels are, or all; `None` where nothing is kept up, or what was has ended before it has
+    /// answered.
     ///
     /// # Errors
     /// As of [`ask`](Self::ask) and [`next`](Self::next).
@@ -81,8 +84,18 @@ impl Remote {
                 statuses.push(*status);
             }
         }
-        Ok(Some(statuses))
+        Ok(Some(statuses).filter(|_| remote.is_done))
     }
+}
+
+/// Whether there is no socket, or one that a process has left that was killed.
+fn is_nobody(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+/// Whether the other process has gone, in the middle of it perhaps.
+fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 /// In bytes, of one part.
