@@ -3,10 +3,11 @@
 use std::{
     fmt::{self, Debug},
     io::{self, IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anstyle::Style;
-use tracing::{Event, Level, Metadata, Subscriber, field::Field};
+use tracing::{Event, Level, Metadata, Subscriber, field::Field, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter,
     filter::{FilterExt, filter_fn},
@@ -41,7 +42,7 @@ pub(super) fn for_people(global: &Global, trace: Option<Trace>) {
 
 /// Whether more log lines are wanted than warnings: for them there has to be a place.
 pub(super) fn is_asked_for() -> bool {
-    tracing::enabled!(Level::INFO)
+    HAS_INFO.load(Ordering::Relaxed)
 }
 
 /// For the drop-in: nothing unless SSMPORT_LOG says so, since callers read its output; but that a node
@@ -55,6 +56,8 @@ fn init(default: &str, brief: bool, trace: Option<Trace>) {
     let filter = std::env::var("SSMPORT_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
     let is_brief = brief && filter.is_none();
     let filter = filter.unwrap_or_else(|| EnvFilter::new(default));
+    let has_info = filter.max_level_hint().is_some_and(|most| most >= LevelFilter::INFO);
+    HAS_INFO.store(has_info, Ordering::Relaxed);
     let fields = move |out: &mut Writer<'_>, field: &Field, value: &dyn Debug| {
         write_field(out, field, value, is_brief)
     };
@@ -115,6 +118,8 @@ where
     }
 }
 
+/// More than warnings is wanted. (`enabled!` disturbs the filters of single layers.)
+static HAS_INFO: AtomicBool = AtomicBool::new(false);
 /// tracing's own name for the text of a line.
 const MESSAGE: &str = "message";
 

@@ -28,7 +28,7 @@ use tokio_tungstenite::{
     tungstenite::{Error as WebSocketError, Message, error::ProtocolError},
 };
 
-pub use self::frames::{FRAMES, PAYLOADS};
+pub use self::frames::{FRAMES, PATHS, PAYLOADS};
 use self::{
     ending::{ENDING_TIMEOUT, Ending},
     frames::{Direction, Frames},

@@ -46,7 +46,7 @@ pub use application::{Application, ApplicationError, Turn};
 pub use authorities::Authorities;
 pub use connect::{Carrier, Connection, Connector};
 pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};
-pub use driver::{Disconnect, DriveError, Driver, FRAMES, Outcome, PAYLOADS, SILENCE_LIMIT};
+pub use driver::{Disconnect, DriveError, Driver, FRAMES, Outcome, PATHS, PAYLOADS, SILENCE_LIMIT};
 pub use head::headers_len;
 pub use open_files::{too_many_open_files, with_open_files};
 pub use parting::Parting;

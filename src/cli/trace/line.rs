@@ -10,7 +10,7 @@ use tracing::{
 
 use crate::{
     cli::times,
-    net::{FRAMES, PAYLOADS},
+    net::{FRAMES, PATHS, PAYLOADS},
     wire::foreign_text::one_line,
 };
 
@@ -31,7 +31,7 @@ pub(super) fn of(event: &Event<'_>, time: Duration) -> String {
     let seconds = (time.as_secs_f64() * 1e6).round() / 1e6;
     let mut fields = Fields(Map::from_iter([("t".to_owned(), json!(seconds))]));
     event.record(&mut fields);
-    if !matches!(event.metadata().target(), FRAMES | PAYLOADS) {
+    if !matches!(event.metadata().target(), FRAMES | PATHS | PAYLOADS) {
         let words = fields.0.remove("message").unwrap_or_default();
         fields.0.insert("note".to_owned(), words);
     }

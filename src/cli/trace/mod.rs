@@ -22,7 +22,7 @@ use tracing_subscriber::{
 
 use self::file::RotatedFile;
 use super::{args::Global, failure::Failure};
-use crate::net::{FRAMES, PAYLOADS, now};
+use crate::net::{FRAMES, PATHS, PAYLOADS, now};
 
 /// Takes frames from the log.
 pub(super) struct Trace {
@@ -91,8 +91,9 @@ impl Trace {
     pub(super) fn filter<S>(&self) -> impl Filter<S> + use<S> {
         let has_payloads = self.has_payloads;
         filter_fn(move |metadata| match metadata.target() {
-            FRAMES => true,
+            FRAMES => !has_payloads,
             PAYLOADS => has_payloads,
+            PATHS => true,
             SESSIONS => *metadata.level() <= Level::INFO,
             _ => false,
         })

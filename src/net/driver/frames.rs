@@ -1,13 +1,14 @@
 //! A client's frames as events of `tracing`, for whoever wants to see them: a subscriber that asks for
-//! [`FRAMES`] gets each with its header, what it acknowledges, and now and then what the sender has learned
-//! of the path. One that asks for [`PAYLOADS`] too gets their payloads.
+//! [`FRAMES`] gets each with its header and what it acknowledges, of [`PAYLOADS`] the same with the payload,
+//! of [`PATHS`] now and then what the sender has learned of the path.
 //!
-//! Nothing is read, and nothing costs more than a look at a flag, while nobody asks.
+//! Nothing is read, and nothing costs more than a look at a number, while nobody asks. (Not by `enabled!`:
+//! filters of single layers remember its answer, and take it for that of the next event.)
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tracing::{Level, enabled, trace};
+use tracing::{level_filters::LevelFilter, trace};
 
 use crate::{
     channel::PathView,
@@ -18,6 +19,13 @@ use crate::{
 pub const FRAMES: &str = "ssmport::frames";
 /// The target of the same frames with their payloads, which hold what users type and see.
 pub const PAYLOADS: &str = "ssmport::payloads";
+/// The target of what the sender goes by.
+pub const PATHS: &str = "ssmport::paths";
+
+/// Whether somebody may want to know.
+fn is_asked() -> bool {
+    LevelFilter::current() == LevelFilter::TRACE
+}
 
 /// Which way a frame goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,7 +51,7 @@ impl<'a> Frames<'a> {
 
     #[inline]
     pub(super) fn tell(&self, direction: Direction, message: &Bytes) {
-        if enabled!(target: FRAMES, Level::TRACE) {
+        if is_asked() {
             self.tell_frame(direction, message);
         }
     }
@@ -66,27 +74,24 @@ impl<'a> Frames<'a> {
         let (kind, sequence) = (header.message_type.name(), header.sequence_number);
         let (flags, payload_type) = (header.flags.0, header.payload_type.number());
         let bytes = payload.len();
-        if enabled!(target: PAYLOADS, Level::TRACE) {
-            let payload = &payload[..];
-            trace!(target: PAYLOADS, session, direction, kind, sequence, flags, payload_type, bytes,
-                acknowledges, payload);
-        } else {
-            trace!(target: FRAMES, session, direction, kind, sequence, flags, payload_type, bytes,
-                acknowledges);
-        }
+        trace!(target: FRAMES, session, direction, kind, sequence, flags, payload_type, bytes,
+            acknowledges);
+        let payload = &payload[..];
+        trace!(target: PAYLOADS, session, direction, kind, sequence, flags, payload_type, bytes,
+            acknowledges, payload);
     }
 
     /// What the sender goes by, a few times a second.
     #[inline]
     pub(super) fn tell_path(&mut self, path: impl FnOnce() -> (PathView, usize), now: Instant) {
-        if enabled!(target: FRAMES, Level::TRACE) && self.next_path.is_none_or(|next| now >= next) {
+        if is_asked() && self.next_path.is_none_or(|next| now >= next) {
             self.next_path = Some(now + BETWEEN_PATHS);
             let (path, under_way) = path();
             let ms = |time: Duration| time.as_secs_f64() * 1e3;
             let session = self.session;
             let (window, rate) = (path.window, path.rate);
             let (round_trip_ms, shortest_ms) = (path.round_trip.map(ms), path.shortest.map(ms));
-            trace!(target: FRAMES, session, window, under_way, rate, round_trip_ms, shortest_ms);
+            trace!(target: PATHS, session, window, under_way, rate, round_trip_ms, shortest_ms);
         }
     }
 }
