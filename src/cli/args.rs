@@ -127,15 +127,15 @@ pub(super) struct Global {
 pub(super) enum Command {
     /// Open a shell on a node.
     Shell(ShellArgs),
-    /// Run a command on a node, with its output and exit code.
+    /// Run a command on a node: output and exit code.
     Exec(ExecArgs),
-    /// Forward local ports to a node, or through it to a host.
+    /// Forward local ports to a node, or through it.
     Forward(ForwardArgs),
     /// A SOCKS and HTTP proxy for all that a node reaches.
     Socks(SocksArgs),
     /// Show a recorded shell again.
     Play(PlayArgs),
-    /// One stream on stdin and stdout, as ssh's ProxyCommand.
+    /// One stream on stdin and stdout: a ProxyCommand.
     Proxy(ProxyArgs),
     /// Run the system's ssh through Session Manager.
     Ssh(SshArgs),
@@ -162,12 +162,12 @@ pub(super) enum Command {
     /// List sessions, and end them.
     #[cfg(feature = "aws")]
     Sessions(SessionsArgs),
-    /// Begin an MFA or SSO session once, for all later calls.
+    /// Begin an MFA or SSO session for all later calls.
     Login(LoginArgs),
     /// Check each link of the chain, and say what to do.
     #[cfg(feature = "aws")]
     Doctor(DoctorArgs),
-    /// Show which settings count, and where they come from.
+    /// Show which settings count, and where from.
     Config(ConfigArgs),
     /// Run the embedded endpoint, to try and test without AWS.
     Local(Box<LocalArgs>),

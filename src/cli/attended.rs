@@ -15,7 +15,7 @@ use super::{
     failure::{Code, Failure},
     signals::{self, Heeded, INTERRUPT, Signals},
 };
-use crate::client::{Client, Stop, service::Service, target::Target};
+use crate::client::{Client, Stop, service::SessionSource, target::Target};
 
 /// What is to end the session, and which signals the session gets as bytes instead.
 #[derive(Clone)]
@@ -164,9 +164,9 @@ impl Attended {
         &self,
         target: &Target,
         client: &Client,
-    ) -> Result<Service, Failure> {
+    ) -> Result<SessionSource, Failure> {
         tokio::select! {
-            service = Service::of(target, client) => Ok(service?),
+            service = SessionSource::of(target, client) => Ok(service?),
             () = self.stop() => Err(self.interrupted()),
         }
     }

@@ -123,7 +123,7 @@ fn overview(command: &Command) -> String {
             text.push_str(&format!(
                 "{literal}{shown}{literal:#}{:1$}{about}\n",
                 "",
-                13_usize.saturating_sub(shown.len()).max(2)
+                20_usize.saturating_sub(shown.len()).max(2)
             ));
             group = "";
         }
@@ -168,9 +168,10 @@ const TOGETHER: &[(&[&str], &str)] = &[
     (&["ssh", "ssh-config"], "ssh, scp, rsync and git through Session Manager"),
     (&["up", "connect"], "Keep configured tunnels up; run the program of one"),
     (&["status", "down", "logs"], "How these are; end them; what has become of them"),
-    (&["play", "decode"], "What a shell was like; what a session's frames were"),
-    (&["local", "demo"], "The embedded endpoint; all kinds of streams through it"),
-    (&["completions", "man", "help"], "For the shell; manual pages; explanations"),
+    (&["play", "decode"], "A recorded shell; the frames of a session"),
+    (&["local", "demo"], "The embedded endpoint; every stream through it"),
+    (&["ls", "sessions"], "Nodes that can be reached; sessions, and their end"),
+    (&["completions", "man"], "For the shell; manual pages"),
 ];
 
 const EXAMPLES: &[(&str, &[&str])] = &[

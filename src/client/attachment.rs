@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{
     error::Error,
-    service::{Request, Service},
+    service::{Request, SessionSource},
 };
 use crate::{
     session::{ControlPlane, Limits, Session, SessionEnd, SessionError, Ticket},
@@ -24,7 +24,7 @@ pub(crate) const CLIENT_VERSION: &str = "1.2.835.0";
 /// StartSession, unless it is to stop: then there is none. One that the service starts all the same
 /// is ended again, or it would stand there until it has been idle for too long.
 pub(crate) async fn start(
-    service: &Service,
+    service: &SessionSource,
     request: &Request,
     stop: Stop,
 ) -> Result<Option<Ticket>, Error> {
@@ -123,9 +123,9 @@ mod tests {
 
     /// Counts how often it was told that the session is over.
     #[derive(Default)]
-    struct Service(AtomicUsize);
+    struct Terminations(AtomicUsize);
 
-    impl ControlPlane for Service {
+    impl ControlPlane for Terminations {
         fn resume<'a>(&'a self, _: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
             Box::pin(ready(Ok(None)))
         }
@@ -144,7 +144,7 @@ mod tests {
     async fn a_stop_does_not_wait_for_a_connection_that_there_is_not() {
         // The system takes the connection, and nobody ever answers the upgrade.
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let service = Service::default();
+        let service = Terminations::default();
         let attachment = Attachment {
             ticket: Ticket {
                 session_id: "s-1".to_owned(),

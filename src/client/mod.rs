@@ -98,7 +98,7 @@ pub(crate) use crate::{
 use crate::local::Endpoint;
 use config_file::ConfigFile;
 use endpoint_api::EndpointApi;
-use service::Service;
+use service::SessionSource;
 use target::Target;
 
 /// Who is asked for sessions, and how long is waited for what. Clones are the same client.
@@ -124,7 +124,7 @@ enum Realm {
     #[cfg(feature = "local")]
     Endpoint(Arc<Endpoint>),
     /// Whatever this knows.
-    Service(Arc<dyn SessionService>),
+    SessionSource(Arc<dyn SessionService>),
 }
 
 impl Client {
@@ -166,7 +166,7 @@ impl Client {
     /// # Errors
     /// When a variable of the environment makes no sense.
     pub fn service(service: Arc<dyn SessionService>) -> Result<Self, Error> {
-        Self::builder().realm(Realm::Service(service)).build()
+        Self::builder().realm(Realm::SessionSource(service)).build()
     }
 
     /// The node that `target` means, in any of the forms that the command line takes: an id, a name, a
@@ -185,19 +185,19 @@ impl Client {
                 };
                 let node = endpoint.find_node(target).ok_or_else(unknown)?;
                 let (endpoint, readiness) = (Arc::clone(endpoint), self.readiness());
-                let service = Service::Local { endpoint, node, readiness };
+                let service = SessionSource::Local { endpoint, node, readiness };
                 return Ok(Node::new(self.clone(), service));
             }
-            Realm::Service(service) => {
+            Realm::SessionSource(service) => {
                 let (service, target) = (Arc::clone(service), target.to_owned());
-                return Ok(Node::new(self.clone(), Service::Other { service, target }));
+                return Ok(Node::new(self.clone(), SessionSource::Other { service, target }));
             }
         }
         let usage = |why| Error::new(Kind::Usage, format!("`{target}`")).because(why);
         let parsed = target.parse().map_err(usage)?;
         let target = ConfigFile::load_target(Some(parsed), &*self.0.guide)?;
         // Deep within AWS's SDK: a program's own futures around this one are not to be as deep.
-        Ok(Node::new(self.clone(), Service::of(&target, self).boxed().await?))
+        Ok(Node::new(self.clone(), SessionSource::of(&target, self).boxed().await?))
     }
 
     /// The nodes that `targets` mean, to run a command on all of them: of a name or of tags
@@ -213,7 +213,7 @@ impl Client {
         I: IntoIterator<Item = S>,
         S: AsRef<str>,
     {
-        if let Realm::Service(service) = &self.0.realm {
+        if let Realm::SessionSource(service) = &self.0.realm {
             let targets = targets.into_iter().map(|target| target.as_ref().to_owned());
             return Ok(many::of_service(service, targets, self));
         }

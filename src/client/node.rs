@@ -15,7 +15,7 @@ use super::{
     forwarding::TunnelBuilder,
     lane::{Lane, Lasting},
     proxy::ProxyBuilder,
-    service::{Request, Service},
+    service::{Request, SessionSource},
     shell::ShellBuilder,
     spec::Spec,
 };
@@ -29,7 +29,7 @@ pub struct Node(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    service: Service,
+    service: SessionSource,
     reason: Option<String>,
     /// How many sessions a destination has: one. A proxy has [its own](super::lanes) of them.
     lanes: Mutex<HashMap<String, Arc<Lane>>>,
@@ -47,7 +47,7 @@ pub struct Connection {
 }
 
 impl Node {
-    pub(crate) fn new(client: Client, service: Service) -> Self {
+    pub(crate) fn new(client: Client, service: SessionSource) -> Self {
         let lanes = Mutex::default();
         Self(Arc::new(Inner { client, service, reason: None, lanes, tasks: TaskTracker::new() }))
     }
@@ -163,7 +163,7 @@ impl Node {
         self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn service(&self) -> &Service {
+    pub(crate) fn service(&self) -> &SessionSource {
         &self.0.service
     }
 

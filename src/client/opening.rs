@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::{
     Error, Kind,
     attachment::{self, Attachment},
-    service::{Request, Service},
+    service::{Request, SessionSource},
 };
 use crate::{
     channel::Ready,
@@ -25,7 +25,7 @@ use crate::{
 
 /// A session that is to be started, and how it is to be ended.
 pub(crate) struct Opening<'a> {
-    pub(crate) service: &'a Service,
+    pub(crate) service: &'a SessionSource,
     pub(crate) request: &'a Request,
     pub(crate) limits: Limits,
     /// Gives what resolves when the session is to end.

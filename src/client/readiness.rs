@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::{
     error::{Error, Kind},
-    service::{Request, Service},
+    service::{Request, SessionSource},
 };
 #[cfg(feature = "aws")]
 use crate::aws::{Account, AwsError, ManagedNode};
@@ -56,7 +56,7 @@ impl Readiness {
     /// StartSession, once the node is there that has `refused` it.
     pub(super) async fn start_session(
         self,
-        service: &Service,
+        service: &SessionSource,
         request: &Request,
         mut refused: Error,
     ) -> Result<Ticket, Error> {
@@ -77,8 +77,8 @@ impl Readiness {
 
     /// Has the node there before somebody else starts sessions on it; as far as this may be asked.
     #[cfg(feature = "aws")]
-    pub(crate) async fn make_ready(self, service: &Service) -> Result<(), Error> {
-        let Service::Aws { control, .. } = service else { return Ok(()) };
+    pub(crate) async fn make_ready(self, service: &SessionSource) -> Result<(), Error> {
+        let SessionSource::Aws { control, .. } = service else { return Ok(()) };
         let (account, id) = (control.account().await?, service.target());
         if is_there(account, &id).await? {
             return Ok(());
@@ -109,7 +109,7 @@ async fn is_there(account: &Account, id: &str) -> Result<bool, AwsError> {
 /// A node that is waited for.
 struct Waiting<'a> {
     readiness: Readiness,
-    service: &'a Service,
+    service: &'a SessionSource,
     id: String,
     began: Instant,
     deadline: Instant,
@@ -117,14 +117,14 @@ struct Waiting<'a> {
 }
 
 impl<'a> Waiting<'a> {
-    fn new(readiness: Readiness, service: &'a Service) -> Self {
+    fn new(readiness: Readiness, service: &'a SessionSource) -> Self {
         let began = now();
         let deadline = began + readiness.patience();
         Self { readiness, service, id: service.target(), began, deadline, pause: FIRST_PAUSE }
     }
 
     /// Starts the node, if it is stopped and may be started.
-    async fn begin(readiness: Readiness, service: &'a Service) -> Result<Self, Error> {
+    async fn begin(readiness: Readiness, service: &'a SessionSource) -> Result<Self, Error> {
         let waiting = Self::new(readiness, service);
         waiting.started().await?;
         waiting.note(&format!(

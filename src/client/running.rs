@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Error, Kind, Setting,
     opening::{Ended, Opening},
-    service::{Request, Service},
+    service::{Request, SessionSource},
 };
 use crate::{
     channel::Ready,
@@ -34,7 +34,7 @@ pub(crate) struct Finished {
 
 /// Where, and until when.
 pub(crate) struct Place<'a> {
-    pub(crate) service: &'a Service,
+    pub(crate) service: &'a SessionSource,
     pub(crate) limits: Limits,
     /// Gives what resolves when the command's session is to end.
     pub(crate) stop: &'a (dyn Fn() -> Stop + Send + Sync),

@@ -20,7 +20,7 @@ use crate::{
 
 /// The service behind a target.
 #[derive(Clone)]
-pub(crate) enum Service {
+pub(crate) enum SessionSource {
     /// The embedded endpoint; it lives as long as this does.
     #[cfg(feature = "local")]
     Local {
@@ -97,7 +97,7 @@ fn faults() -> Result<Faults, Error> {
     Ok(faults)
 }
 
-impl Service {
+impl SessionSource {
     /// The service that `target` is reached through. What is no id is looked up, and asked about
     /// when it is not clear.
     pub(crate) async fn of(target: &Target, client: &Client) -> Result<Self, Error> {

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     attachment::{self, Attachment},
     error::{Error, Kind},
-    service::{Request, Service},
+    service::{Request, SessionSource},
     spec::Spec,
 };
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
 
 /// A port that is to be forwarded. Its sessions may come and go.
 pub(crate) struct ForwardedPort {
-    pub(crate) service: Service,
+    pub(crate) service: SessionSource,
     pub(crate) request: Request,
     pub(crate) listeners: Listeners,
     pub(crate) limits: Limits,

@@ -21,7 +21,7 @@ use super::{
     agent::Agents,
     faults::{FaultyService, Relay},
     http::Gateway,
-    service::Service,
+    service::EmbeddedService,
     session::{DataChannel, SessionState},
     visitor::{LocalWebSocket, Visitor},
 };
@@ -33,7 +33,7 @@ use crate::{
 
 /// Connects data channels to agents, one agent for each session.
 pub(super) struct AgentGateway {
-    service: Arc<Mutex<Service>>,
+    service: Arc<Mutex<EmbeddedService>>,
     faults: FaultyService,
     agents: Agents,
     sessions: Mutex<HashMap<String, Arc<Live>>>,
@@ -52,7 +52,11 @@ struct Agent {
 }
 
 impl AgentGateway {
-    pub(super) fn new(service: Arc<Mutex<Service>>, faults: FaultyService, agents: Agents) -> Self {
+    pub(super) fn new(
+        service: Arc<Mutex<EmbeddedService>>,
+        faults: FaultyService,
+        agents: Agents,
+    ) -> Self {
         Self { service, faults, agents, sessions: Mutex::default() }
     }
 
@@ -197,7 +201,7 @@ impl AgentGateway {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn service(&self) -> MutexGuard<'_, Service> {
+    fn service(&self) -> MutexGuard<'_, EmbeddedService> {
         self.service.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -36,7 +36,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response;
 
 use super::api::{self, STREAM_PATH};
 use super::error::ServiceError;
-use super::service::Service;
+use super::service::EmbeddedService;
 use super::strangers::{Place, Strangers};
 use super::visitor::Visitor;
 use super::web_page;
@@ -75,7 +75,7 @@ pub struct Reach {
 /// wait in the listener's queue. Half of them are for [`Strangers`].
 pub async fn serve(
     listener: TcpListener,
-    service: Arc<Mutex<Service>>,
+    service: Arc<Mutex<EmbeddedService>>,
     gateway: Arc<dyn Gateway>,
     reach: Arc<Reach>,
 ) -> Infallible {
@@ -85,7 +85,7 @@ pub async fn serve(
 async fn serve_at_most(
     limit: usize,
     listener: TcpListener,
-    service: Arc<Mutex<Service>>,
+    service: Arc<Mutex<EmbeddedService>>,
     gateway: Arc<dyn Gateway>,
     reach: Arc<Reach>,
 ) -> Infallible {
@@ -120,7 +120,7 @@ async fn serve_at_most(
 
 struct Connection {
     peer: SocketAddr,
-    service: Arc<Mutex<Service>>,
+    service: Arc<Mutex<EmbeddedService>>,
     gateway: Arc<dyn Gateway>,
     reach: Arc<Reach>,
 }

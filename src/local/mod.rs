@@ -81,7 +81,7 @@ use gateway::AgentGateway;
 use http::Reach;
 use kms::Kms;
 use pushed_keys::PushedKeys;
-use service::{Admission, Service};
+use service::{Admission, EmbeddedService};
 
 /// Settings of an endpoint.
 #[derive(Clone, Debug)]
@@ -157,7 +157,7 @@ pub struct Endpoint {
     account: Option<Account>,
     agents: Agents,
     kms: Arc<Kms>,
-    service: Arc<Mutex<Service>>,
+    service: Arc<Mutex<EmbeddedService>>,
     faults: FaultyService,
     _server: JoinSet<Infallible>,
 }
@@ -203,7 +203,7 @@ impl Endpoint {
             Some(account) => kms.of_account(account.id()),
             None => kms,
         });
-        let service = Service::new(config.nodes.clone())?
+        let service = EmbeddedService::new(config.nodes.clone())?
             .with_kms(Arc::clone(&kms))
             .with_account(config.account.clone())
             .with_pushed_keys(config.pushed_keys.clone().map(PushedKeys::new))
@@ -345,7 +345,7 @@ impl Endpoint {
         format!("ws://{}{}{session_id}?role=publish_subscribe", self.address, api::STREAM_PATH)
     }
 
-    fn service(&self) -> Result<MutexGuard<'_, Service>, ServiceError> {
+    fn service(&self) -> Result<MutexGuard<'_, EmbeddedService>, ServiceError> {
         if self.faults.is_away(now()) {
             return Err(ServiceError::Unavailable);
         }

@@ -40,7 +40,7 @@ use crate::wire::Token;
 /// At most [`LIVE_LIMIT`] sessions are alive and the last [`ENDED_LIMIT`] ended ones remembered;
 /// the texts in each are bounded too, so that callers cannot make it grow without end.
 #[derive(Debug)]
-pub struct Service {
+pub struct EmbeddedService {
     nodes: BTreeMap<String, Node>,
     /// When the agents of those will be there that were started.
     booting: BTreeMap<String, SystemTime>,
@@ -82,7 +82,7 @@ pub struct Admission {
     pub token: Token,
 }
 
-impl Service {
+impl EmbeddedService {
     /// An endpoint with these nodes and no sessions.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use crate::client::{
     Closer, Error, Listener, Listeners, SessionEnd,
     bind::bind,
     config_file::ConfigFile,
-    service::Service,
+    service::SessionSource,
     spec::Spec,
     target::Target,
     tunnel::{self, ForwardedPort, TunnelEvent},
@@ -71,7 +71,7 @@ pub(crate) async fn run(
     let wanted = Wanted::of(&arguments.command, &places)?;
     let client = global.client(output).with_readiness(arguments.readiness.readiness());
     let service = tokio::select! {
-        service = Service::of(&target, &client) => service?,
+        service = SessionSource::of(&target, &client) => service?,
         number = signals.next() => return Err(interrupted(number)),
     };
 

@@ -19,7 +19,7 @@ use crate::cli::{
 use crate::client::{
     Client, Error, SessionQuery, SessionRecord,
     config_file::ConfigFile,
-    service::Service,
+    service::SessionSource,
     target::{FORMS, Target},
 };
 
@@ -87,7 +87,7 @@ async fn place(
         return Err(Failure::new(Code::Usage, what).next(FORMS));
     }
     let (target, client) = client.in_account_of(target);
-    let service = Service::of(&target, &client).await;
+    let service = SessionSource::of(&target, &client).await;
     // There is nothing to be waited for.
     let service = service.map_err(|error| Error { setting: None, ..error })?;
     Ok((service.target(), client))

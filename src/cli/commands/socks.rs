@@ -21,7 +21,7 @@ use crate::{
     },
     client::{
         Error, Listener, Listeners, Node, Peer, ProxyEvent, bind::bind_at, config_file::ConfigFile,
-        lanes::LaneLimits, pac::Pac, proxying::ProxyServer, service::Service, spec::Listen,
+        lanes::LaneLimits, pac::Pac, proxying::ProxyServer, service::SessionSource, spec::Listen,
         tunnel::TunnelEvent,
     },
     net::{Rationed, now},
@@ -44,7 +44,7 @@ pub(crate) async fn run(
     warn_when_open(&listeners, output);
     let client = global.client(output);
     let service = tokio::select! {
-        service = Service::of(&target, &client) => service?,
+        service = SessionSource::of(&target, &client) => service?,
         number = signals.next() => return Err(interrupted(number)),
     };
     let mut node = Node::new(client, service);

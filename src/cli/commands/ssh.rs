@@ -82,7 +82,7 @@ fn found(
     global: &Global,
     output: &Output,
 ) -> Result<String, Failure> {
-    use crate::client::service::Service;
+    use crate::client::service::SessionSource;
     let readiness = arguments.readiness.readiness();
     let is_clear = !matches!(target, Target::Lookup(_)) && !readiness.is_given();
     if is_clear || *target == Target::Local {
@@ -90,7 +90,7 @@ fn found(
     }
     attended(async {
         let client = global.client(output).with_readiness(readiness);
-        let service = Service::of(target, &client).await?;
+        let service = SessionSource::of(target, &client).await?;
         if readiness.is_given() {
             readiness.make_ready(&service).await?;
         }

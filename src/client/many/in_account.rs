@@ -13,7 +13,7 @@ use crate::client::{
     fleet::{self, ListedNode},
     node_filter::WILDCARDS,
     resolve::{self, Found},
-    service::Service,
+    service::SessionSource,
     target::{Lookup, Target, Whose},
 };
 
@@ -96,7 +96,7 @@ impl Place {
             return Ok(known.clone());
         }
         let Target::Lookup(lookup) = target else {
-            let service = Service::of(target, client).await?;
+            let service = SessionSource::of(target, client).await?;
             return Ok(vec![Selected::new(target.to_string(), service, client)]);
         };
         let account = client.account().await?;
@@ -135,11 +135,11 @@ impl Place {
         })
     }
 
-    fn service(&self, found: Found) -> Result<Service, Error> {
+    fn service(&self, found: Found) -> Result<SessionSource, Error> {
         let client = &self.client;
         let control = Arc::new(client.control()?.of_target(found.target()));
         let (guide, readiness) = (Arc::clone(client.guide()), client.readiness());
-        Ok(Service::Aws { control, found, guide, readiness })
+        Ok(SessionSource::Aws { control, found, guide, readiness })
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use crate::client::{
     Client, Error, Kind, Realm, SessionService, config_file::ConfigFile,
-    many::command::SelectionCommand, node::Node, service::Service, target::Target,
+    many::command::SelectionCommand, node::Node, service::SessionSource, target::Target,
 };
 #[cfg(any(feature = "aws", feature = "local"))]
 use crate::client::{
@@ -45,7 +45,7 @@ impl Selected {
         self.node.as_ref()
     }
 
-    pub(super) fn new(name: impl Into<String>, service: Service, client: &Client) -> Self {
+    pub(super) fn new(name: impl Into<String>, service: SessionSource, client: &Client) -> Self {
         let node = Node::new(client.clone(), service);
         Self { name: name.into(), id: node.id(), node: Ok(node) }
     }
@@ -111,7 +111,7 @@ pub(in crate::client) async fn select(
         Realm::Account {} => {
             let mut found = Vec::new();
             for target in without_aliases(client, targets)? {
-                let service = Service::of(&target, client).await?;
+                let service = SessionSource::of(&target, client).await?;
                 found.push(Selected::new(target.to_string(), service, client));
             }
             found
@@ -124,7 +124,7 @@ pub(in crate::client) async fn select(
             }
             found
         }
-        Realm::Service(service) => {
+        Realm::SessionSource(service) => {
             let names = targets.iter().map(ToString::to_string);
             return Ok(of_service(service, names, client));
         }
@@ -144,7 +144,7 @@ pub(in crate::client) fn of_service(
     client: &Client,
 ) -> Selection {
     let selected = |target: String| {
-        let service = Service::Other { service: Arc::clone(service), target: target.clone() };
+        let service = SessionSource::Other { service: Arc::clone(service), target: target.clone() };
         Selected::new(target, service, client)
     };
     Selection::of(targets.map(selected).collect())
@@ -176,7 +176,7 @@ fn of_endpoint(
     let nodes = endpoint.nodes();
     let selected = |name: &str, id: &str| {
         let (node, readiness) = (id.to_owned(), client.readiness());
-        let service = Service::Local { endpoint: endpoint.clone(), node, readiness };
+        let service = SessionSource::Local { endpoint: endpoint.clone(), node, readiness };
         Selected::new(name, service, client)
     };
     let found: Vec<_> = match wanted {

@@ -24,7 +24,7 @@ use crate::{
         bind::bind,
         config_file::ConfiguredTunnel,
         error::{Error, Kind},
-        service::Service,
+        service::SessionSource,
         tunnel::{self, ForwardedPort, TunnelEvent},
     },
     net::{Rationed, now},
@@ -125,7 +125,7 @@ impl Keeper {
         self.condition.becomes(State::Starting, &what);
         let service = {
             // Deep within AWS's SDK.
-            let service = Service::of(&self.wanted.target, &self.client).boxed();
+            let service = SessionSource::of(&self.wanted.target, &self.client).boxed();
             tokio::select! {
                 service = service => service,
                 () = stopped(&mut self.stop) => return Ended::Stopped,
@@ -152,7 +152,11 @@ impl Keeper {
         Ok(Listeners::new(bound).with_meter(Arc::clone(&self.condition.meter)))
     }
 
-    async fn forward(&mut self, service: Service, listeners: &mut Option<Listeners>) -> Ended {
+    async fn forward(
+        &mut self,
+        service: SessionSource,
+        listeners: &mut Option<Listeners>,
+    ) -> Ended {
         let Some(lent) = listeners.take() else { return Ended::Stopped };
         let closer = lent.closer();
         let port = self.condition.status().port;

@@ -20,10 +20,10 @@ const ACCOUNT: &str = "123456789012";
 const ALICES: &str = "i-0a11ce00000000001";
 const BOBS: &str = "i-0b0b0000000000001";
 
-fn service() -> Service {
+fn service() -> EmbeddedService {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/account.toml");
     let account = Account::load(&path, &Node::default()).expect("the example is good");
-    let service = Service::new(account.nodes().to_vec()).expect("random bytes");
+    let service = EmbeddedService::new(account.nodes().to_vec()).expect("random bytes");
     service.with_account(Some(account))
 }
 
@@ -31,12 +31,12 @@ fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_795_282_361)
 }
 
-fn user(service: &Service, name: &str) -> Caller {
+fn user(service: &EmbeddedService, name: &str) -> Caller {
     let account = service.account().expect("an account");
     account.user(name).expect("a user").caller()
 }
 
-fn with_mfa(service: &Service, name: &str) -> Caller {
+fn with_mfa(service: &EmbeddedService, name: &str) -> Caller {
     user(service, name).with_temporary_keys(Some(now()))
 }
 
@@ -58,7 +58,7 @@ fn call<T>(caller: &Caller, body: &str, perform: impl FnOnce(&Call<'_>) -> T) ->
 }
 
 fn ssm(
-    service: &mut Service,
+    service: &mut EmbeddedService,
     caller: &Caller,
     operation: &str,
     body: &Value,
@@ -70,7 +70,7 @@ fn ssm(
 }
 
 fn start(
-    service: &mut Service,
+    service: &mut EmbeddedService,
     caller: &Caller,
     target: &str,
     document: Option<&str>,
@@ -83,7 +83,7 @@ fn start(
     Ok(started["SessionId"].as_str().expect("an id").to_owned())
 }
 
-fn query(service: &mut Service, caller: &Caller, form: &str) -> Result<String, String> {
+fn query(service: &mut EmbeddedService, caller: &Caller, form: &str) -> Result<String, String> {
     let form = Form::read(form.as_bytes());
     let action = form.action().expect("an action");
     let performed = call(caller, "", |call| match iam::perform(action, &form, call, service) {
@@ -100,7 +100,7 @@ fn element<'a>(xml: &'a str, name: &str) -> &'a str {
 }
 
 /// The caller behind the keys in an answer.
-fn holder(service: &Service, xml: &str) -> Caller {
+fn holder(service: &EmbeddedService, xml: &str) -> Caller {
     let token = Some(element(xml, "SessionToken"));
     let account = service.account().expect("an account");
     account.key(element(xml, "AccessKeyId"), token, now()).expect("good keys").caller
@@ -194,7 +194,7 @@ fn a_document_has_to_be_allowed_when_it_is_named() {
 fn a_session_token_needs_a_code_that_is_right_and_new() {
     let mut service = service();
     let alice = user(&service, "alice");
-    let ask = |service: &mut Service, more: &str| {
+    let ask = |service: &mut EmbeddedService, more: &str| {
         query(service, &alice, &format!("Action=GetSessionToken{more}"))
     };
     let wrong =
@@ -286,7 +286,7 @@ fn a_role_is_assumed_by_whom_it_trusts_and_hands_no_mfa_on() {
 }
 
 /// A service with the account of this file, beside which the others lie.
-fn service_of(account: &str, others: &[(&str, String)]) -> Service {
+fn service_of(account: &str, others: &[(&str, String)]) -> EmbeddedService {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("account.toml");
     std::fs::write(&path, account).expect("written");
@@ -294,7 +294,7 @@ fn service_of(account: &str, others: &[(&str, String)]) -> Service {
         std::fs::write(folder.path().join(name), text).expect("written");
     }
     let account = Account::load(&path, &Node::default()).expect("a good account");
-    Service::new([]).expect("random bytes").with_account(Some(account))
+    EmbeddedService::new([]).expect("random bytes").with_account(Some(account))
 }
 
 /// A policy of one statement.
@@ -414,7 +414,7 @@ fn a_key_needs_a_permission_of_its_own() {
 fn an_upgrade_is_refused_for_a_wrong_signature_and_not_for_want_of_one() {
     let service = service();
     let (method, uri) = (Method::GET, Uri::from_static("/v1/data-channel/alice-0"));
-    let refuse = |service: &Service, authorization: Option<&'static str>| {
+    let refuse = |service: &EmbeddedService, authorization: Option<&'static str>| {
         let signature = authorization.map(|text| (AUTHORIZATION, HeaderValue::from_static(text)));
         let mut headers = HeaderMap::from_iter(signature);
         headers.insert("x-amz-date", HeaderValue::from_static("20261122T000000Z"));
@@ -437,7 +437,7 @@ fn an_upgrade_is_refused_for_a_wrong_signature_and_not_for_want_of_one() {
     assert_eq!(refuse(&service, None), None);
     let refused = Some((StatusCode::FORBIDDEN, Some("UnrecognizedClientException")));
     assert_eq!(refuse(&service, wrong), refused);
-    let no_account = Service::new([]).expect("random bytes");
+    let no_account = EmbeddedService::new([]).expect("random bytes");
     assert_eq!(refuse(&no_account, wrong), None);
 }
 

@@ -14,7 +14,7 @@ use super::{
 use crate::local::{
     REGION,
     node::{Node, Power},
-    service::Service,
+    service::EmbeddedService,
 };
 
 /// Performs an operation; `None` when there is none of this name here.
@@ -22,7 +22,7 @@ pub fn perform(
     action: &str,
     form: &Form,
     call: &Call<'_>,
-    service: &mut Service,
+    service: &mut EmbeddedService,
 ) -> Option<Result<String, ApiError>> {
     Some(match action {
         "DescribeInstances" => describe_instances(form, call, service),
@@ -34,7 +34,11 @@ pub fn perform(
     })
 }
 
-fn describe_instances(form: &Form, call: &Call<'_>, service: &Service) -> Result<String, ApiError> {
+fn describe_instances(
+    form: &Form,
+    call: &Call<'_>,
+    service: &EmbeddedService,
+) -> Result<String, ApiError> {
     call.authorize("ec2:DescribeInstances", &Resource::of("*".to_owned()))?;
     let filters = filters(form)?;
     let ids: Vec<&str> = form.numbered("InstanceId.".to_owned()).collect();
@@ -67,7 +71,7 @@ fn describe_instances(form: &Form, call: &Call<'_>, service: &Service) -> Result
 }
 
 /// Those that nodes are in, that of the caller, and the one that ARNs name.
-fn describe_regions(call: &Call<'_>, service: &Service) -> Result<String, ApiError> {
+fn describe_regions(call: &Call<'_>, service: &EmbeddedService) -> Result<String, ApiError> {
     call.authorize("ec2:DescribeRegions", &Resource::of("*".to_owned()))?;
     let of_nodes = service.nodes().filter_map(|node| node.region.as_deref());
     let names: BTreeSet<&str> = of_nodes.chain([REGION, call.place().0]).collect();

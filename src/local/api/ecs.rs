@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ApiError, Call, json::read, resource::Resource};
 use crate::local::{
-    service::{Admission, Service, StartSession},
+    service::{Admission, EmbeddedService, StartSession},
     task::{Container, Task},
 };
 
@@ -15,7 +15,7 @@ use crate::local::{
 pub fn perform(
     operation: &str,
     call: &Call<'_>,
-    service: &mut Service,
+    service: &mut EmbeddedService,
 ) -> Option<Result<Value, ApiError>> {
     Some(match operation {
         "ListTasks" => list_tasks(call, service),
@@ -25,7 +25,7 @@ pub fn perform(
     })
 }
 
-fn list_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+fn list_tasks(call: &Call<'_>, service: &EmbeddedService) -> Result<Value, ApiError> {
     let body: ListBody = read(call.request.body)?;
     let cluster = own("cluster/", &body.cluster, call);
     call.authorize("ecs:ListTasks", &Resource::all("ecs", call))?;
@@ -53,7 +53,7 @@ fn list_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
     Ok(json!({ "taskArns": arns }))
 }
 
-fn describe_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+fn describe_tasks(call: &Call<'_>, service: &EmbeddedService) -> Result<Value, ApiError> {
     let body: DescribeBody = read(call.request.body)?;
     let cluster = own("cluster/", &body.cluster, call);
     if body.tasks.len() > MOST_TASKS {
@@ -77,7 +77,7 @@ fn describe_tasks(call: &Call<'_>, service: &Service) -> Result<Value, ApiError>
     Ok(json!({ "tasks": tasks, "failures": failures }))
 }
 
-fn execute_command(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+fn execute_command(call: &Call<'_>, service: &mut EmbeddedService) -> Result<Value, ApiError> {
     let body: ExecuteBody = read(call.request.body)?;
     let cluster = own("cluster/", &body.cluster, call);
     call.authorize("ecs:ExecuteCommand", &asked(cluster, &body.task, call))?;
@@ -119,12 +119,17 @@ fn execute_command(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiE
     }))
 }
 
-fn check_cluster(cluster: &str, service: &Service) -> Result<(), ApiError> {
+fn check_cluster(cluster: &str, service: &EmbeddedService) -> Result<(), ApiError> {
     let is_there = service.tasks().iter().any(|task| task.cluster == cluster);
     if is_there { Ok(()) } else { Err(ApiError::NoSuchCluster) }
 }
 
-fn find<'a>(cluster: &str, name: &str, call: &Call<'_>, service: &'a Service) -> Option<&'a Task> {
+fn find<'a>(
+    cluster: &str,
+    name: &str,
+    call: &Call<'_>,
+    service: &'a EmbeddedService,
+) -> Option<&'a Task> {
     let id = own(&format!("task/{cluster}/"), name, call);
     service.tasks().iter().find(|task| task.cluster == cluster && task.id == id)
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::local::{
     account::{Account, Caller, User},
-    service::Service,
+    service::EmbeddedService,
     signature::SignatureError,
 };
 
@@ -18,7 +18,7 @@ pub fn perform(
     action: &str,
     form: &Form,
     call: &Call<'_>,
-    service: &Service,
+    service: &EmbeddedService,
 ) -> Option<Result<String, ApiError>> {
     Some(match action {
         "GetUser" => get_user(form, call, service),
@@ -27,7 +27,7 @@ pub fn perform(
     })
 }
 
-fn get_user(form: &Form, call: &Call<'_>, service: &Service) -> Result<String, ApiError> {
+fn get_user(form: &Form, call: &Call<'_>, service: &EmbeddedService) -> Result<String, ApiError> {
     let (account, user) = find(form, call, service, "iam:GetUser")?;
     let user = ShownUser {
         path: "/",
@@ -39,7 +39,11 @@ fn get_user(form: &Form, call: &Call<'_>, service: &Service) -> Result<String, A
     show("GetUserResult", &GotUser { user })
 }
 
-fn list_mfa_devices(form: &Form, call: &Call<'_>, service: &Service) -> Result<String, ApiError> {
+fn list_mfa_devices(
+    form: &Form,
+    call: &Call<'_>,
+    service: &EmbeddedService,
+) -> Result<String, ApiError> {
     let (account, user) = find(form, call, service, "iam:ListMFADevices")?;
     let devices = user.mfa.iter().map(|device| Device {
         user_name: &user.name,
@@ -54,7 +58,7 @@ fn list_mfa_devices(form: &Form, call: &Call<'_>, service: &Service) -> Result<S
 fn find<'a>(
     form: &'a Form,
     call: &'a Call<'_>,
-    service: &'a Service,
+    service: &'a EmbeddedService,
     action: &str,
 ) -> Result<(&'a Account, &'a User), ApiError> {
     // As AWS has it, for keys of GetSessionToken that were got without a code.

@@ -4,13 +4,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ApiError, Call, json::read, resource::Resource};
-use crate::local::service::Service;
+use crate::local::service::EmbeddedService;
 
 /// Performs an operation; `None` when there is none of this name here.
 pub fn perform(
     operation: &str,
     call: &Call<'_>,
-    service: &Service,
+    service: &EmbeddedService,
 ) -> Option<Result<Value, ApiError>> {
     Some(match operation {
         "SendSSHPublicKey" => send_ssh_public_key(call, service),
@@ -18,7 +18,7 @@ pub fn perform(
     })
 }
 
-fn send_ssh_public_key(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+fn send_ssh_public_key(call: &Call<'_>, service: &EmbeddedService) -> Result<Value, ApiError> {
     let body: KeyBody = read(call.request.body)?;
     if !is_user(&body.user) {
         let pattern =

@@ -8,10 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::{ApiError, Call, Protocol, Reply, Request, ecs, instance_connect, kms, ssm};
-use crate::local::service::Service;
+use crate::local::service::EmbeddedService;
 
 /// Answers a request whose `X-Amz-Target` is `target`.
-pub fn answer(request: &Request<'_>, target: Option<&str>, service: &mut Service) -> Reply {
+pub fn answer(request: &Request<'_>, target: Option<&str>, service: &mut EmbeddedService) -> Reply {
     match perform(request, target, service) {
         Err(error) => refuse(target, &error, StatusCode::BAD_REQUEST),
         Ok(body) => Reply {
@@ -39,7 +39,7 @@ pub fn refuse(target: Option<&str>, error: &ApiError, status: StatusCode) -> Rep
 fn perform(
     request: &Request<'_>,
     target: Option<&str>,
-    service: &mut Service,
+    service: &mut EmbeddedService,
 ) -> Result<Value, ApiError> {
     let answer = match target.and_then(|target| target.split_once('.')) {
         Some((ssm::TARGET, operation)) => {

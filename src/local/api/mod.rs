@@ -29,7 +29,9 @@ use std::{net::IpAddr, time::SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header::CONTENT_TYPE};
 
-use super::{REGION, account::Caller, service::Service, session::Owner, signature::SignatureError};
+use super::{
+    REGION, account::Caller, service::EmbeddedService, session::Owner, signature::SignatureError,
+};
 use error::ApiError;
 use identity::Identity;
 use query::Form;
@@ -70,7 +72,7 @@ pub struct Reply {
 }
 
 /// Answers one request.
-pub fn answer(request: &Request<'_>, service: &mut Service) -> Reply {
+pub fn answer(request: &Request<'_>, service: &mut EmbeddedService) -> Reply {
     service.settle(request.now);
     let target = request.headers.get(TARGET).and_then(|target| target.to_str().ok());
     match (target, request.form()) {
@@ -87,7 +89,7 @@ pub fn is_request(uri: &Uri) -> bool {
 /// Answers a WebSocket's upgrade that must not be, because it is signed and wrongly so. One that
 /// is not signed is taken, as the real service takes those of old clients: what counts is the
 /// token that follows.
-pub fn refuse_upgrade(request: &Request<'_>, service: &Service) -> Option<Reply> {
+pub fn refuse_upgrade(request: &Request<'_>, service: &EmbeddedService) -> Option<Reply> {
     let account = service.account()?;
     match Identity::check(request, account, "ssmmessages") {
         Ok(_) | Err(SignatureError::Missing) => None,
@@ -106,7 +108,7 @@ impl<'a> Call<'a> {
     /// Finds out who sent a request to the service that is called so in signatures.
     fn identify(
         request: &'a Request<'a>,
-        service: &Service,
+        service: &EmbeddedService,
         signing_name: &'static str,
     ) -> Result<Self, SignatureError> {
         let account = service.account();

@@ -17,7 +17,7 @@ use quick_xml::escape::escape;
 use serde::Serialize;
 
 use super::{ApiError, Call, Protocol, Reply, Request, ec2, iam, sts};
-use crate::local::service::Service;
+use crate::local::service::EmbeddedService;
 
 /// The names and values of a form; the first one of a name counts.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Form {
 }
 
 /// Answers a request.
-pub fn answer(request: &Request<'_>, form: &Form, service: &mut Service) -> Reply {
+pub fn answer(request: &Request<'_>, form: &Form, service: &mut EmbeddedService) -> Reply {
     let version = form.get("Version").unwrap_or_default();
     let protocol = if version == ec2::VERSION { Protocol::Ec2 } else { Protocol::Query };
     let action = form.action().unwrap_or_default();
@@ -99,7 +99,7 @@ pub fn answer(request: &Request<'_>, form: &Form, service: &mut Service) -> Repl
 fn perform(
     request: &Request<'_>,
     form: &Form,
-    service: &mut Service,
+    service: &mut EmbeddedService,
 ) -> Result<(&'static str, String), ApiError> {
     let version = form.get("Version").unwrap_or_default();
     let action = form.action().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Call;
 use crate::local::{
     document::{is_of_aws, short_name},
-    service::Service,
+    service::EmbeddedService,
 };
 
 /// A resource and its tags.
@@ -19,7 +19,7 @@ pub struct Resource {
 
 impl Resource {
     /// A session's target: a node of EC2, one of the user's own, a container of ECS.
-    pub fn target(target: &str, call: &Call<'_>, service: &Service) -> Self {
+    pub fn target(target: &str, call: &Call<'_>, service: &EmbeddedService) -> Self {
         let (region, account) = call.place();
         let arn = if target.starts_with("mi-") {
             format!("arn:aws:ssm:{region}:{account}:managed-instance/{target}")
@@ -53,7 +53,7 @@ impl Resource {
     }
 
     /// A session, which AWS tags with its owner and its target.
-    pub fn session(session_id: &str, call: &Call<'_>, service: &Service) -> Self {
+    pub fn session(session_id: &str, call: &Call<'_>, service: &EmbeddedService) -> Self {
         let (region, account) = call.place();
         let tags = service.session(session_id).map(|session| {
             vec![

@@ -11,7 +11,7 @@ use crate::local::{
     document::{DEFAULT_DOCUMENT, Parameters},
     error::ServiceError,
     node::{Node, PLATFORM_TYPE},
-    service::{Service, StartSession},
+    service::{EmbeddedService, StartSession},
     session::Session,
 };
 use crate::wire::Token;
@@ -20,7 +20,7 @@ use crate::wire::Token;
 pub fn perform(
     operation: &str,
     call: &Call<'_>,
-    service: &mut Service,
+    service: &mut EmbeddedService,
 ) -> Option<Result<Value, ApiError>> {
     Some(match operation {
         "StartSession" => start_session(call, service),
@@ -33,7 +33,7 @@ pub fn perform(
     })
 }
 
-fn start_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+fn start_session(call: &Call<'_>, service: &mut EmbeddedService) -> Result<Value, ApiError> {
     let request = read::<StartSessionBody>(call.request.body)?.request()?;
     authorize_start(&request, call, service)?;
     let admission = service.start_session_of(call.owner(), request, call.request.now)?;
@@ -46,7 +46,7 @@ fn start_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiErr
 fn authorize_start(
     request: &StartSession,
     call: &Call<'_>,
-    service: &Service,
+    service: &EmbeddedService,
 ) -> Result<(), ApiError> {
     let action = "ssm:StartSession";
     let target = Resource::target(&request.target, call, service);
@@ -64,35 +64,35 @@ fn authorize_start(
     }
 }
 
-fn resume_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+fn resume_session(call: &Call<'_>, service: &mut EmbeddedService) -> Result<Value, ApiError> {
     let session_id = read::<SessionIdBody>(call.request.body)?.session_id()?;
     call.authorize("ssm:ResumeSession", &Resource::session(&session_id, call, service))?;
     let token = service.resume_session(&session_id)?.map(|admission| admission.token);
     Ok(show_ticket(&session_id, token.as_ref(), call.request.stream_base))
 }
 
-fn terminate_session(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+fn terminate_session(call: &Call<'_>, service: &mut EmbeddedService) -> Result<Value, ApiError> {
     let session_id = read::<SessionIdBody>(call.request.body)?.session_id()?;
     call.authorize("ssm:TerminateSession", &Resource::session(&session_id, call, service))?;
     service.terminate_session(&session_id, call.request.now)?;
     Ok(json!({ "SessionId": session_id }))
 }
 
-fn describe_sessions(call: &Call<'_>, service: &mut Service) -> Result<Value, ApiError> {
+fn describe_sessions(call: &Call<'_>, service: &mut EmbeddedService) -> Result<Value, ApiError> {
     call.authorize("ssm:DescribeSessions", &Resource::all("ssm", call))?;
     let question = read::<DescribeSessionsBody>(call.request.body)?.question()?;
     let page = service.describe_sessions(&question, call.request.now)?;
     Ok(show_page("Sessions", &page, show_session))
 }
 
-fn describe_nodes(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+fn describe_nodes(call: &Call<'_>, service: &EmbeddedService) -> Result<Value, ApiError> {
     call.authorize("ssm:DescribeInstanceInformation", &Resource::all("ssm", call))?;
     let question = read::<DescribeNodesBody>(call.request.body)?.question();
     let page = service.describe_nodes(&question, call.place().0)?;
     Ok(show_page("InstanceInformationList", &page, |node| show_node(node, call.request.now)))
 }
 
-fn get_connection_status(call: &Call<'_>, service: &Service) -> Result<Value, ApiError> {
+fn get_connection_status(call: &Call<'_>, service: &EmbeddedService) -> Result<Value, ApiError> {
     let target = read::<TargetBody>(call.request.body)?.target;
     let target = target.ok_or(ServiceError::missing("target"))?;
     call.authorize("ssm:GetConnectionStatus", &Resource::target(&target, call, service))?;

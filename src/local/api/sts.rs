@@ -12,7 +12,7 @@ use super::{
 use crate::local::{
     account::{Account, Caller, MfaCheck, TemporaryKey},
     policy::Trust,
-    service::Service,
+    service::EmbeddedService,
     session::Owner,
 };
 
@@ -21,7 +21,7 @@ pub fn perform(
     action: &str,
     form: &Form,
     call: &Call<'_>,
-    service: &mut Service,
+    service: &mut EmbeddedService,
 ) -> Option<Result<String, ApiError>> {
     Some(match action {
         "GetCallerIdentity" => get_caller_identity(call),
@@ -46,7 +46,7 @@ fn get_caller_identity(call: &Call<'_>) -> Result<String, ApiError> {
 fn get_session_token(
     form: &Form,
     call: &Call<'_>,
-    service: &mut Service,
+    service: &mut EmbeddedService,
 ) -> Result<String, ApiError> {
     let (account, caller) = known(call, service)?;
     call.check_not_denied("sts:GetSessionToken", &Resource::of("*".to_owned()))?;
@@ -60,7 +60,11 @@ fn get_session_token(
     show("GetSessionTokenResult", &SessionToken { credentials })
 }
 
-fn assume_role(form: &Form, call: &Call<'_>, service: &mut Service) -> Result<String, ApiError> {
+fn assume_role(
+    form: &Form,
+    call: &Call<'_>,
+    service: &mut EmbeddedService,
+) -> Result<String, ApiError> {
     let now = call.request.now;
     let (account, caller) = known(call, service)?;
     let arn = form.required("RoleArn", "roleArn")?;
@@ -120,7 +124,7 @@ fn assume_role(form: &Form, call: &Call<'_>, service: &mut Service) -> Result<St
 /// The account and the caller; STS gives keys to those alone who can be told apart.
 fn known<'s, 'c>(
     call: &'c Call<'_>,
-    service: &'s mut Service,
+    service: &'s mut EmbeddedService,
 ) -> Result<(&'s mut Account, &'c Caller), ApiError> {
     let known = service.account_mut().zip(call.caller());
     known.ok_or_else(|| ApiError::refused(NO_ACCOUNT))
@@ -168,7 +172,7 @@ fn issue(
     caller: Caller,
     duration: Duration,
     call: &Call<'_>,
-    service: &mut Service,
+    service: &mut EmbeddedService,
 ) -> Result<Credentials, ApiError> {
     let key = service.issue_key(caller, duration, call.request.now).ok_or(ApiError::Throttled)?;
     Ok(Credentials::of(key))

@@ -9,7 +9,7 @@ use crate::local::node::Node;
 const BASE: &str = "ws://127.0.0.1:8080";
 const NODE: &str = "i-0123456789abcdef0";
 
-fn service() -> Service {
+fn service() -> EmbeddedService {
     let node = Node {
         id: NODE.to_owned(),
         name: "local-node".to_owned(),
@@ -19,18 +19,18 @@ fn service() -> Service {
         ip: "127.0.0.1".to_owned(),
         ..Node::default()
     };
-    Service::new([node]).expect("the system has random bytes")
+    EmbeddedService::new([node]).expect("the system has random bytes")
 }
 
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(1_795_282_361_721)
 }
 
-fn call(service: &mut Service, operation: &str, body: &str) -> Reply {
+fn call(service: &mut EmbeddedService, operation: &str, body: &str) -> Reply {
     call_target(service, Some(&format!("AmazonSSM.{operation}")), body.as_bytes())
 }
 
-fn call_target(service: &mut Service, target: Option<&str>, body: &[u8]) -> Reply {
+fn call_target(service: &mut EmbeddedService, target: Option<&str>, body: &[u8]) -> Reply {
     let named = target.map(|target| (HeaderName::from_static(TARGET), target.parse().unwrap()));
     let headers = HeaderMap::from_iter(named);
     answer(&request(&Method::POST, &Uri::from_static("/"), &headers, body), service)
@@ -51,7 +51,7 @@ fn parse(reply: &Reply) -> Value {
     serde_json::from_str(&reply.body).expect("JSON")
 }
 
-fn accepted(service: &mut Service, operation: &str, body: &str) -> Value {
+fn accepted(service: &mut EmbeddedService, operation: &str, body: &str) -> Value {
     let reply = call(service, operation, body);
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
     assert_eq!(reply.refused, None);

@@ -48,7 +48,7 @@ async fn an_opening_that_comes_late_leaves_the_agent_to_the_newer_one() {
 fn gateway() -> AgentGateway {
     let config = EndpointConfig::default();
     let kms = Arc::new(Kms::new(None).expect("the system has random bytes"));
-    let service = Service::new(config.nodes.clone()).expect("the system has random bytes");
+    let service = EmbeddedService::new(config.nodes.clone()).expect("the system has random bytes");
     let faults = FaultyService::new(config.faults, now());
     AgentGateway::new(Arc::new(Mutex::new(service)), faults, Agents::new(&config, kms))
 }

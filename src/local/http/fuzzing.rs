@@ -18,7 +18,7 @@ impl HttpEndpoint {
     pub fn new() -> io::Result<Self> {
         let config = EndpointConfig::default();
         let kms = Arc::new(Kms::new(None)?);
-        let service = Arc::new(Mutex::new(Service::new(config.nodes)?.with_kms(kms)));
+        let service = Arc::new(Mutex::new(EmbeddedService::new(config.nodes)?.with_kms(kms)));
         let gateway: Arc<dyn Gateway> = Arc::new(NoGateway);
         let reach = Arc::new(Reach { hosts: Vec::new(), serves_api: true });
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40000));

@@ -41,7 +41,7 @@ impl Endpoint {
             ip: "127.0.0.1".to_owned(),
             ..Node::default()
         };
-        let service = Service::new([node]).expect("the system has random bytes");
+        let service = EmbeddedService::new([node]).expect("the system has random bytes");
         let service = Arc::new(Mutex::new(service));
         let gateway = Arc::new(Opener(service.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -149,7 +149,7 @@ impl Received {
 }
 
 /// A gateway that answers what opening came to.
-struct Opener(Arc<Mutex<Service>>);
+struct Opener(Arc<Mutex<EmbeddedService>>);
 
 impl Gateway for Opener {
     fn accept(

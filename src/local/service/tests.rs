@@ -17,8 +17,8 @@ fn node(id: &str) -> Node {
     }
 }
 
-fn service() -> Service {
-    Service::new([node(NODE)]).expect("the system has random bytes")
+fn service() -> EmbeddedService {
+    EmbeddedService::new([node(NODE)]).expect("the system has random bytes")
 }
 
 /// The time `seconds` after some beginning.
@@ -35,7 +35,7 @@ fn port_session() -> StartSession {
     }
 }
 
-fn start(service: &mut Service, now: SystemTime) -> (String, String) {
+fn start(service: &mut EmbeddedService, now: SystemTime) -> (String, String) {
     let admission = service.start_session(port_session(), now).expect("started");
     (admission.session_id.clone(), secret(&admission))
 }
@@ -51,7 +51,7 @@ fn refusal(request: StartSession) -> ServiceError {
     error
 }
 
-fn only(service: &mut Service, history: bool) -> &Session {
+fn only(service: &mut EmbeddedService, history: bool) -> &Session {
     let question = DescribeSessions { history, ..DescribeSessions::default() };
     let page = service.describe_sessions(&question, at(0)).expect("valid");
     assert_eq!(page.items.len(), 1);
@@ -366,7 +366,7 @@ fn pages_have_limits_and_tokens_of_our_own() {
 #[test]
 fn nodes_are_described_in_pages() {
     let ids: Vec<String> = (0..12).map(|n| format!("mi-{n:017x}")).collect();
-    let service = Service::new(ids.iter().map(|id| node(id))).expect("random bytes");
+    let service = EmbeddedService::new(ids.iter().map(|id| node(id))).expect("random bytes");
     let mut question = DescribeNodes { max_results: Some(6), ..DescribeNodes::default() };
     let first = service.describe_nodes(&question, REGION).expect("valid");
     question.next_token = first.next_token;
@@ -382,7 +382,8 @@ fn nodes_are_described_in_pages() {
 
 #[test]
 fn nodes_are_filtered_by_one_of_the_values_of_every_key() {
-    let service = Service::new([node(NODE), node("mi-0123456789abcdef0")]).expect("random bytes");
+    let service =
+        EmbeddedService::new([node(NODE), node("mi-0123456789abcdef0")]).expect("random bytes");
     let found = |filters: &[(&str, &[&str])]| {
         let owned = |values: &[&str]| values.iter().map(|v| (*v).to_owned()).collect();
         let question = DescribeNodes {
@@ -427,21 +428,22 @@ fn no_token_shows_in_debug_output() {
 fn a_machine_that_is_started_is_there_when_it_has_booted() {
     let node =
         Node { id: "i-01234567".to_owned(), boot: Duration::from_secs(10), ..Node::default() };
-    let mut service = Service::new([node.stopped()]).expect("a service");
-    let mut state = |seconds: u64, change: fn(&mut Service, &str, SystemTime) -> Option<Power>| {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
-        service.settle(now);
-        change(&mut service, "i-01234567", now).expect("a node");
-        let node = service.node("i-01234567").expect("a node");
-        (node.power, node.is_connected())
-    };
-    let look = |service: &mut Service, id: &str, _| service.node(id).map(|node| node.power);
+    let mut service = EmbeddedService::new([node.stopped()]).expect("a service");
+    let mut state =
+        |seconds: u64, change: fn(&mut EmbeddedService, &str, SystemTime) -> Option<Power>| {
+            let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            service.settle(now);
+            change(&mut service, "i-01234567", now).expect("a node");
+            let node = service.node("i-01234567").expect("a node");
+            (node.power, node.is_connected())
+        };
+    let look = |service: &mut EmbeddedService, id: &str, _| service.node(id).map(|node| node.power);
     assert_eq!(state(5, look), (Power::Stopped, false));
-    assert_eq!(state(10, Service::start_node), (Power::Pending, false));
+    assert_eq!(state(10, EmbeddedService::start_node), (Power::Pending, false));
     // Whoever starts it once more changes nothing.
-    assert_eq!(state(19, Service::start_node), (Power::Pending, false));
+    assert_eq!(state(19, EmbeddedService::start_node), (Power::Pending, false));
     assert_eq!(state(20, look), (Power::Running, true));
-    assert_eq!(state(30, Service::reboot_node), (Power::Running, false));
+    assert_eq!(state(30, EmbeddedService::reboot_node), (Power::Running, false));
     assert_eq!(state(40, look), (Power::Running, true));
-    assert_eq!(state(50, Service::stop_node), (Power::Stopped, false));
+    assert_eq!(state(50, EmbeddedService::stop_node), (Power::Stopped, false));
 }

@@ -15,7 +15,7 @@ use crate::{
         Client, Error, Kind, SessionEnd, Stop,
         opening::Opening,
         resolve::{Found, resolve},
-        service::{Request, Service},
+        service::{Request, SessionSource},
         target::Target,
     },
     wire::{Version, foreign_text::one_line},
@@ -39,7 +39,7 @@ pub(super) async fn look(target: &Target, account: &Account, client: &Client, re
             return;
         }
     }
-    match Service::of(&Target::Id(id), client).await {
+    match SessionSource::of(&Target::Id(id), client).await {
         Ok(service) => channel(&service, client, report).await,
         Err(failure) => report.add(Check::failure("data channel", &failure)),
     }
@@ -47,7 +47,7 @@ pub(super) async fn look(target: &Target, account: &Account, client: &Client, re
 
 /// The embedded endpoint, which has but a data channel to look at.
 pub(super) async fn look_at_local(client: &Client, report: &mut Report) {
-    match Service::of(&Target::Local, client).await {
+    match SessionSource::of(&Target::Local, client).await {
         Ok(service) => channel(&service, client, report).await,
         Err(failure) => report.add(Check::failure("target", &failure)),
     }
@@ -102,7 +102,7 @@ async fn unknown_node(id: &str, account: &Account) -> Check {
 }
 
 /// A session to the node's SSH server; where its document is not allowed, to its shell.
-async fn channel(service: &Service, client: &Client, report: &mut Report) {
+async fn channel(service: &SessionSource, client: &Client, report: &mut Report) {
     let ssh = Request {
         document: Some("AWS-StartSSHSession".into()),
         parameters: BTreeMap::from([("portNumber".to_owned(), vec!["22".to_owned()])]),
@@ -142,7 +142,11 @@ struct Greeting {
 }
 
 /// Opens a session, hears what greets it, and ends it.
-async fn session(service: &Service, request: &Request, client: &Client) -> Result<Greeting, Error> {
+async fn session(
+    service: &SessionSource,
+    request: &Request,
+    client: &Client,
+) -> Result<Greeting, Error> {
     let (stop, stopped) = watch::channel(false);
     let until_stopped = || -> Stop {
         let mut stopped = stopped.clone();

@@ -82,12 +82,13 @@ fn clusters_and_tasks_are_those_of_the_account() {
     );
     std::fs::write(&file, text).expect("written");
     let account = Account::load(&file, &Node::default()).expect("a good file");
-    let service = Service::new([]).expect("random bytes").with_account(Some(account));
+    let service = EmbeddedService::new([]).expect("random bytes").with_account(Some(account));
     let caller = allowed(r#""*""#);
     let described = |cluster: &str, task: &str| {
         let body = json!({ "cluster": cluster, "tasks": [task] }).to_string();
-        let mut service =
-            Service::new([]).expect("random bytes").with_account(service.account().cloned());
+        let mut service = EmbeddedService::new([])
+            .expect("random bytes")
+            .with_account(service.account().cloned());
         let answer = call(&caller, &body, |call| ecs::perform("DescribeTasks", call, &mut service));
         let answer = answer.expect("an operation").map_err(|error| error.to_string())?;
         Ok::<_, String>(answer["tasks"].as_array().expect("a list").len())

@@ -10,7 +10,7 @@ use crate::local::{
         resource::Resource,
     },
     node::{Node, Power},
-    service::Service,
+    service::EmbeddedService,
 };
 
 /// Does it to all instances that are named, or to none.
@@ -18,7 +18,7 @@ pub(super) fn perform(
     action: &str,
     form: &Form,
     call: &Call<'_>,
-    service: &mut Service,
+    service: &mut EmbeddedService,
 ) -> Result<String, ApiError> {
     let ids: Vec<&str> = form.numbered("InstanceId.".to_owned()).collect();
     if ids.is_empty() {
