@@ -192,6 +192,8 @@ impl Command {
             | Self::Completions(_)
             | Self::Man(_)
             | Self::Help(_)
+            | Self::Play(_)
+            | Self::Decode(_)
             | Self::Config(_) => false,
             #[cfg(unix)]
             Self::Status(_) | Self::Down(_) | Self::Logs(_) => false,
@@ -200,6 +202,21 @@ impl Command {
             Self::Doctor(_) => false,
             _ => true,
         }
+    }
+
+    /// Whether it has sessions, whose frames can be traced. Those of `ssh` are in a program of its own.
+    pub(super) fn has_sessions(&self) -> bool {
+        matches!(
+            self,
+            Self::Shell(_)
+                | Self::Exec(_)
+                | Self::Forward(_)
+                | Self::Socks(_)
+                | Self::Proxy(_)
+                | Self::Up(_)
+                | Self::Connect(_)
+                | Self::Demo(_)
+        )
     }
 
     /// Whether standard output is for what is asked for, and for no report.

@@ -47,5 +47,5 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// What is wrong with them, for the caller.
 pub fn invocation(response: &str, rest: &[String]) -> Result<(), String> {
-    plugin::read(response, rest)
+    plugin::read(response, rest).map_err(|why| why.to_string())
 }

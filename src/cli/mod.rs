@@ -102,7 +102,10 @@ pub fn ssmport() -> ExitCode {
         .and_then(|mut typed| Cli::from_arg_matches_mut(&mut typed))
         .unwrap_or_else(|error| mistyped::end(error));
     let output = Output::new(&cli.global, cli.command.has_stdout());
-    let traced = Trace::of_options(&cli.global);
+    let traced = match cli.command.has_sessions() {
+        true => Trace::of_options(&cli.global),
+        false => Ok(None),
+    };
     let (trace, untraced) =
         traced.map_or_else(|failure| (None, Some(failure)), |trace| (trace, None));
     logging::for_people(&cli.global, trace);

@@ -80,7 +80,7 @@ fn start(words: Words, response: &str, region: &str, operation: &str, rest: &[St
 
 /// For the fuzz targets.
 #[cfg(fuzzing)]
-pub(super) fn read(response: &str, rest: &[String]) -> Result<(), Malformed> {
+pub(super) fn read(response: &str, rest: &[String]) -> Result<(), crate::malformed::Malformed> {
     Invocation::parse(response, "eu-west-1", rest).map(|invocation| {
         invocation.may_be_silent();
     })

@@ -96,6 +96,12 @@ pub(super) fn passed_on(global: &Global) -> Vec<String> {
     for (name, value) in global.endpoints.options() {
         options.extend([name.to_owned(), value.clone()]);
     }
+    // ssh may run it elsewhere.
+    let trace = global.trace.as_deref().and_then(|path| std::path::absolute(path).ok());
+    if let Some(path) = trace.as_deref().and_then(Path::to_str) {
+        options.extend(["--trace".to_owned(), path.to_owned()]);
+        options.extend(global.trace_payloads.then(|| "--trace-payloads".to_owned()));
+    }
     options
 }
 

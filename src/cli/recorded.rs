@@ -37,7 +37,10 @@ impl Recorder {
             let failure = Failure::local(format!("cannot record into {}", path.display()));
             let is_there = error.kind() == io::ErrorKind::AlreadyExists;
             let failure = failure.because(error);
-            if is_there { failure.next("give another name, or remove the file") } else { failure }
+            failure.next(match is_there {
+                true => "give another name, or remove the file",
+                false => "give another file with --record, in a folder that is there",
+            })
         })?;
         Ok(Self { path, recording: Arc::new(Mutex::new(recording)), has_input })
     }

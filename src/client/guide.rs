@@ -93,6 +93,10 @@ impl Guide for Elsewhere {
         self.0.choose(question, choices)
     }
 
+    fn agree(&self, question: String) -> Agreement<'_> {
+        self.0.agree(question)
+    }
+
     fn session_started(&self) {
         self.0.session_started();
     }

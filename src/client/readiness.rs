@@ -127,6 +127,8 @@ impl<'a> Waiting<'a> {
     async fn begin(readiness: Readiness, service: &'a SessionSource) -> Result<Self, Error> {
         let waiting = Self::new(readiness, service);
         waiting.started().await?;
+        // Whoever was asked may have taken their time.
+        let waiting = Self::new(readiness, service);
         waiting.note(&format!(
             "{} is not connected: waiting until it is, for {} at most",
             waiting.id,
@@ -139,11 +141,23 @@ impl<'a> Waiting<'a> {
         if !self.readiness.starts || !self.id.starts_with("i-") {
             return Ok(());
         }
+        let mut is_told = false;
         loop {
             match self.service.instance_state().await?.as_deref() {
                 Some("stopped") => break,
                 // It cannot be started before it has stopped.
-                Some("stopping") if now() < self.deadline => sleep(LONGEST_PAUSE).await,
+                Some("stopping") if now() < self.deadline => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        self.note(&format!("{} is stopping: waiting until it has", self.id));
+                    }
+                    sleep(LONGEST_PAUSE).await;
+                }
+                Some("stopping") => {
+                    let what = format!("{} is still stopping", self.id);
+                    return Err(
+                        Error::new(Kind::Target, what).next("try again when it has stopped")
+                    );
+                }
                 None => {
                     let what = format!("EC2 knows no instance {}", self.id);
                     return Err(Error::new(Kind::Target, what)

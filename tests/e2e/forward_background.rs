@@ -67,6 +67,15 @@ fn it_ends_when_the_tunnel_stands_and_leaves_one_that_goes_on() {
     fetch.arg("-sS").arg(format!("http://127.0.0.1:{port}/page"));
     assert_eq!(Program::run(fetch).success(), "it is there");
 
+    // A second one fails, and leaves what the first one has.
+    let mut second = forward(&endpoint, &["-f", &format!("{port}:80"), "-t", NODE]);
+    second.args(files_in(background.files.path()));
+    assert_eq!(Program::run(second).code(), 5);
+    assert_eq!(
+        fs::read_to_string(background.file("pid")).expect("it is there"),
+        format!("{pid}\n")
+    );
+
     kill_process(background.pid, Signal::TERM).expect("it is there");
     background.await_end();
     let left = fs::read_dir(background.files.path()).expect("the folder").count();

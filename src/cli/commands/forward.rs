@@ -56,7 +56,6 @@ pub(crate) async fn run(
         )
         .next("leave -f out, and start it as a service"));
     }
-    let standing = Standing::of(&arguments)?;
     let target = ConfigFile::load_target(target, output)?;
     let log = arguments.log.as_deref().map(|path| ConnectionLog::open(path, *output));
     let records = Records::new(log.transpose()?);
@@ -67,6 +66,8 @@ pub(crate) async fn run(
         warn_when_open(&listeners, output);
         bound.push((spec.clone(), listeners));
     }
+    // Not before the ports are ours: they may be those of one that runs, and the files its own.
+    let standing = Standing::of(&arguments)?;
     let places: Vec<_> = bound.iter().map(|(_, listeners)| Place::of(listeners)).collect();
     let wanted = Wanted::of(&arguments.command, &places)?;
     let client = global.client(output).with_readiness(arguments.readiness.readiness());

@@ -62,7 +62,9 @@ async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(),
     let worst = failures.max_by_key(|failure| failure.code.number());
     worst.map_or(Ok(()), |worst| {
         let what = "not every region has told its nodes";
-        Err(Failure::new(worst.code, what).because(worst.what))
+        let why = worst.why.map_or_else(String::new, |why| format!(": {why}"));
+        let failure = Failure::new(worst.code, what).because(format!("{}{why}", worst.what));
+        Err(Failure { next: worst.next, ..failure })
     })
 }
 

@@ -23,10 +23,16 @@ use crate::{
 pub(crate) async fn run(arguments: PlayArgs, output: &Output) -> Result<(), Failure> {
     let mut signals = Signals::ending()
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
+    // A task of its own: what it reads from may be a pipe on which nothing comes.
+    let output = *output;
+    let playing = tokio::spawn(async move { play(&arguments, &output).await });
     tokio::select! {
         biased;
         number = signals.next() => Err(Failure::new(Code::Signal(number), "interrupted")),
-        done = play(&arguments, output) => done,
+        done = playing => {
+            let stopped = |error| Failure::local("the playing has stopped").because(error);
+            done.map_err(stopped)?
+        }
     }
 }
 
@@ -81,5 +87,7 @@ fn write(bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn cannot_read(path: &Path, error: ReadError) -> Failure {
-    Failure::local(format!("cannot play {}", path.display())).because(error)
+    Failure::local(format!("cannot play {}", path.display()))
+        .because(error)
+        .next("give a file that `ssmport shell --record` or asciinema has written")
 }

@@ -29,7 +29,9 @@ impl RotatedFile {
 
     /// Adds whole lines.
     pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        if self.written >= self.largest {
+        // A device, or what a link leads to, is somebody else's.
+        let is_file = || fs::symlink_metadata(&self.path).is_ok_and(|there| there.is_file());
+        if self.written >= self.largest && is_file() {
             fs::rename(&self.path, earlier(&self.path))?;
             self.file = begin(&self.path, &self.head)?;
             self.written = 0;
@@ -45,6 +47,12 @@ fn begin(path: &Path, head: &str) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
+    // One that was there keeps the rights that it had.
+    #[cfg(unix)]
+    if file.metadata()?.is_file() {
+        let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        file.set_permissions(own)?;
+    }
     file.write_all(head.as_bytes())?;
     Ok(file)
 }
@@ -77,11 +85,25 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
+    fn what_is_no_file_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace");
+        std::os::unix::fs::symlink("/dev/null", &path).unwrap();
+        let mut file = RotatedFile::create(path.clone(), String::new(), 1).unwrap();
+        (0..3).for_each(|_| file.write(b"line\n").unwrap());
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        assert!(!earlier(&path).exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn it_is_its_users_alone() {
         use std::os::unix::fs::PermissionsExt;
 
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("trace");
+        fs::write(&path, "left by another").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let _file = RotatedFile::create(path.clone(), String::new(), 8).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }

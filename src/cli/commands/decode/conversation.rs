@@ -12,7 +12,6 @@ pub(super) struct Conversation {
     pub(super) inward: Half,
     /// The greatest one.
     pub(super) window: u64,
-    pub(super) left_out: u64,
 }
 
 /// What went one way.
@@ -55,7 +54,6 @@ impl Conversation {
     /// Takes the next line.
     pub(super) fn take(&mut self, line: &Line) -> Meaning {
         self.window = self.window.max(line.window.unwrap_or_default());
-        self.left_out += line.left_out.unwrap_or_default();
         let (way, other) = match line.way() {
             None => return Meaning::Alone,
             Some(Way::Out) => (&mut self.out, &mut self.inward),

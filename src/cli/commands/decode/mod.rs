@@ -30,6 +30,7 @@ struct Seen {
 
 pub(crate) fn run(arguments: &DecodeArgs, output: &Output) -> Result<(), Failure> {
     let mut sessions = BTreeMap::<String, Seen>::new();
+    let mut left_out = 0;
     for path in &arguments.files {
         let failed = |why| {
             Failure::local(format!("cannot read {}", path.display()))
@@ -38,11 +39,16 @@ pub(crate) fn run(arguments: &DecodeArgs, output: &Output) -> Result<(), Failure
         };
         let mut lines = Lines::of(path).map_err(failed)?;
         while let Some(line) = lines.next().map_err(failed)? {
+            left_out += line.left_out.unwrap_or_default();
             take(arguments, &mut sessions, &line, output);
         }
     }
     sessions.retain(|_, seen| seen.conversation.out.frames + seen.conversation.inward.frames > 0);
     if let Some(path) = &arguments.svg {
+        if arguments.files.contains(path) {
+            return Err(Failure::new(Code::Usage, "the picture would take the place of the trace")
+                .next("give another file with --svg"));
+        }
         return draw(&sessions, path, output);
     }
     if sessions.is_empty() {
@@ -51,6 +57,9 @@ pub(crate) fn run(arguments: &DecodeArgs, output: &Output) -> Result<(), Failure
     }
     for (session, seen) in &sessions {
         told::sums(session, &seen.conversation).iter().for_each(|line| output.note(line));
+    }
+    if left_out > 0 {
+        output.warn(&format!("{left_out} lines are missing, for which the disk was too slow"));
     }
     output.written()
 }
@@ -103,7 +112,11 @@ fn draw(sessions: &BTreeMap<String, Seen>, path: &Path, output: &Output) -> Resu
             .next("give another file with --svg")
     };
     let svg = seen.picture.svg(&one_line(session)).map_err(|error| failed(error.to_string()))?;
-    let mut file = fs::File::create(path).map_err(|error| failed(error.to_string()))?;
+    let mut options = fs::File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(|error| failed(error.to_string()))?;
     file.write_all(svg.as_bytes()).map_err(|error| failed(error.to_string()))?;
     if sessions.len() > 1 {
         output.note(&format!("{} sessions: the one that is drawn is {session}", sessions.len()));

@@ -78,7 +78,7 @@ fn content(line: &Line) -> String {
 
 /// The sums of a session.
 pub(super) fn sums(session: &str, conversation: &Conversation) -> Vec<String> {
-    let Conversation { out, inward, window, left_out } = conversation;
+    let Conversation { out, inward, window } = conversation;
     let mut lines = vec![format!("session {}", one_line(session))];
     lines.push(half("->", out, "sent again"));
     lines.push(half("<-", inward, "came again"));
@@ -87,9 +87,6 @@ pub(super) fn sums(session: &str, conversation: &Conversation) -> Vec<String> {
         lines.push(format!(
             "  round trip {median:.1} ms ({shortest:.1} to {longest:.1}), window up to {window} KiB"
         ));
-    }
-    if *left_out > 0 {
-        lines.push(format!("  {left_out} lines are missing: the disk was too slow"));
     }
     lines
 }

@@ -69,8 +69,10 @@ impl Lines {
             false => Box::new(File::open(path)?),
         };
         let mut lines = Self { file: BufReader::new(file), line: Vec::new() };
-        let head = lines.read()?.and_then(|head| head.trace);
-        match head {
+        // Only the first line: what is no trace may have no end.
+        lines.read_line()?;
+        let head: Option<Line> = serde_json::from_slice(&lines.line).ok();
+        match head.and_then(|head| head.trace) {
             Some(FORM) => Ok(lines),
             Some(other) => Err(invalid(format!("it is of a later version (form {other})"))),
             None => Err(invalid("it is no trace: its first line is not that of one".to_owned())),
@@ -79,21 +81,18 @@ impl Lines {
 
     /// The next one that can be understood; `None` behind the last.
     pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
-        self.read()
-    }
-
-    fn read(&mut self) -> io::Result<Option<Line>> {
-        loop {
-            self.line.clear();
-            let mut limited = self.file.by_ref().take(LONGEST);
-            if limited.read_until(b'\n', &mut self.line)? == 0 {
-                return Ok(None);
-            }
+        while self.read_line()? > 0 {
             // The last one of a program that was killed is cut off.
             if let Ok(line) = serde_json::from_slice(&self.line) {
                 return Ok(Some(line));
             }
         }
+        Ok(None)
+    }
+
+    fn read_line(&mut self) -> io::Result<usize> {
+        self.line.clear();
+        self.file.by_ref().take(LONGEST).read_until(b'\n', &mut self.line)
     }
 }
 

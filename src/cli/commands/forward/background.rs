@@ -34,7 +34,11 @@ use crate::cli::{
 /// Starts this program once more, and waits until its tunnels stand; what it fails with until then is its
 /// exit code, and told by it.
 pub(super) async fn start(signals: &mut Signals) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::local("cannot start a second process").because(error);
+    let failed = |error: io::Error| {
+        Failure::local("cannot start a second process")
+            .because(error)
+            .next("the folder for temporary files (TMPDIR) has to be there, with a short name")
+    };
     // Others cannot look into it.
     let folder = tempfile::tempdir().map_err(failed)?;
     let socket = folder.path().join("socket");

@@ -9,7 +9,7 @@ use super::background::First;
 use crate::cli::{
     args::ForwardArgs,
     commands::ready_file::{Purpose, ReadyFile},
-    failure::Failure,
+    failure::{Code, Failure},
     output::Output,
 };
 
@@ -37,6 +37,10 @@ impl Standing {
     /// # Errors
     /// A file could not be there, or whoever started this process is gone.
     pub(super) fn of(arguments: &ForwardArgs) -> Result<Self, Failure> {
+        if arguments.ready_file.is_some() && arguments.ready_file == arguments.pid_file {
+            return Err(Failure::new(Code::Usage, "both files are the same")
+                .next("give --ready-file and --pid-file names of their own"));
+        }
         let wanted = [(Purpose::Ready, &arguments.ready_file), (Purpose::Pid, &arguments.pid_file)];
         for (purpose, path) in wanted {
             path.as_deref().map_or(Ok(()), |path| ReadyFile::clear(purpose, path))?;

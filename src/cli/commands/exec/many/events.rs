@@ -46,7 +46,7 @@ impl Events {
                 }
                 let node = &self.nodes[*node];
                 let state = state(end);
-                let why = (state == NodeState::Failure).then(|| reason(end, node.id(), None));
+                let why = (state == NodeState::Failure).then(|| reason(end, None));
                 let ended = NodeEnded {
                     name: node.name(),
                     id: node.id(),

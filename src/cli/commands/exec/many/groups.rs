@@ -7,7 +7,11 @@ use std::{
 
 use tempfile::SpooledTempFile;
 
-use super::screen::Screen;
+use super::{
+    line_parts::LineParts,
+    lines::{is_shown, tame},
+    screen::Screen,
+};
 use crate::{cli::output::HEADING, client::Stream};
 
 /// What nodes have written that have not ended: a little in memory, more in files without a name.
@@ -33,9 +37,10 @@ impl Groups {
         });
         spool.are_lines_open[usize::from(stream == Stream::Stderr)] = !bytes.ends_with(b"\n");
         let len = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        spool.file.write_all(&[u8::from(stream == Stream::Stderr)])?;
-        spool.file.write_all(&len.to_be_bytes())?;
-        spool.file.write_all(bytes)
+        let mut write = |bytes: &[u8]| spool.file.write_all(bytes).map_err(not_kept);
+        write(&[u8::from(stream == Stream::Stderr)])?;
+        write(&len.to_be_bytes())?;
+        write(bytes)
     }
 
     /// Shows what a node has written.
@@ -52,8 +57,18 @@ impl Groups {
         screen.write(Stream::Stdout, heading.as_bytes()).await?;
         let Some(mut spool) = self.0.remove(&node) else { return Ok(()) };
         spool.file.seek(SeekFrom::Start(0))?;
-        while let Some((stream, bytes)) = spool.next()? {
-            screen.write(stream, &bytes).await?;
+        let mut parts = LineParts::default();
+        while let Some((stream, bytes)) = spool.next().map_err(not_kept)? {
+            if !is_shown(stream) {
+                screen.write(stream, &bytes).await?;
+                continue;
+            }
+            for line in parts.lines(node, stream, &bytes) {
+                screen.write(stream, for_terminal(&line).as_bytes()).await?;
+            }
+        }
+        for (stream, rest) in parts.rest(node) {
+            screen.write(stream, for_terminal(&rest).as_bytes()).await?;
         }
         for (stream, is_open) in STREAMS.into_iter().zip(spool.are_lines_open) {
             screen.write(stream, if is_open { b"\n" } else { b"" }).await?;
@@ -74,6 +89,25 @@ impl Spool {
         self.file.read_exact(&mut bytes)?;
         Ok(Some((STREAMS[usize::from(stream != [0])], bytes)))
     }
+}
+
+/// A line, or what there is of it, that rules nothing but its own place.
+fn for_terminal(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(line);
+    match text.strip_suffix('\n') {
+        Some(line) => tame(line) + "\n",
+        None => tame(&text),
+    }
+}
+
+/// What waits for a node's end has no place.
+fn not_kept(error: io::Error) -> io::Error {
+    let folder = std::env::temp_dir();
+    let why = format!(
+        "it waits for its node's end in {}: {error}; set TMPDIR to another folder, or leave --group out",
+        folder.display()
+    );
+    io::Error::new(error.kind(), why)
 }
 
 /// Without colours where nobody wants them.

@@ -32,11 +32,11 @@ impl Lines {
     pub(super) fn new(nodes: &[Selected]) -> Self {
         let has_colour = |choice| choice != ColorChoice::Never;
         let out = Place {
-            is_terminal: stdout().is_terminal(),
+            is_terminal: is_shown(Stream::Stdout),
             has_colour: has_colour(AutoStream::choice(&stdout())),
         };
         let err = Place {
-            is_terminal: stderr().is_terminal(),
+            is_terminal: is_shown(Stream::Stderr),
             has_colour: has_colour(AutoStream::choice(&stderr())),
         };
         Self { names: aligned(nodes), parts: LineParts::default(), stdout: out, stderr: err }
@@ -91,9 +91,17 @@ fn aligned(nodes: &[Selected]) -> Vec<String> {
         .collect()
 }
 
+/// Whether what goes there is shown on a terminal.
+pub(super) fn is_shown(stream: Stream) -> bool {
+    match stream {
+        Stream::Stdout => stdout().is_terminal(),
+        Stream::Stderr => stderr().is_terminal(),
+    }
+}
+
 /// A line for a terminal: its colours stay, all else that a terminal obeys would reach beyond the line, to
 /// other nodes' names. Of what overwrites itself the last counts, as it does there.
-fn tame(line: &str) -> String {
+pub(super) fn tame(line: &str) -> String {
     let line = line.trim_end_matches('\r');
     let line = line.rsplit('\r').next().unwrap_or(line);
     let mut tame = String::with_capacity(line.len());

@@ -67,7 +67,7 @@ impl Tally {
                 self.code = self.code.max(exit_code(end).unwrap_or_default());
                 let id = self.nodes[node].id();
                 let next = next_step(end).map(|next| next.replace(id, "NODE"));
-                let reason = reason(end, id, self.timeout);
+                let reason = reason(end, self.timeout).replace(id, "NODE");
                 self.failures.entry((reason, next)).or_default().push(node);
             }
         }
@@ -82,7 +82,7 @@ impl Tally {
         let over = self.done + self.failed + self.stopped + self.not_started;
         let failed =
             if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
-        format!("{over} of {} done{failed}, {} running", self.nodes.len(), self.running)
+        format!("{over} of {} over{failed}, {} running", self.nodes.len(), self.running)
     }
 
     /// Which nodes have failed and why; of a run that was interrupted how far it came.
@@ -90,10 +90,19 @@ impl Tally {
         let mut failures: Vec<_> = self.failures.iter().collect();
         failures.sort_by_key(|(_, nodes)| std::cmp::Reverse(nodes.len()));
         for ((reason, next), nodes) in failures.iter().take(REASONS) {
-            let nodes: BTreeSet<_> = nodes.iter().collect();
-            let names = some(nodes.into_iter().map(|node| self.nodes[*node].name()));
-            let next = next.as_ref().map(|next| format!(" ({next})")).unwrap_or_default();
-            output.note(&format!("  {}", one_line(&format!("{names}: {reason}{next}"))));
+            let in_order: BTreeSet<_> = nodes.iter().collect();
+            let names = some(in_order.into_iter().map(|node| self.nodes[*node].name()));
+            // One alone is called by its id.
+            let of_one = nodes.len() == 1;
+            let id = nodes.first().map_or("NODE", |node| self.nodes[*node].id());
+            let told = |text: &str| match of_one {
+                true => one_line(&text.replace("NODE", id)),
+                false => one_line(text),
+            };
+            output.note(&format!("  {}: {}", one_line(&names), told(reason)));
+            if let Some(next) = next {
+                output.note(&format!("    {}", told(next)));
+            }
         }
         if let Some(more @ 1..) = failures.len().checked_sub(REASONS) {
             output.note(&format!("  and others, for {}", counted(more, "other reason")));
@@ -146,15 +155,15 @@ pub(super) fn exit_code(end: &NodeEnd) -> Option<u8> {
     }
 }
 
-/// Why a node is not done, in the same words for all nodes of which that is so.
-pub(super) fn reason(end: &NodeEnd, id: &str, timeout: Option<Duration>) -> String {
+/// Why a node is not done.
+pub(super) fn reason(end: &NodeEnd, timeout: Option<Duration>) -> String {
     match end {
         NodeEnd::Exited(code) if *code == ExitCode::SIGNALLED.0 => "a signal ended it".to_owned(),
         NodeEnd::Exited(code) => format!("exit code {code}"),
         NodeEnd::Failed(error) => {
             let failure = Failure::from(error.clone());
             let why = failure.why.map(|why| format!(": {why}")).unwrap_or_default();
-            one_line(&format!("{}{why}", failure.what).replace(id, "NODE"))
+            one_line(&format!("{}{why}", failure.what))
         }
         NodeEnd::TimedOut => match timeout {
             Some(limit) => format!("not over within {}", humantime::format_duration(limit)),

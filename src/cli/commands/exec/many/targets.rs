@@ -22,17 +22,25 @@ pub(super) async fn read(on: &[On]) -> Result<Vec<Target>, Failure> {
             On::File(path) => {
                 let shown = path.display().to_string();
                 let text = files::read_text(path, LONGEST_BY_HAND).map_err(|error| {
-                    Failure::local(format!("cannot read {shown}")).because(error)
+                    Failure::local(format!("cannot read {shown}"))
+                        .because(error)
+                        .next("give a file with a target a line, as --on @FILE")
                 })?;
                 targets.extend(of_text(&text, &shown)?);
             }
             On::Input => {
+                let failed = |why: String| {
+                    Failure::local("cannot read standard input")
+                        .because(why)
+                        .next("give a target a line")
+                };
                 let mut text = String::new();
-                let mut input = standard_streams::input().take(LONGEST_BY_HAND);
-                input
-                    .read_to_string(&mut text)
-                    .await
-                    .map_err(|error| Failure::local("cannot read standard input").because(error))?;
+                // What is cut off could be another target.
+                let mut input = standard_streams::input().take(LONGEST_BY_HAND + 1);
+                let read = input.read_to_string(&mut text).await;
+                if read.map_err(|error| failed(error.to_string()))? as u64 > LONGEST_BY_HAND {
+                    return Err(failed(format!("it is longer than {LONGEST_BY_HAND} bytes")));
+                }
                 targets.extend(of_text(&text, "standard input")?);
             }
         }

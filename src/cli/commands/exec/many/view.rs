@@ -73,6 +73,6 @@ fn heading(node: &Selected, end: &NodeEnd) -> String {
     };
     match end {
         NodeEnd::Exited(0) => format!("==> {}", one_line(&name)),
-        end => format!("==> {}: {}", one_line(&name), reason(end, node.id(), None)),
+        end => format!("==> {}: {}", one_line(&name), reason(end, None)),
     }
 }
