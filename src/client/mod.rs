@@ -124,7 +124,7 @@ enum Realm {
     #[cfg(feature = "local")]
     Endpoint(Arc<Endpoint>),
     /// Whatever this knows.
-    SessionSource(Arc<dyn SessionService>),
+    Service(Arc<dyn SessionService>),
 }
 
 impl Client {
@@ -166,7 +166,7 @@ impl Client {
     /// # Errors
     /// When a variable of the environment makes no sense.
     pub fn service(service: Arc<dyn SessionService>) -> Result<Self, Error> {
-        Self::builder().realm(Realm::SessionSource(service)).build()
+        Self::builder().realm(Realm::Service(service)).build()
     }
 
     /// The node that `target` means, in any of the forms that the command line takes: an id, a name, a
@@ -188,7 +188,7 @@ impl Client {
                 let service = SessionSource::Local { endpoint, node, readiness };
                 return Ok(Node::new(self.clone(), service));
             }
-            Realm::SessionSource(service) => {
+            Realm::Service(service) => {
                 let (service, target) = (Arc::clone(service), target.to_owned());
                 return Ok(Node::new(self.clone(), SessionSource::Other { service, target }));
             }
@@ -213,7 +213,7 @@ impl Client {
         I: IntoIterator<Item = S>,
         S: AsRef<str>,
     {
-        if let Realm::SessionSource(service) = &self.0.realm {
+        if let Realm::Service(service) = &self.0.realm {
             let targets = targets.into_iter().map(|target| target.as_ref().to_owned());
             return Ok(many::of_service(service, targets, self));
         }

@@ -1,6 +1,6 @@
 //! `ssmport connect NAME`: a tunnel of the configuration file, and the program that goes with it.
 
-use std::{ffi::OsString, net::Ipv4Addr};
+use std::ffi::OsString;
 
 use super::forward::{
     self,
@@ -29,8 +29,7 @@ pub(crate) async fn run(
     let tunnels = ConfigFile::load()?.tunnels()?;
     let tunnel = upkeep::find(tunnels, &name).map_err(|error| or_shell(error, &name))?;
     let words = words(&tunnel, command)?;
-    if let Some(port) = port_kept_up(&name).await? {
-        let place = Place::Tcp(Ipv4Addr::LOCALHOST.into(), port);
+    if let Some(place) = place_kept_up(&name).await? {
         return match Wanted::of(&words, &[place])? {
             Some(wanted) => wanted.run().await,
             None => Ok(()),
@@ -77,23 +76,37 @@ fn words(tunnel: &ConfiguredTunnel, typed: Vec<OsString>) -> Result<Vec<OsString
     Ok(open.into_iter().map(OsString::from).collect())
 }
 
-/// The port of a tunnel that stands already.
+/// Where a tunnel is that `ssmport up` has already.
+///
+/// # Errors
+/// It does not stand: what it is to listen on is taken all the same.
 #[cfg(unix)]
-async fn port_kept_up(name: &str) -> Result<Option<u16>, Failure> {
+async fn place_kept_up(name: &str) -> Result<Option<Place>, Failure> {
     let names = vec![name.to_owned()];
     let statuses = Remote::statuses(&Request::Status { names }).await?.unwrap_or_default();
-    let stands = statuses.iter().find(|status| status.state.stands());
-    Ok(stands.map(|status| status.port).filter(|port| *port != 0))
+    let Some(status) = statuses.into_iter().find(|status| status.name == name) else {
+        return Ok(None);
+    };
+    if !status.state.stands() {
+        let failure = Failure::new(Code::Lost, format!("the tunnel {name} does not stand yet"));
+        let why = status.why.unwrap_or_else(|| "it is being started".to_owned());
+        return Err(failure.because(why).next("look with: ssmport status, ssmport logs"));
+    }
+    let mut addresses = status.local.iter().filter_map(|local| local.parse().ok());
+    Ok(Some(addresses.next().map_or(Place::Unix, Place::at)))
 }
 
 #[cfg(not(unix))]
-async fn port_kept_up(_: &str) -> Result<Option<u16>, Failure> {
+async fn place_kept_up(_: &str) -> Result<Option<Place>, Failure> {
     Ok(None)
 }
 
 /// A program that is told its port takes any, so that several can be open at once.
 fn spec(spec: Spec, words: &[OsString]) -> Spec {
-    let is_told = words.iter().any(|word| word.to_string_lossy().contains("{port}"));
+    let is_told = words.iter().any(|word| {
+        let word = word.to_string_lossy();
+        word.contains("{port}") || word.contains("{port1}")
+    });
     match spec.bind {
         Bind::Socket(_) => spec,
         _ if is_told => Spec { bind: Bind::Loopback, local_port: 0, ..spec },

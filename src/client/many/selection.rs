@@ -124,7 +124,7 @@ pub(in crate::client) async fn select(
             }
             found
         }
-        Realm::SessionSource(service) => {
+        Realm::Service(service) => {
             let names = targets.iter().map(ToString::to_string);
             return Ok(of_service(service, names, client));
         }

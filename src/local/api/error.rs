@@ -11,7 +11,7 @@ use crate::local::{error::ServiceError, kms::KmsError, signature::SignatureError
 pub enum ApiError {
     /// By Session Manager.
     #[error(transparent)]
-    EmbeddedService(#[from] ServiceError),
+    Service(#[from] ServiceError),
 
     /// By the key service.
     #[error(transparent)]
@@ -122,7 +122,7 @@ impl ApiError {
     /// The error's name, which is not the same in every protocol.
     pub fn code(&self, protocol: Protocol) -> &'static str {
         match self {
-            Self::EmbeddedService(error) => error.code(),
+            Self::Service(error) => error.code(),
             Self::Kms(error) => error.code(),
             Self::Signature(error) => error.code(protocol),
             Self::Denied(_) | Self::Refused { .. } => match protocol {

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     io::{Error, ErrorKind},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     process::Command,
 };
 
@@ -26,9 +26,11 @@ pub(crate) enum Place {
 impl Place {
     /// Of what listens for one SPEC. An address, since to some programs `localhost` is a socket.
     pub(crate) fn of(listeners: &[Listener]) -> Self {
-        let Some(address) = listeners.iter().find_map(Listener::tcp_address) else {
-            return Self::Unix;
-        };
+        listeners.iter().find_map(Listener::tcp_address).map_or(Self::Unix, Self::at)
+    }
+
+    /// Of what listens at an address, which may be that of every network.
+    pub(crate) fn at(address: SocketAddr) -> Self {
         let ip = match address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -42,7 +42,7 @@ fn unit(words: &[String], settings: &[(&str, String)]) -> Result<String, Failure
         "[Unit]\n\
          Description=Tunnels through AWS Session Manager\n\
          \n\
-         [SessionSource]\n\
+         [Service]\n\
          Type=exec\n\
          ExecStart={}\n\
          {environment}\
