@@ -124,6 +124,11 @@ mod tests {
         for wrong in ["", " ", "tag:", "tag:A", "tag:=1", "tag:A=1,tag:B", "a\nb"] {
             assert!(wrong.parse::<NodeFilters>().is_err(), "{wrong}");
         }
+    }
+
+    #[cfg(feature = "aws")]
+    #[test]
+    fn ssm_knows_names_and_no_patterns() {
         assert_eq!(filters("web")[0].of_ssm(), Some(("tag:Name".to_owned(), "web")));
         assert_eq!(filters("web*")[0].of_ssm(), None);
     }
