@@ -7,7 +7,8 @@ use crate::mux::StreamId;
 /// What happened to a stream, for the relay's owner.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Notice {
-    /// The peer opened a stream; it waits for [`Relay::connect`] or [`Relay::refuse`].
+    /// The peer opened a stream; it waits for [`connect`](super::Relay::connect) or
+    /// [`refuse`](super::Relay::refuse).
     Opened(StreamId),
     /// The peer has finished, and all that it sent has been written.
     Finished(StreamId),
