@@ -186,7 +186,7 @@ fn clients_that_keep_a_connection_are_made_to_open_another() {
         }
     });
     let both = Program::run(socks.curl("http", &["--max-time", "20", &url, &url]));
-    assert_eq!(both.success(), "hello\nhello");
+    assert_eq!(both.success(), "hello\nhello\n");
     serving.join().expect("each had one connection");
 }
 

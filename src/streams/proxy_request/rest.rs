@@ -95,7 +95,7 @@ impl Chunk {
             }
             (Self::Size(Some(size)), b';' | b' ' | b'\t') => Self::Extension(size),
             (Self::Size(Some(size)) | Self::Extension(size), b'\r') => Self::SizeEnd(size),
-            (Self::SizeEnd(0), b'\n') | (Self::TrailerEnd, b'\n') => Self::Trailer,
+            (Self::SizeEnd(0) | Self::TrailerEnd, b'\n') => Self::Trailer,
             (Self::SizeEnd(size), b'\n') => Self::Data(size),
             (Self::Data(0), b'\r') => Self::DataEnd,
             (Self::DataEnd, b'\n') => Self::Size(None),
