@@ -1,8 +1,9 @@
 //! A local proxy, SOCKS and HTTP on one port, whose connections go through a node.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Display, Formatter},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -18,7 +19,7 @@ use super::{
     Error, Kind, Node,
     lanes::{LaneEvent, LaneLimits, Lanes},
     pac::Pac,
-    spec::{Bind, Spec},
+    spec::{Bind, Spec, is_loopback},
     tunnel::TunnelEvent,
 };
 use crate::{
@@ -153,15 +154,14 @@ impl Shared {
         peer: Peer,
         _slot: OwnedSemaphorePermit,
     ) {
-        let asked = timeout(REQUEST_TAKES, ask(&mut socket));
-        let asked = asked.await.unwrap_or_else(|_| Err(late()));
-        match asked {
+        match ask(&mut socket).await {
             Ok(Wanted::Connection(request)) => self.lead(socket, peer, request).await,
-            Ok(Wanted::Page { path, host }) => {
+            Ok(Wanted::Page { path, host, is_head }) => {
                 let is_local =
                     matches!(peer, Peer::Tcp(from) if from.ip().to_canonical().is_loopback());
-                let answer = self.page(&path, host.as_deref().filter(|_| is_local));
-                hang_up(socket, &answer).await;
+                let host = host.as_deref().filter(|_| is_local);
+                let (status, content_type, body) = self.page(&path, host);
+                hang_up(socket, &page(status, content_type, &body, is_head)).await;
             }
             Err(Unasked::Gone) => {}
             Err(Unasked::Misplaced { answer, why }) => {
@@ -195,33 +195,38 @@ impl Shared {
     /// What the node is asked for. Its own ports have another document.
     fn spec(&self, destination: &Destination) -> Spec {
         let host = destination.host();
-        let is_node = host.strip_suffix('.').unwrap_or(host) == "localhost"
-            || host.eq_ignore_ascii_case(&self.node_id)
-            || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let is_node = is_loopback(host.strip_suffix('.').unwrap_or(host))
+            || host.eq_ignore_ascii_case(&self.node_id);
         let host = (!is_node).then(|| host.to_owned());
         Spec { bind: Bind::Loopback, local_port: 0, host, port: destination.port() }
     }
 
-    /// A page for somebody on this machine who calls it by a name of its own.
-    fn page(&self, path: &str, host: Option<&str>) -> Vec<u8> {
+    /// A page for somebody on this machine who calls it by a name of its own: its status, its type, and what
+    /// it says.
+    fn page(
+        &self,
+        path: &str,
+        host: Option<&str>,
+    ) -> (&'static str, &'static str, Cow<'static, str>) {
         let plain = "text/plain; charset=utf-8";
         match (path, host, self.address) {
             (PAC, Some(host), Some(address)) if is_of_this_machine(host) => {
-                page("200 OK", "application/x-ns-proxy-autoconfig", &self.pac.script(address))
+                ("200 OK", "application/x-ns-proxy-autoconfig", self.pac.script(address).into())
             }
-            (PAC, _, _) => page("403 Forbidden", plain, "ssmport: for this machine alone\n"),
-            _ => page(
+            (PAC, _, _) => ("403 Forbidden", plain, "ssmport: for this machine alone\n".into()),
+            _ => (
                 "404 Not Found",
                 plain,
-                "ssmport: this is a proxy, with a page at /proxy.pac\n",
+                "ssmport: this is a proxy, with a page at /proxy.pac\n".into(),
             ),
         }
     }
 }
 
 /// Why there is no request.
+#[derive(Debug)]
 enum Unasked {
-    /// Its client has gone, or said nothing.
+    /// Its client has gone, or said nothing, as browsers do that connect in case they will want something.
     Gone,
     Misplaced {
         answer: Vec<u8>,
@@ -231,6 +236,17 @@ enum Unasked {
 
 async fn ask(socket: &mut Box<dyn Socket>) -> Result<Wanted, Unasked> {
     let mut reader = ProxyReader::default();
+    match timeout(REQUEST_TAKES, read_request(socket, &mut reader)).await {
+        Ok(asked) => asked,
+        Err(_) if reader.has_begun() => Err(late()),
+        Err(_) => Err(Unasked::Gone),
+    }
+}
+
+async fn read_request(
+    socket: &mut Box<dyn Socket>,
+    reader: &mut ProxyReader,
+) -> Result<Wanted, Unasked> {
     let mut buffer = vec![0; READ];
     loop {
         match reader.step() {
@@ -302,8 +318,7 @@ fn is_of_this_machine(host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
-    let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    name.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+    is_loopback(name.trim_start_matches('[').trim_end_matches(']'))
 }
 
 fn of_lane(destination: &str, event: LaneEvent) -> ProxyEvent {
@@ -332,6 +347,24 @@ const READ: usize = 4096;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_no_stranger_and_who_stops_in_the_middle_is_one() {
+        for (sent, is_stranger) in
+            [(&b""[..], false), (b"GET http://", true), (b"\x05\x01\0", true)]
+        {
+            let (mut client, socket) = tokio::io::duplex(64);
+            let mut socket: Box<dyn Socket> = Box::new(socket);
+            client.write_all(sent).await.unwrap();
+            let why = match ask(&mut socket).await {
+                Err(Unasked::Misplaced { why, .. }) => Some(why),
+                Err(Unasked::Gone) => None,
+                Ok(wanted) => panic!("{wanted:?}"),
+            };
+            let late = is_stranger.then(|| "it took longer than 10 s".to_owned());
+            assert_eq!(why, late, "{sent:?}");
+        }
+    }
 
     #[test]
     fn a_page_is_for_whoever_calls_this_machine_by_its_name() {

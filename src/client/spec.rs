@@ -224,8 +224,9 @@ fn parse_bind(text: Option<&str>) -> Result<Bind, Malformed> {
     }
 }
 
-/// New agents refuse a loopback address as the remote host; the node itself is meant.
-fn is_loopback(host: &str) -> bool {
+/// Whether that is the name or an address of whoever is asked. New agents refuse one as the remote host; the
+/// node itself is meant.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }

@@ -17,7 +17,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{Manner, ProxyFailure, Refusals};
+use super::{Manner, ProxyFailure, Refusals, Rest};
 use crate::net::{Parting, Socket};
 
 /// The socket of a client whose request has been read.
@@ -31,7 +31,9 @@ pub struct Answered<L> {
     ahead: Vec<u8>,
     ahead_from: usize,
     /// How much of what the client sends then is for the destination.
-    rest: Option<u64>,
+    rest: Rest,
+    /// The client has had its answer and wants another one, for which it is to connect anew.
+    is_served: bool,
     refusals: Refusals,
     refused_before: u64,
     /// Something has come from the destination for this client.
@@ -55,12 +57,12 @@ enum Stage {
 }
 
 impl<L> Answered<L> {
-    /// Takes a client that wants `ahead` sent, and `rest` bytes of its own. `refusals` are those of the
+    /// Takes a client that wants `ahead` sent, and `rest` of its further bytes. `refusals` are those of the
     /// session that it is handed to next, and tell whether the destination has spoken before.
     pub fn new(
         socket: Box<dyn Socket>,
         manner: Manner,
-        (ahead, rest): (Vec<u8>, Option<u64>),
+        (ahead, rest): (Vec<u8>, Rest),
         not_reached: (ProxyFailure, String),
         refusals: Refusals,
         lease: L,
@@ -79,6 +81,7 @@ impl<L> Answered<L> {
             ahead,
             ahead_from: 0,
             rest,
+            is_served: false,
             refused_before: refusals.count(),
             refusals,
             has_heard: false,
@@ -133,34 +136,39 @@ impl<L> Answered<L> {
         }
     }
 
-    /// Reads what is for the destination; what the client sends behind that goes nowhere.
+    /// Reads what is for the destination. What the client sends behind that goes nowhere, and ends the
+    /// connection when the destination has spoken: not every one heeds that it is to close, and a client that
+    /// goes on would wait for ever.
     fn poll_rest(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.rest {
-            None => Pin::new(&mut self.socket).poll_read(cx, buffer),
-            Some(0) => {
-                let mut nowhere = [0; 4096];
-                let mut nowhere = ReadBuf::new(&mut nowhere);
-                ready!(Pin::new(&mut self.socket).poll_read(cx, &mut nowhere))?;
-                if !nowhere.filled().is_empty() {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Poll::Ready(Ok(()))
+        while self.rest.is_over() && !self.is_served {
+            let mut nowhere = [0; 4096];
+            let mut nowhere = ReadBuf::new(&mut nowhere);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut nowhere))?;
+            if nowhere.filled().is_empty() {
+                return Poll::Ready(Ok(()));
             }
-            Some(rest) => {
-                let most = usize::try_from(rest).unwrap_or(usize::MAX).min(buffer.remaining());
-                let mut part = ReadBuf::new(buffer.initialize_unfilled_to(most));
-                ready!(Pin::new(&mut self.socket).poll_read(cx, &mut part))?;
-                let read = part.filled().len();
-                buffer.advance(read);
-                self.rest = Some(rest - read as u64);
-                Poll::Ready(Ok(()))
-            }
+            // Some end a body with an empty line of their own.
+            let is_request = !nowhere.filled().iter().all(|byte| b"\r\n".contains(byte));
+            self.is_served = self.has_heard && is_request;
         }
+        if self.is_served {
+            return Poll::Ready(Ok(()));
+        }
+        let mut part = ReadBuf::new(buffer.initialize_unfilled());
+        if !self.rest.is_malformed() {
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut part))?;
+        }
+        let taken = self.rest.take(part.filled());
+        if taken == 0 && self.rest.is_malformed() {
+            let why = "the chunks of the request are malformed";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+        }
+        buffer.advance(taken);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -239,7 +247,10 @@ impl<L: Send + Unpin> Socket for Answered<L> {
     }
 
     fn parting(&self) -> Parting {
-        self.socket.parting()
+        match self.is_served {
+            true => Parting::Closed,
+            false => self.socket.parting(),
+        }
     }
 }
 
@@ -267,11 +278,7 @@ mod tests {
 
     type Client = tokio::io::DuplexStream;
 
-    fn answered(
-        manner: Manner,
-        ahead: &[u8],
-        rest: Option<u64>,
-    ) -> (Client, Answered<()>, Refusals) {
+    fn answered(manner: Manner, ahead: &[u8], rest: Rest) -> (Client, Answered<()>, Refusals) {
         let (client, socket) = duplex(4096);
         let refusals = Refusals::default();
         let not_reached = (ProxyFailure::Refused, "nobody is there".to_owned());
@@ -290,7 +297,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_is_answered_after_a_while_or_when_the_destination_speaks() {
         let began = Instant::now();
-        let (mut client, mut socket, _) = answered(Manner::Socks5, b"ahead", None);
+        let (mut client, mut socket, _) = answered(Manner::Socks5, b"ahead", Rest::All);
         client.write_all(b" and more").await.unwrap();
         let mut read = [0; 14];
         socket.read_exact(&mut read).await.unwrap();
@@ -299,7 +306,7 @@ mod tests {
         assert_eq!(heard(client).await, Manner::Socks5.accepted());
 
         let began = Instant::now();
-        let (client, mut socket, refusals) = answered(Manner::Connect, b"", None);
+        let (client, mut socket, refusals) = answered(Manner::Connect, b"", Rest::All);
         assert!(!refusals.has_spoken());
         socket.write_all(b"220 hello").await.unwrap();
         assert!(refusals.has_spoken(), "the next one need not wait");
@@ -310,7 +317,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whoever_waits_to_be_read_is_woken_when_the_destination_speaks() {
-        let (mut client, socket, _) = answered(Manner::Socks5, b"", None);
+        let (mut client, socket, _) = answered(Manner::Socks5, b"", Rest::All);
         let (mut reader, mut writer) = tokio::io::split(socket);
         client.write_all(b"x").await.unwrap();
         let began = Instant::now();
@@ -324,7 +331,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_refusal_is_told_in_the_clients_protocol() {
         for manner in [Manner::Socks5, Manner::Socks4, Manner::Connect, Manner::Plain] {
-            let (client, mut socket, refusals) = answered(manner, b"", Some(0));
+            let (client, mut socket, refusals) = answered(manner, b"", Rest::Counted(0));
             refusals.note();
             socket.shutdown().await.unwrap();
             drop(socket);
@@ -335,7 +342,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_that_comes_too_late_is_no_clean_end() {
-        let (_client, mut socket, refusals) = answered(Manner::Socks5, b"x", None);
+        let (_client, mut socket, refusals) = answered(Manner::Socks5, b"x", Rest::All);
         socket.read_u8().await.unwrap();
         refusals.note();
         assert!(socket.shutdown().await.is_err());
@@ -345,7 +352,7 @@ mod tests {
     async fn a_session_that_is_gone_is_told_to_whoever_has_no_answer_yet() {
         for (manner, words) in [(Manner::Connect, &b"HTTP/1.1 502 "[..]), (Manner::Socks5, &[5, 1])]
         {
-            let (client, socket, _) = answered(manner, b"", None);
+            let (client, socket, _) = answered(manner, b"", Rest::All);
             socket.reset_on_close();
             drop(socket);
             let told = heard(client).await;
@@ -355,11 +362,52 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_behind_a_plain_request_goes_nowhere() {
-        let (mut client, mut socket, _) = answered(Manner::Plain, b"POST", Some(4));
+        let (mut client, mut socket, _) = answered(Manner::Plain, b"POST", Rest::Counted(4));
         client.write_all(b"bodyGET http://other/").await.unwrap();
         client.shutdown().await.unwrap();
         let mut read = Vec::new();
         socket.read_to_end(&mut read).await.unwrap();
         assert_eq!(read, b"POSTbody");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_plain_request_on_a_connection_that_was_answered_ends_it() {
+        let (mut client, mut socket, _) = answered(Manner::Plain, b"GET", Rest::Counted(0));
+        socket.write_all(b"200 OK").await.unwrap();
+        client.write_all(b"\r\n").await.unwrap();
+        let mut read = [0; 8];
+        socket.read_exact(&mut read[..3]).await.unwrap();
+        let ended = tokio::time::timeout(HELD, socket.read(&mut read)).await;
+        assert!(ended.is_err(), "an empty line is no request");
+        client.write_all(b"GET http://other/").await.unwrap();
+        assert_eq!(socket.read(&mut read).await.unwrap(), 0);
+        assert_eq!((socket.read(&mut read).await.unwrap(), socket.parting()), (0, Parting::Closed));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_behind_a_body_in_chunks_is_passed_on() {
+        let (mut client, mut socket, _) = answered(Manner::Plain, b"POST", chunked());
+        client.write_all(b"4\r\nbody\r\n0\r\n\r\nGET http://other/").await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut read = Vec::new();
+        socket.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read, b"POST4\r\nbody\r\n0\r\n\r\n");
+
+        let (mut client, mut socket, _) = answered(Manner::Plain, b"POST", chunked());
+        client.write_all(b"4\r\nbody, and more of it").await.unwrap();
+        let mut read = Vec::new();
+        assert!(socket.read_to_end(&mut read).await.is_err());
+        assert_eq!(read, b"POST4\r\nbody");
+    }
+
+    fn chunked() -> Rest {
+        let mut reader = crate::streams::ProxyReader::default();
+        reader.receive(b"POST http://x/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+        match reader.step() {
+            crate::streams::Step::Serve(crate::streams::Wanted::Connection(request)) => {
+                request.rest
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }

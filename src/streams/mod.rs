@@ -53,8 +53,8 @@ pub use meter::{Meter, Reading, Timed};
 pub use pipe::{Pipe, PipeEvent};
 pub use port::PortKind;
 pub use proxy_request::{
-    Destination, LONGEST, Manner, Misplaced, ProxyFailure, ProxyReader, ProxyRequest, Step, Wanted,
-    page,
+    Destination, LONGEST, Manner, Misplaced, ProxyFailure, ProxyReader, ProxyRequest, Rest, Step,
+    Wanted, page,
 };
 pub use shell::{Console, Shell, ShellEvent};
 #[cfg(unix)]

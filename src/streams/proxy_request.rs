@@ -5,9 +5,11 @@
 
 mod destination;
 mod http;
+mod rest;
 mod socks;
 
 pub use destination::Destination;
+pub use rest::Rest;
 
 /// Reads one request, from its first byte on.
 #[derive(Debug, Default)]
@@ -41,6 +43,8 @@ pub enum Wanted {
         path: String,
         /// Whose page the client believes it to be.
         host: Option<String>,
+        /// It is asked for without its body.
+        is_head: bool,
     },
 }
 
@@ -53,8 +57,8 @@ pub struct ProxyRequest {
     pub manner: Manner,
     /// What is to be sent there first.
     pub ahead: Vec<u8>,
-    /// How many bytes of the client's follow that; `None` for all.
-    pub rest: Option<u64>,
+    /// What of the client's further bytes follows that.
+    pub rest: Rest,
 }
 
 /// What nobody can serve.
@@ -173,9 +177,12 @@ impl Misplaced {
     }
 }
 
-/// A page of the proxy's own, or what there is instead.
-pub fn page(status: &str, content_type: &str, body: &str) -> Vec<u8> {
-    http::answer(status, content_type, "", body)
+/// A page of the proxy's own, or what there is instead; of HEAD without the body.
+pub fn page(status: &str, content_type: &str, body: &str, is_head: bool) -> Vec<u8> {
+    match is_head {
+        true => http::head(status, content_type, "", body),
+        false => http::answer(status, content_type, "", body),
+    }
 }
 
 /// Most bytes that a request's head may have: cookies are in it.

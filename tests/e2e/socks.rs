@@ -6,6 +6,7 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     process::Command,
+    thread,
 };
 
 use serde_json::{Value, json};
@@ -167,6 +168,52 @@ fn a_half_closed_connection_gets_its_answer() {
     assert!(answer.ends_with("it is there"), "{answer}");
 }
 
+/// A server that goes on with a connection for as long as its client does, whatever it was asked.
+#[test]
+fn clients_that_keep_a_connection_are_made_to_open_another() {
+    let endpoint = Endpoint::start();
+    let socks = Socks::start(&endpoint, NODE, &[]);
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://127.0.0.1:{}/", server.local_addr().expect("its address").port());
+    let serving = thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut client, _) = server.accept().expect("a connection");
+            await_end_of(&mut client, b"\r\n\r\n");
+            client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello\n").expect("sent");
+            let mut more = Vec::new();
+            client.read_to_end(&mut more).expect("an end");
+            assert!(more.is_empty(), "{}", String::from_utf8_lossy(&more));
+        }
+    });
+    let both = Program::run(socks.curl("http", &["--max-time", "20", &url, &url]));
+    assert_eq!(both.success(), "hello\nhello\n");
+    serving.join().expect("each had one connection");
+}
+
+#[test]
+fn what_is_behind_a_body_in_chunks_is_not_for_its_destination() {
+    let endpoint = Endpoint::start();
+    let socks = Socks::start(&endpoint, NODE, &[]);
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = server.local_addr().expect("its address").port();
+    let mut client = TcpStream::connect(socks.address()).expect("it listens");
+    client.set_read_timeout(Some(DEADLINE)).expect("a limit");
+    let head =
+        format!("POST http://127.0.0.1:{port}/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n");
+    client.write_all(head.as_bytes()).expect("sent");
+    let (mut served, _) = server.accept().expect("a connection");
+    client.write_all(b"4\r\nbody\r\n0\r\n\r\n").expect("sent");
+    await_end_of(&mut served, b"4\r\nbody\r\n0\r\n\r\n");
+    served.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").expect("sent");
+    await_end_of(&mut client, b"ok");
+    let next = b"GET http://other/ HTTP/1.1\r\nProxy-Authorization: Basic eA==\r\n\r\n";
+    client.write_all(next).expect("sent");
+    let mut more = Vec::new();
+    served.set_read_timeout(Some(DEADLINE)).expect("a limit");
+    served.read_to_end(&mut more).expect("an end");
+    assert!(more.is_empty(), "{}", String::from_utf8_lossy(&more));
+}
+
 #[test]
 fn strangers_are_answered_and_harm_nobody() {
     let (endpoint, (_nginx, url)) = (Endpoint::start(), web());
@@ -214,6 +261,14 @@ fn browsers_are_told_what_goes_through_it() {
     assert!(page.contains("application/x-ns-proxy-autoconfig"), "{page}");
     assert!(page.contains("\"*.corp.example\""), "{page}");
     assert!(page.contains(&format!("\"PROXY 127.0.0.1:{}\"", socks.port)), "{page}");
+
+    // Asked for without its body.
+    let mut client = TcpStream::connect(socks.address()).expect("it listens");
+    client.set_read_timeout(Some(DEADLINE)).expect("a limit");
+    client.write_all(b"HEAD /proxy.pac HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+    let mut head = String::new();
+    client.read_to_string(&mut head).expect("a clean end");
+    assert!(head.starts_with("HTTP/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
 }
 
 #[test]
@@ -285,6 +340,17 @@ fn the_log_has_a_line_for_each_connection_and_a_full_disk_harms_nobody() {
     let absent = ["socks", "0", "-t", NODE, "--log", "/no/such/folder/log"];
     let ended = Program::run(ssmport(&endpoint, &absent));
     assert_eq!(ended.code(), 5, "{ended:#?}");
+}
+
+/// Reads until these bytes have come.
+fn await_end_of(stream: &mut TcpStream, end: &[u8]) {
+    stream.set_read_timeout(Some(DEADLINE)).expect("a limit");
+    let mut read = Vec::new();
+    while !read.ends_with(end) {
+        let mut next = [0];
+        stream.read_exact(&mut next).expect("more");
+        read.extend(next);
+    }
 }
 
 /// A connection to a port of the node's, by CONNECT.

@@ -2,11 +2,11 @@
 //! proxy's own.
 //!
 //! What is passed on is one request, whose answer ends with the connection: bodies go through untouched
-//! then, whatever their form.
+//! then, whatever their form, and what comes behind them does not.
 
 use httparse::{EMPTY_HEADER, Error, Header, Request, Status};
 
-use super::{Destination, Manner, Misplaced, ProxyFailure, ProxyRequest, Wanted};
+use super::{Destination, Manner, Misplaced, ProxyFailure, ProxyRequest, Rest, Wanted};
 use crate::wire::foreign_text;
 
 /// A request's head; `None` while it is not whole.
@@ -31,7 +31,7 @@ pub(super) fn request(bytes: &[u8]) -> Result<Option<Wanted>, Misplaced> {
             destination,
             manner,
             ahead,
-            rest: None,
+            rest: Rest::All,
         })));
     }
     if target.starts_with('/') {
@@ -65,7 +65,7 @@ fn own_page(method: &str, target: &str, headers: &[Header<'_>]) -> Result<Wanted
     let path = target.split(['?', '#']).next().unwrap_or_default().to_owned();
     let host = headers.iter().find(|header| is(header, "host"));
     let host = host.map(|header| String::from_utf8_lossy(header.value).trim().to_owned());
-    Ok(Wanted::Page { path, host })
+    Ok(Wanted::Page { path, host, is_head: method == "HEAD" })
 }
 
 /// The request as the destination is to have it.
@@ -106,7 +106,14 @@ fn passed_on(
                     _ => return Err(bad_request("its Content-Length is no number, or two")),
                 }
             }
-            "transfer-encoding" => is_chunked = true,
+            "transfer-encoding" => {
+                // Of anything else nobody knows where it ends.
+                if is_chunked || !header.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
+                    let why = "the one Transfer-Encoding of a request is `chunked`";
+                    return Err(refusal("501 Not Implemented", why));
+                }
+                is_chunked = true;
+            }
             _ if DROPPED.contains(&&*name) || named.contains(&name) => continue,
             _ => {}
         }
@@ -119,13 +126,14 @@ fn passed_on(
         // Whoever reads it may think one thing or the other.
         return Err(bad_request("it has both Content-Length and Transfer-Encoding"));
     }
+    if is_chunked && version == 0 {
+        return Err(bad_request("HTTP/1.0 has no Transfer-Encoding"));
+    }
     ahead.extend_from_slice(b"\r\n");
     // Another request behind it is not for this destination.
-    let mut rest = (!is_chunked).then(|| length.unwrap_or(0));
-    let taken = rest
-        .map_or(behind.len(), |rest| behind.len().min(usize::try_from(rest).unwrap_or(usize::MAX)));
+    let mut rest = if is_chunked { Rest::CHUNKED } else { Rest::Counted(length.unwrap_or(0)) };
+    let taken = rest.take(behind);
     ahead.extend_from_slice(&behind[..taken]);
-    rest = rest.map(|rest| rest - taken as u64);
     Ok(Wanted::Connection(ProxyRequest { destination, manner: Manner::Plain, ahead, rest }))
 }
 
@@ -164,10 +172,17 @@ fn told(words: &str) -> String {
 }
 
 pub(super) fn answer(status: &str, content_type: &str, header: &str, body: &str) -> Vec<u8> {
+    let mut answer = head(status, content_type, header, body);
+    answer.extend_from_slice(body.as_bytes());
+    answer
+}
+
+/// An answer without its body.
+pub(super) fn head(status: &str, content_type: &str, header: &str, body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\
          {header}Connection: close\r\nCache-Control: no-store\r\n\
-         X-Content-Type-Options: nosniff\r\n\r\n{body}",
+         X-Content-Type-Options: nosniff\r\n\r\n",
         body.len()
     )
     .into_bytes()

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Destination, Manner, Misplaced, ProxyFailure, ProxyRequest, Wanted};
+use super::{Destination, Manner, Misplaced, ProxyFailure, ProxyRequest, Rest, Wanted};
 
 /// The length of a greeting that offers to do without authentication; `None` while it is not whole.
 pub(super) fn greeting(bytes: &[u8]) -> Result<Option<usize>, Misplaced> {
@@ -105,7 +105,7 @@ impl Host<'_> {
 
 fn connection(destination: Destination, manner: Manner, ahead: &[u8]) -> Wanted {
     let ahead = ahead.to_vec();
-    Wanted::Connection(ProxyRequest { destination, manner, ahead, rest: None })
+    Wanted::Connection(ProxyRequest { destination, manner, ahead, rest: Rest::All })
 }
 
 type Split<'a> = (&'a [u8], &'a [u8]);

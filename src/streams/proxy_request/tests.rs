@@ -107,7 +107,7 @@ fn connect_wants_a_host_and_a_port() {
         let request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\nahead");
         let request = connection(request.as_bytes());
         assert_eq!(request.destination.to_string(), shown);
-        assert_eq!((request.manner, request.rest), (Manner::Connect, None));
+        assert_eq!((request.manner, request.rest), (Manner::Connect, Rest::All));
         assert_eq!(request.ahead, b"ahead");
     }
     for target in
@@ -127,7 +127,7 @@ fn a_plain_request_is_passed_on_without_what_was_for_the_proxy() {
           Connection: keep-alive, TE\r\nContent-Length: 4\r\n\r\nbodyGET http://x/ HTTP/1.1",
     );
     assert_eq!(request.destination.to_string(), "web.internal:8080");
-    assert_eq!((request.manner, request.rest), (Manner::Plain, Some(0)));
+    assert_eq!((request.manner, request.rest), (Manner::Plain, Rest::Counted(0)));
     let ahead = String::from_utf8(request.ahead).unwrap();
     assert_eq!(
         ahead,
@@ -137,18 +137,19 @@ fn a_plain_request_is_passed_on_without_what_was_for_the_proxy() {
 
     let request = connection(b"GET http://web HTTP/1.0\r\n\r\n");
     assert_eq!(request.ahead, b"GET / HTTP/1.0\r\nHost: web\r\nConnection: close\r\n\r\n");
-    assert_eq!((request.destination.port(), request.rest), (80, Some(0)));
+    assert_eq!((request.destination.port(), request.rest), (80, Rest::Counted(0)));
     let request = connection(b"GET http://web?q HTTP/1.1\r\n\r\n");
     assert!(request.ahead.starts_with(b"GET /?q HTTP/1.1\r\n"));
-    let chunked = b"POST http://web/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
-    let request = connection(chunked);
-    assert_eq!(request.rest, None);
-    assert!(request.ahead.ends_with(b"chunked\r\n\r\n0\r\n\r\n"));
+    let chunked = "POST http://web/ HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n";
+    let request = connection(format!("{chunked}GET http://other/ HTTP/1.1\r\n").as_bytes());
+    assert!(request.rest.is_over());
+    assert!(request.ahead.ends_with(b"Chunked\r\n\r\n0\r\n\r\n"));
 }
 
 #[test]
 fn what_http_has_and_there_is_not_is_told_with_its_status() {
     let two = "Content-Length: 4\r\nContent-Length: 5\r\n";
+    let chunked = "Transfer-Encoding: chunked\r\n";
     let both = "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n";
     for (head, status) in [
         ("GET https://web/ HTTP/1.1\r\n\r\n".to_owned(), "501 "),
@@ -161,6 +162,9 @@ fn what_http_has_and_there_is_not_is_told_with_its_status() {
         (format!("POST http://web/ HTTP/1.1\r\n{two}\r\n"), "400 "),
         (format!("POST http://web/ HTTP/1.1\r\n{both}\r\n"), "400 "),
         ("POST http://web/ HTTP/1.1\r\nContent-Length: -1\r\n\r\n".to_owned(), "400 "),
+        (format!("POST http://web/ HTTP/1.0\r\n{chunked}\r\n"), "400 "),
+        (format!("POST http://web/ HTTP/1.1\r\n{chunked}{chunked}\r\n"), "501 "),
+        ("POST http://web/ HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n".to_owned(), "501 "),
         (format!("GET http://web/ HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(101)), "431 "),
         (format!("GET http://web/ HTTP/1.1\r\na: {}", "b".repeat(LONGEST)), "431 "),
     ] {
@@ -173,9 +177,15 @@ fn what_http_has_and_there_is_not_is_told_with_its_status() {
 
 #[test]
 fn pages_of_the_proxys_own_are_told_from_what_is_passed_on() {
-    let page = read(b"GET /proxy.pac?x HTTP/1.1\r\nHost: localhost:1080\r\n\r\n").1;
+    let read_page = read(b"GET /proxy.pac?x HTTP/1.1\r\nHost: localhost:1080\r\n\r\n").1;
     let host = Some("localhost:1080".to_owned());
-    assert_eq!(page, Step::Serve(Wanted::Page { path: "/proxy.pac".to_owned(), host }));
+    let path = "/proxy.pac".to_owned();
+    assert_eq!(read_page, Step::Serve(Wanted::Page { path: path.clone(), host, is_head: false }));
+    let head = read(b"HEAD /proxy.pac HTTP/1.1\r\n\r\n").1;
+    assert_eq!(head, Step::Serve(Wanted::Page { path, host: None, is_head: true }));
+    let [whole, head] = [false, true].map(|is_head| page("200 OK", "text/plain", "body", is_head));
+    assert!(head.ends_with(b"\r\n\r\n"));
+    assert_eq!([&head[..], b"body"].concat(), whole);
 }
 
 #[test]
