@@ -4,6 +4,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
+    net::TcpListener,
     os::unix::{
         fs::DirBuilderExt,
         net::{UnixListener, UnixStream},
@@ -107,10 +108,12 @@ pub fn to(name: &str, target: &str, port: u16, local: u16) -> String {
 
 #[tokio::test]
 async fn what_cannot_stand_is_tried_again_and_the_others_stand() {
-    let (echo, others) = (TcpTarget::echo().await, TcpTarget::echo().await);
+    let echo = TcpTarget::echo().await;
+    let others = TcpListener::bind("127.0.0.1:0").expect("it listens");
+    let taken = others.local_addr().expect("an address");
     let config = [
         to("a", NODE, echo.port, 0),
-        to("b", NODE, echo.port, others.port),
+        to("b", NODE, echo.port, taken.port()),
         to("lost", "i-0fffffffffffffff0", echo.port, 0),
     ];
     let user = User::with(&config.concat());
@@ -119,7 +122,7 @@ async fn what_cannot_stand_is_tried_again_and_the_others_stand() {
     let lost = tunnel(&up, "lost", "waiting");
     assert!(lost["why"].as_str().is_some_and(|why| why.contains("not connected")), "{lost}");
     assert!((1..=2).contains(&lost["again_in"].as_u64().expect("a time")), "{lost}");
-    let taken = format!("cannot listen on 127.0.0.1:{}", others.port);
+    let taken = format!("cannot listen on {taken}");
     event(&up, |event| event["why"].as_str().is_some_and(|why| why.contains(&taken)));
 
     // It is tried again, later each time.
@@ -355,7 +358,7 @@ fn who_does_not_answer_is_named_and_who_ends_instead_has_done_nothing() {
     let user = User::with(&to("db", NODE, 80, 0));
     let folder = user.path("run/ssmport");
     fs::DirBuilder::new().mode(0o700).create(folder).expect("a folder");
-    let listener = UnixListener::bind(user.socket()).expect("a socket");
+    let _listener = UnixListener::bind(user.socket()).expect("a socket");
     let stopped = format!("is it stopped? kill -CONT {0}, or kill {0}", std::process::id());
     let asking = [&["status"][..], &["down"], &["logs", "-f"], &["up"], &["up", "-b"]];
     for unheard in asking.map(|words| user.start(words)) {
@@ -365,16 +368,15 @@ fn who_does_not_answer_is_named_and_who_ends_instead_has_done_nothing() {
             assert!(unheard.stderr.contains(part), "{part}: {unheard:#?}");
         }
     }
+    // Those of before would still be in its queue.
+    fs::remove_file(user.socket()).expect("it is there");
+    let listener = UnixListener::bind(user.socket()).expect("a socket");
     for answers in ["", "{\"heard\":null}\n", "{\"ended\":{\"names\":[\"db\"]}}\n"] {
         let down = user.start(&["down"]);
-        // Those of before are still in the queue.
-        while let Ok((mut visitor, _)) = listener.accept() {
-            let mut asked = String::new();
-            BufReader::new(&visitor).read_line(&mut asked).expect("a request");
-            if visitor.write_all(answers.as_bytes()).is_ok() && asked.contains("down") {
-                break;
-            }
-        }
+        let (mut visitor, _) = listener.accept().expect("a visitor");
+        BufReader::new(&visitor).read_line(&mut String::new()).expect("a request");
+        visitor.write_all(answers.as_bytes()).expect("it reads");
+        drop(visitor);
         let down = down.finish();
         assert_eq!(down.code(), 6, "{answers}: {down:#?}");
         for part in ["has ended before it answered", "look with ssmport status"] {
