@@ -151,18 +151,23 @@ impl ConfigFile {
                 let why = format!("`{meant}` is an alias itself");
                 return Err(self.wrong(Table::Targets, name, &why));
             }
-            let whose = self.whose(Table::Targets, name);
-            let has_region = matches!(target, Target::InRegion(..));
-            if target == Target::Local && whose != Whose::default() {
-                let why = "the embedded endpoint has no profile and is in no region";
-                return Err(self.wrong(Table::Targets, name, why));
-            }
-            if has_region && whose.region.is_some() {
-                return Err(self.wrong(Table::Targets, name, "its region is named twice"));
-            }
+            self.check_account(Table::Targets, name, &target)?;
         }
         for name in self.names(Table::Tunnels) {
             self.check_tunnel(name)?;
+        }
+        self.check_locals()
+    }
+
+    /// Whether `target` can be in the account that stands beside it.
+    fn check_account(&self, table: Table, name: &str, target: &Target) -> Result<(), Error> {
+        let whose = self.whose(table, name);
+        if *target == Target::Local && whose != Whose::default() {
+            let why = "the embedded endpoint has no profile and is in no region";
+            return Err(self.wrong(table, name, why));
+        }
+        if matches!(target, Target::InRegion(..)) && whose.region.is_some() {
+            return Err(self.wrong(table, name, "its region is named twice"));
         }
         Ok(())
     }

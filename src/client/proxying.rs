@@ -20,7 +20,7 @@ use super::{
     lanes::{LaneEvent, LaneLimits, Lanes},
     pac::Pac,
     spec::{Bind, Spec, is_loopback},
-    tunnel::TunnelEvent,
+    tunnel::{TunnelEvent, stopped},
 };
 use crate::{
     net::Socket,
@@ -328,11 +328,6 @@ fn of_lane(destination: &str, event: LaneEvent) -> ProxyEvent {
         LaneEvent::Idle(after) => ProxyEvent::Idle { destination, after },
         LaneEvent::MadeRoom => ProxyEvent::MadeRoom { destination },
     }
-}
-
-async fn stopped(mut stop: watch::Receiver<bool>) {
-    // An error means that nobody can stop us any more: then we are to end, too.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 const PAC: &str = "/proxy.pac";

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
     str::FromStr,
 };
@@ -79,9 +79,40 @@ impl Spec {
         }
     }
 
+    /// Whether both want one address of this machine.
+    pub(crate) fn collides(&self, other: &Self) -> bool {
+        if let (Bind::Socket(one), Bind::Socket(another)) = (&self.bind, &other.bind) {
+            return one == another;
+        }
+        let is_same = |one: &IpAddr, another: &IpAddr| {
+            one == another
+                || one.is_ipv4() == another.is_ipv4()
+                    && (one.is_unspecified() || another.is_unspecified())
+        };
+        let others = other.bind.addresses();
+        self.local_port != 0
+            && self.local_port == other.local_port
+            && self
+                .bind
+                .addresses()
+                .iter()
+                .any(|one| others.iter().any(|other| is_same(one, other)))
+    }
+
     /// What stands behind LOCAL.
     pub(crate) fn remote(&self) -> String {
         self.host.as_ref().map_or_else(|| self.port.to_string(), |_| self.destination())
+    }
+}
+
+impl Bind {
+    fn addresses(&self) -> Vec<IpAddr> {
+        match self {
+            Self::Loopback => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+            Self::Address(address) => vec![*address],
+            Self::Any => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+            Self::Socket(_) => Vec::new(),
+        }
     }
 }
 

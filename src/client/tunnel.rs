@@ -134,7 +134,7 @@ impl ForwardedPort {
         life: &mut Life,
     ) -> Result<SessionEnd, Error> {
         let Self { service, request, listeners, limits, stop } = self;
-        let stop = || stopped(stop.clone());
+        let stop = || -> Stop { Box::pin(stopped(stop.clone())) };
         let Some(ticket) = attachment::start(service, request, stop()).await? else {
             return Ok(SessionEnd::Done);
         };
@@ -246,11 +246,10 @@ pub(crate) fn request(spec: &Spec, local_port: u16, reason: Option<String>) -> R
     Request { document: Some(document.into()), parameters, reason }
 }
 
-fn stopped(mut stop: watch::Receiver<bool>) -> Stop {
-    Box::pin(async move {
-        // An error means that nobody can stop us any more: then we are to end, too.
-        let _ = stop.wait_for(|stop| *stop).await;
-    })
+/// Waits until it is to end.
+pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that nobody can stop us any more: then we are to end, too.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// A first session that ends within this time, unused, has something wrong with it.

@@ -199,16 +199,23 @@ impl Upkeep {
     /// Takes up what changes in the files, for as long as it is polled.
     pub(crate) async fn follow_files(&self) -> Infallible {
         // They may have changed since they were read.
-        let mut before = None;
+        let (mut before, mut taken_up) = (None, None);
         loop {
             sleep(LOOK_EVERY).await;
             let found = Some(ConfigFile::fingerprint());
-            if found == before {
+            // While somebody writes a file it may be empty, or away.
+            let is_settled = before.as_ref() == found.as_ref();
+            before = found;
+            if !is_settled || before == taken_up {
                 continue;
             }
-            before = found;
-            // None at all is something that a file may say by now.
-            match ConfigFile::load().and_then(|files| files.tunnels()) {
+            let read = ConfigFile::load().and_then(|files| files.tunnels());
+            if before != Some(ConfigFile::fingerprint()) {
+                continue;
+            }
+            taken_up.clone_from(&before);
+            match read {
+                // None at all is something that a file may say by now.
                 Ok(configured) => {
                     let mut kept = self.kept();
                     self.apply(&mut kept, configured);

@@ -1,7 +1,17 @@
 //! `ssmport up`: tunnels that are kept up, and those who look at them from outside.
 #![cfg(feature = "aws")]
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    os::unix::{
+        fs::DirBuilderExt,
+        net::{UnixListener, UnixStream},
+    },
+    path::PathBuf,
+    process::Command,
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -98,11 +108,12 @@ pub fn to(name: &str, target: &str, port: u16, local: u16) -> String {
 
 #[tokio::test]
 async fn what_cannot_stand_is_tried_again_and_the_others_stand() {
-    let (echo, shared) = (TcpTarget::echo().await, free_port());
+    let echo = TcpTarget::echo().await;
+    let others = TcpListener::bind("127.0.0.1:0").expect("it listens");
+    let taken = others.local_addr().expect("an address");
     let config = [
         to("a", NODE, echo.port, 0),
-        to("b", NODE, echo.port, shared),
-        to("c", NODE, echo.port, shared),
+        to("b", NODE, echo.port, taken.port()),
         to("lost", "i-0fffffffffffffff0", echo.port, 0),
     ];
     let user = User::with(&config.concat());
@@ -111,21 +122,14 @@ async fn what_cannot_stand_is_tried_again_and_the_others_stand() {
     let lost = tunnel(&up, "lost", "waiting");
     assert!(lost["why"].as_str().is_some_and(|why| why.contains("not connected")), "{lost}");
     assert!((1..=2).contains(&lost["again_in"].as_u64().expect("a time")), "{lost}");
-    // Of two with one port either may have it.
-    let second = event(&up, |event| {
-        event["why"]
-            .as_str()
-            .is_some_and(|why| why.contains(&format!("cannot listen on 127.0.0.1:{shared}")))
-    });
-    let first = if second["name"] == "b" { "c" } else { "b" };
-    echoes(&mut connect(&tunnel(&up, first, "up")).await, b"hello").await;
+    let taken = format!("cannot listen on {taken}");
+    event(&up, |event| event["why"].as_str().is_some_and(|why| why.contains(&taken)));
 
     // It is tried again, later each time.
     event(&up, |event| event["name"] == "lost" && event["again_in"].as_u64() >= Some(3));
-    // Once the port is free the other one takes it.
-    user.run(&["down", first]).success();
-    echoes(&mut connect(&tunnel(&up, second["name"].as_str().unwrap(), "up")).await, b"hello")
-        .await;
+    // Once the port is free it is taken.
+    drop(others);
+    echoes(&mut connect(&tunnel(&up, "b", "up")).await, b"hello").await;
 
     up.signal(Signal::TERM);
     let ended = up.finish();
@@ -311,7 +315,7 @@ async fn what_a_kill_leaves_is_replaced_and_of_two_at_once_one_keeps_them_up() {
         std::os::unix::fs::PermissionsExt::from_mode(0o700),
     )
     .expect("its mode");
-    drop(std::os::unix::net::UnixListener::bind(user.socket()).expect("a socket"));
+    drop(UnixListener::bind(user.socket()).expect("a socket"));
     assert_eq!(user.run(&["status"]).code(), 1);
     user.run(&["down"]).success();
 
@@ -341,6 +345,98 @@ fn a_folder_that_others_can_write_to_is_not_used() {
     let refused = user.run(&["up"]);
     assert_eq!(refused.code(), 5, "{refused:#?}");
     assert!(refused.stderr.contains("others may write there"), "{refused:#?}");
+    let chmod = format!("chmod 700 {}", user.path("run/ssmport").display());
+    assert!(refused.stderr.contains(&chmod), "{refused:#?}");
+    let _listener = UnixListener::bind(user.socket()).expect("a socket");
+    let refused = user.run(&["status"]);
+    assert_eq!(refused.code(), 5, "{refused:#?}");
+    assert!(refused.stderr.contains(&chmod), "{refused:#?}");
+}
+
+#[test]
+fn who_does_not_answer_is_named_and_who_ends_instead_has_done_nothing() {
+    let user = User::with(&to("db", NODE, 80, 0));
+    let folder = user.path("run/ssmport");
+    fs::DirBuilder::new().mode(0o700).create(folder).expect("a folder");
+    let _listener = UnixListener::bind(user.socket()).expect("a socket");
+    let stopped = format!("is it stopped? kill -CONT {0}, or kill {0}", std::process::id());
+    let asking = [&["status"][..], &["down"], &["logs", "-f"], &["up"], &["up", "-b"]];
+    for unheard in asking.map(|words| user.start(words)) {
+        let unheard = unheard.finish();
+        assert_eq!(unheard.code(), 5, "{unheard:#?}");
+        for part in [&stopped, "does not answer"] {
+            assert!(unheard.stderr.contains(part), "{part}: {unheard:#?}");
+        }
+    }
+    // Those of before would still be in its queue.
+    fs::remove_file(user.socket()).expect("it is there");
+    let listener = UnixListener::bind(user.socket()).expect("a socket");
+    for answers in ["", "{\"heard\":null}\n", "{\"ended\":{\"names\":[\"db\"]}}\n"] {
+        let down = user.start(&["down"]);
+        let (mut visitor, _) = listener.accept().expect("a visitor");
+        BufReader::new(&visitor).read_line(&mut String::new()).expect("a request");
+        visitor.write_all(answers.as_bytes()).expect("it reads");
+        drop(visitor);
+        let down = down.finish();
+        assert_eq!(down.code(), 6, "{answers}: {down:#?}");
+        for part in ["has ended before it answered", "look with ssmport status"] {
+            assert!(down.stderr.contains(part), "{part}: {down:#?}");
+        }
+    }
+    fs::remove_file(user.socket()).expect("it was there");
+}
+
+#[tokio::test]
+async fn any_number_may_follow_what_happens_and_the_others_are_answered() {
+    let echo = TcpTarget::echo().await;
+    let user = User::with(&to("db", NODE, echo.port, 0));
+    user.run(&["up", "-b"]).success();
+    let follow = b"{\"do\":\"logs\",\"names\":[],\"last\":0,\"follow\":true}\n";
+    let follower = || {
+        let mut follower = UnixStream::connect(user.socket()).expect("it listens");
+        follower.write_all(follow).expect("a request");
+        let mut heard = String::new();
+        BufReader::new(&follower).read_line(&mut heard).expect("an answer");
+        assert!(heard.contains("heard"), "{heard}");
+        follower
+    };
+    let followers: Vec<_> = (0..40).map(|_| follower()).collect();
+    assert_eq!(user.run(&["status"]).code(), 0);
+    drop(followers);
+}
+
+#[tokio::test]
+async fn what_was_started_in_vain_in_the_background_goes_again() {
+    let echo = TcpTarget::echo().await;
+    let user = User::with(&[to("a", NODE, echo.port, 0), to("b", NODE, echo.port, 0)].concat());
+    let both = ["a", "b"].map(|name| user.start(&["up", "-b", name]));
+    for up in both {
+        let up = up.finish();
+        assert_eq!(up.code(), 0, "{up:#?}");
+    }
+    // As the one that has come too late.
+    let late = user.run(&["up", "--detached", "-q", "--", "a", "b"]);
+    assert_eq!((late.code(), &*late.stderr), (0, ""), "{late:#?}");
+    user.run(&["status", "a", "b"]).success();
+    await_active_sessions(&user.endpoint, 2);
+}
+
+#[tokio::test]
+async fn a_file_that_is_away_for_a_moment_ends_nothing() {
+    let echo = TcpTarget::echo().await;
+    let (db, more) = (to("db", NODE, echo.port, 0), to("more", NODE, echo.port, 0));
+    let user = User::with(&db);
+    let up = user.start(&["up", "--json"]);
+    let mut connection = connect(&tunnel(&up, "db", "up")).await;
+    // Never the same for two looks of a second.
+    for size in 0..20 {
+        user.write(&"#".repeat(size));
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    user.write(&[db, more].concat());
+    tunnel(&up, "more", "up");
+    echoes(&mut connection, b"hello").await;
+    assert!(!up.stdout().contains("\"ended\""), "{}", up.stdout());
 }
 
 #[test]
@@ -350,12 +446,16 @@ fn the_unit_is_one_that_systemd_takes() {
     assert_eq!(wrong.code(), 2, "{wrong:#?}");
     let mut install = user.ssmport(&["--profile", "my prod", "up", "--install", "a$b%c"]);
     install.env("AWS_REGION", "eu-west-1");
+    install.env("AWS_CONFIG_FILE", "aws/config").current_dir(user.path(""));
+    let config = format!("Environment=AWS_CONFIG_FILE={}", user.path("aws/config").display());
     let printed = Program::run(install);
     assert!(printed.stderr.contains("systemctl --user enable --now ssmport"), "{printed:#?}");
     let unit = printed.success();
     for line in [
         " --profile \"my prod\" up \"a$$b%%c\"",
         "Environment=AWS_REGION=eu-west-1",
+        &config,
+        "[Service]",
         "WantedBy=default.target",
     ] {
         assert!(unit.lines().any(|found| found.ends_with(line)), "{line}: {unit}");

@@ -59,32 +59,54 @@ pub(crate) async fn run(
         if arguments.detached {
             background::detach();
         }
-        match bound(&arguments, output).await? {
-            Some(control) => keep(control, &arguments, global, output, &mut signals).await,
+        let client = global.client(output);
+        match bound(&arguments, &client, output, &mut signals).await? {
+            Some(control) => keep(control, &arguments, client, output, &mut signals).await,
+            // Nobody would see what it shows.
+            None if arguments.detached => Ok(()),
             None => join(&arguments.names, output, &mut signals).await,
         }
     }
     #[cfg(not(unix))]
-    keep((), &arguments, global, output, &mut signals).await
+    {
+        let client = global.client(output);
+        log_in(&arguments.names, &client, &mut signals).await?;
+        keep((), &arguments, client, output, &mut signals).await
+    }
 }
 
 /// The socket that makes this process the one that keeps tunnels up; `None` where there is another, which
 /// has been told what is wanted here.
 #[cfg(unix)]
-async fn bound(arguments: &UpArgs, output: &Output) -> Result<Option<Control>, Failure> {
+async fn bound(
+    arguments: &UpArgs,
+    client: &Client,
+    output: &Output,
+    signals: &mut Signals,
+) -> Result<Option<Control>, Failure> {
+    let request = Request::Up { names: arguments.names.clone(), wait: false };
+    let mut is_logged_in = false;
     loop {
-        if let Some(control) = Control::bind()? {
-            return Ok(Some(control));
-        }
-        let names = arguments.names.clone();
-        if Remote::statuses(&Request::Up { names, wait: false }).await?.is_some() {
+        let asked = tokio::select! {
+            asked = Remote::statuses(&request) => asked?,
+            number = signals.next() => return Err(interrupted(number)),
+        };
+        if asked.is_some() {
             output.note(
                 "Another ssmport keeps the tunnels up, and has these too from now on; this one shows them",
             );
             return Ok(None);
         }
-        // It has ended in between.
-        sleep(MOMENT).await;
+        // Whoever has the socket is to answer at once: what takes its time comes before.
+        if !is_logged_in {
+            log_in(&arguments.names, client, signals).await?;
+            is_logged_in = true;
+        }
+        if let Some(control) = Control::bind()? {
+            return Ok(Some(control));
+        }
+        // There is one by now, or it has just ended.
+        sleep(PAUSE).await;
     }
 }
 
@@ -97,12 +119,10 @@ type Held = ();
 async fn keep(
     control: Held,
     arguments: &UpArgs,
-    global: &Global,
+    client: Client,
     output: &Output,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
-    let client = global.client(output);
-    log_in(&arguments.names, &client, signals).await?;
     let upkeep = Upkeep::start(&client, &arguments.names)?;
     #[cfg(unix)]
     let serving = control.serve(&upkeep);
@@ -210,5 +230,7 @@ async fn view(source: &Source, names: &[String], output: &Output) -> Result<(), 
     }
 }
 
+#[cfg(unix)]
+const PAUSE: Duration = Duration::from_millis(100);
 /// What the end of a session takes whose service is there.
 const MOMENT: Duration = Duration::from_millis(500);

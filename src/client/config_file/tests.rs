@@ -141,6 +141,30 @@ fn mistakes_are_named_with_their_line() {
         ("[tunnels.db]\nhost = \"db:5432\"\n", "tunnels.db.host: `db:5432` is no host"),
         ("[tunnels.db]\nopen = \"psql '\"\n", "tunnels.db.open: `psql '` has a quote without"),
         ("[tunnels.'a b']\nport = 80\n", "tunnels.\"a b\": a tunnel's name has 1 to 64 characters"),
+        (
+            "[tunnels.a]\ntarget = \"local\"\nport = 80\nprofile = \"b\"\n",
+            "tunnels.a: the embedded endpoint has",
+        ),
+        (
+            "target = \"local\"\n[tunnels.a]\nport = 80\nregion = \"b\"\n",
+            "tunnels.a: the embedded endpoint has",
+        ),
+        (
+            "[tunnels.a]\ntarget = \"b--eu-west-1\"\nport = 80\nregion = \"b\"\n",
+            "tunnels.a: its region is named twice",
+        ),
+        (
+            "target = \"x\"\n[tunnels.a]\nport = 80\n[tunnels.b]\nport = 81\nlocal = 80\n",
+            "line 6: tunnels.b: `a` listens there already (line 3)",
+        ),
+        (
+            "target = \"x\"\n[tunnels.a]\nport = 80\n[tunnels.b]\nport = 81\nlocal = \"*:80\"\n",
+            "tunnels.b: `a` listens there already",
+        ),
+        (
+            "target = \"x\"\n[tunnels.a]\nport = 80\nlocal = \"/a\"\n[tunnels.b]\nport = 80\nlocal = \"/a\"\n",
+            "line 7: tunnels.b: `a` listens there already (line 4)",
+        ),
         ("tunnels = 1\n", "line 1: tunnels is a number, and has to be a table"),
     ] {
         let message = files(&[text]).unwrap_err();
@@ -155,4 +179,22 @@ fn a_file_that_was_named_must_be_there() {
     let failure = Place::there(nowhere()).text().unwrap_err();
     assert_eq!(failure.what, "cannot read /nowhere/config.toml");
     assert_eq!(failure.next.as_deref(), Some("check SSMPORT_CONFIG"));
+}
+
+#[test]
+fn tunnels_may_share_what_is_not_one_place() {
+    let file = |a: &str, b: &str| {
+        format!("target = \"x\"\n[tunnels.a]\nport = 80\n{a}\n[tunnels.b]\nport = 80\n{b}\n")
+    };
+    for (a, b) in [
+        ("local = 0", "local = 0"),
+        ("local = 0", ""),
+        ("local = \"127.0.0.2:80\"", ""),
+        ("local = \"/a\"", "local = \"/b\""),
+    ] {
+        assert!(files(&[&file(a, b)]).is_ok(), "{a} {b}");
+    }
+    // The machine's file may change without the user's knowing.
+    let (machine, own) = ("[tunnels.a]\nport = 80\n", "target = \"x\"\n[tunnels.b]\nport = 80\n");
+    assert!(files(&[machine, own]).is_ok());
 }

@@ -2,7 +2,7 @@
 
 use std::{env, net::Ipv6Addr};
 
-use super::{ConfigFile, Error, Origin, Table, parsed};
+use super::{ConfigFile, Error, Origin, Table, key::path, parsed};
 use crate::{
     client::{
         spec::{Bind, Spec},
@@ -55,6 +55,13 @@ impl ConfigFile {
 
     pub(super) fn check_tunnel(&self, name: &str) -> Result<(), Error> {
         let tunnel = self.tunnel(name)?;
+        if let Some(typed) = self.get(Table::Tunnels, name, "target") {
+            self.check_account(Table::Tunnels, name, &parsed(typed)?)?;
+        }
+        // The default one or an alias can be it, too.
+        if tunnel.target == Target::Local {
+            self.check_account(Table::Tunnels, name, &tunnel.target)?;
+        }
         let is_named = !matches!(tunnel.target.bare(), Target::Lookup(Lookup::Any));
         match is_named {
             true => Ok(()),
@@ -63,6 +70,30 @@ impl ConfigFile {
                 Err(self.wrong(Table::Tunnels, name, why))
             }
         }
+    }
+
+    /// Two tunnels of one file cannot listen in one place.
+    pub(super) fn check_locals(&self) -> Result<(), Error> {
+        let tunnels = self.tunnels()?;
+        for (at, tunnel) in tunnels.iter().enumerate() {
+            let place = |tunnel: &ConfiguredTunnel| {
+                let local = self.get(Table::Tunnels, &tunnel.name, "local");
+                local.map_or_else(|| tunnel.origin.clone(), |local| local.origin.clone())
+            };
+            let here = place(tunnel);
+            let collides = |other: &&ConfiguredTunnel| {
+                // Whoever has written the other file need not know of it.
+                tunnel.spec.collides(&other.spec) && place(other).file == here.file
+            };
+            let Some(other) = tunnels[..at].iter().find(collides) else { continue };
+            let why = format!(
+                "`{}` listens there already (line {}): give one of them another `local`, or 0",
+                other.name,
+                place(other).line
+            );
+            return Err(here.wrong(&format!("{}: {why}", path(Table::Tunnels, &tunnel.name))));
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! How other processes of the same user see and steer what is kept up: a socket that only they can open.
 //!
-//! A request is an object in a line, and so is each part of the answer; the last one is `done` or `refused`.
+//! A request is an object in a line, and so is each part of the answer; the first one is `heard`, which comes at
+//! once, and the last one `done` or `refused`.
 
 mod folder;
 mod remote;
@@ -10,7 +11,7 @@ use std::{future::poll_fn, io, path::Path, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    sync::{Semaphore, broadcast::error::RecvError},
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast::error::RecvError},
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -46,6 +47,7 @@ impl Control {
     pub(crate) async fn serve(mut self, upkeep: &Upkeep) {
         let mut visits = JoinSet::new();
         let places = Arc::new(Semaphore::new(MOST_VISITORS));
+        let followers = Arc::new(Semaphore::new(MOST_FOLLOWERS));
         loop {
             let accepted = async {
                 let place = Arc::clone(&places).acquire_owned().await;
@@ -61,20 +63,24 @@ impl Control {
                 sleep(PAUSE).await;
                 continue;
             };
-            let upkeep = upkeep.clone();
+            let (upkeep, followers) = (upkeep.clone(), Arc::clone(&followers));
             visits.spawn(async move {
-                if let Err(error) = visit(socket, &upkeep).await {
+                if let Err(error) = visit(socket, &upkeep, place.ok(), followers).await {
                     tracing::debug!("a visitor: {error}");
                 }
-                drop(place);
             });
         }
         let _ = timeout(PARTING, async { while visits.join_next().await.is_some() {} }).await;
     }
 }
 
-/// One request, and its answer.
-async fn visit(socket: Box<dyn Socket>, upkeep: &Upkeep) -> io::Result<()> {
+/// One request, and its answer. Whoever stays to follow what happens gives his place up for one of theirs.
+async fn visit(
+    socket: Box<dyn Socket>,
+    upkeep: &Upkeep,
+    place: Option<OwnedSemaphorePermit>,
+    followers: Arc<Semaphore>,
+) -> io::Result<()> {
     let mut socket = BufReader::new(socket);
     let mut line = Vec::new();
     let mut bounded = (&mut socket).take(LONGEST_REQUEST);
@@ -90,6 +96,7 @@ async fn visit(socket: Box<dyn Socket>, upkeep: &Upkeep) -> io::Result<()> {
             return say(socket, &Answer::refused(&error)).await;
         }
     };
+    say(socket, &Answer::Heard).await?;
     let done = match request {
         Request::Status { names } => {
             for status in upkeep.statuses(&names) {
@@ -117,10 +124,21 @@ async fn visit(socket: Box<dyn Socket>, upkeep: &Upkeep) -> io::Result<()> {
             Err(error) => Err(error),
         },
         Request::Restart { name } => upkeep.restart(&name),
-        Request::Logs { names, last, follow } => {
-            logs(socket, upkeep, &names, last, follow).await?;
+        Request::Logs { names, last, follow: false } => {
+            logs(socket, upkeep, &names, last, false).await?;
             Ok(())
         }
+        Request::Logs { names, last, follow: true } => match followers.try_acquire() {
+            Ok(_follower) => {
+                drop(place);
+                logs(socket, upkeep, &names, last, true).await?;
+                Ok(())
+            }
+            Err(_) => {
+                Err(Error::local(format!("{MOST_FOLLOWERS} follow the tunnels' events already"))
+                    .next("end a `ssmport logs --follow`, or an `ssmport up` that shows them"))
+            }
+        },
     };
     match done {
         Ok(()) => say(socket, &Answer::Done { pid: std::process::id() }).await,
@@ -182,3 +200,5 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_REQUEST: u64 = 64 * 1024;
 /// At a time; others wait.
 const MOST_VISITORS: usize = 32;
+/// Beside these.
+const MOST_FOLLOWERS: usize = 128;

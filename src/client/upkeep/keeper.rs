@@ -25,7 +25,7 @@ use crate::{
         config_file::ConfiguredTunnel,
         error::{Error, Kind},
         service::SessionSource,
-        tunnel::{self, ForwardedPort, TunnelEvent},
+        tunnel::{self, ForwardedPort, TunnelEvent, stopped},
     },
     net::{Rationed, now},
     session::SessionEnd,
@@ -91,7 +91,7 @@ impl Keeper {
     /// Waits for the next try, which a connection brings about, though not before `earliest`; `false` when
     /// it is over.
     async fn wait(
-        &mut self,
+        &self,
         listeners: &mut Option<Listeners>,
         again: Instant,
         earliest: Instant,
@@ -105,7 +105,7 @@ impl Keeper {
             }
         };
         tokio::select! {
-            () = stopped(stop) => false,
+            () = stopped(stop.clone()) => false,
             () = restart.notified() => true,
             () = sleep_until(again.into()) => true,
             () = connection => true,
@@ -128,7 +128,7 @@ impl Keeper {
             let service = SessionSource::of(&self.wanted.target, &self.client).boxed();
             tokio::select! {
                 service = service => service,
-                () = stopped(&mut self.stop) => return Ended::Stopped,
+                () = stopped(self.stop.clone()) => return Ended::Stopped,
                 () = self.restart.notified() => return Ended::Restarted,
             }
         };
@@ -188,7 +188,7 @@ impl Keeper {
             loop {
                 tokio::select! {
                     ended = &mut run => break ended,
-                    () = stopped(&mut self.stop), if !is_stopped => {
+                    () = stopped(self.stop.clone()), if !is_stopped => {
                         is_stopped = true;
                         // The port first: who ends a tunnel wants it, and the service may be away.
                         closer.close();
@@ -284,11 +284,6 @@ impl<'a> Teller<'a> {
         };
         self.condition.tell(EventKind::Warning, &what);
     }
-}
-
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that nobody can stop it any more: then it is to end, too.
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// So that tunnels that have failed together are not all tried at once.

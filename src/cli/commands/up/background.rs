@@ -111,18 +111,23 @@ impl Process {
 
     /// What it answers as soon as it does.
     async fn statuses(&mut self, request: &Request) -> Result<Vec<Status>, Failure> {
-        loop {
+        let ended = loop {
             if let Some(statuses) = Remote::statuses(request).await? {
                 return Ok(statuses);
             }
             tokio::select! {
-                ended = self.child.wait() => {
-                    let code = ended.ok().and_then(|ended| ended.code());
-                    return Err(self.failure(code));
-                }
+                ended = self.child.wait() => break ended,
                 () = sleep(LOOK_EVERY) => {}
             }
+        };
+        let code = ended.ok().and_then(|ended| ended.code());
+        // It has left them to another one that was started at the same time.
+        if code == Some(0)
+            && let Some(statuses) = Remote::statuses(request).await?
+        {
+            return Ok(statuses);
         }
+        Err(self.failure(code))
     }
 
     /// Why it did not come to that, in its own words.

@@ -1,7 +1,13 @@
 //! `ssmport down [NAME...]`: ends tunnels that another process keeps up.
 
 use super::told::ended;
-use crate::cli::{args::DownArgs, failure::Failure, output::Output, report::Event, times};
+use crate::cli::{
+    args::DownArgs,
+    failure::{Code, Failure},
+    output::Output,
+    report::Event,
+    times,
+};
 use crate::client::upkeep::control::{Answer, Remote, Request};
 
 pub(crate) async fn run(arguments: DownArgs, output: &Output) -> Result<(), Failure> {
@@ -17,6 +23,10 @@ pub(crate) async fn run(arguments: DownArgs, output: &Output) -> Result<(), Fail
             [] => "No tunnels are kept up".to_owned(),
             names => format!("Ended: {}", names.join(", ")),
         });
+    }
+    if !remote.is_done() {
+        let what = "the ssmport that keeps the tunnels up has ended before it answered";
+        return Err(Failure::new(Code::Lost, what).next("look with ssmport status"));
     }
     output.written()
 }

@@ -1,6 +1,6 @@
 //! A unit of systemd's manager of the user, by which tunnels are there from login on.
 
-use std::env;
+use std::{env, path};
 
 use super::background::options;
 use crate::cli::{
@@ -21,8 +21,14 @@ pub(super) fn print(names: &[String], global: &Global, output: &Output) -> Resul
     words.push("up".to_owned());
     words.extend(names.iter().cloned());
     let given = |name: &'static str| Some((name, env::var(name).ok()?));
-    let settings = VARIABLES.into_iter().filter_map(given);
-    let settings: Vec<_> = settings.filter(|(_, value)| !value.is_empty()).collect();
+    let settings = VARIABLES.into_iter().chain(FILES).filter_map(given);
+    let settings: Vec<_> = settings
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| match FILES.contains(&name) {
+            true => Ok((name, from_anywhere(value)?)),
+            false => Ok((name, value)),
+        })
+        .collect::<Result<_, Failure>>()?;
     output.line(unit(&words, &settings)?.trim_end());
     output.note(
         "Keep this as ~/.config/systemd/user/ssmport.service; then: systemctl --user daemon-reload, \
@@ -58,6 +64,16 @@ fn unit(words: &[String], settings: &[(&str, String)]) -> Result<String, Failure
     ))
 }
 
+/// The same file, wherever the program is started.
+fn from_anywhere(file: String) -> Result<String, Failure> {
+    // AWS's SDK puts the home folder in.
+    if file.starts_with("~/") {
+        return Ok(file);
+    }
+    let absolute = path::absolute(&file).ok().and_then(|path| path.to_str().map(str::to_owned));
+    absolute.ok_or_else(|| unwritable(&file))
+}
+
 /// A word that means nothing but itself; in a command line variables are read, too.
 fn quoted(word: &str, is_command: bool) -> Result<String, Failure> {
     if word.chars().any(char::is_control) {
@@ -82,18 +98,21 @@ fn unwritable(what: &str) -> Failure {
 }
 
 /// Settings that are no secrets.
-const VARIABLES: [&str; 11] = [
-    "SSMPORT_CONFIG",
-    "SSMPORT_SYSTEM_CONFIG",
+const VARIABLES: [&str; 6] = [
     "XDG_CONFIG_HOME",
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
+    "NO_PROXY",
+];
+/// Those that name files.
+const FILES: [&str; 5] = [
+    "SSMPORT_CONFIG",
+    "SSMPORT_SYSTEM_CONFIG",
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_CA_BUNDLE",
-    "NO_PROXY",
 ];
 
 #[cfg(test)]

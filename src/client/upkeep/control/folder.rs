@@ -36,18 +36,19 @@ pub(super) fn made() -> Result<PathBuf, Error> {
             .next("set XDG_RUNTIME_DIR to a folder of your own")
     };
     fs::DirBuilder::new().mode(0o700).recursive(true).create(&path).map_err(failed)?;
-    check(&path).map_err(failed)?;
+    check(&path)?;
     Ok(path)
 }
 
 /// Whoever else could write there could answer in our place.
-pub(super) fn check(path: &Path) -> io::Result<()> {
-    let about = fs::metadata(path)?;
+pub(super) fn check(path: &Path) -> Result<(), Error> {
+    let unusable = || Error::local(format!("cannot use the folder {}", path.display()));
+    let another = "set XDG_RUNTIME_DIR to a folder of your own";
+    let about = fs::metadata(path).map_err(|error| unusable().because(error).next(another))?;
     match about.uid() == getuid().as_raw() && about.mode() & 0o022 == 0 {
         true => Ok(()),
-        false => Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "it is somebody else's, or others may write there",
-        )),
+        false => Err(unusable()
+            .because("it is somebody else's, or others may write there")
+            .next(format!("chmod 700 {}, or {another}", path.display()))),
     }
 }

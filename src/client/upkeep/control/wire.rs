@@ -27,6 +27,8 @@ pub(crate) enum Request {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Answer {
+    /// The request has been read: who has asked need not fear that nobody is there.
+    Heard,
     Status(Box<Status>),
     Event(Event),
     Ended {
