@@ -124,6 +124,8 @@ mod trace;
 #[cfg(feature = "aws")]
 mod up;
 #[cfg(feature = "aws")]
+mod up_socket;
+#[cfg(feature = "aws")]
 mod up_terminal;
 mod web;
 

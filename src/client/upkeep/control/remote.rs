@@ -1,15 +1,21 @@
 //! The process that keeps tunnels up, as seen by another one.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
-    time::{Instant, timeout_at},
+    time::timeout_at,
 };
 
 use super::{Answer, Request, folder};
-use crate::client::{error::Error, upkeep::Status};
+use crate::{
+    client::{error::Error, upkeep::Status},
+    net::now,
+};
 
 /// One request to it, whose answer is read part by part.
 #[derive(Debug)]
@@ -52,7 +58,7 @@ impl Remote {
         Ok(Some(Self {
             stream: BufReader::new(stream),
             line: Vec::new(),
-            hearing: Some(Instant::now() + HEARING_TAKES),
+            hearing: Some(now() + HEARING_TAKES),
             is_done: false,
         }))
     }
@@ -66,7 +72,7 @@ impl Remote {
         loop {
             let line = match self.hearing {
                 None => self.line().await?,
-                Some(by) => match timeout_at(by, self.line()).await {
+                Some(by) => match timeout_at(by.into(), self.line()).await {
                     Ok(line) => line?,
                     Err(_) => return Err(self.is_deaf()),
                 },
