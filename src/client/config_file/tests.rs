@@ -154,11 +154,11 @@ fn mistakes_are_named_with_their_line() {
             "tunnels.a: its region is named twice",
         ),
         (
-            "target = \"x\"\n[tunnels.a]\nport = 80\n[tunnels.b]\nport = 81\nlocal = 80\n",
-            "line 6: tunnels.b: `a` listens there already (line 3)",
+            "target = \"x\"\n[tunnels.a]\nport = 1\nlocal = 80\n[tunnels.b]\nport = 2\nlocal = 80\n",
+            "line 7: tunnels.b: `a` listens there already (line 4)",
         ),
         (
-            "target = \"x\"\n[tunnels.a]\nport = 80\n[tunnels.b]\nport = 81\nlocal = \"*:80\"\n",
+            "target = \"x\"\n[tunnels.a]\nport = 1\nlocal = 80\n[tunnels.b]\nport = 81\nlocal = \"*:80\"\n",
             "tunnels.b: `a` listens there already",
         ),
         (

@@ -72,24 +72,28 @@ impl ConfigFile {
         }
     }
 
-    /// Two tunnels of one file cannot listen in one place.
+    /// Two tunnels of one file are not given one place to listen. Those without `local` may be there for the
+    /// one or the other to be up.
     pub(super) fn check_locals(&self) -> Result<(), Error> {
         let tunnels = self.tunnels()?;
         for (at, tunnel) in tunnels.iter().enumerate() {
             let place = |tunnel: &ConfiguredTunnel| {
                 let local = self.get(Table::Tunnels, &tunnel.name, "local");
-                local.map_or_else(|| tunnel.origin.clone(), |local| local.origin.clone())
+                local.map(|local| local.origin.clone())
             };
-            let here = place(tunnel);
+            let Some(here) = place(tunnel) else { continue };
             let collides = |other: &&ConfiguredTunnel| {
                 // Whoever has written the other file need not know of it.
-                tunnel.spec.collides(&other.spec) && place(other).file == here.file
+                tunnel.spec.collides(&other.spec)
+                    && place(other).is_some_and(|there| there.file == here.file)
             };
-            let Some(other) = tunnels[..at].iter().find(collides) else { continue };
+            let other = tunnels[..at].iter().find(collides);
+            let Some((other, there)) = other.and_then(|other| Some((other, place(other)?))) else {
+                continue;
+            };
             let why = format!(
                 "`{}` listens there already (line {}): give one of them another `local`, or 0",
-                other.name,
-                place(other).line
+                other.name, there.line
             );
             return Err(here.wrong(&format!("{}: {why}", path(Table::Tunnels, &tunnel.name))));
         }
