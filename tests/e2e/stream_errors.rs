@@ -26,7 +26,7 @@ fn malformed_arguments_are_wrong_usage() {
         (&["exec"], "<TARGET>"),
         (&["exec", "local"], "<COMMAND>"),
         (&["exec", "local", "--"], "<COMMAND>"),
-        (&["exec", "i-nowhere", "--", "true"], "'i-nowhere'"),
+        (&["exec", "i-nowhere", "--", "true"], "`i-nowhere`"),
         (&["proxy"], "<TARGET>"),
         (&["proxy", "local", "0"], "'0'"),
         (&["proxy", "local", "65536"], "'65536'"),
