@@ -4,9 +4,12 @@
 #![no_main]
 
 // The crate is built without AWS here, and these readers know nothing of it.
-#[allow(dead_code)]
 #[path = "../../src/aws/files/ini.rs"]
 mod ini;
+#[allow(dead_code)]
+#[allow(dead_code, reason = "the crate uses more of it")]
+#[path = "../../src/malformed.rs"]
+mod malformed;
 #[allow(dead_code)]
 #[path = "../../src/aws/files/place.rs"]
 mod place;
