@@ -11,6 +11,7 @@ use crate::client::{
     spec::{Bind, Listen},
     target::Target,
 };
+use crate::malformed::Malformed;
 
 #[derive(Debug, Args)]
 #[command(override_usage = "ssmport socks [PORT] -t TARGET [OPTIONS]")]
@@ -61,14 +62,17 @@ impl SocksArgs {
     ///
     /// # Errors
     /// The word that is neither, or one too many.
-    pub(crate) fn read(&self) -> Result<(Listen, Option<Target>), String> {
+    pub(crate) fn read(&self) -> Result<(Listen, Option<Target>), Malformed> {
         let (mut listen, mut target) = (None, self.target.clone());
         for word in &self.words {
             match word.parse::<Listen>() {
                 Ok(at) if listen.is_none() => listen = Some(at),
-                Ok(_) => return Err(format!("`{word}` is one port too many")),
-                Err(why) if target.is_some() => return Err(why.to_string()),
-                Err(_) => target = Some(word.parse().map_err(|why| format!("`{word}`: {why}"))?),
+                Ok(_) => return Err(format!("`{word}` is one port too many").into()),
+                Err(why) if target.is_some() => return Err(why),
+                Err(_) => {
+                    target =
+                        Some(word.parse().map_err(|why: Malformed| format!("`{word}`: {why}"))?);
+                }
             }
         }
         Ok((listen.unwrap_or(USUAL), target))
@@ -99,7 +103,7 @@ mod tests {
         let Command::Socks(arguments) = Cli::try_parse_from(words).unwrap().command else {
             panic!("{line}")
         };
-        let (listen, target) = arguments.read()?;
+        let (listen, target) = arguments.read().map_err(|why| why.to_string())?;
         Ok((listen.to_string(), target.map(|target| target.to_string())))
     }
 

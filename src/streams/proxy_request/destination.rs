@@ -13,11 +13,16 @@ pub struct Destination {
     port: u16,
 }
 
+/// Why what a client names is none, in words for people.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct NoDestination(&'static str);
+
 impl Destination {
-    /// What is named so; the error is for people.
-    pub(super) fn new(host: &str, port: u16) -> Result<Self, String> {
+    /// What is named so.
+    pub(super) fn new(host: &str, port: u16) -> Result<Self, NoDestination> {
         if port == 0 {
-            return Err("there is no port 0".to_owned());
+            return Err(NoDestination("there is no port 0"));
         }
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if let Ok(address) = bare.parse::<IpAddr>() {
@@ -28,7 +33,7 @@ impl Destination {
             && host.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_');
         match is_name {
             true => Ok(Self { host: host.to_ascii_lowercase(), port }),
-            false => Err("the host is neither a name nor an address".to_owned()),
+            false => Err(NoDestination("the host is neither a name nor an address")),
         }
     }
 
@@ -37,8 +42,8 @@ impl Destination {
     }
 
     /// `HOST:PORT`; `default` is for what has no port.
-    pub(super) fn parse(text: &str, default: Option<u16>) -> Result<Self, String> {
-        let wrong = || "HOST:PORT is not what stands there".to_owned();
+    pub(super) fn parse(text: &str, default: Option<u16>) -> Result<Self, NoDestination> {
+        let wrong = || NoDestination("HOST:PORT is not what stands there");
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => {
                 if host.contains(':') && !host.starts_with('[') {

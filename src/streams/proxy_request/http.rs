@@ -78,7 +78,8 @@ fn passed_on(
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     let path = path.split('#').next().unwrap_or_default();
-    let destination = Destination::parse(authority, Some(80)).map_err(|why| bad_request(&why))?;
+    let destination =
+        Destination::parse(authority, Some(80)).map_err(|why| bad_request(&why.to_string()))?;
     let version = request.version.unwrap_or(1);
     let slash = if path.starts_with('/') { "" } else { "/" };
     let mut ahead = format!("{method} {slash}{path} HTTP/1.{version}\r\nHost: {authority}\r\n");

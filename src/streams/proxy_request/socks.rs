@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Destination, Manner, Misplaced, ProxyFailure, ProxyRequest, Rest, Wanted};
+use super::{
+    Destination, Manner, Misplaced, ProxyFailure, ProxyRequest, Rest, Wanted,
+    destination::NoDestination,
+};
 
 /// The length of a greeting that offers to do without authentication; `None` while it is not whole.
 pub(super) fn greeting(bytes: &[u8]) -> Result<Option<usize>, Misplaced> {
@@ -48,7 +51,8 @@ pub(super) fn request(bytes: &[u8]) -> Result<Option<Wanted>, Misplaced> {
         }
     };
     let Some((port, ahead)) = rest.split_first_chunk() else { return Ok(None) };
-    let destination = host.with(u16::from_be_bytes(*port)).map_err(wrong)?;
+    let destination = host.with(u16::from_be_bytes(*port));
+    let destination = destination.map_err(|why| wrong(why.to_string()))?;
     Ok(Some(connection(destination, Manner::Socks5, ahead)))
 }
 
@@ -60,15 +64,18 @@ pub(super) fn request_of_4(bytes: &[u8]) -> Result<Option<Wanted>, Misplaced> {
         return Err(wrong(format!("it asks for command {command} of SOCKS4")));
     }
     // The user, whoever that is.
-    let Some((_, rest)) = text(rest).map_err(wrong)? else { return Ok(None) };
+    let Some((_, rest)) = text(rest).map_err(|why| wrong(why.to_string()))? else {
+        return Ok(None);
+    };
     let (host, ahead) = match [a, b, c, d] {
-        [0, 0, 0, last] if last > 0 => match text(rest).map_err(wrong)? {
+        [0, 0, 0, last] if last > 0 => match text(rest).map_err(|why| wrong(why.to_string()))? {
             Some((name, ahead)) => (Host::Name(name), ahead),
             None => return Ok(None),
         },
         address => (Host::Address(Ipv4Addr::from(address).into()), rest),
     };
-    let destination = host.with(u16::from_be_bytes([high, low])).map_err(wrong)?;
+    let destination = host.with(u16::from_be_bytes([high, low]));
+    let destination = destination.map_err(|why| wrong(why.to_string()))?;
     Ok(Some(connection(destination, Manner::Socks4, ahead)))
 }
 
@@ -94,7 +101,7 @@ enum Host<'a> {
 }
 
 impl Host<'_> {
-    fn with(self, port: u16) -> Result<Destination, String> {
+    fn with(self, port: u16) -> Result<Destination, NoDestination> {
         match self {
             Self::Address(address) if port > 0 => Ok(Destination::of_address(address, port)),
             Self::Address(address) => Destination::new(&address.to_string(), port),
@@ -110,12 +117,16 @@ fn connection(destination: Destination, manner: Manner, ahead: &[u8]) -> Wanted 
 
 type Split<'a> = (&'a [u8], &'a [u8]);
 
+#[derive(Debug, thiserror::Error)]
+#[error("a text in its request of SOCKS4 is too long")]
+struct TooLong;
+
 /// A text that ends in a zero, and what is behind it.
-fn text(bytes: &[u8]) -> Result<Option<Split<'_>>, String> {
+fn text(bytes: &[u8]) -> Result<Option<Split<'_>>, TooLong> {
     match bytes.iter().position(|byte| *byte == 0) {
         Some(end) if end <= LONGEST_TEXT => Ok(Some((&bytes[..end], &bytes[end + 1..]))),
         None if bytes.len() <= LONGEST_TEXT => Ok(None),
-        _ => Err("a text in its request of SOCKS4 is too long".to_owned()),
+        _ => Err(TooLong),
     }
 }
 
