@@ -143,8 +143,7 @@ impl Connections {
         let count = std::mem::take(&mut self.cut_off);
         let told = match count {
             0 => String::new(),
-            1 => "one connection was cut off; ".to_owned(),
-            many => format!("{many} connections were cut off; "),
+            connections => format!("{}; ", ForwardEvent::CutOff { connections }),
         };
         (count, told)
     }

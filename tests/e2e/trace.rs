@@ -138,4 +138,15 @@ fn the_drop_in_writes_one_when_its_environment_asks() {
     assert!(told.contains("handshake complete"), "{told}");
     let trace = fs::read_to_string(trace).expect("a trace");
     assert!(!trace.contains("TokenValue"), "{trace}");
+
+    // Where none can be, it says so and goes on.
+    let response = endpoint.start_port_session(1);
+    let mut plugin = Plugin::command(&endpoint, &response, &request);
+    plugin.env("SSMPORT_TRACE", "/nowhere/trace");
+    let plugin = Program::start(plugin);
+    plugin.wait_for_stderr(|line| {
+        line.starts_with("warning: cannot write the trace /nowhere/trace: ")
+    });
+    plugin.wait_for_stdout(|line| line == "Waiting for connections...");
+    plugin.stop(crate::support::Signal::TERM);
 }

@@ -7,7 +7,7 @@ mod file;
 mod line;
 
 use std::{
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, OnceLock, PoisonError},
     thread::{self, JoinHandle},
@@ -22,7 +22,10 @@ use tracing_subscriber::{
 
 use self::file::RotatedFile;
 use super::{args::Global, failure::Failure};
-use crate::net::{FRAMES, PATHS, PAYLOADS, now};
+use crate::{
+    net::{FRAMES, PATHS, PAYLOADS, now},
+    wire::foreign_text::one_line,
+};
 
 /// Takes frames from the log.
 pub(super) struct Trace {
@@ -66,10 +69,15 @@ impl Trace {
         })
     }
 
-    /// What the environment asks the drop-in for. It must not fail its caller because of that.
+    /// What the environment asks the drop-in for. It must not fail its caller because of that, and says so.
     pub(super) fn of_environment() -> Option<Self> {
         let path = std::env::var_os(VARIABLE).filter(|path| !path.is_empty())?;
-        Self::begin(Path::new(&path), false).ok()
+        let path = Path::new(&path);
+        let begun = Self::begin(path, false).inspect_err(|error| {
+            let why = format!("warning: cannot write the trace {}: {error}", path.display());
+            let _ = writeln!(anstream::stderr(), "{}", one_line(&why));
+        });
+        begun.ok()
     }
 
     fn begin(path: &Path, has_payloads: bool) -> io::Result<Self> {

@@ -250,8 +250,7 @@ impl<'a> Teller<'a> {
     fn lost(&mut self, what: &str) {
         let cut_off = match std::mem::take(&mut self.cut_off) {
             0 => String::new(),
-            1 => "one connection was cut off; ".to_owned(),
-            many => format!("{many} connections were cut off; "),
+            connections => format!("{}; ", ForwardEvent::CutOff { connections }),
         };
         let what = format!("{what}; {cut_off}the next connection starts another one");
         self.condition.becomes(State::Idle, &what);

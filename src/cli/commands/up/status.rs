@@ -1,7 +1,8 @@
 //! `ssmport status [NAME...]`: how the tunnels are that another process keeps up.
 
-use super::told::{amount, state, tunnel};
+use super::told::{state, tunnel};
 use crate::cli::{
+    amounts,
     args::StatusArgs,
     columns::{Columns, Yielding},
     failure::{Code, Failure},
@@ -57,7 +58,11 @@ pub(super) fn print(statuses: &[Status], output: &Output) -> Result<(), Failure>
 fn row(status: &Status) -> Vec<String> {
     let local = status.local.first().map_or("-", String::as_str);
     let leads = format!("{} on {}", status.destination, status.target);
-    let bytes = format!("{} up, {} down", amount(status.bytes_sent), amount(status.bytes_received));
+    let bytes = format!(
+        "{} up, {} down",
+        amounts::bytes(status.bytes_sent),
+        amounts::bytes(status.bytes_received)
+    );
     let connections = format!("{} open", status.connections);
     let cells = [&status.name, state(status.state), local, &leads, &connections, &bytes];
     cells.map(one_line).to_vec()

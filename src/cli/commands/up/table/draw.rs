@@ -5,8 +5,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::rates::Rates;
 use crate::cli::{
+    amounts::bytes,
     columns::{Columns, GAP, Yielding},
-    commands::up::told::{amount, clock, state},
+    commands::up::told::{clock, state},
     counted::counted,
     cut::cut,
     output::{GOOD, WARNING},
@@ -121,7 +122,7 @@ impl Frame<'_> {
     fn row(&self, status: &Status, cols: usize) -> Vec<String> {
         let rate = match self.rates.of(&status.name) {
             0 => "-".to_owned(),
-            rate => format!("{}/s", amount(rate)),
+            rate => format!("{}/s", bytes(rate)),
         };
         let round_trip =
             status.round_trip_ms.map_or("-".to_owned(), |time| format!("{time:.0} ms"));
@@ -135,7 +136,7 @@ impl Frame<'_> {
         let short = local.strip_prefix("127.0.0.1:").filter(|_| cols < WIDE).unwrap_or(local);
         let node = status.destination.strip_prefix("localhost:").filter(|_| cols < WIDE);
         let leads = node.map_or(status.destination.clone(), |port| format!("port {port}"));
-        let bytes = [status.bytes_sent, status.bytes_received].map(amount).join(" / ");
+        let both = [status.bytes_sent, status.bytes_received].map(bytes).join(" / ");
         let cells = [
             &*status.name,
             &state,
@@ -143,7 +144,7 @@ impl Frame<'_> {
             &leads,
             &status.target,
             &status.connections.to_string(),
-            &bytes,
+            &both,
             &rate,
             &round_trip,
         ];
@@ -167,8 +168,8 @@ impl Frame<'_> {
                 "{} open, {} so far; {} sent, {} received{}",
                 counted(status.connections, "connection"),
                 status.taken,
-                amount(status.bytes_sent),
-                amount(status.bytes_received),
+                bytes(status.bytes_sent),
+                bytes(status.bytes_received),
                 round_trip.unwrap_or_default()
             ),
         ];
