@@ -9,6 +9,7 @@ use super::{
     bind::bind,
     node::Node,
     spec::Spec,
+    spread::LaneCount,
     tunnel::{self, ForwardedPort, TunnelEvent},
 };
 use crate::streams::{Closer, Listener, Listeners};
@@ -18,6 +19,7 @@ use crate::streams::{Closer, Listener, Listeners};
 pub struct TunnelBuilder {
     node: Node,
     spec: String,
+    lanes: LaneCount,
 }
 
 /// A forwarded port. A session that is lost is resumed, and one that is over replaced when the next
@@ -33,7 +35,14 @@ pub struct Tunnel {
 
 impl TunnelBuilder {
     pub(super) fn new(node: Node, spec: &str) -> Self {
-        Self { node, spec: spec.to_owned() }
+        Self { node, spec: spec.to_owned(), lanes: LaneCount::ONE }
+    }
+
+    /// Spreads its connections over so many sessions: what comes by one is limited by the agent's pace.
+    #[must_use]
+    pub fn lanes(mut self, lanes: LaneCount) -> Self {
+        self.lanes = lanes;
+        self
     }
 
     /// Listens, and starts a session; ready when that stands.
@@ -41,7 +50,7 @@ impl TunnelBuilder {
     /// # Errors
     /// When SPEC makes no sense, the port cannot be had, or no session.
     pub async fn start(self) -> Result<Tunnel, Error> {
-        let Self { node, spec } = self;
+        let Self { node, spec, lanes } = self;
         let usage = |why| Error::new(Kind::Usage, format!("`{spec}`")).because(why);
         let spec: Spec = spec.parse().map_err(usage)?;
         let listeners = bind(&spec).await?;
@@ -55,6 +64,7 @@ impl TunnelBuilder {
             request: tunnel::request(&spec, port, node.reason().map(str::to_owned)),
             listeners,
             limits: node.limits(),
+            lanes,
             stop: stopped,
         };
         let events = broadcast::Sender::new(EVENTS);

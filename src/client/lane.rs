@@ -8,6 +8,7 @@ use super::{
     Error, Kind,
     node::Node,
     spec::Spec,
+    spread::LaneCount,
     tunnel::{self, ForwardedPort, TunnelEvent},
 };
 use crate::{
@@ -60,6 +61,7 @@ impl Lane {
             request: tunnel::request(spec, 0, node.reason().map(str::to_owned)),
             listeners: Listeners::new(vec![Listener::Within(within)]),
             limits: node.limits(),
+            lanes: LaneCount::ONE,
             stop: stopped,
         };
         let refusals = connector.refusals();

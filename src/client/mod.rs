@@ -55,7 +55,10 @@ mod session_service;
 pub(crate) mod sessions;
 mod shell;
 pub(crate) mod spec;
+mod spread;
 pub(crate) mod target;
+#[cfg(all(test, feature = "local"))]
+mod throttling;
 pub(crate) mod tunnel;
 pub(crate) mod upkeep;
 
@@ -68,7 +71,7 @@ pub use crate::aws::{Mfa, MfaError, Prompt, SessionRecord};
 pub use crate::{
     channel::{Order, Ready, Sending},
     session::{ControlPlane, Limits, Pending, Refusal, SessionEnd, Ticket},
-    streams::{Closed, ConnectionEnd, ForwardEvent, Peer},
+    streams::{Closed, ConnectionEnd, ForwardEvent, Peer, Reading},
 };
 pub use builder::Builder;
 pub use command::{CommandBuilder, Output, RunningCommand};
@@ -87,6 +90,7 @@ pub use session_service::SessionService;
 #[cfg(feature = "aws")]
 pub use sessions::SessionQuery;
 pub use shell::{Shell, ShellBuilder};
+pub use spread::{LaneCount, LaneEvent};
 pub use tunnel::TunnelEvent;
 
 pub(crate) use crate::{

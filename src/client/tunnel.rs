@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeMap,
     fmt::{self, Display, Formatter},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
 use tokio::{
     sync::watch,
     time::{sleep, sleep_until},
@@ -17,12 +18,15 @@ use super::{
     error::{Error, Kind},
     service::{Request, SessionSource},
     spec::Spec,
+    spread::{LaneCount, LaneEvent, Spread},
 };
 use crate::{
     channel::Ready,
     net::{Application, now},
     session::{Limits, SessionEnd},
-    streams::{Basic, Chosen, Forward, ForwardEvent, Listeners, Meter, PortKind, Stop, Timed},
+    streams::{
+        Basic, Chosen, Forward, ForwardEvent, Listener, Listeners, Meter, PortKind, Stop, Timed,
+    },
 };
 
 /// A port that is to be forwarded. Its sessions may come and go.
@@ -31,6 +35,8 @@ pub(crate) struct ForwardedPort {
     pub(crate) request: Request,
     pub(crate) listeners: Listeners,
     pub(crate) limits: Limits,
+    /// Sessions at once.
+    pub(crate) lanes: LaneCount,
     /// Becomes true when the tunnel is to end.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -49,6 +55,13 @@ pub enum TunnelEvent {
     Lost(Error),
     /// There is no session for a connection, which was turned away.
     NotReplaced(Error),
+    /// Something happened to a further session of the forward.
+    Lane {
+        /// Its number; the forward's first session is 1.
+        lane: u32,
+        /// What it was.
+        event: LaneEvent,
+    },
 }
 
 impl Display for TunnelEvent {
@@ -59,6 +72,7 @@ impl Display for TunnelEvent {
             Self::Ended(end) => write!(f, "the session has ended: {end}"),
             Self::Lost(error) => write!(f, "the session was lost: {error}"),
             Self::NotReplaced(error) => write!(f, "no session for a connection: {error}"),
+            Self::Lane { event, .. } => event.fmt(f),
         }
     }
 }
@@ -71,6 +85,38 @@ impl ForwardedPort {
     /// When the first session cannot be had. What keeps a later one from being had
     /// may be over when the next connection comes: an expired login, a service that restarts.
     pub(crate) async fn run(
+        &mut self,
+        observer: impl FnMut(TunnelEvent) + Send,
+    ) -> Result<SessionEnd, Error> {
+        if self.lanes == LaneCount::ONE {
+            return self.by_turns(observer).await;
+        }
+        let observer = Mutex::new(observer);
+        let tell = |event| observer.lock().unwrap_or_else(PoisonError::into_inner)(event);
+        let (spread, back) = Spread::new(self.lanes);
+        self.listeners.place_by(spread.place(), back);
+        let lanes = {
+            let (service, request, limits) =
+                (self.service.clone(), self.request.clone(), self.limits);
+            let port = move |within, stop| {
+                let listeners = Listeners::new(vec![Listener::Within(within)]);
+                let (service, request) = (service.clone(), request.clone());
+                Self { service, request, listeners, limits, lanes: LaneCount::ONE, stop }
+            };
+            spread.run(port, self.stop.clone(), tell)
+        };
+        let first = async {
+            let ended = self.by_turns(tell).boxed().await;
+            spread.end();
+            ended
+        };
+        let (ended, ()) = tokio::join!(first, lanes);
+        self.listeners.place_no_more();
+        ended
+    }
+
+    /// Forwards by one session after the other.
+    async fn by_turns(
         &mut self,
         mut observer: impl FnMut(TunnelEvent) + Send,
     ) -> Result<SessionEnd, Error> {
@@ -133,7 +179,7 @@ impl ForwardedPort {
         observer: &mut (impl FnMut(TunnelEvent) + Send),
         life: &mut Life,
     ) -> Result<SessionEnd, Error> {
-        let Self { service, request, listeners, limits, stop } = self;
+        let Self { service, request, listeners, limits, stop, .. } = self;
         let stop = || -> Stop { Box::pin(stopped(stop.clone())) };
         let Some(ticket) = attachment::start(service, request, stop()).await? else {
             return Ok(SessionEnd::Done);

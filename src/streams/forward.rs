@@ -76,7 +76,12 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Forward<L, F> {
         while self.has_room() {
             match self.listeners.borrow_mut().poll_accept(cx) {
                 Poll::Pending => return,
-                Poll::Ready(Ok((socket, peer))) => self.take(socket, peer, now),
+                Poll::Ready(Ok(accepted)) => {
+                    // Else another session has it.
+                    if let Some((socket, peer)) = self.listeners.borrow().placed(accepted) {
+                        self.take(socket, peer, now);
+                    }
+                }
                 Poll::Ready(Err(error)) => {
                     (self.observer)(ForwardEvent::NotAccepted(error.to_string()));
                     self.accept_again = Some(now + ACCEPT_PAUSE);

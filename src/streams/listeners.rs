@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use super::{Listener, Meter, Peer};
+use super::{Listener, Meter, Peer, Within};
 use crate::net::Socket;
 
 /// One or more listeners for the same destination, and a connection that came while there was no
@@ -17,14 +17,28 @@ pub struct Listeners {
     all: Arc<Mutex<Vec<Listener>>>,
     /// Where the last connection came in: the others have their turn first.
     last: usize,
-    waiting: Option<(Box<dyn Socket>, Peer)>,
+    waiting: Option<Accepted>,
     meter: Option<Arc<Meter>>,
+    placing: Option<Placing>,
 }
+
+/// A connection, and who made it.
+pub type Accepted = (Box<dyn Socket>, Peer);
+
+/// Other sessions that take some of the connections.
+struct Placing {
+    place: Place,
+    /// What they give back.
+    back: Within,
+}
+
+/// Takes a connection for another session, or leaves it to the one that has accepted it.
+pub type Place = Box<dyn Fn(Box<dyn Socket>, Peer) -> Option<Accepted> + Send + Sync>;
 
 impl Listeners {
     /// All the listeners of one destination.
     pub fn new(all: Vec<Listener>) -> Self {
-        Self { all: Arc::new(Mutex::new(all)), last: 0, waiting: None, meter: None }
+        Self { all: Arc::new(Mutex::new(all)), last: 0, waiting: None, meter: None, placing: None }
     }
 
     /// Has all that goes through its connections counted.
@@ -43,16 +57,38 @@ impl Listeners {
         Closer(Arc::clone(&self.all))
     }
 
+    /// Has `place` asked of each connection that a session is about to take. What comes by `back` is offered
+    /// to that session again.
+    pub fn place_by(&mut self, place: Place, back: Within) {
+        self.placing = Some(Placing { place, back });
+    }
+
+    /// Leaves all connections to the session that accepts them; what was on its way back is reset.
+    pub fn place_no_more(&mut self) {
+        self.placing = None;
+    }
+
+    /// What the session that has accepted a connection is to do with it: `None` where another one has taken
+    /// it.
+    pub fn placed(&self, (socket, peer): Accepted) -> Option<Accepted> {
+        match &self.placing {
+            Some(placing) => (placing.place)(socket, peer),
+            None => Some((socket, peer)),
+        }
+    }
+
     /// The next connection: one that waits already, else of each listener in turn.
     ///
     /// # Errors
     /// As [`Listener::poll_accept`].
-    pub fn poll_accept(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<(Box<dyn Socket>, Peer)>> {
+    pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         if let Some(waiting) = self.waiting.take() {
             return Poll::Ready(Ok(waiting));
+        }
+        if let Some(placing) = &mut self.placing
+            && let Poll::Ready(back) = placing.back.poll_accept(cx)
+        {
+            return Poll::Ready(Ok(back));
         }
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         for turn in 1..=all.len() {
@@ -73,7 +109,7 @@ impl Listeners {
     ///
     /// # Errors
     /// As [`Listener::poll_accept`].
-    pub async fn next(&mut self) -> io::Result<(Box<dyn Socket>, Peer)> {
+    pub async fn next(&mut self) -> io::Result<Accepted> {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 

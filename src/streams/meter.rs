@@ -58,7 +58,7 @@ impl Meter {
     }
 
     /// A connection through which all is counted.
-    pub(super) fn count(self: &Arc<Self>, socket: Box<dyn Socket>) -> Box<dyn Socket> {
+    pub fn count(self: &Arc<Self>, socket: Box<dyn Socket>) -> Box<dyn Socket> {
         self.open.fetch_add(1, Relaxed);
         self.taken.fetch_add(1, Relaxed);
         Box::new(Counted { socket, meter: Arc::clone(self) })

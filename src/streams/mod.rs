@@ -48,7 +48,7 @@ pub use exit_marker::ExitMarker;
 pub use forward::Forward;
 pub use forward_event::{Closed, ConnectionEnd, ForwardEvent};
 pub use listener::{Listener, Peer};
-pub use listeners::{Closer, Listeners};
+pub use listeners::{Accepted, Closer, Listeners, Place};
 pub use meter::{Meter, Reading, Timed};
 pub use pipe::{Pipe, PipeEvent};
 pub use port::PortKind;

@@ -142,6 +142,23 @@ impl Connector {
         }
     }
 
+    /// Hands a connection over at once, or gives it back: nobody takes connections any more, or as many wait
+    /// as a listener's queue holds.
+    ///
+    /// # Errors
+    /// The connection, as it was.
+    pub fn try_hand_over(
+        &self,
+        socket: Box<dyn Socket>,
+        peer: Peer,
+    ) -> Result<(), (Box<dyn Socket>, Peer)> {
+        // Its use keeps nobody waiting: whoever hands over so knows what is open.
+        self.ends.try_send(Handed { socket, peer }).map_err(|error| {
+            let Handed { socket, peer } = error.into_inner();
+            (socket, peer)
+        })
+    }
+
     /// Where refusals are to be noted.
     pub fn refusals(&self) -> Refusals {
         self.refusals.clone()

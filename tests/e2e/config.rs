@@ -193,7 +193,9 @@ fn the_schema_for_editors_says_the_same() {
         "[targets.web]\nport = 5\n",
         "[tunnels.db]\nport = 0\n",
         "[tunnels.db]\nport = \"80\"\n",
-        "[tunnels.db]\nlanes = 2\n",
+        "[tunnels.db]\nlane = 2\n",
+        "[tunnels.db]\nport = 1\nlanes = 0\n",
+        "[tunnels.db]\nport = 1\nlanes = \"many\"\n",
         "[tunnels.'a b']\nport = 1\n",
         "servers = 1\n",
     ];

@@ -18,7 +18,7 @@ use crate::{
         Account, DEADLINE, Endpoint, Forward, NODE, Program, REGION, Signal, Socks, Terminal,
         command, home::Home, missing, sts::Sts,
     },
-    targets::{TcpTarget, closed_port},
+    targets::{TcpTarget, closed_port, echoes},
     up::User,
 };
 
@@ -126,8 +126,16 @@ async fn forwarded(endpoint: &Endpoint) -> String {
     let closed = closed_port();
     let specs = [format!("0:{}", target.port), format!("0:{closed}")];
     let (folder, log) = log();
-    let arguments = ["--endpoint-url", &endpoint.url, "--log", &log];
+    let arguments = ["--endpoint-url", &endpoint.url, "--log", &log, "--lanes", "2"];
     let forward = Forward::start(&[&specs[0], &specs[1]], NODE, &arguments);
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut socket =
+            TcpStream::connect(("127.0.0.1", forward.port_to(target.port))).await.unwrap();
+        echoes(&mut socket, b"hello").await;
+        open.push(socket);
+    }
+    forward.program.wait_for_stdout(|line| line.contains("\"lane\""));
     let mut refused = TcpStream::connect(("127.0.0.1", forward.port_to(closed))).await.unwrap();
     // It is closed one way or the other.
     let _ = timeout(DEADLINE, refused.read(&mut [0])).await.expect("an end");

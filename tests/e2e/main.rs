@@ -48,6 +48,7 @@ mod host;
 mod idle;
 mod json;
 mod kills;
+mod lanes;
 mod library;
 mod library_examples;
 mod limits;

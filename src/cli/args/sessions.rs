@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::Args;
 
 use super::{many::ManyArgs, readiness::ReadinessArgs};
-use crate::client::{limits::duration, spec::Spec, target::Target};
+use crate::client::{LaneCount, limits::duration, spec::Spec, target::Target};
 
 #[derive(Debug, Args)]
 #[command(after_long_help = SHELL_HELP)]
@@ -115,7 +115,7 @@ pub(crate) struct ForwardArgs {
     #[arg(short, long, value_name = "TARGET")]
     pub(crate) target: Option<Target>,
     /// A SPEC in the way of ssh.
-    #[arg(short = 'L', value_name = "SPEC")]
+    #[arg(short = 'L', value_name = "SPEC", hide_short_help = true)]
     pub(crate) as_of_ssh: Vec<Spec>,
     /// Run this command once the ports lead there, and end with it.
     ///
@@ -141,8 +141,16 @@ pub(crate) struct ForwardArgs {
     /// Where the process that has started this one waits.
     #[arg(long, value_name = "SOCKET", hide = true, requires = "background")]
     pub(crate) detach_to: Option<PathBuf>,
+    /// Spread connections over up to so many sessions.
+    ///
+    /// The agent sends 0.7 MB/s a session. With a number, a connection that comes while all sessions have
+    /// one gets a session of its own, up to that number (at most 32); with `auto` only while as much comes
+    /// as sessions can carry, up to 4. A single connection gets no faster. A session that is not used for
+    /// a minute is closed; where none can be had, the connections share those there are.
+    #[arg(long, value_name = "NUMBER", default_value_t)]
+    pub(crate) lanes: LaneCount,
     /// A reason to be recorded with the session.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", hide_short_help = true)]
     pub(crate) reason: Option<String>,
     /// Add a line of JSON to this file for each connection.
     ///

@@ -39,6 +39,7 @@ pub(crate) async fn run(
     let forward = ForwardArgs {
         words: Vec::new(),
         target: Some(tunnel.target),
+        lanes: tunnel.lanes,
         as_of_ssh: vec![spec],
         command: words,
         background: false,

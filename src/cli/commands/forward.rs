@@ -16,16 +16,18 @@ use std::{
 use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use crate::cli::{
+    amounts,
     args::{ForwardArgs, Global},
     connections::{ConnectionLog, Connections, Records},
+    counted::counted,
     failure::{Code, Failure},
     output::Output,
-    report::{self, Event},
+    report::{self, Event, LaneState},
     signals::Signals,
     times,
 };
 use crate::client::{
-    Closer, Error, Listener, Listeners, SessionEnd,
+    Closer, Error, LaneEvent, Listener, Listeners, Reading, SessionEnd,
     bind::bind,
     config_file::ConfigFile,
     service::SessionSource,
@@ -87,8 +89,8 @@ pub(crate) async fn run(
         let (service, stop) = (service.clone(), stopped.clone());
         let listeners = Listeners::new(listeners);
         closers.push(listeners.closer());
-        let mut tunnel =
-            ForwardedPort { service, request, listeners, limits: global.limits(), stop };
+        let (limits, lanes) = (global.limits(), arguments.lanes);
+        let mut tunnel = ForwardedPort { service, request, listeners, limits, lanes, stop };
         tunnels.spawn(async move {
             let ended = tunnel.run(|event| report.event(event)).await;
             (report, ended)
@@ -264,8 +266,49 @@ impl Report {
                 ));
                 return;
             }
+            TunnelEvent::Lane { lane, event } => return self.lane(lane, &event),
         };
         self.connections.event(event);
+    }
+
+    /// Something has become of a further session.
+    fn lane(&self, lane: u32, event: &LaneEvent) {
+        let told = format!("session {lane} to {}: {event}", self.destination);
+        let nothing = Reading::default();
+        let (state, why, cut_off, carried) = match event {
+            LaneEvent::Stands => (LaneState::Up, None, 0, &nothing),
+            LaneEvent::Idle { carried, .. } => (LaneState::Idle, None, 0, carried),
+            LaneEvent::Lost { error, cut_off, carried } => {
+                (LaneState::Lost, Some(error.to_string()), *cut_off, carried)
+            }
+            LaneEvent::NotStarted { error, .. } => {
+                (LaneState::NotStarted, Some(error.to_string()), 0, &nothing)
+            }
+        };
+        match state {
+            LaneState::Up | LaneState::Idle => tracing::info!("{told}"),
+            LaneState::Lost | LaneState::NotStarted => self.output.warn_people(&told),
+        }
+        if carried.taken > 0 {
+            tracing::info!(
+                "session {lane} to {}: {}, {} sent, {} received in all",
+                self.destination,
+                counted(carried.taken.try_into().unwrap_or(usize::MAX), "connection"),
+                amounts::bytes(carried.sent),
+                amounts::bytes(carried.received),
+            );
+        }
+        self.output.report(&Event::Lane(report::Lane {
+            time: times::utc(times::now()),
+            port: self.local_port,
+            lane,
+            state,
+            why: why.as_deref(),
+            cut_off,
+            taken: carried.taken,
+            bytes_sent: carried.sent,
+            bytes_received: carried.received,
+        }));
     }
 
     /// A session is gone, and the forward stays.

@@ -22,7 +22,7 @@ pub(super) use many::{NodeEnded, NodeOutput, NodeStarted, NodeState, Summary};
 pub(super) use sessions::{Session, Stopped, StoppedState};
 #[cfg(unix)]
 pub(super) use tunnel::Entry;
-pub(super) use tunnel::{Connection, Ended, Forwarding, Lost, Proxying, Tunnel};
+pub(super) use tunnel::{Connection, Ended, Forwarding, Lane, LaneState, Lost, Proxying, Tunnel};
 
 /// One line.
 #[derive(Debug, Serialize)]
@@ -41,6 +41,8 @@ pub(super) enum Event<'a> {
     Forwarding(Forwarding<'a>),
     /// Of `forward`: a session is over, the port stays.
     Lost(Lost<'a>),
+    /// Of `forward`: something has become of a further session.
+    Lane(Lane<'a>),
     /// Of `exec --on`: a node's turn has come.
     #[serde(rename = "started")]
     NodeStarted(NodeStarted<'a>),

@@ -26,6 +26,37 @@ pub(crate) struct Lost<'a> {
     pub(crate) cut_off: usize,
 }
 
+/// What has become of a further session of a forward.
+#[derive(Debug, Serialize)]
+pub(crate) struct Lane<'a> {
+    pub(crate) time: String,
+    /// 0 for a Unix socket.
+    pub(crate) port: u16,
+    /// The forward's first session is 1.
+    pub(crate) lane: u32,
+    pub(crate) state: LaneState,
+    pub(crate) why: Option<&'a str>,
+    /// Connections that were cut off.
+    pub(crate) cut_off: usize,
+    /// Connections that it has had.
+    pub(crate) taken: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+}
+
+/// How it is.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LaneState {
+    /// It takes connections.
+    Up,
+    /// It is closed, as nobody uses it.
+    Idle,
+    Lost,
+    /// It could not be had.
+    NotStarted,
+}
+
 /// How a tunnel is that is kept up.
 #[derive(Debug, Serialize)]
 pub(crate) struct Tunnel<'a> {

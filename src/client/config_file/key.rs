@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{client::target::Target, malformed::Malformed};
+use crate::{
+    client::{LaneCount, target::Target},
+    malformed::Malformed,
+};
 
 /// One setting's name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -35,7 +38,7 @@ pub(super) enum Kind {
     Text,
     Number,
     /// Either of the two.
-    Place,
+    Either,
 }
 
 impl Table {
@@ -123,6 +126,10 @@ fn local(text: &str) -> Result<(), Malformed> {
     })
 }
 
+fn lanes(text: &str) -> Result<(), Malformed> {
+    text.parse::<LaneCount>().map(drop).map_err(|error| error.what().to_owned().into())
+}
+
 /// A program and its arguments.
 fn command(text: &str) -> Result<(), Malformed> {
     match shlex::split(text) {
@@ -161,11 +168,12 @@ const fn text(name: &'static str, check: fn(&str) -> Result<(), Malformed>) -> F
 
 const DEFAULTS: [Field; 3] = [text("target", target), text("profile", word), text("region", word)];
 const TARGETS: [Field; 3] = DEFAULTS;
-const TUNNELS: [Field; 7] = [
+const TUNNELS: [Field; 8] = [
     text("target", target),
     text("host", host),
     Field { name: "port", kind: Kind::Number, check: port },
-    Field { name: "local", kind: Kind::Place, check: local },
+    Field { name: "local", kind: Kind::Either, check: local },
+    Field { name: "lanes", kind: Kind::Either, check: lanes },
     text("profile", word),
     text("region", word),
     text("open", command),

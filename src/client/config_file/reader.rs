@@ -118,8 +118,8 @@ impl Reader<'_> {
         let is_whole = self.read.whole.last().is_some_and(|whole| whole == name);
         let shown = if is_whole && table == Table::Targets { path } else { key.to_string() };
         let text = match (value.get_ref(), kind) {
-            (DeValue::String(text), Kind::Text | Kind::Place) => text.to_string(),
-            (DeValue::Integer(number), Kind::Number | Kind::Place) => {
+            (DeValue::String(text), Kind::Text | Kind::Either) => text.to_string(),
+            (DeValue::Integer(number), Kind::Number | Kind::Either) => {
                 let parsed = i64::from_str_radix(number.as_str(), number.radix());
                 parsed.map_or_else(|_| number.to_string(), |parsed| parsed.to_string())
             }
@@ -170,7 +170,7 @@ impl Kind {
         match self {
             Self::Text => "a text",
             Self::Number => "a number",
-            Self::Place => "a number or a text",
+            Self::Either => "a number or a text",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{env, net::Ipv6Addr};
 use super::{ConfigFile, Error, Origin, Table, key::path, parsed};
 use crate::{
     client::{
+        LaneCount,
         spec::{Bind, Spec},
         target::{Lookup, Target},
     },
@@ -18,6 +19,8 @@ pub(crate) struct ConfiguredTunnel {
     /// [`Any`](Lookup::Any) where none is named.
     pub(crate) target: Target,
     pub(crate) spec: Spec,
+    /// Sessions at once.
+    pub(crate) lanes: LaneCount,
     /// A program that goes with it, in the words of a shell.
     pub(crate) open: Option<String>,
     /// Where it begins; no part of what it is.
@@ -27,7 +30,8 @@ pub(crate) struct ConfiguredTunnel {
 impl ConfiguredTunnel {
     /// Whether it leads there in the same way, wherever in a file that stands.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        (&self.name, &self.target, &self.spec) == (&other.name, &other.target, &other.spec)
+        (&self.name, &self.target, &self.spec, self.lanes)
+            == (&other.name, &other.target, &other.spec, other.lanes)
     }
 }
 
@@ -48,9 +52,20 @@ impl ConfigFile {
             name: name.to_owned(),
             target: if target == Target::Local { target } else { whose.of(target) },
             spec,
+            lanes: self.lanes(name)?,
             open: value("open").map(str::to_owned),
             origin: port.origin.clone(),
         })
+    }
+
+    fn lanes(&self, name: &str) -> Result<LaneCount, Error> {
+        match self.get(Table::Tunnels, name, "lanes") {
+            Some(setting) => setting
+                .value
+                .parse()
+                .map_err(|why: Error| setting.origin.wrong(&format!("lanes: {why}"))),
+            None => Ok(LaneCount::default()),
+        }
     }
 
     pub(super) fn check_tunnel(&self, name: &str) -> Result<(), Error> {

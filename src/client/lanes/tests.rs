@@ -1,64 +1,9 @@
-use std::{
-    collections::BTreeSet,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-};
+use std::{collections::BTreeSet, sync::atomic::Ordering};
 
-use http::{HeaderMap, Uri};
 use tokio::time::sleep;
 
 use super::*;
-use crate::{
-    client::{Client, Request, SessionService, local_control::LocalControl},
-    local::{Endpoint, EndpointConfig, NODE_ID, StartSession},
-    session::{ControlPlane, Pending, Refusal, Ticket},
-};
-
-/// An endpoint that throttles as long as it is told to, and counts what it is asked.
-struct Throttling {
-    control: LocalControl,
-    asked: AtomicUsize,
-    at_once: AtomicUsize,
-    most_at_once: AtomicUsize,
-    throttles: AtomicBool,
-    ids: Mutex<Vec<String>>,
-}
-
-impl SessionService for Throttling {
-    fn start<'a>(&'a self, _: &'a str, request: &'a Request) -> Pending<'a, Result<Ticket, Error>> {
-        Box::pin(async move {
-            self.asked.fetch_add(1, Ordering::Relaxed);
-            let at_once = self.at_once.fetch_add(1, Ordering::Relaxed) + 1;
-            self.most_at_once.fetch_max(at_once, Ordering::Relaxed);
-            sleep(Duration::from_millis(20)).await;
-            self.at_once.fetch_sub(1, Ordering::Relaxed);
-            if self.throttles.load(Ordering::Relaxed) {
-                return Err(Error::new(Kind::Lost, "Rate exceeded"));
-            }
-            let ticket = self.control.endpoint.start_session(StartSession {
-                target: NODE_ID.to_owned(),
-                document: request.document.as_deref().map(str::to_owned),
-                parameters: request.parameters.clone(),
-                reason: None,
-            })?;
-            self.ids.lock().unwrap().push(ticket.session_id.clone());
-            Ok(ticket)
-        })
-    }
-}
-
-impl ControlPlane for Throttling {
-    fn resume<'a>(&'a self, id: &'a str) -> Pending<'a, Result<Option<Ticket>, Refusal>> {
-        self.control.resume(id)
-    }
-
-    fn terminate<'a>(&'a self, id: &'a str) -> Pending<'a, Result<(), Refusal>> {
-        self.control.terminate(id)
-    }
-
-    fn sign<'a>(&'a self, url: &'a Uri) -> Pending<'a, HeaderMap> {
-        self.control.sign(url)
-    }
-}
+use crate::client::throttling::Throttling;
 
 struct Fixture {
     service: Arc<Throttling>,
@@ -67,17 +12,8 @@ struct Fixture {
 }
 
 async fn fixture(sessions: usize, idle: Duration) -> Fixture {
-    let endpoint = Arc::new(Endpoint::in_process(EndpointConfig::default()).await.unwrap());
-    let service = Arc::new(Throttling {
-        control: LocalControl { endpoint, node: NODE_ID.to_owned() },
-        asked: AtomicUsize::new(0),
-        at_once: AtomicUsize::new(0),
-        most_at_once: AtomicUsize::new(0),
-        throttles: AtomicBool::new(false),
-        ids: Mutex::default(),
-    });
-    let client = Client::service(Arc::clone(&service) as Arc<dyn SessionService>).unwrap();
-    let node = client.node("any").await.unwrap();
+    let service = Throttling::start().await;
+    let node = service.node().await;
     let told = Arc::<Mutex<Vec<String>>>::default();
     let observer = {
         let told = Arc::clone(&told);

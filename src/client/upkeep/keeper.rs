@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     client::{
-        Client,
+        Client, LaneEvent,
         bind::bind,
         config_file::ConfiguredTunnel,
         error::{Error, Kind},
@@ -166,6 +166,7 @@ impl Keeper {
             service,
             listeners: lent,
             limits: self.client.limits(),
+            lanes: self.wanted.lanes,
             stop,
         };
         let mut teller = Teller::new(&self.condition);
@@ -243,6 +244,13 @@ impl<'a> Teller<'a> {
             TunnelEvent::Ended(end) => self.lost(&format!("the session has ended: {end}")),
             TunnelEvent::Lost(error) => self.lost(&error.what),
             TunnelEvent::NotReplaced(_) => {}
+            TunnelEvent::Lane { lane, event } => {
+                let kind = match event {
+                    LaneEvent::Lost { .. } | LaneEvent::NotStarted { .. } => EventKind::Warning,
+                    _ => EventKind::Note,
+                };
+                self.condition.tell(kind, &format!("session {lane}: {event}"));
+            }
             TunnelEvent::Forward(event) => self.of_connection(&event),
         }
     }
