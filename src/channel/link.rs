@@ -26,6 +26,8 @@ pub struct Faults {
     pub delay: Duration,
     /// Bytes a second that pass; the rest waits.
     pub rate: Option<u32>,
+    /// Frames a second that pass; the rest waits.
+    pub frames: Option<u32>,
     /// How long frames may wait for their turn where there is a rate; what would have to wait
     /// longer is lost. `None` for as long as it takes.
     pub queue: Option<Duration>,
@@ -39,6 +41,7 @@ impl Faults {
         reorder: 0,
         delay: Duration::from_millis(10),
         rate: None,
+        frames: None,
         queue: None,
     };
 }
@@ -140,8 +143,11 @@ impl Link {
 
     /// When all of a frame has left, behind those before it.
     fn leaves(&mut self, frame: &Bytes, now: Instant) -> Instant {
-        let Some(rate) = self.faults.rate else { return now };
-        let takes = Duration::from_secs_f64(frame.len() as f64 / f64::from(rate));
+        let Faults { rate, frames, .. } = self.faults;
+        let bytes = rate.map(|rate| frame.len() as f64 / f64::from(rate));
+        let turn = frames.map(|frames| 1.0 / f64::from(frames));
+        let Some(takes) = bytes.into_iter().chain(turn).reduce(f64::max) else { return now };
+        let takes = Duration::from_secs_f64(takes);
         let leaves = self.busy_until.unwrap_or(now).max(now) + takes;
         self.busy_until = Some(leaves);
         leaves

@@ -34,7 +34,7 @@ fn faults() -> impl Strategy<Value = Faults> {
     (0u32..300, 0u32..300, 0u32..400, 0u64..300, rate).prop_map(
         |(drop, duplicate, reorder, delay_ms, rate)| {
             let delay = Duration::from_millis(delay_ms);
-            Faults { drop, duplicate, reorder, delay, rate, queue: None }
+            Faults { drop, duplicate, reorder, delay, rate, frames: None, queue: None }
         },
     )
 }

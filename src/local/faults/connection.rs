@@ -109,6 +109,7 @@ impl Connection {
             // Its last word: it would not come back to repeat it.
             self.agent = AgentLine::Up { until: None };
         }
+        self.is_broken |= self.service.faults.longest.is_some_and(|most| frame.len() > most);
         self.way_from_mut(side).send(frame, now);
     }
 

@@ -23,6 +23,8 @@ pub struct Faults {
     pub(super) bye: Option<Duration>,
     pub(super) pause: Option<Schedule>,
     pub(super) restart: Option<Schedule>,
+    /// A message longer than that breaks its connection.
+    pub(super) longest: Option<usize>,
     /// StartSession is answered so often a second.
     throttle: Option<u32>,
     seed: u64,
@@ -82,6 +84,7 @@ impl Default for Faults {
             bye: None,
             pause: None,
             restart: None,
+            longest: None,
             throttle: None,
             seed: 0,
         }
@@ -115,7 +118,7 @@ impl Entry {
     }
 }
 
-const TABLE: [Entry; 13] = [
+const TABLE: [Entry; 15] = [
     Entry {
         form: "drop=1%",
         about: "frames that are lost, of a hundred each way, in steps of 0.1",
@@ -140,6 +143,16 @@ const TABLE: [Entry; 13] = [
         form: "rate=60KB",
         about: "bytes that pass in a second, each way; the rest waits",
         read: |faults, value| rate(value).map(|it| faults.link.rate = Some(it)),
+    },
+    Entry {
+        form: "messages=1000",
+        about: "messages that pass in a second, each way; the rest waits",
+        read: |faults, value| count(value).map(|it| faults.link.frames = Some(it)),
+    },
+    Entry {
+        form: "size=32KB",
+        about: "a message that is longer, header included, breaks its connection",
+        read: |faults, value| rate(value).map(|it| faults.longest = usize::try_from(it).ok()),
     },
     Entry {
         form: "queue=100ms",
@@ -182,10 +195,7 @@ const TABLE: [Entry; 13] = [
     Entry {
         form: "throttle=3",
         about: "more sessions than that are not started in a second: ThrottlingException",
-        read: |faults, value| {
-            let count = value.parse().ok().filter(|count| *count > 0);
-            count.map(|it| faults.throttle = Some(it))
-        },
+        read: |faults, value| count(value).map(|it| faults.throttle = Some(it)),
     },
     Entry {
         form: "seed=7",
@@ -206,6 +216,10 @@ fn per_thousand(text: &str) -> Option<u32> {
     let tenths = tenths.parse().ok()?;
     let of_thousand = whole.parse::<u32>().ok()?.checked_mul(10)?.checked_add(tenths)?;
     (of_thousand <= 1000).then_some(of_thousand)
+}
+
+fn count(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|count| *count > 0)
 }
 
 /// A number of bytes with its unit, at least one byte and at most 4 GB.
@@ -247,7 +261,7 @@ mod tests {
     #[test]
     fn a_list_says_what_happens() {
         let list = "drop=1%, dup=0.5%,reorder=100%,delay=100ms,rate=1.5MB,queue=200ms,\
-                    cut=handshake,cut=1.5s,agent-cut=3s,bye=5s,pause=10s/2s,restart=1s/100ms,throttle=3,\
+                    cut=handshake,cut=1.5s,agent-cut=3s,bye=5s,pause=10s/2s,restart=1s/100ms,throttle=3,messages=500,size=32KB,\
                     seed=7";
         let faults = Faults::parse(list).unwrap();
         let seconds = Duration::from_secs;
@@ -260,6 +274,7 @@ mod tests {
                     reorder: 1000,
                     delay: Duration::from_millis(100),
                     rate: Some(1_500_000),
+                    frames: Some(500),
                     queue: Some(Duration::from_millis(200)),
                 },
                 cut: Some(Duration::from_millis(1500)),
@@ -268,6 +283,7 @@ mod tests {
                 bye: Some(seconds(5)),
                 pause: Schedule::new(seconds(10), seconds(2)),
                 restart: Schedule::new(seconds(1), Duration::from_millis(100)),
+                longest: Some(32_000),
                 throttle: Some(3),
                 seed: 7,
             }
@@ -315,6 +331,8 @@ mod tests {
             ("pause=10s", "pause=10s", "pause=10s/2s"),
             ("restart=1s/2s", "restart=1s/2s", "restart=10s/1s"),
             ("throttle=0", "throttle=0", "throttle=3"),
+            ("messages=0", "messages=0", "messages=1000"),
+            ("size=32", "size=32", "size=32KB"),
             ("seed=x", "seed=x", "seed=7"),
         ] {
             let error = Faults::parse(list).expect_err(list).to_string();
