@@ -26,7 +26,7 @@ use crate::cli::{
 };
 use crate::client::{
     Closer, Error, Listener, Listeners, SessionEnd,
-    bind::bind,
+    bind::{bind, listening},
     config_file::ConfigFile,
     service::SessionSource,
     spec::Spec,
@@ -229,7 +229,7 @@ impl Report {
             TunnelEvent::Forward(event) => event,
             TunnelEvent::Ready(ready) => {
                 output.customer_message(&ready.customer_message);
-                let listening = local.join(" and ");
+                let listening = listening(local);
                 output.note(&format!("Forwarding {listening} to {destination} on {target}"));
                 let event = Event::Forwarding(report::Forwarding {
                     local,
