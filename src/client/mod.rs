@@ -91,7 +91,9 @@ pub use tunnel::TunnelEvent;
 
 pub(crate) use crate::{
     session::WAITING,
-    streams::{Closer, CommandEvent, Console, ExitMarker, Listener, Listeners, Stop},
+    streams::{
+        Closer, CommandEvent, Console, ExitMarker, Listener, Listeners, Meter, Reading, Stop,
+    },
 };
 
 #[cfg(feature = "local")]

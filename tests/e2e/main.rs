@@ -107,6 +107,7 @@ mod signals;
 #[cfg(feature = "aws")]
 mod slow_lines;
 #[cfg(feature = "aws")]
+mod shell_escapes;
 mod socks;
 #[cfg(feature = "aws")]
 mod socks_programs;

@@ -169,8 +169,9 @@ pub(crate) struct SshHabits {
 }
 
 const SHELL_HELP: &str = "\
-At the beginning of a line, ~. ends the session, ~- turns these sequences off, ~? shows them. Without \
-a terminal, standard input is typed at the shell, and its end ends the shell.";
+At the beginning of a line, ~. ends the session, ~# shows what it carries, ~C opens a command line on which \
+-L SPEC adds a forward and -KL PORT takes one away, ~^Z suspends ssmport, ~- turns these sequences off, ~? \
+shows them. Without a terminal, standard input is typed at the shell, and its end ends the shell.";
 
 const EXEC_USAGE: &str = "\
 ssmport exec [OPTIONS] TARGET [--] COMMAND...

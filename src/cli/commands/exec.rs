@@ -22,6 +22,7 @@ use crate::{
     client::{
         CommandEvent, ExitMarker, SessionEnd,
         config_file::ConfigFile,
+        opening::Begun,
         running::{Finished, Place, Wanted},
     },
     malformed::Malformed,
@@ -91,7 +92,7 @@ async fn on_terminal(
 ) -> Result<Over, Failure> {
     let marker = ExitMarker::random();
     let request = wanted.on_terminal(&marker)?;
-    let console = || console::terminal(attended, Escapes::from_start());
+    let console = |_: &Begun<'_>| console::terminal(attended, Escapes::from_start(), None);
     Over::of(place.opening(&request).shell(Some(marker), console).await?, attended)
 }
 

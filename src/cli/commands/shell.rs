@@ -4,13 +4,19 @@ use crate::{
     cli::{
         args::{Global, ShellArgs},
         attended::{Attended, Ending},
+        carried::Carried,
         console,
         ends::{Over, cannot_write, lost},
         failure::Failure,
         output::Output,
         recorded::Recorder,
     },
-    client::{SessionEnd, config_file::ConfigFile, opening::Opening, service::Request},
+    client::{
+        Node, SessionEnd,
+        config_file::ConfigFile,
+        opening::{Begun, Opening},
+        service::Request,
+    },
     term::Escapes,
 };
 
@@ -42,14 +48,20 @@ pub(crate) async fn run(
             stop: &|| attended.stop(),
             greet: &|ready| output.customer_message(&ready.customer_message),
         };
-        let console = || {
-            let console = console::terminal(&attended, Escapes::from_start())?;
+        let node = Node::new(client.clone(), service.clone());
+        let node = request.reason.iter().fold(node, |node, reason| node.with_reason(reason));
+        let carried = Carried::new(target.clone(), node);
+        let console = |begun: &Begun<'_>| {
+            carried.begin(begun);
+            let escapes = Escapes::from_start().with_all();
+            let console = console::terminal(&attended, escapes, Some(carried.clone()))?;
             Ok(match &recorder {
                 Some(recorder) => recorder.tap(console),
                 None => console,
             })
         };
         let ended = opening.shell(None, console).await;
+        carried.end().await;
         let recorded = recorder.as_ref().map_or(Ok(()), Recorder::end);
         if !matches!(ended, Ok(Some(_))) {
             recorder.iter().for_each(Recorder::discard);
