@@ -256,6 +256,13 @@ fn ls_asks_all_regions_and_several_profiles() {
     assert_eq!((&first["name"], &first["profile"]), (&"web".into(), &"one".into()), "{first}");
     assert!(shown.stderr.contains("warning: no, eu-west-1: "), "{shown:#?}");
 }
+    // Nor is one that leads nowhere.
+    for nowhere in [&["--profiles", "one,none"][..], &["--profiles", "none,one", "--all-regions"]] {
+        let shown = of_profiles(&[&["ls", "--online", "batch"], nowhere].concat());
+        assert_eq!(shown.code(), 2, "{shown:#?}");
+        assert!(shown.stdout.lines().any(|line| line.ends_with("  one")), "{shown:#?}");
+        assert!(shown.stderr.contains("warning: none: "), "{shown:#?}");
+    }
 
 #[test]
 fn a_region_stands_behind_the_target_or_is_the_instances_own() {
