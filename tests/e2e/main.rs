@@ -98,6 +98,7 @@ mod reliability;
 mod replacement;
 mod resumption;
 mod said;
+mod recordings_of_all;
 mod second_opinion;
 mod secrets;
 mod sessions;

@@ -27,6 +27,11 @@ pub(crate) struct ShellArgs {
     /// Record what is typed, too: passwords as well.
     #[arg(long, requires = "record", hide_short_help = true)]
     pub(crate) record_input: bool,
+    /// Do without the recording that the configuration file asks for.
+    ///
+    /// What the machine's file demands is recorded all the same: that is an error.
+    #[arg(long, conflicts_with = "record", hide_short_help = true)]
+    pub(crate) no_record: bool,
     /// Session document to start.
     ///
     /// Without it, the account's default shell.
@@ -53,6 +58,9 @@ pub(crate) struct ExecArgs {
     /// What is typed here is its input.
     #[arg(short, long)]
     pub(crate) tty: bool,
+    /// With -t: do without the recording that the configuration file asks for.
+    #[arg(long, requires = "tty", hide_short_help = true)]
+    pub(crate) no_record: bool,
     /// Do not read standard input.
     ///
     /// It may be somebody else's: a loop's, for one.

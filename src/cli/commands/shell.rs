@@ -9,7 +9,7 @@ use crate::{
         ends::{Over, cannot_write, lost},
         failure::Failure,
         output::Output,
-        recorded::Recorder,
+        recorded::{Recorders, TypedRecording},
     },
     client::{
         Node, SessionEnd,
@@ -31,7 +31,8 @@ pub(crate) async fn run(
         reason: arguments.reason,
         ..Request::default()
     };
-    let record = arguments.record.map(|file| (file, arguments.record_input));
+    let file = arguments.record.map(|file| (file, arguments.record_input));
+    let typed = TypedRecording { file, is_off: arguments.no_record };
     let readiness = arguments.readiness.readiness();
     let place = ConfigFile::load_target(arguments.target.or(arguments.named), output)?;
     let target = place.to_string();
@@ -39,8 +40,7 @@ pub(crate) async fn run(
         let client = global.client(output).with_readiness(readiness);
         let service = attended.service(&place, &client).await?;
         // Not before it is known where it goes; and before there is anything to record.
-        let recorder = record.map(|(file, has_input)| Recorder::create(file, &target, has_input));
-        let recorder = recorder.transpose()?;
+        let recorders = Recorders::begin(typed, &target)?;
         let opening = Opening {
             service: &service,
             request: &request,
@@ -55,16 +55,13 @@ pub(crate) async fn run(
             carried.begin(begun);
             let escapes = Escapes::from_start().with_all();
             let console = console::terminal(&attended, escapes, Some(carried.clone()))?;
-            Ok(match &recorder {
-                Some(recorder) => recorder.tap(console),
-                None => console,
-            })
+            Ok(recorders.tap(console))
         };
         let ended = opening.shell(None, console).await;
         carried.end().await;
-        let recorded = recorder.as_ref().map_or(Ok(()), Recorder::end);
+        let recorded = recorders.end();
         if !matches!(ended, Ok(Some(_))) {
-            recorder.iter().for_each(Recorder::discard);
+            recorders.discard();
         }
         end(Over::of(ended?, &attended)?, &attended, &target, output)?;
         recorded
