@@ -69,6 +69,8 @@ mod networks_families;
 mod networks_private;
 #[cfg(feature = "aws")]
 mod networks_socks;
+#[cfg(feature = "aws")]
+mod open;
 mod other_users;
 mod plugin_contract;
 mod plugin_odd;

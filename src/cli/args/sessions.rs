@@ -131,6 +131,13 @@ pub(crate) struct ForwardArgs {
     /// in its environment are where the first SPEC listens; {port2} and SSMPORT_PORT2 are the second's.
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+    /// Run the program that goes with the first SPEC, as a command behind --.
+    ///
+    /// Of port 3389 that is a client of Remote Desktop, of 1433 sqlcmd, if there is one. NAME is rdp, sqlcmd,
+    /// or a tunnel of the configuration file, whose `open` is run.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    #[arg(conflicts_with = "command", conflicts_with = "background", hide_short_help = true)]
+    pub(crate) open: Option<Option<String>>,
     /// Go to the background once the ports lead there.
     ///
     /// As ssh -f: until then it asks and tells as ever, and fails with its exit code; then it ends with 0,

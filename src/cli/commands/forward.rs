@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod background;
 pub(super) mod command;
+pub(super) mod opener;
 mod standing;
 mod typed;
 
@@ -38,7 +39,7 @@ use command::{Place, Wanted};
 use standing::{Lines, Standing};
 
 pub(crate) async fn run(
-    arguments: ForwardArgs,
+    mut arguments: ForwardArgs,
     global: &Global,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -46,6 +47,7 @@ pub(crate) async fn run(
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
 
     let (target, specs) = typed::read(&arguments)?;
+    opener::fill(&mut arguments, &specs, output)?;
     if arguments.background && arguments.detach_to.is_none() {
         #[cfg(unix)]
         return background::start(&mut signals).await;
