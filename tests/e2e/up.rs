@@ -10,8 +10,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 use crate::{
     raw_client::await_active_sessions,
     support::{
-        Endpoint, Finished, NODE, Program, REGION, Reserved, Signal, await_that, command,
-        find_tool, free_port,
+        Endpoint, Finished, NODE, Program, REGION, Reserved, Signal, await_that, command, free_port,
     },
     targets::{TcpTarget, echoes},
 };
@@ -341,42 +340,6 @@ async fn a_file_that_is_away_for_a_moment_ends_nothing() {
     tunnel(&up, "more", "up");
     echoes(&mut connection, b"hello").await;
     assert!(!up.stdout().contains("\"ended\""), "{}", up.stdout());
-}
-
-#[test]
-fn the_unit_is_one_that_systemd_takes() {
-    let user = User::with(&to("a$b%c", NODE, 80, 0).replace("a$b%c", "'a$b%c'"));
-    let wrong = user.run(&["up", "--install", "db"]);
-    assert_eq!(wrong.code(), 2, "{wrong:#?}");
-    let mut install = user.ssmport(&["--profile", "my prod", "up", "--install", "a$b%c"]);
-    install.env("AWS_REGION", "eu-west-1");
-    install.env("AWS_CONFIG_FILE", "aws/config").current_dir(user.path(""));
-    let config = format!("Environment=AWS_CONFIG_FILE={}", user.path("aws/config").display());
-    let printed = Program::run(install);
-    assert!(printed.stderr.contains("systemctl --user enable --now ssmport"), "{printed:#?}");
-    let unit = printed.success();
-    for line in [
-        " --profile \"my prod\" up \"a$$b%%c\"",
-        "Environment=AWS_REGION=eu-west-1",
-        &config,
-        "[Service]",
-        "WantedBy=default.target",
-    ] {
-        assert!(unit.lines().any(|found| found.ends_with(line)), "{line}: {unit}");
-    }
-    // Secrets stay where they are.
-    assert!(!unit.contains("AWS_SECRET_ACCESS_KEY"), "{unit}");
-    let path = user.path("ssmport.service");
-    fs::write(&path, unit).expect("written");
-    if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        eprintln!("there is no systemd-analyze: the unit is not verified");
-        return;
-    }
-    let mut verify = command(find_tool("systemd-analyze"));
-    verify.args(["verify", "--user", "--man=no"]).arg(&path);
-    verify.env("XDG_RUNTIME_DIR", user.path("run"));
-    let verified = Program::run(verify);
-    assert_eq!((verified.code(), &*verified.stderr), (0, ""), "{verified:#?}");
 }
 
 #[tokio::test]
