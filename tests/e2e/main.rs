@@ -128,6 +128,8 @@ mod trace;
 #[cfg(feature = "aws")]
 mod up;
 #[cfg(feature = "aws")]
+mod up_day;
+#[cfg(feature = "aws")]
 mod up_install;
 #[cfg(feature = "aws")]
 mod up_socket;
