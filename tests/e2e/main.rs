@@ -72,6 +72,8 @@ mod networks_socks;
 #[cfg(feature = "aws")]
 mod open;
 mod other_users;
+#[cfg(feature = "aws")]
+mod platforms;
 mod plugin_contract;
 mod plugin_odd;
 mod plugin_words;
@@ -96,21 +98,21 @@ mod recipes_networks;
 #[cfg(feature = "aws")]
 mod recipes_ssh;
 mod recordings;
+mod recordings_of_all;
 mod reliability;
 mod replacement;
 mod resumption;
 mod said;
-mod recordings_of_all;
 mod second_opinion;
 mod secrets;
 mod sessions;
 mod shell;
+mod shell_escapes;
 mod shell_plugin;
 mod signals;
 #[cfg(feature = "aws")]
 mod slow_lines;
 #[cfg(feature = "aws")]
-mod shell_escapes;
 mod socks;
 #[cfg(feature = "aws")]
 mod socks_programs;
