@@ -2,7 +2,7 @@
 //! `--cfg fuzzing`.
 
 pub use crate::{
-    cli::fuzzing::{duration, installed, invocation, spec, target},
+    cli::fuzzing::{duration, installed, invocation, spec, target, trace},
     local::fuzzing::{
         Decided, HttpEndpoint, WholeCharacters, account, decide, decide_trust, words,
     },

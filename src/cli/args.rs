@@ -235,7 +235,7 @@ impl Command {
             #[cfg(feature = "aws")]
             Self::Ls(_) | Self::Sessions(_) | Self::Doctor(_) => false,
             // It is that of the command behind it.
-            Self::Forward(forward) => !forward.command.is_empty(),
+            Self::Forward(forward) => !forward.command.is_empty() || forward.open.is_some(),
             #[cfg(unix)]
             Self::Status(_) | Self::Down(_) | Self::Logs(_) => false,
             Self::Up(_)

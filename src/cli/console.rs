@@ -1,42 +1,51 @@
 //! The local side of a shell: this process's terminal, or its standard streams.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use futures_util::StreamExt;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncWrite, duplex};
 
 use super::{
-    attended::{Attended, Ending, Keys},
+    attended::{Attended, Keys},
+    carried::Carried,
+    keyboard::{Curtain, Keyboard},
     standard_streams,
 };
 #[cfg(unix)]
 use crate::reaper::{Entrusted, LineMode, Remnant};
 use crate::{
     client::Console,
-    term::{Command, ESCAPES_HELP, Escapes, RawMode, may_be_shown, size_of_terminal, sizes, watch},
+    term::{Escapes, RawMode, may_be_shown, size_of_terminal, sizes, watch},
     wire::TerminalSize,
 };
 
 /// A console that types at a remote terminal: standard input is raw if it is a terminal, with
-/// `escapes` looked for in what is typed.
+/// `escapes` looked for in what is typed, which ask of what is `carried`.
 ///
 /// # Errors
 /// When the terminal does not let itself be switched.
-pub(super) fn terminal(attended: &Attended, escapes: Escapes) -> io::Result<Console> {
+pub(super) fn terminal(
+    attended: &Attended,
+    escapes: Escapes,
+    carried: Option<Carried>,
+) -> io::Result<Console> {
     let line_mode = entrust_line_mode();
     let raw_mode = RawMode::enable()?;
     let is_shown = match raw_mode {
         Some(_) => may_be_shown(),
         None => io::stdout().is_terminal(),
     };
+    let curtain = Curtain::default();
     let input: standard_streams::Input = match raw_mode {
         Some(_) => {
-            let (ours, theirs) = duplex(TYPED_AHEAD);
-            tokio::spawn(keyboard(theirs, escapes, attended.clone()));
+            let (ours, session) = duplex(TYPED_AHEAD);
+            let (attended, curtain) = (attended.clone(), curtain.clone());
+            let keyboard = Keyboard { session, escapes, attended, carried, curtain };
+            tokio::spawn(keyboard.read());
             Box::new(ours)
         }
         None => standard_streams::input(),
@@ -48,7 +57,7 @@ pub(super) fn terminal(attended: &Attended, escapes: Escapes) -> io::Result<Cons
     Ok(Console {
         input: Some(input),
         output: match is_shown {
-            true => Box::new(Watched(standard_streams::output())),
+            true => Box::new(Watched { output: standard_streams::output(), curtain }),
             false => standard_streams::output(),
         },
         error: standard_streams::error(),
@@ -90,7 +99,10 @@ pub(super) fn without_terminal(attended: &Attended, takes_input: bool) -> Consol
 }
 
 /// What is shown on a terminal, of which is remembered what will have to be undone.
-struct Watched(standard_streams::Output);
+struct Watched {
+    output: standard_streams::Output,
+    curtain: Curtain,
+}
 
 impl AsyncWrite for Watched {
     fn poll_write(
@@ -98,7 +110,8 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.0).poll_write(cx, bytes);
+        ready!(self.curtain.poll_open(cx));
+        let written = Pin::new(&mut self.output).poll_write(cx, bytes);
         if let Poll::Ready(Ok(len)) = written {
             watch(&bytes[..len]);
         }
@@ -106,36 +119,11 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.output).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
-
-/// Reads keys for as long as the session takes them. A task of its own, so that `~.` is heard
-/// while the connection is lost.
-async fn keyboard(mut session: DuplexStream, mut escapes: Escapes, attended: Attended) {
-    let mut stdin = standard_streams::input();
-    let mut typed = [0; KEYS];
-    while let Ok(len @ 1..) = stdin.read(&mut typed).await {
-        let mut rest = &typed[..len];
-        while !rest.is_empty() {
-            let mut passed = Vec::new();
-            let (used, command) = escapes.filter(rest, &mut passed);
-            rest = &rest[used..];
-            if session.write_all(&passed).await.is_err() {
-                return;
-            }
-            match command {
-                None => {}
-                Some(Command::Disconnect) => attended.end(Ending::Escape),
-                Some(Command::Help) => {
-                    let _ = io::stderr().write_all(ESCAPES_HELP.as_bytes());
-                }
-            }
-        }
+        Pin::new(&mut self.output).poll_shutdown(cx)
     }
 }
 
@@ -175,4 +163,3 @@ pub(super) async fn stdout_abandoned() {
 const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
 /// Keys that may wait for the session while the escapes behind them are still heard.
 const TYPED_AHEAD: usize = 16 * 1024;
-const KEYS: usize = 4 * 1024;

@@ -42,6 +42,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     limits::duration(text).map_err(|why| why.to_string())
 }
 
+/// Reads a trace, and says and draws all that there is to be said of it; gives how many lines that is.
+///
+/// # Errors
+/// It is no trace.
+pub fn trace(bytes: &[u8]) -> std::io::Result<usize> {
+    super::commands::decode::said_of(bytes)
+}
+
 /// Reads the drop-in's arguments: the response, and PROFILE, REQUEST and ENDPOINT.
 ///
 /// # Errors

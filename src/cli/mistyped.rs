@@ -9,7 +9,7 @@ use clap::{
 };
 
 use super::{
-    failure::Code,
+    failure::{Code, Failure},
     output::Output,
     report::{self, Event},
 };
@@ -21,13 +21,18 @@ use crate::client::{
 /// Ends the program with clap's error, and with what was probably meant. Help and the version are such
 /// errors, too.
 pub(super) fn end(error: Error) -> ! {
+    let is_json = || wants_report(env::args_os().skip(1));
+    if let Some(failure) = exec_without(&error, env::args_os()) {
+        Output::without_options(is_json()).failure(&failure);
+        std::process::exit(failure.code.number().into());
+    }
     let error = with_advice(error);
-    if error.use_stderr() && wants_report(env::args_os().skip(1)) {
+    if error.use_stderr() && is_json() {
         let said = error.render().to_string();
         let (what, next) = parts(&said);
         let exit_code = Code::Usage.number();
         let (why, next) = (None, next.as_deref());
-        Output::of_report().report(&Event::Error(report::Error {
+        Output::without_options(true).report(&Event::Error(report::Error {
             exit_code,
             what: &what,
             why,
@@ -35,6 +40,34 @@ pub(super) fn end(error: Error) -> ! {
         }));
     }
     error.exit()
+}
+
+/// What is missing of a command that is to run somewhere.
+fn exec_without(error: &Error, words: impl Iterator<Item = OsString>) -> Option<Failure> {
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return None;
+    }
+    let parsed = super::help::command().ignore_errors(true).try_get_matches_from(words).ok()?;
+    let (_, exec) = parsed.subcommand().filter(|(name, _)| *name == "exec")?;
+    let given = |id| -> Vec<String> {
+        let values = exec.get_raw(id).into_iter().flatten();
+        values.map(|value| value.to_string_lossy().into_owned()).collect()
+    };
+    let (what, example) = match (&given("on")[..], &given("target")[..]) {
+        ([], []) => ("exec has to be told where to run what".to_owned(), "web".to_owned()),
+        ([], [target, ..]) => {
+            (format!("exec has to be told what to run on {target}"), quoted(target))
+        }
+        (on, _) => {
+            let options: Vec<_> = on.iter().map(|on| format!("--on {}", quoted(on))).collect();
+            (format!("exec has to be told what to run on {}", on.join(" and ")), options.join(" "))
+        }
+    };
+    Some(Failure::new(Code::Usage, what).next(format!("as in: ssmport exec {example} -- uptime")))
+}
+
+fn quoted(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| "TARGET".to_owned(), |quoted| quoted.into_owned())
 }
 
 /// Whether these words ask for a report, of a command that has one.
@@ -219,6 +252,27 @@ mod tests {
         assert_eq!(next.as_deref(), Some("a similar argument exists: '--json'"));
         let (what, next) = parts("error: these are missing:\n  <SPEC>\n\nUsage: x");
         assert_eq!((what.as_str(), next), ("these are missing: <SPEC>", None));
+    }
+
+    #[test]
+    fn a_command_without_a_part_is_told_which() {
+        for (line, what, example) in [
+            ("exec", "told where to run what", "exec web -- uptime"),
+            ("exec --tty", "told where to run what", "exec web -- uptime"),
+            ("exec --reason x web", "what to run on web", "exec web -- uptime"),
+            ("exec web --", "what to run on web", "exec web -- uptime"),
+            ("exec --on web-*", "what to run on web-*", "exec --on 'web-*' -- uptime"),
+            ("exec --on a --on b --json", "on a and b", "exec --on a --on b -- uptime"),
+        ] {
+            let words = || ["ssmport"].into_iter().chain(line.split(' ')).map(OsString::from);
+            let error = super::super::help::command().try_get_matches_from(words()).unwrap_err();
+            let failure = exec_without(&error, words()).expect(line);
+            assert!(failure.what.ends_with(what), "{line}: {failure:?}");
+            assert!(failure.next.as_ref().is_some_and(|next| next.ends_with(example)), "{line}");
+        }
+        let words = || ["ssmport", "proxy"].map(OsString::from).into_iter();
+        let error = super::super::help::command().try_get_matches_from(words()).unwrap_err();
+        assert_eq!(exec_without(&error, words()), None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod amounts;
 mod args;
 mod asked;
 mod attended;
+mod carried;
 mod child;
 mod columns;
 mod commands;
@@ -37,6 +38,7 @@ mod help;
 #[cfg(unix)]
 mod ignored;
 mod kept_failure;
+mod keyboard;
 mod listen;
 mod logging;
 mod mfa;

@@ -46,9 +46,9 @@ impl Output {
         }
     }
 
-    /// Of a report, whatever the command is to be.
-    pub(super) fn of_report() -> Self {
-        Self { is_quiet: false, is_json: true, is_lasting: false, port: None }
+    /// Where there are no options yet.
+    pub(super) fn without_options(is_json: bool) -> Self {
+        Self { is_quiet: false, is_json, is_lasting: false, port: None }
     }
 
     /// For what comes once the command has begun, and goes on for long: it has a time.

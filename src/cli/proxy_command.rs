@@ -7,6 +7,7 @@
 use std::{
     env,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use clap::ValueEnum;
@@ -40,6 +41,7 @@ impl Form {
         self,
         program: &Path,
         options: &[String],
+        wait: Option<Duration>,
         destination: Destination<'_>,
     ) -> Result<String, Failure> {
         let program = program.to_str().ok_or_else(|| unwritable(&program.to_string_lossy()))?;
@@ -48,6 +50,7 @@ impl Form {
             words.push(self.word(option)?);
         }
         words.push("proxy".to_owned());
+        words.extend(wait.map(|time| format!("--wait={}", in_words(time))));
         words.push(match (destination, self) {
             (Destination::Target(target), _) => self.word(target)?,
             // Before version 9.6 ssh takes a host name such as `i-$(reboot)`, which a link may hold. The
@@ -90,8 +93,7 @@ pub(super) fn passed_on(global: &Global) -> Vec<String> {
         ("--answer-within", global.answer_within),
     ];
     for (name, time) in times.into_iter().filter_map(|(name, time)| Some((name, time?))) {
-        let time = humantime::format_duration(time).to_string().replace(' ', "");
-        options.extend([name.to_owned(), time]);
+        options.extend([name.to_owned(), in_words(time)]);
     }
     for (name, value) in global.endpoints.options() {
         options.extend([name.to_owned(), value.clone()]);
@@ -103,6 +105,11 @@ pub(super) fn passed_on(global: &Global) -> Vec<String> {
         options.extend(global.trace_payloads.then(|| "--trace-payloads".to_owned()));
     }
     options
+}
+
+/// As options take it.
+fn in_words(time: Duration) -> String {
+    humantime::format_duration(time).to_string().replace(' ', "")
 }
 
 /// This program's file.
@@ -146,7 +153,7 @@ fn unix_word(text: &str) -> String {
 /// In double quotes where need be, as programs' own reading of their command line has it: a
 /// backslash means itself unless a quote follows. Quotes that are not needed are left out, since
 /// the ssh of older Windows fails to start a quoted program (error 87).
-fn windows_word(text: &str) -> String {
+pub(super) fn windows_word(text: &str) -> String {
     if !text.is_empty() && !text.contains([' ', '"', '\'', '#']) {
         return text.to_owned();
     }
@@ -180,7 +187,7 @@ mod tests {
     #[test]
     fn plain_words_stay_as_they_are() {
         let command = |form: Form, program: &str| {
-            form.proxy_command(Path::new(program), &[], Destination::HostOfSsh).unwrap()
+            form.proxy_command(Path::new(program), &[], None, Destination::HostOfSsh).unwrap()
         };
         assert_eq!(command(Form::Unix, "/usr/bin/ssmport"), "/usr/bin/ssmport proxy '%h' %p");
         assert_eq!(
@@ -220,7 +227,7 @@ mod tests {
         words.push((' '..='~').rev().collect());
         words.push("µ%h 日本".to_owned());
         let command =
-            Form::Unix.proxy_command(Path::new("printf"), &words, Destination::Target("t"));
+            Form::Unix.proxy_command(Path::new("printf"), &words, None, Destination::Target("t"));
         // The first word is printf's format.
         let command = command.unwrap().replacen("printf", r"printf %s\\n", 1).replace("%%", "%");
         for shell in ["sh", "bash", "dash", "zsh", "fish", "tcsh"] {

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
@@ -12,24 +12,114 @@ use std::{
 use futures_util::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{failure::Failure, times};
+use super::{
+    failure::{Code, Failure},
+    times,
+};
 use crate::{
-    client::Console,
+    client::{
+        Console,
+        config_file::{ConfigFile, ConfiguredRecording, Origin, RecordedSession},
+    },
     net::now,
     term::{Recording, Size, size_of_terminal},
 };
 
+/// Those of one terminal: the one that was typed, and the one that a configuration file wants.
+pub(super) struct Recorders(Vec<Recorder>);
+
+/// What was typed of recordings.
+pub(super) struct TypedRecording {
+    /// A file, and whether it has what is typed.
+    pub(super) file: Option<(PathBuf, bool)>,
+    /// None that the configuration asks for.
+    pub(super) is_off: bool,
+}
+
+impl Recorders {
+    /// Begins those that are wanted of a terminal of this target.
+    ///
+    /// # Errors
+    /// When one of them cannot be had, or is not wanted and must be.
+    pub(super) fn begin(typed: TypedRecording, target: &str) -> Result<Self, Failure> {
+        let TypedRecording { file, is_off } = typed;
+        let mut all = Self(Vec::new());
+        let configured = ConfigFile::load()?.recording();
+        // One's own file stands for what is not typed.
+        let is_wanted =
+            |recording: &ConfiguredRecording| recording.is_demanded || (file.is_none() && !is_off);
+        if let Some(recording) = configured.filter(is_wanted) {
+            if is_off {
+                return Err(demanded(&recording));
+            }
+            let begun = Recorder::of_configuration(&recording, target)?;
+            all.0.push(begun);
+        }
+        if let Some((path, has_input)) = file {
+            match Recorder::create(path, target, has_input) {
+                Ok(recorder) => all.0.push(recorder),
+                Err(failure) => {
+                    all.discard();
+                    return Err(failure);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// The same console, with what goes through it recorded.
+    pub(super) fn tap(&self, console: Console) -> Console {
+        self.0.iter().fold(console, |console, recorder| recorder.tap(console))
+    }
+
+    /// Ends them; fails if one of them is not whole.
+    pub(super) fn end(&self) -> Result<(), Failure> {
+        self.0.iter().map(Recorder::end).fold(Ok(()), Result::and)
+    }
+
+    /// Removes files in which nothing is, as there was no session.
+    pub(super) fn discard(&self) {
+        self.0.iter().for_each(Recorder::discard);
+    }
+}
+
+fn demanded(recording: &ConfiguredRecording) -> Failure {
+    let Origin { file, line } = &recording.origin;
+    Failure::new(Code::Usage, "this cannot go without a recording")
+        .because(format!("{}, line {line}, demands one of every terminal", file.display()))
+        .next("leave --no-record out")
+}
+
 /// A recording that several streams write to.
 #[derive(Clone)]
-pub(super) struct Recorder {
+struct Recorder {
     path: PathBuf,
     recording: Arc<Mutex<Recording>>,
     has_input: bool,
+    /// Nothing is shown that cannot be recorded.
+    is_demanded: bool,
 }
 
 impl Recorder {
+    /// Begins one that a configuration file wants.
+    fn of_configuration(recording: &ConfiguredRecording, target: &str) -> Result<Self, Failure> {
+        let time = times::utc(times::now()).replace(['-', ':'], "");
+        let session = RecordedSession { target, time: &time, pid: std::process::id() };
+        let path = recording.file(session);
+        let Origin { file, line } = &recording.origin;
+        let origin = format!("{}, line {line}, wants it recorded there", file.display());
+        if let Some(folder) = path.parent() {
+            create_folder(folder).map_err(|error| {
+                let what = format!("cannot make the folder {}", folder.display());
+                Failure::local(what).because(error).next(origin.clone())
+            })?;
+        }
+        let recorder = Self::create(path, target, false).map_err(|failure| failure.next(origin))?;
+        Ok(Self { is_demanded: recording.is_demanded, ..recorder })
+    }
+
     /// Begins one; what is typed is in it if it is to have the input.
-    pub(super) fn create(path: PathBuf, title: &str, has_input: bool) -> Result<Self, Failure> {
+    fn create(path: PathBuf, title: &str, has_input: bool) -> Result<Self, Failure> {
         let size = size_of_terminal().unwrap_or(USUAL);
         let timestamp = times::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let recording = Recording::create(&path, title, size, timestamp, now());
@@ -42,11 +132,12 @@ impl Recorder {
                 false => "give another file with --record, in a folder that is there",
             })
         })?;
-        Ok(Self { path, recording: Arc::new(Mutex::new(recording)), has_input })
+        let recording = Arc::new(Mutex::new(recording));
+        Ok(Self { path, recording, has_input, is_demanded: false })
     }
 
     /// The same console, with what goes through it recorded.
-    pub(super) fn tap(&self, console: Console) -> Console {
+    fn tap(&self, console: Console) -> Console {
         let Console { input, output, error, sizes, signals, raw_mode } = console;
         let typed = |input| Box::new(Tapped { stream: input, recorder: self.clone() }) as _;
         let resized = self.clone();
@@ -70,7 +161,7 @@ impl Recorder {
     }
 
     /// Ends the recording; fails if it is not whole.
-    pub(super) fn end(&self) -> Result<(), Failure> {
+    fn end(&self) -> Result<(), Failure> {
         self.recording().end(now()).map_err(|error| {
             Failure::local(format!("the recording {} is not whole", self.path.display()))
                 .because(error)
@@ -78,7 +169,7 @@ impl Recorder {
     }
 
     /// Removes a file in which nothing is, as there was no session.
-    pub(super) fn discard(&self) {
+    fn discard(&self) {
         if !self.recording().has_events() {
             let _ = fs::remove_file(&self.path);
         }
@@ -87,6 +178,15 @@ impl Recorder {
     fn recording(&self) -> MutexGuard<'_, Recording> {
         self.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// For its user alone, if it is new.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
 }
 
 /// A stream of the console's.
@@ -101,6 +201,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tapped<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.recorder.is_demanded && self.recorder.recording().has_failed() {
+            let why = "it cannot be recorded any more, as it has to be";
+            return Poll::Ready(Err(io::Error::other(why)));
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if let Poll::Ready(Ok(len)) = written {
             self.recorder.recording().output(&bytes[..len], now());

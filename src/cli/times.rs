@@ -62,7 +62,6 @@ pub(super) fn clock(time: SystemTime, now: SystemTime, zone: TimeZone) -> String
 }
 
 /// How long that is, to be read at a glance: two units at most.
-#[cfg(feature = "aws")]
 pub(super) fn length(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let unit = match seconds {

@@ -38,6 +38,20 @@ pub(crate) async fn bind_at(
     Ok(listeners.into_iter().map(Listener::Tcp).collect())
 }
 
+/// Where somebody listens, as people are told: that both of this machine's own addresses have the port is
+/// said briefly.
+pub(crate) fn listening(local: &[String]) -> String {
+    match local {
+        [first, second] if of_loopback(first, second) => format!("{first} (and ::1)"),
+        all => all.join(" and "),
+    }
+}
+
+fn of_loopback(first: &str, second: &str) -> bool {
+    let ports = (first.strip_prefix("127.0.0.1:"), second.strip_prefix("[::1]:"));
+    ports.0.is_some() && ports.0 == ports.1
+}
+
 /// An address that cannot be listened on.
 #[derive(Debug)]
 pub(crate) struct NotBound {
@@ -154,6 +168,17 @@ mod tests {
         // In the words of what was typed.
         let failure = bind(&format!("db.internal:{port}").parse().unwrap()).await.unwrap_err();
         assert!(failure.next.unwrap().ends_with(&format!(": 0:db.internal:{port}")));
+    }
+
+    #[test]
+    fn where_it_listens_fits_a_line() {
+        let local = |local: &[&str]| {
+            listening(&local.iter().map(|local| (*local).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(local(&["127.0.0.1:15432", "[::1]:15432"]), "127.0.0.1:15432 (and ::1)");
+        assert_eq!(local(&["127.0.0.1:1", "[::1]:2"]), "127.0.0.1:1 and [::1]:2");
+        assert_eq!(local(&["0.0.0.0:1", "[::]:1"]), "0.0.0.0:1 and [::]:1");
+        assert_eq!(local(&["/run/db.sock"]), "/run/db.sock");
     }
 
     #[tokio::test]

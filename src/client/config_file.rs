@@ -21,6 +21,7 @@
 mod key;
 mod place;
 mod reader;
+mod recording;
 mod tunnel;
 
 use std::{collections::BTreeMap, env, path::Path, sync::Arc};
@@ -34,12 +35,15 @@ use crate::malformed::Malformed;
 pub(crate) use key::{Key, Table};
 pub(crate) use place::Fingerprint;
 use place::Place;
+pub(crate) use recording::{ConfiguredRecording, RecordedSession};
 pub(crate) use tunnel::ConfiguredTunnel;
 
 /// What the files say together; nothing if there are none.
 #[derive(Debug, Default)]
 pub(crate) struct ConfigFile {
     settings: BTreeMap<Key, Setting>,
+    /// The machine's word about recordings, which goes before all others.
+    demanded: Option<Setting>,
     /// Those that were read, the machine's first.
     read: Vec<Arc<Path>>,
 }
@@ -63,6 +67,9 @@ impl ConfigFile {
     /// `ssmport/config.toml` in the user's folder of configuration.
     pub(crate) fn load() -> Result<Self, Error> {
         let mut files = Self::default();
+        if let Some(place) = place::of_machine_besides() {
+            files.add_demand(&place)?;
+        }
         for place in place::all() {
             files.add(&place)?;
         }
@@ -133,6 +140,15 @@ impl ConfigFile {
         }
         self.settings.extend(read.settings);
         self.read.push(file);
+        self.heed_demand(place.is_machines);
+        Ok(())
+    }
+
+    /// Takes from the machine's file, where a variable names another one in its place, what nobody takes away.
+    fn add_demand(&mut self, place: &Place) -> Result<(), Error> {
+        let mut alone = Self::default();
+        alone.add(place)?;
+        self.demanded = alone.demanded;
         Ok(())
     }
 

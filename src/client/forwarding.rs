@@ -1,24 +1,24 @@
 //! A local port that leads to a node, kept up for as long as its handle lives.
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
 use tokio::sync::{broadcast, oneshot, watch};
 
 use super::{
     Error, Kind,
-    bind::bind,
+    bind::{bind, listening},
     node::Node,
     spec::Spec,
     spread::LaneCount,
     tunnel::{self, ForwardedPort, TunnelEvent},
 };
-use crate::streams::{Closer, Listener, Listeners};
+use crate::streams::{Closer, Listener, Listeners, Meter, Reading};
 
 /// A tunnel that is to be.
 #[derive(Debug)]
 pub struct TunnelBuilder {
     node: Node,
-    spec: String,
+    spec: Result<Spec, Error>,
     lanes: LaneCount,
 }
 
@@ -27,6 +27,7 @@ pub struct TunnelBuilder {
 pub struct Tunnel {
     local: Vec<SocketAddr>,
     shown: Vec<String>,
+    meter: Arc<Meter>,
     events: broadcast::Sender<TunnelEvent>,
     closer: Closer,
     stop: watch::Sender<bool>,
@@ -35,7 +36,12 @@ pub struct Tunnel {
 
 impl TunnelBuilder {
     pub(super) fn new(node: Node, spec: &str) -> Self {
-        Self { node, spec: spec.to_owned(), lanes: LaneCount::ONE }
+        let usage = |why| Error::new(Kind::Usage, format!("`{spec}`")).because(why);
+        Self { node, spec: spec.parse().map_err(usage), lanes: LaneCount::default() }
+    }
+
+    pub(super) fn of(node: Node, spec: Spec) -> Self {
+        Self { node, spec: Ok(spec), lanes: LaneCount::default() }
     }
 
     /// Spreads its connections over so many sessions: what comes by one is limited by the agent's pace.
@@ -51,13 +57,13 @@ impl TunnelBuilder {
     /// When SPEC makes no sense, the port cannot be had, or no session.
     pub async fn start(self) -> Result<Tunnel, Error> {
         let Self { node, spec, lanes } = self;
-        let usage = |why| Error::new(Kind::Usage, format!("`{spec}`")).because(why);
-        let spec: Spec = spec.parse().map_err(usage)?;
+        let spec = spec?;
         let listeners = bind(&spec).await?;
         let local: Vec<_> = listeners.iter().filter_map(Listener::tcp_address).collect();
         let shown = listeners.iter().map(ToString::to_string).collect();
         let port = local.first().map_or(0, SocketAddr::port);
-        let listeners = Listeners::new(listeners);
+        let meter = Arc::<Meter>::default();
+        let listeners = Listeners::new(listeners).with_meter(Arc::clone(&meter));
         let (closer, (stop, stopped)) = (listeners.closer(), watch::channel(false));
         let mut forwarded = ForwardedPort {
             service: node.service().clone(),
@@ -87,11 +93,13 @@ impl TunnelBuilder {
             // Its handle may be gone.
             let _ = end.send(run.map(|_| ()));
         });
-        let mut tunnel = Tunnel { local, shown, events, closer, stop, ended };
-        match is_ready.wait_for(|ready| *ready).await {
-            Ok(_) => Ok(tunnel),
+        let mut tunnel = Tunnel { local, shown, meter, events, closer, stop, ended };
+        // What it gives holds a lock.
+        let stands = is_ready.wait_for(|ready| *ready).await.is_ok();
+        match stands {
+            true => Ok(tunnel),
             // The observer is gone, and with it the first session.
-            Err(_) => Err(match (&mut tunnel.ended).await {
+            false => Err(match (&mut tunnel.ended).await {
                 Ok(Err(error)) => error,
                 _ => Error::new(Kind::Lost, "the session ended as it began"),
             }),
@@ -103,6 +111,16 @@ impl Tunnel {
     /// The TCP address to connect to; `None` for a socket file.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local.first().copied()
+    }
+
+    /// Where it listens, as people are told.
+    pub(crate) fn listening(&self) -> String {
+        listening(&self.shown)
+    }
+
+    /// What has gone through it so far.
+    pub(crate) fn reading(&self) -> Reading {
+        self.meter.read()
     }
 
     /// What becomes of it from now on; that its first session stands is known. Whoever is far behind misses

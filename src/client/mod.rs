@@ -95,7 +95,7 @@ pub use tunnel::TunnelEvent;
 
 pub(crate) use crate::{
     session::WAITING,
-    streams::{Closer, CommandEvent, Console, ExitMarker, Listener, Listeners, Stop},
+    streams::{Closer, CommandEvent, Console, ExitMarker, Listener, Listeners, Meter, Stop},
 };
 
 #[cfg(feature = "local")]

@@ -106,6 +106,11 @@ impl Node {
         TunnelBuilder::new(self.clone(), spec)
     }
 
+    /// The same of a SPEC that is understood.
+    pub(crate) fn forward_spec(&self, spec: Spec) -> TunnelBuilder {
+        TunnelBuilder::of(self.clone(), spec)
+    }
+
     /// Listens at `listen`, `1080` or `127.0.0.1:1080` for one, as a proxy that speaks SOCKS5, SOCKS4 and HTTP:
     /// whatever its clients connect to is reached through this node, each destination by a session of its
     /// own.

@@ -18,8 +18,8 @@ use crate::{
     net::{Application, ApplicationError},
     session::{Limits, SessionEnd},
     streams::{
-        Chosen, Command, CommandEvent, Console, ExitMarker, Pipe, PipeEvent, PortKind, Shell,
-        ShellEvent, Stop, Way,
+        Chosen, Command, CommandEvent, Console, ExitMarker, Meter, Pipe, PipeEvent, PortKind,
+        Shell, ShellEvent, Stop, Way,
     },
 };
 
@@ -55,9 +55,18 @@ pub(crate) struct StreamEnded {
     pub(crate) unanswered: Option<Duration>,
 }
 
-/// What becomes the application of a session.
+/// A shell that has begun.
+pub(crate) struct Begun<'a> {
+    pub(crate) session_id: &'a str,
+    /// What goes through it.
+    pub(crate) meter: &'a Arc<Meter>,
+}
+
+/// What becomes the application of a session of this id.
 type Open<'b> = Box<
-    dyn FnOnce(&Ready) -> Result<Box<dyn Application + Send + 'b>, ApplicationError> + Send + 'b,
+    dyn FnOnce(&Ready, &str) -> Result<Box<dyn Application + Send + 'b>, ApplicationError>
+        + Send
+        + 'b,
 >;
 
 impl<'a> Opening<'a> {
@@ -74,7 +83,9 @@ impl<'a> Opening<'a> {
         };
         tracing::info!("session {}", ticket.session_id);
         let control_plane = service.control_plane();
-        let mut streams = Chosen::new(stop(), open);
+        let session_id = ticket.session_id.clone();
+        let open = move |ready: &Ready| open(ready, &session_id);
+        let mut streams = Chosen::new(stop(), Box::new(open));
         let control_plane = &*control_plane;
         let attachment = Attachment { ticket, control_plane, is_patient, limits, stop: stop() };
         let end = attachment.run(&mut streams).await;
@@ -89,16 +100,19 @@ impl<'a> Opening<'a> {
     pub(crate) async fn shell(
         &self,
         marker: Option<ExitMarker>,
-        console: impl FnOnce() -> io::Result<Console> + Send,
+        console: impl FnOnce(&Begun<'_>) -> io::Result<Console> + Send,
     ) -> Result<Option<Ended>, Error> {
         let told = Told::default();
         let (observer, stop, greet) = (told.clone(), (self.stop)(), self.greet);
-        let open = move |ready: &Ready| {
+        let open = move |ready: &Ready, session_id: &str| {
             refuse_ports(ready)?;
             greet(ready);
-            let console = console().map_err(|error| format!("the terminal: {error}"))?;
+            let meter = Arc::default();
+            let console = console(&Begun { session_id, meter: &meter });
+            let console = console.map_err(|error| format!("the terminal: {error}"))?;
             let observer = move |event| observer.of_shell(event);
-            Ok(Box::new(Shell::new(console, marker, stop, observer)) as _)
+            let shell = Shell::new(console, marker, stop, observer).with_meter(meter);
+            Ok(Box::new(shell) as _)
         };
         let carried = self.carry(true, Box::new(open)).await?;
         Ok(carried.map(|(end, is_complete)| told.ended(end, is_complete)))
@@ -113,7 +127,7 @@ impl<'a> Opening<'a> {
     ) -> Result<Option<Ended>, Error> {
         let told = Told::default();
         let (note, stop, greet) = (told.clone(), (self.stop)(), self.greet);
-        let open = move |ready: &Ready| {
+        let open = move |ready: &Ready, _: &str| {
             refuse_ports(ready)?;
             greet(ready);
             let observer = move |event| {
@@ -141,7 +155,7 @@ impl<'a> Opening<'a> {
         let told = Arc::new(Mutex::new(ToldOfStream::default()));
         let (observer, answer) = (Arc::clone(&told), self.limits.answer);
         let (stop, greet) = ((self.stop)(), self.greet);
-        let choose = move |ready: &Ready| {
+        let choose = move |ready: &Ready, _: &str| {
             greet(ready);
             if PortKind::of(ready) != Some(PortKind::Stream) {
                 return Err("the agent does not offer a single stream".into());

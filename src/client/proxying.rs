@@ -173,14 +173,14 @@ impl Shared {
     }
 
     async fn lead(&self, socket: Box<dyn Socket>, peer: Peer, request: ProxyRequest) {
-        let ProxyRequest { destination, manner, ahead, rest } = request;
+        let ProxyRequest { destination, manner, ahead, rest, is_followed } = request;
         let spec = self.spec(&destination);
         match self.lanes.lease(&spec).await {
             Ok(lease) => {
                 let (refusals, lane) = (lease.lane().refusals(), Arc::clone(lease.lane()));
                 let not_reached = not_reached(&destination);
-                let socket =
-                    Answered::new(socket, manner, (ahead, rest), not_reached, refusals, lease);
+                let sent = (ahead, rest, is_followed);
+                let socket = Answered::new(socket, manner, sent, not_reached, refusals, lease);
                 lane.hand_over(Box::new(socket), peer).await;
             }
             Err(error) => {

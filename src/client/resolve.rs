@@ -10,7 +10,10 @@ use super::{
     near::near,
     target::{Lookup, Target, TaskPath},
 };
-use crate::aws::{Account, AwsError, Container, Instance, ManagedNode};
+use crate::{
+    aws::{Account, AwsError, Container, Instance, ManagedNode},
+    wire::foreign_text::one_line_within,
+};
 
 /// A target that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -296,9 +299,22 @@ fn not_allowed(lookup: &Lookup, ssm: &AwsError, ec2: &NotTold) -> Error {
         Some(step) => format!("{step}. Or {without}"),
         None => without.to_owned(),
     };
-    Error::new(Kind::Refused, format!("{lookup} cannot be looked up: {ssm}"))
-        .because(ec2)
+    let why = [ssm.to_string(), ec2.to_string()].map(|refusal| briefly(&refusal));
+    Error::new(Kind::Refused, format!("{lookup} cannot be looked up"))
+        .because(why.join("\n"))
         .next(next)
+}
+
+/// A refusal without what its reader knows, or cannot read: who is asking, which action of which resource it
+/// was once more, and what is encoded. `DescribeInstances was refused because no ...`
+fn briefly(refusal: &str) -> String {
+    let plain = refusal.split(" Encoded authorization failure message").next().unwrap_or(refusal);
+    let short = plain.split_once(": User: ").and_then(|(what, rest)| {
+        let reasons = [" because ", " with an explicit deny"].iter();
+        let reason = reasons.filter_map(|words| rest.find(words)).min()?;
+        Some(format!("{what}{}", &rest[reason..]))
+    });
+    one_line_within(LONGEST_REFUSAL, short.as_deref().unwrap_or(plain))
 }
 
 /// The container that is meant: of a service's tasks any will do, of several containers none.
@@ -347,12 +363,43 @@ async fn container(
     })
 }
 
+/// In characters: three lines of a terminal.
+const LONGEST_REFUSAL: usize = 230;
 /// So that the list fits a screen.
 const SHOWN: usize = 15;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_a_few_lines() {
+        let of = |reason: &str| {
+            format!(
+                "DescribeInstances was refused: User: arn:aws:sts::123456789012:assumed-role/a/b is \
+                 not authorized to perform: ec2:DescribeInstances{reason}"
+            )
+        };
+        for (refusal, brief) in [
+            (
+                of(" on resource: * because no policy allows the ec2:DescribeInstances action (X)"),
+                "DescribeInstances was refused because no policy allows the ec2:DescribeInstances \
+                 action (X)",
+            ),
+            (
+                of(" with an explicit deny in a service control policy"),
+                "DescribeInstances was refused with an explicit deny in a service control policy",
+            ),
+            (
+                "You are not authorized. Encoded authorization failure message: abc=".to_owned(),
+                "You are not authorized.",
+            ),
+        ] {
+            assert_eq!(briefly(&refusal), brief);
+        }
+        let endless = of(&"x".repeat(900));
+        assert_eq!(briefly(&endless).chars().count(), LONGEST_REFUSAL + "...".len());
+    }
 
     #[test]
     fn who_nearly_types_local_is_told_of_it() {

@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     Error, Kind, SessionEnd,
     node::{Node, stop_on_drop},
-    opening::Opening,
+    opening::{Begun, Opening},
     service::Request,
 };
 use crate::{
@@ -80,7 +80,7 @@ impl ShellBuilder {
         node.spawn(async move {
             let (service, request, stop) = (&service, &request, &stopped);
             let opening = Opening { service, request, limits, stop, greet: &|_| () };
-            let console = move || {
+            let console = move |_: &Begun<'_>| {
                 // Its builder may have been given up.
                 let _ = ready.send(());
                 Ok(console)

@@ -17,7 +17,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{Manner, ProxyFailure, Refusals, Rest};
+use super::{
+    Manner, ProxyFailure, Refusals, Rest,
+    proxy_request::{Reply, begins_request},
+};
 use crate::net::{Parting, Socket};
 
 /// The socket of a client whose request has been read.
@@ -32,8 +35,14 @@ pub struct Answered<L> {
     ahead_from: usize,
     /// How much of what the client sends then is for the destination.
     rest: Rest,
-    /// The client has had its answer and wants another one, for which it is to connect anew.
+    /// The answer to a plain request.
+    reply: Reply,
+    /// The client has sent another request, for which it is to connect anew.
+    is_followed: bool,
+    /// It has, and has had all of its answer.
     is_served: bool,
+    /// Who reads, and may have to hear of that.
+    reader: Option<Waker>,
     refusals: Refusals,
     refused_before: u64,
     /// Something has come from the destination for this client.
@@ -57,12 +66,13 @@ enum Stage {
 }
 
 impl<L> Answered<L> {
-    /// Takes a client that wants `ahead` sent, and `rest` of its further bytes. `refusals` are those of the
+    /// Takes a client that wants `ahead` sent, and `rest` of its further bytes, and may have sent another
+    /// request behind that. `refusals` are those of the
     /// session that it is handed to next, and tell whether the destination has spoken before.
     pub fn new(
         socket: Box<dyn Socket>,
         manner: Manner,
-        (ahead, rest): (Vec<u8>, Rest),
+        (ahead, rest, is_followed): (Vec<u8>, Rest, bool),
         not_reached: (ProxyFailure, String),
         refusals: Refusals,
         lease: L,
@@ -73,6 +83,7 @@ impl<L> Answered<L> {
             (_, true) => Stage::Answering(0),
             (_, false) => Stage::Held { until: Box::pin(sleep(HELD)), reader: None },
         };
+        let reply = Reply::to(&ahead);
         Self {
             socket,
             manner,
@@ -81,7 +92,10 @@ impl<L> Answered<L> {
             ahead,
             ahead_from: 0,
             rest,
+            reply,
+            is_followed,
             is_served: false,
+            reader: None,
             refused_before: refusals.count(),
             refusals,
             has_heard: false,
@@ -137,23 +151,27 @@ impl<L> Answered<L> {
     }
 
     /// Reads what is for the destination. What the client sends behind that goes nowhere, and ends the
-    /// connection when the destination has spoken: not every one heeds that it is to close, and a client that
-    /// goes on would wait for ever.
+    /// connection when the answer has come: not every destination heeds that it is to close, and a client that
+    /// goes on would wait for ever. What it has sent too early, it sends again on another connection (RFC
+    /// 9112, 9.3.2).
     fn poll_rest(
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         while self.rest.is_over() && !self.is_served {
+            self.is_served = self.is_followed && self.reply.is_over();
+            if self.is_served {
+                break;
+            }
+            self.reader = Some(cx.waker().clone());
             let mut nowhere = [0; 4096];
             let mut nowhere = ReadBuf::new(&mut nowhere);
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut nowhere))?;
             if nowhere.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            // Some end a body with an empty line of their own.
-            let is_request = !nowhere.filled().iter().all(|byte| b"\r\n".contains(byte));
-            self.is_served = self.has_heard && is_request;
+            self.is_followed |= begins_request(nowhere.filled());
         }
         if self.is_served {
             return Poll::Ready(Ok(()));
@@ -213,7 +231,16 @@ impl<L: Send + Unpin> AsyncWrite for Answered<L> {
             this.refusals.note_speech();
         }
         ready!(this.poll_open(cx))?;
-        Pin::new(&mut this.socket).poll_write(cx, bytes)
+        let written = Pin::new(&mut this.socket).poll_write(cx, bytes);
+        if this.manner == Manner::Plain
+            && let Poll::Ready(Ok(len)) = written
+        {
+            this.reply.receive(&bytes[..len]);
+            if this.is_followed && this.reply.is_over() {
+                this.reader.take().into_iter().for_each(Waker::wake);
+            }
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -282,7 +309,7 @@ mod tests {
         let (client, socket) = duplex(4096);
         let refusals = Refusals::default();
         let not_reached = (ProxyFailure::Refused, "nobody is there".to_owned());
-        let ahead = (ahead.to_vec(), rest);
+        let ahead = (ahead.to_vec(), rest, false);
         let socket =
             Answered::new(Box::new(socket), manner, ahead, not_reached, refusals.clone(), ());
         (client, socket, refusals)
@@ -373,7 +400,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn another_plain_request_on_a_connection_that_was_answered_ends_it() {
         let (mut client, mut socket, _) = answered(Manner::Plain, b"GET", Rest::Counted(0));
-        socket.write_all(b"200 OK").await.unwrap();
+        socket.write_all(ANSWER).await.unwrap();
         client.write_all(b"\r\n").await.unwrap();
         let mut read = [0; 8];
         socket.read_exact(&mut read[..3]).await.unwrap();
@@ -383,6 +410,25 @@ mod tests {
         assert_eq!(socket.read(&mut read).await.unwrap(), 0);
         assert_eq!((socket.read(&mut read).await.unwrap(), socket.parting()), (0, Parting::Closed));
     }
+
+    /// A client that does not wait: what it has sent early ends the connection once all of the answer came.
+    #[tokio::test(start_paused = true)]
+    async fn another_plain_request_before_the_answer_ends_it_behind_the_answer() {
+        let (mut client, socket, _) = answered(Manner::Plain, b"", Rest::Counted(0));
+        client.write_all(b"GET http://other/").await.unwrap();
+        let (mut reader, mut writer) = tokio::io::split(socket);
+        let reading = tokio::spawn(async move { reader.read(&mut [0]).await.unwrap() });
+        let (head, tail) = ANSWER.split_at(ANSWER.len() - 1);
+        writer.write_all(head).await.unwrap();
+        tokio::time::sleep(HELD).await;
+        assert!(!reading.is_finished(), "there is more to come");
+        writer.write_all(tail).await.unwrap();
+        assert_eq!(reading.await.unwrap(), 0);
+        drop(writer);
+        assert_eq!(heard(client).await, ANSWER);
+    }
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody";
 
     #[tokio::test(start_paused = true)]
     async fn nothing_behind_a_body_in_chunks_is_passed_on() {

@@ -1,4 +1,4 @@
-//! What goes through a forward, counted as it goes.
+//! What goes through a forward, or a shell, counted as it goes.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use crate::{
     net::{Application, ApplicationError, Parting, Socket, Turn},
 };
 
-/// The connections of a forward, over all of its sessions.
+/// The connections of a forward, over all of its sessions; or a shell.
 #[derive(Debug, Default)]
 pub struct Meter {
     open: AtomicUsize,
@@ -64,7 +64,15 @@ impl Meter {
         Box::new(Counted { socket, meter: Arc::clone(self) })
     }
 
-    fn note(&self, round_trip: Option<Duration>) {
+    pub(super) fn add_sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(super) fn add_received(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Relaxed);
+    }
+
+    pub(super) fn note(&self, round_trip: Option<Duration>) {
         let micros = round_trip.map_or(0, |round_trip| round_trip.as_micros().max(1));
         self.round_trip.store(micros.try_into().unwrap_or(u64::MAX), Relaxed);
     }
@@ -83,7 +91,7 @@ impl AsyncRead for Counted {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        self.meter.sent.fetch_add((buffer.filled().len() - before) as u64, Relaxed);
+        self.meter.add_sent(buffer.filled().len() - before);
         read
     }
 }
@@ -125,7 +133,7 @@ impl AsyncWrite for Counted {
 impl Counted {
     fn received(&self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(len)) = written {
-            self.meter.received.fetch_add(*len as u64, Relaxed);
+            self.meter.add_received(*len);
         }
     }
 }

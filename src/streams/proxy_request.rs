@@ -5,10 +5,13 @@
 
 mod destination;
 mod http;
+mod reply;
 mod rest;
 mod socks;
 
 pub use destination::Destination;
+pub(super) use http::begins_request;
+pub use reply::Reply;
 pub use rest::Rest;
 
 /// Reads one request, from its first byte on.
@@ -59,6 +62,8 @@ pub struct ProxyRequest {
     pub ahead: Vec<u8>,
     /// What of the client's further bytes follows that.
     pub rest: Rest,
+    /// Another request has come behind it already.
+    pub is_followed: bool,
 }
 
 /// What nobody can serve.

@@ -3,6 +3,7 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -12,7 +13,7 @@ use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::poll_read_buf;
 
-use super::{ExitMarker, Stop, exit_marker::GO_AHEAD, outbox::Outbox};
+use super::{ExitMarker, Meter, Stop, exit_marker::GO_AHEAD, outbox::Outbox};
 use crate::{
     channel::{Channel, Event},
     net::{Application, ApplicationError, Turn},
@@ -58,6 +59,7 @@ pub struct Shell<F> {
     pool: PacketPool,
     stop: Stop,
     observer: F,
+    meter: Option<Arc<Meter>>,
     /// The latest size, until it is sent.
     size: Option<TerminalSize>,
     /// The command waits for the terminal to have its size.
@@ -102,6 +104,7 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
             pool: PacketPool::new(CHUNK_LEN),
             stop,
             observer,
+            meter: None,
             size: None,
             has_sent_size: false,
             has_begun: false,
@@ -111,7 +114,16 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
         }
     }
 
+    /// Counts in `meter` what is typed and shown.
+    #[must_use]
+    pub fn with_meter(self, meter: Arc<Meter>) -> Self {
+        Self { meter: Some(meter), ..self }
+    }
+
     fn receive(&mut self, payload_type: PayloadType, payload: &[u8], now: Instant) {
+        if let Some(meter) = &self.meter {
+            meter.add_received(payload.len());
+        }
         match payload_type {
             PayloadType::Output => match &mut self.marker {
                 None => self.output.push(payload),
@@ -192,6 +204,9 @@ impl<F: FnMut(ShellEvent)> Shell<F> {
                     }
                     self.end_of_input =
                         EndOfInput::Open { at_line_start: matches!(last, Some(b'\n' | b'\r')) };
+                    if let Some(meter) = &self.meter {
+                        meter.add_sent(len);
+                    }
                     channel.send(PayloadType::Output, packet, now);
                 }
                 Poll::Ready(ended) => {
@@ -289,6 +304,9 @@ impl<F: FnMut(ShellEvent)> Application for Shell<F> {
         }
         if self.stop.as_mut().poll(cx).is_ready() {
             return Ok(self.end(channel, now));
+        }
+        if let Some(meter) = &self.meter {
+            meter.note(channel.path().round_trip);
         }
         channel.guard(&[]);
         self.send_control(cx, channel, now);

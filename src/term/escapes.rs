@@ -5,6 +5,8 @@
 pub struct Escapes {
     state: State,
     paste: Paste,
+    /// Those of a session that carries more than what is typed.
+    has_all: bool,
 }
 
 /// What a terminal puts around a paste for programs that ask for it: nothing in there was typed.
@@ -39,6 +41,12 @@ pub enum Command {
     Disconnect,
     /// `~?`: show what there is.
     Help,
+    /// `~#`: show what the session carries.
+    Status,
+    /// `~C`: take a line that is for the program.
+    CommandLine,
+    /// `~^Z`: stop, and give the terminal back to the shell.
+    Suspend,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,17 +62,37 @@ enum State {
 impl Escapes {
     /// Looks for escapes from the first byte on, as `ssh` does.
     pub fn from_start() -> Self {
-        Self { state: State::LineStart, paste: Paste::default() }
+        Self::starting(State::LineStart)
     }
 
     /// Looks for escapes behind the first line break, as the reference plugin does.
     pub fn from_second_line() -> Self {
-        Self { state: State::InLine, paste: Paste::default() }
+        Self::starting(State::InLine)
     }
 
     /// Looks for none.
     pub fn off() -> Self {
-        Self { state: State::Off, paste: Paste::default() }
+        Self::starting(State::Off)
+    }
+
+    fn starting(state: State) -> Self {
+        Self { state, paste: Paste::default(), has_all: false }
+    }
+
+    /// Those too that ask what the session carries and add to it, or suspend the program where the system
+    /// knows that.
+    #[must_use]
+    pub fn with_all(self) -> Self {
+        Self { has_all: true, ..self }
+    }
+
+    /// What there is, for a terminal in raw mode.
+    pub fn help(&self) -> String {
+        let all = SEQUENCES.iter().filter(|sequence| self.has_all || sequence.is_everywhere);
+        let all = all.filter(|sequence| sequence.keys != SUSPEND || cfg!(unix));
+        let lines = all.map(|Sequence { keys, does, .. }| format!(" {keys:<3} {does}\r\n"));
+        let lines: String = lines.collect();
+        format!("\r\nSupported escape sequences:\r\n{lines}(at the beginning of a line only)\r\n")
     }
 
     /// Adds to `passed` what of `input` is for the session, up to the first command; gives that
@@ -86,6 +114,9 @@ impl Escapes {
                 }
                 (State::Escaped, b'.') => Some(Command::Disconnect),
                 (State::Escaped, b'?') => Some(Command::Help),
+                (State::Escaped, b'#') if self.has_all => Some(Command::Status),
+                (State::Escaped, b'C') if self.has_all => Some(Command::CommandLine),
+                (State::Escaped, CONTROL_Z) if self.has_all && cfg!(unix) => Some(Command::Suspend),
                 (State::Escaped, b'-') => {
                     self.state = State::Off;
                     continue;
@@ -114,14 +145,34 @@ impl Escapes {
 const PASTE_START: &[u8] = b"\x1b[200~";
 const PASTE_END: &[u8] = b"\x1b[201~";
 
-/// For a terminal in raw mode.
-pub const ESCAPES_HELP: &str = "\r\n\
-Supported escape sequences:\r\n \
-~.  end the session\r\n \
-~-  turn escape sequences off\r\n \
-~?  show this\r\n \
-~~  send ~ itself\r\n\
-(at the beginning of a line only)\r\n";
+const CONTROL_Z: u8 = 0x1a;
+
+/// What can be typed.
+struct Sequence {
+    keys: &'static str,
+    does: &'static str,
+    /// Whatever the session is.
+    is_everywhere: bool,
+}
+
+const fn sequence(keys: &'static str, does: &'static str) -> Sequence {
+    Sequence { keys, does, is_everywhere: true }
+}
+
+const fn of_all(keys: &'static str, does: &'static str) -> Sequence {
+    Sequence { keys, does, is_everywhere: false }
+}
+
+const SUSPEND: &str = "~^Z";
+const SEQUENCES: [Sequence; 7] = [
+    sequence("~.", "end the session"),
+    of_all("~#", "show what the session carries"),
+    of_all("~C", "open a command line, to add or remove forwards"),
+    of_all(SUSPEND, "suspend ssmport"),
+    sequence("~-", "turn escape sequences off"),
+    sequence("~?", "show this"),
+    sequence("~~", "send ~ itself"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -156,6 +207,33 @@ mod tests {
             let found = filtered(&mut Escapes::from_start(), input);
             assert_eq!(found, (passed.to_vec(), commands.to_vec()), "{input:?}");
         }
+    }
+
+    #[test]
+    fn a_session_that_carries_more_has_more_of_them() {
+        for (input, command) in [
+            (&b"~#"[..], Command::Status),
+            (b"~C", Command::CommandLine),
+            #[cfg(unix)]
+            (b"~\x1a", Command::Suspend),
+        ] {
+            let mut all = Escapes::from_start().with_all();
+            assert_eq!(filtered(&mut all, input), (b"".to_vec(), vec![command]));
+            assert_eq!(filtered(&mut all, b"x~#"), (b"x~#".to_vec(), vec![]));
+            let mut few = Escapes::from_start();
+            assert_eq!(filtered(&mut few, input), (input.to_vec(), vec![]), "it is the session's");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_is_what_there_is() {
+        let few = Escapes::from_start().help();
+        assert!(few.contains("\r\n ~.  end the session\r\n") && !few.contains("~#"), "{few}");
+        let all = Escapes::from_start().with_all().help();
+        for keys in ["~.", "~#", "~C", "~-", "~?", "~~"] {
+            assert!(all.contains(&format!("\r\n {keys}  ")), "{keys}: {all}");
+        }
+        assert_eq!(all.contains("\r\n ~^Z "), cfg!(unix), "{all}");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! ```text
 //!   keyboard -> RawMode -> Escapes -> bytes for the session
 //!                             |
-//!                             +-----> commands for us: ~.  ~?  ~-
+//!                             +-----> commands for us: ~.  ~?  ~-  ~#  ~^Z
+//!                             +-----> CommandLine: what is typed behind ~C
 //!   window   -> sizes() ------------> the session's terminal size
 //!   screen   <- watch() <------------ the session's output: what is to be undone at its end
 //!   file    <-> Recording, Reader     the session's output with its times, to be played again
@@ -12,16 +13,22 @@
 //!
 //! Nothing here knows of sessions. Bytes go through as they are: nothing is decoded on the way.
 
+mod command_line;
 mod escapes;
 mod prompt;
 mod raw_mode;
 mod recording;
 mod screen;
 mod size;
+#[cfg(unix)]
+mod suspension;
 
-pub use escapes::{Command, ESCAPES_HELP, Escapes};
+pub use command_line::{CommandLine, Typed};
+pub use escapes::{Command, Escapes};
 pub use prompt::ask_secret;
 pub use raw_mode::{RawMode, is_raw, restore, restore_on_panic};
 pub use recording::{Event as Recorded, PlainText, ReadError, Reader, Recording};
 pub use screen::{hold_back, may_be_shown, watch};
 pub use size::{Size, size_of_stdout, size_of_terminal, sizes};
+#[cfg(unix)]
+pub use suspension::suspend;

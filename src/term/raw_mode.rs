@@ -3,6 +3,7 @@
 use std::{
     io::{self, IsTerminal},
     panic,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode, is_raw_mode_enabled};
@@ -25,9 +26,38 @@ impl RawMode {
         if !io::stdin().is_terminal() {
             return Ok(None);
         }
+        let mut is_held = held();
         enable_raw_mode()?;
+        *is_held = true;
         Ok(Some(Self(())))
     }
+}
+
+/// Gives the terminal back for as long as `meanwhile` lasts, as it was before; then it is raw again, and
+/// what was shown has been switched on again.
+///
+/// # Errors
+/// When `meanwhile` fails, or the terminal does not let itself be switched.
+#[cfg(unix)]
+pub(super) fn lend(meanwhile: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    // Until the end: a terminal that somebody restores for good meanwhile is not to be raw behind that.
+    let is_held = held();
+    if !*is_held {
+        return Ok(());
+    }
+    screen::lend();
+    disable_raw_mode()?;
+    let done = meanwhile();
+    enable_raw_mode()?;
+    screen::take_back();
+    done
+}
+
+/// Whether the terminal is to be raw, by our doing.
+static HELD: Mutex<bool> = Mutex::new(false);
+
+fn held() -> MutexGuard<'static, bool> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for RawMode {
@@ -45,8 +75,11 @@ pub fn is_raw() -> bool {
 /// nothing when there is nothing to restore.
 pub fn restore() {
     screen::restore();
+    let mut is_held = held();
+    *is_held = false;
     // A terminal that has vanished needs no restoring.
     let _ = disable_raw_mode();
+    drop(is_held);
     screen::show_held();
     prompt::restore();
 }

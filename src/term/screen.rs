@@ -48,10 +48,34 @@ pub fn hold_back(line: &str) -> bool {
 /// Undoes what is still switched on, behind it and on the same way.
 pub(super) fn restore() {
     let undo = std::mem::take(&mut screen().modes).undo();
-    if !undo.is_empty() && takes_more() {
+    show(&undo);
+}
+
+/// The same for a while.
+#[cfg(unix)]
+pub(super) fn lend() {
+    let undo = screen().modes.undo();
+    show(&undo);
+}
+
+/// Switches on again what was on before [`lend`].
+#[cfg(unix)]
+pub(super) fn take_back() {
+    let redo = screen().modes.redo();
+    show(&redo);
+}
+
+/// Whether a program has the whole screen.
+#[cfg(unix)]
+pub(super) fn is_full() -> bool {
+    screen().modes.is_full()
+}
+
+fn show(sequences: &str) {
+    if !sequences.is_empty() && takes_more() {
         // A terminal that has vanished needs no restoring.
         let mut stdout = io::stdout().lock();
-        let _ = stdout.write_all(undo.as_bytes()).and_then(|()| stdout.flush());
+        let _ = stdout.write_all(sequences.as_bytes()).and_then(|()| stdout.flush());
     }
 }
 
@@ -171,24 +195,31 @@ impl Modes {
 
     /// Whether a program has the whole screen.
     fn is_full(&self) -> bool {
-        KNOWN.iter().enumerate().any(|(index, known)| known.is_screen && self.on & 1 << index != 0)
+        self.on().any(|mode| mode.is_screen)
+    }
+
+    fn on(&self) -> impl DoubleEndedIterator<Item = &'static Mode> {
+        let on = self.on;
+        KNOWN
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| on & 1 << index != 0)
+            .map(|(_, mode)| mode)
     }
 
     /// What makes the terminal a shell's again.
     fn undo(&self) -> String {
-        let on = KNOWN.iter().enumerate().filter(|(index, _)| self.on & 1 << index != 0);
-        let mut undo = String::new();
-        for (_, Mode { number, is_high, .. }) in on {
-            let letter = if *is_high { 'l' } else { 'h' };
-            match *number {
-                KEYPAD => undo.push_str("\x1b>"),
-                number => undo.push_str(&format!("\x1b[?{number}{letter}")),
-            }
-        }
+        let mut undo: String = self.on().map(|mode| mode.sequence(!mode.is_high)).collect();
         if self.is_full() {
             undo.push_str("\x1b[0m");
         }
         undo
+    }
+
+    /// What makes it the program's behind that.
+    #[cfg(unix)]
+    fn redo(&self) -> String {
+        self.on().rev().map(|mode| mode.sequence(mode.is_high)).collect()
     }
 }
 
@@ -198,6 +229,17 @@ struct Mode {
     /// Whether it is set where shells have it reset.
     is_high: bool,
     is_screen: bool,
+}
+
+impl Mode {
+    fn sequence(&self, is_high: bool) -> String {
+        match (self.number, is_high) {
+            (KEYPAD, true) => "\x1b=".to_owned(),
+            (KEYPAD, false) => "\x1b>".to_owned(),
+            (number, true) => format!("\x1b[?{number}h"),
+            (number, false) => format!("\x1b[?{number}l"),
+        }
+    }
 }
 
 const fn set(number: u16) -> Mode {
@@ -253,6 +295,8 @@ mod tests {
         assert!(modes.is_full());
         let undone = "\x1b[?1000l\x1b[?1006l\x1b[?2004l\x1b[?1l\x1b>\x1b[?1049l\x1b[?25h\x1b[0m";
         assert_eq!(modes.undo(), undone);
+        #[cfg(unix)]
+        assert_eq!(after(&[&modes.redo()]).on, modes.on, "and done again");
         // One byte at a time.
         let mut modes = Modes::default();
         editor.as_bytes().iter().for_each(|byte| modes.read(&[*byte]));

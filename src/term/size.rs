@@ -1,5 +1,11 @@
 //! How large the terminal is.
 
+#[cfg(unix)]
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
 use futures_util::{Stream, stream};
 
 /// Characters in a line, and lines.
@@ -60,6 +66,15 @@ pub fn sizes() -> std::io::Result<impl Stream<Item = Option<Size>> + Send> {
         loop {
             changes.next().await?;
             let size = size_of_terminal();
+            #[cfg(unix)]
+            if let Some(size) = size
+                && IS_STALE.swap(false, Ordering::Relaxed)
+            {
+                // Programs draw again when the size is another one; soon it is the true one.
+                let other = Some(Size { rows: size.rows.saturating_sub(1).max(1), ..size });
+                changes.after(REDRAWN_WITHIN);
+                return Some((other, (changes, other)));
+            }
             if size != before {
                 return Some((size, (changes, size)));
             }
@@ -68,19 +83,43 @@ pub fn sizes() -> std::io::Result<impl Stream<Item = Option<Size>> + Send> {
     Ok(futures_util::StreamExt::chain(stream::iter([first]), later))
 }
 
+/// Has a program that draws the whole screen draw it again, at the next change.
+#[cfg(unix)]
+pub(super) fn have_it_redrawn() {
+    IS_STALE.store(true, Ordering::Relaxed);
+}
+
+/// Of the process, whose terminal it is.
+#[cfg(unix)]
+static IS_STALE: AtomicBool = AtomicBool::new(false);
+#[cfg(unix)]
+const REDRAWN_WITHIN: Duration = Duration::from_millis(100);
+
 /// Tells that the size may have changed.
 #[cfg(unix)]
-struct Changes(tokio::signal::unix::Signal);
+struct Changes {
+    signal: tokio::signal::unix::Signal,
+    /// A change that comes by itself.
+    after: Option<Duration>,
+}
 
 #[cfg(unix)]
 impl Changes {
     fn watch() -> std::io::Result<Self> {
         let kind = tokio::signal::unix::SignalKind::window_change();
-        tokio::signal::unix::signal(kind).map(Self)
+        Ok(Self { signal: tokio::signal::unix::signal(kind)?, after: None })
+    }
+
+    fn after(&mut self, time: Duration) {
+        self.after = Some(time);
     }
 
     async fn next(&mut self) -> Option<()> {
-        self.0.recv().await
+        if let Some(time) = self.after.take() {
+            tokio::time::sleep(time).await;
+            return Some(());
+        }
+        self.signal.recv().await
     }
 }
 

@@ -85,6 +85,8 @@ fn bash_and_fish_offer_what_there_is() {
         ("ssmport up ", "", &["db"]),
         ("ssmport connect ", "d", &["db"]),
         ("ssmport --profile ", "", &["asking", "other", "prod"]),
+        ("ssmport ls --profiles ", "pr", &["prod"]),
+        ("ssmport ls --profiles ", "prod,o", &["prod,other"]),
         ("ssmport --region ", "us-gov-", &["us-gov-east-1", "us-gov-west-1"]),
         ("ssmport local --account ", "no", &["nodes"]),
         ("ssmport shell --profile asking -t ", "", &["bastion", "local"]),

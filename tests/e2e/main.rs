@@ -70,7 +70,11 @@ mod networks_families;
 mod networks_private;
 #[cfg(feature = "aws")]
 mod networks_socks;
+#[cfg(feature = "aws")]
+mod open;
 mod other_users;
+#[cfg(feature = "aws")]
+mod platforms;
 mod plugin_contract;
 mod plugin_odd;
 mod plugin_words;
@@ -95,6 +99,7 @@ mod recipes_networks;
 #[cfg(feature = "aws")]
 mod recipes_ssh;
 mod recordings;
+mod recordings_of_all;
 mod reliability;
 mod replacement;
 mod resumption;
@@ -103,6 +108,7 @@ mod second_opinion;
 mod secrets;
 mod sessions;
 mod shell;
+mod shell_escapes;
 mod shell_plugin;
 mod signals;
 #[cfg(feature = "aws")]
@@ -124,6 +130,10 @@ mod tls_trust;
 mod trace;
 #[cfg(feature = "aws")]
 mod up;
+#[cfg(feature = "aws")]
+mod up_day;
+#[cfg(feature = "aws")]
+mod up_install;
 #[cfg(feature = "aws")]
 mod up_socket;
 #[cfg(feature = "aws")]

@@ -2,6 +2,7 @@
 #![cfg(feature = "aws")]
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, BTreeSet},
     fs,
     process::Command,
@@ -14,7 +15,7 @@ use crate::{
     raw_client::await_active_sessions,
     support::{
         Account, Endpoint, Finished, Program, REGION, Signal, Tmux, await_gone, await_running,
-        command, in_shell, mark,
+        await_that, command, in_shell, mark,
     },
 };
 
@@ -310,12 +311,25 @@ fn a_slow_reader_holds_all_nodes_back() {
     let ssmport = Program::start(shell);
     let pid: u32 = ssmport.wait_for_stderr(|_| true).parse().expect("a number");
     ssmport.wait_for_stderr(|line| line.starts_with("first: web-"));
-    // Without a bound this is a GiB in no time.
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    // Without a bound it never stops reading.
+    let (used, looks) = (Cell::new(0), Cell::new(0));
+    await_that("nothing more is read", || {
+        let now = processor_time(pid);
+        looks.set(if used.replace(now) == now { looks.get() + 1 } else { 0 });
+        looks.get() == 100
+    });
     let memory = peak_memory(pid);
     assert!(memory < 120 << 20, "{} MiB", memory >> 20);
     ssmport.signal(Signal::INT);
     await_active_sessions(&fleet.endpoint, 0);
+}
+
+/// That a process has had, in ticks.
+fn processor_time(pid: u32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("its status");
+    // Behind the name, which stands in parentheses: field 3 and so on; 14 and 15 are ticks.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).map(|field| field.parse::<u64>().expect("ticks")).sum()
 }
 
 fn peak_memory(pid: u32) -> u64 {

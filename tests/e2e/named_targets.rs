@@ -89,7 +89,8 @@ fn who_may_only_start_sessions_needs_the_id_or_an_alias() {
     let fleet = Fleet::start();
     let refused = fleet.run("sally", &["exec", "web", "--", "true"]);
     assert_eq!(refused.code(), 3, "{refused:#?}");
-    for part in ["web cannot be looked up", "ssm:DescribeInstanceInformation", "give the node's id"]
+    for part in
+        ["web cannot be looked up\n", "ssm:DescribeInstanceInformation", "give the node's id"]
     {
         assert!(refused.stderr.contains(part), "{part}: {refused:#?}");
     }
@@ -255,6 +256,13 @@ fn ls_asks_all_regions_and_several_profiles() {
     let first: Value = serde_json::from_str(shown.stdout.lines().next().unwrap()).unwrap();
     assert_eq!((&first["name"], &first["profile"]), (&"web".into(), &"one".into()), "{first}");
     assert!(shown.stderr.contains("warning: no, eu-west-1: "), "{shown:#?}");
+    // Nor is one that leads nowhere.
+    for nowhere in [&["--profiles", "one,none"][..], &["--profiles", "none,one", "--all-regions"]] {
+        let shown = of_profiles(&[&["ls", "--online", "batch"], nowhere].concat());
+        assert_eq!(shown.code(), 2, "{shown:#?}");
+        assert!(shown.stdout.lines().any(|line| line.ends_with("  one")), "{shown:#?}");
+        assert!(shown.stderr.contains("warning: none: "), "{shown:#?}");
+    }
 }
 
 #[test]

@@ -1,11 +1,17 @@
 //! Other people's programs by way of `ssmport socks`.
 
-use std::{fs, process::Command, thread};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    process::Command,
+    thread,
+};
 
 use tempfile::TempDir;
 
 use crate::support::{
-    Endpoint, NODE, Nginx, Program, Socks, command, file_digest, find_tool, without,
+    DEADLINE, Endpoint, NODE, Nginx, Program, Socks, command, file_digest, find_tool, without,
 };
 
 /// Large files, several at a time, one of them read slowly.
@@ -108,6 +114,32 @@ fn kubectl_asks_through_it() {
         kubectl.arg("--kubeconfig").arg(&config).args(["get", "--raw", "/version"]);
         let said = Program::run(kubectl).success();
         assert!(said.contains("v1.2.3"), "{said}");
+    }
+}
+
+/// A client that does not wait for its first answer, and a server that does not hang up.
+#[test]
+fn a_client_that_sends_requests_ahead_has_its_first_answer_whole_and_then_the_end() {
+    let (endpoint, server) = (Endpoint::start(), python_server());
+    let socks = Socks::start(&endpoint, NODE, &[]);
+    let post = format!(
+        "POST http://127.0.0.1:{}/ HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+        server.1
+    );
+    for pause in [false, true] {
+        let mut client = TcpStream::connect(socks.address()).expect("it listens");
+        client.set_read_timeout(Some(DEADLINE)).expect("a limit");
+        client.set_nodelay(true).expect("no delay");
+        client.write_all(post.as_bytes()).expect("sent");
+        if pause {
+            // Behind the first words of the answer.
+            client.peek(&mut [0]).expect("an answer");
+        }
+        client.write_all(post.as_bytes()).expect("sent");
+        let mut heard = String::new();
+        client.read_to_string(&mut heard).expect("a clean end");
+        assert_eq!(heard.matches("HTTP/1.1 200 ").count(), 1, "{heard}");
+        assert!(heard.ends_with("\r\n\r\n3 bytes"), "{heard}");
     }
 }
 

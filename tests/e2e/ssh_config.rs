@@ -82,6 +82,20 @@ fn the_printed_block_is_the_installed_one() {
 }
 
 #[test]
+fn connections_wait_for_a_node_where_the_block_says_so() {
+    for (typed, written) in [("--wait", "--wait=5m"), ("--wait=90s", "--wait=1m30s")] {
+        let mut print = ssmport();
+        print.args(["ssh-config", "--alias", "web=local", typed]);
+        let printed = Program::run(print).success();
+        assert!(printed.contains(&format!(" proxy {written} local %p\n")), "{printed}");
+        assert!(printed.contains(&format!(" proxy {written} '%h' %p\n")), "{printed}");
+    }
+    let mut proxy = ssmport();
+    proxy.args(["proxy", "--wait=1m30s", "--help"]);
+    Program::run(proxy).success();
+}
+
+#[test]
 fn the_users_own_configuration_is_created_for_the_user_alone() {
     let mut shell = command("sh");
     let script = r#"umask 0; "$1" ssh-config --install && stat -c %a ~/.ssh ~/.ssh/config &&

@@ -10,8 +10,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 use crate::{
     raw_client::await_active_sessions,
     support::{
-        Endpoint, Finished, NODE, Program, REGION, Reserved, Signal, await_that, command,
-        find_tool, free_port,
+        Endpoint, Finished, NODE, Program, REGION, Reserved, Signal, await_that, command, free_port,
     },
     targets::{TcpTarget, echoes},
 };
@@ -56,7 +55,7 @@ impl User {
     }
 
     /// How the tunnels are that are kept up.
-    fn status(&self, name: &str) -> Value {
+    pub fn status(&self, name: &str) -> Value {
         let found = self.run(&["status", name, "--json"]);
         let line = found.stdout.lines().next().unwrap_or_else(|| panic!("{found:#?}"));
         serde_json::from_str(line).expect("JSON")
@@ -75,7 +74,7 @@ impl Drop for User {
 }
 
 /// Waits until a tunnel is told to be in this state; gives what is told.
-fn tunnel(up: &Program, name: &str, state: &str) -> Value {
+pub fn tunnel(up: &Program, name: &str, state: &str) -> Value {
     event(up, |event| {
         event["event"] == "tunnel" && event["name"] == name && event["state"] == state
     })
@@ -86,7 +85,7 @@ fn event(up: &Program, wanted: impl Fn(&Value) -> bool) -> Value {
     serde_json::from_str(&line).expect("JSON")
 }
 
-async fn connect(tunnel: &Value) -> TcpStream {
+pub async fn connect(tunnel: &Value) -> TcpStream {
     let port = tunnel["port"].as_u64().and_then(|port| port.try_into().ok()).expect("a port");
     TcpStream::connect(("127.0.0.1", port)).await.expect("it listens")
 }
@@ -343,42 +342,6 @@ async fn a_file_that_is_away_for_a_moment_ends_nothing() {
     assert!(!up.stdout().contains("\"ended\""), "{}", up.stdout());
 }
 
-#[test]
-fn the_unit_is_one_that_systemd_takes() {
-    let user = User::with(&to("a$b%c", NODE, 80, 0).replace("a$b%c", "'a$b%c'"));
-    let wrong = user.run(&["up", "--install", "db"]);
-    assert_eq!(wrong.code(), 2, "{wrong:#?}");
-    let mut install = user.ssmport(&["--profile", "my prod", "up", "--install", "a$b%c"]);
-    install.env("AWS_REGION", "eu-west-1");
-    install.env("AWS_CONFIG_FILE", "aws/config").current_dir(user.path(""));
-    let config = format!("Environment=AWS_CONFIG_FILE={}", user.path("aws/config").display());
-    let printed = Program::run(install);
-    assert!(printed.stderr.contains("systemctl --user enable --now ssmport"), "{printed:#?}");
-    let unit = printed.success();
-    for line in [
-        " --profile \"my prod\" up \"a$$b%%c\"",
-        "Environment=AWS_REGION=eu-west-1",
-        &config,
-        "[Service]",
-        "WantedBy=default.target",
-    ] {
-        assert!(unit.lines().any(|found| found.ends_with(line)), "{line}: {unit}");
-    }
-    // Secrets stay where they are.
-    assert!(!unit.contains("AWS_SECRET_ACCESS_KEY"), "{unit}");
-    let path = user.path("ssmport.service");
-    fs::write(&path, unit).expect("written");
-    if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        eprintln!("there is no systemd-analyze: the unit is not verified");
-        return;
-    }
-    let mut verify = command(find_tool("systemd-analyze"));
-    verify.args(["verify", "--user", "--man=no"]).arg(&path);
-    verify.env("XDG_RUNTIME_DIR", user.path("run"));
-    let verified = Program::run(verify);
-    assert_eq!((verified.code(), &*verified.stderr), (0, ""), "{verified:#?}");
-}
-
 #[tokio::test]
 async fn the_program_of_a_tunnel_finds_it_open() {
     let echo = TcpTarget::echo().await;
@@ -407,60 +370,4 @@ async fn the_program_of_a_tunnel_finds_it_open() {
     assert_eq!(refused.code(), 2, "{refused:#?}");
     assert!(refused.stderr.contains("the tunnel bare has no program"), "{refused:#?}");
     assert_eq!(user.run(&["connect", "absent"]).code(), 2);
-}
-
-/// A day of it, in short: connections break and the service goes away, and everything is whole; and what it
-/// takes does not grow.
-#[tokio::test(flavor = "multi_thread")]
-async fn under_faults_no_byte_is_lost_and_nothing_is_left_open() {
-    let echo = TcpTarget::echo().await;
-    let names = ["a", "b", "c", "d"];
-    let config: String = names.iter().map(|name| to(name, NODE, echo.port, 0)).collect();
-    let mut user = User::with(&config);
-    user.endpoint = Endpoint::with(&["--faults", "cut=0.4s,restart=2s/0.3s,seed=11"]);
-    let up = user.start(&["up", "--json"]);
-    let told: Vec<Value> = names.iter().map(|name| tunnel(&up, name, "up")).collect();
-    let descriptors = || {
-        let folder = format!("/proc/{}/fd", up.pid().as_raw_nonzero());
-        fs::read_dir(folder).expect("its descriptors").count()
-    };
-    let round = async |number: u8| {
-        let mut busy = tokio::task::JoinSet::new();
-        for told in told.clone() {
-            busy.spawn(async move {
-                let mut connection = connect(&told).await;
-                let text: Vec<u8> =
-                    (0..64 * 1024).map(|at| number.wrapping_add(at as u8)).collect();
-                for _ in 0..20 {
-                    echoes(&mut connection, &text).await;
-                    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-                }
-            });
-        }
-        busy.join_all().await;
-    };
-    round(1).await;
-    await_that("connections are closed", || {
-        names.iter().all(|name| user.status(name)["connections"] == 0)
-    });
-    let (before, memory) = (descriptors(), up.peak_memory());
-    for number in 2..6 {
-        round(number).await;
-    }
-    await_that("connections are closed", || {
-        names.iter().all(|name| user.status(name)["connections"] == 0)
-    });
-    for name in names {
-        let status = user.status(name);
-        assert_eq!(status["bytes_sent"], json!(5 * 20 * 64 * 1024), "{status}");
-        assert_eq!(status["bytes_received"], status["bytes_sent"], "{status}");
-        assert_eq!(status["taken"], 5, "{status}");
-    }
-    // Some are of the moment: a data channel that is being dialled again.
-    await_that("descriptors are closed", || descriptors() <= before + 4);
-    let more = up.peak_memory() - memory;
-    assert!(more < 16 << 20, "{more} bytes more");
-    up.signal(Signal::TERM);
-    assert_eq!(up.finish().code(), 143);
-    await_active_sessions(&user.endpoint, 0);
 }

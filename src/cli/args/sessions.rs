@@ -27,6 +27,11 @@ pub(crate) struct ShellArgs {
     /// Record what is typed, too: passwords as well.
     #[arg(long, requires = "record", hide_short_help = true)]
     pub(crate) record_input: bool,
+    /// Do without the recording that the configuration file asks for.
+    ///
+    /// What the machine's file demands is recorded all the same: that is an error.
+    #[arg(long, conflicts_with = "record", hide_short_help = true)]
+    pub(crate) no_record: bool,
     /// Session document to start.
     ///
     /// Without it, the account's default shell.
@@ -53,6 +58,9 @@ pub(crate) struct ExecArgs {
     /// What is typed here is its input.
     #[arg(short, long)]
     pub(crate) tty: bool,
+    /// With -t: do without the recording that the configuration file asks for.
+    #[arg(long, requires = "tty", hide_short_help = true)]
+    pub(crate) no_record: bool,
     /// Do not read standard input.
     ///
     /// It may be somebody else's: a loop's, for one.
@@ -123,6 +131,13 @@ pub(crate) struct ForwardArgs {
     /// in its environment are where the first SPEC listens; {port2} and SSMPORT_PORT2 are the second's.
     #[arg(last = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+    /// Run the program that goes with the first SPEC, as a command behind --.
+    ///
+    /// Of port 3389 that is a client of Remote Desktop, of 1433 sqlcmd, if there is one. NAME is rdp, sqlcmd,
+    /// or a tunnel of the configuration file, whose `open` is run.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    #[arg(conflicts_with = "command", conflicts_with = "background", hide_short_help = true)]
+    pub(crate) open: Option<Option<String>>,
     /// Go to the background once the ports lead there.
     ///
     /// As ssh -f: until then it asks and tells as ever, and fails with its exit code; then it ends with 0,
@@ -177,8 +192,9 @@ pub(crate) struct SshHabits {
 }
 
 const SHELL_HELP: &str = "\
-At the beginning of a line, ~. ends the session, ~- turns these sequences off, ~? shows them. Without \
-a terminal, standard input is typed at the shell, and its end ends the shell.";
+At the beginning of a line, ~. ends the session, ~# shows what it carries, ~C opens a command line on which \
+-L SPEC adds a forward and -KL PORT takes one away, ~^Z suspends ssmport, ~- turns these sequences off, ~? \
+shows them. Without a terminal, standard input is typed at the shell, and its end ends the shell.";
 
 const EXEC_USAGE: &str = "\
 ssmport exec [OPTIONS] TARGET [--] COMMAND...

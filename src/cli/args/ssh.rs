@@ -1,11 +1,14 @@
 //! What can be typed of `ssh` and its configuration.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::Args;
 
 use super::readiness::ReadinessArgs;
-use crate::cli::{commands::ssh_config::Alias, proxy_command::Form};
+use crate::{
+    cli::{commands::ssh_config::Alias, proxy_command::Form},
+    client::limits::duration,
+};
 
 #[derive(Debug, Args)]
 #[command(override_usage = "ssmport ssh [OPTIONS] [SSH OPTIONS] [USER@]TARGET [SSH ARGUMENTS]...")]
@@ -38,6 +41,12 @@ pub(crate) struct SshConfigArgs {
     /// Install into this file.
     #[arg(long, value_name = "PATH", requires = "install")]
     pub(crate) file: Option<PathBuf>,
+    /// Have each connection wait for a node that is not connected yet [default: 5m].
+    ///
+    /// As the option of `ssmport ssh`. ssh itself may give up before, where ConnectTimeout is set.
+    #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "5m")]
+    pub(crate) wait: Option<Duration>,
     /// Whose rules of quoting the block follows.
     #[arg(long, value_enum, default_value_t = Form::HERE)]
     pub(crate) form: Form,
@@ -49,7 +58,7 @@ ssmport's own; behind it they are ssh's.";
 
 const SSH_CONFIG_NOTES: &str = "\
 Options about AWS and the connection (--profile, --region, endpoints, --mfa-serial, --dead-after, \
---resume-for, --answer-within) are written into the block, and so are the aliases of the configuration \
+--resume-for, --answer-within) and --wait are written into the block, and so are the aliases of the configuration \
 file. A block of the same --profile that is there already is replaced as a whole: give all other aliases \
 each time. Blocks of several profiles stand side by side; node ids go to the first one.";
 

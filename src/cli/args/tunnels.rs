@@ -4,6 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use crate::cli::commands::up::install::Keeper;
+
 #[derive(Debug, Args)]
 #[command(after_long_help = UP_NOTES)]
 pub(crate) struct UpArgs {
@@ -14,12 +16,14 @@ pub(crate) struct UpArgs {
     #[cfg(unix)]
     #[arg(short, long)]
     pub(crate) background: bool,
-    /// Print a unit of systemd that keeps them up from login on.
+    /// Print what has the system keep them up from login on.
     ///
-    /// With the options and the settings of the environment that it was printed with.
-    #[cfg(unix)]
-    #[arg(long, conflicts_with = "background")]
-    pub(crate) install: bool,
+    /// A unit of systemd, an agent of launchd, or a task of Windows, with the options and the settings of the
+    /// environment that it was printed with.
+    #[arg(long, value_enum, value_name = "SYSTEM", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = Keeper::HERE)]
+    #[cfg_attr(unix, arg(conflicts_with = "background"))]
+    pub(crate) install: Option<Keeper>,
     /// What --background starts.
     #[cfg(unix)]
     #[arg(long, hide = true, conflicts_with = "background")]

@@ -58,6 +58,7 @@ fn settings(global: &Global, files: &ConfigFile) -> Vec<Setting> {
         ("target", target_of_environment()),
         ("profile", of_aws::profile(global, files)),
         ("region", of_aws::region(global, files)),
+        ("record", None),
     ] {
         let key = format!("{}.{field}", Table::Defaults.name());
         let setting = match (elsewhere, default(field)) {

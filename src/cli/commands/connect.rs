@@ -5,12 +5,15 @@ use std::ffi::OsString;
 use super::forward::{
     self,
     command::{Place, Wanted},
+    opener::Opener,
 };
 use crate::cli::{
     args::{ConnectArgs, ForwardArgs, Global, ReadinessArgs, SshHabits},
     failure::{Code, Failure},
     output::Output,
 };
+#[cfg(unix)]
+use crate::client::bind::listening;
 #[cfg(unix)]
 use crate::client::upkeep::control::{Remote, Request};
 use crate::client::{
@@ -28,11 +31,14 @@ pub(crate) async fn run(
     let ConnectArgs { name, command } = arguments;
     let tunnels = ConfigFile::load()?.tunnels()?;
     let tunnel = upkeep::find(tunnels, &name).map_err(|error| or_shell(error, &name))?;
-    let words = words(&tunnel, command)?;
-    if let Some(place) = place_kept_up(&name).await? {
+    let words = words(&tunnel, command, output)?;
+    if let Some((place, listening)) = place_kept_up(&name).await? {
         return match Wanted::of(&words, &[place])? {
             Some(wanted) => wanted.run().await,
-            None => Ok(()),
+            None => {
+                output.note(&format!("{name} listens on {listening}"));
+                Ok(())
+            }
         };
     }
     let spec = spec(tunnel.spec, &words);
@@ -42,6 +48,7 @@ pub(crate) async fn run(
         lanes: tunnel.lanes,
         as_of_ssh: vec![spec],
         command: words,
+        open: None,
         background: false,
         ready_file: None,
         pid_file: None,
@@ -61,28 +68,31 @@ fn or_shell(error: Error, name: &str) -> Failure {
     failure.next(format!("{next}a shell on a node: ssmport shell {name}"))
 }
 
-/// What was typed, else what the file says.
-fn words(tunnel: &ConfiguredTunnel, typed: Vec<OsString>) -> Result<Vec<OsString>, Failure> {
+/// What was typed, else what the file says, else what goes with the port.
+fn words(
+    tunnel: &ConfiguredTunnel,
+    typed: Vec<OsString>,
+    output: &Output,
+) -> Result<Vec<OsString>, Failure> {
     if !typed.is_empty() {
         return Ok(typed);
     }
-    let open = tunnel.open.as_deref().and_then(shlex::split);
-    let open = open.ok_or_else(|| {
+    let opener = Opener::of(tunnel).ok_or_else(|| {
         let what = format!("the tunnel {} has no program that goes with it", tunnel.name);
         Failure::new(Code::Usage, what).next(
             "name one behind --, or as its `open` in the configuration file, such as: \
              open = \"psql -h {host} -p {port}\"",
         )
     })?;
-    Ok(open.into_iter().map(OsString::from).collect())
+    Ok(opener.words(output))
 }
 
-/// Where a tunnel is that `ssmport up` has already.
+/// Where a tunnel is that `ssmport up` has already, for a program and for people.
 ///
 /// # Errors
 /// It does not stand: what it is to listen on is taken all the same.
 #[cfg(unix)]
-async fn place_kept_up(name: &str) -> Result<Option<Place>, Failure> {
+async fn place_kept_up(name: &str) -> Result<Option<(Place, String)>, Failure> {
     let names = vec![name.to_owned()];
     let statuses = Remote::statuses(&Request::Status { names }).await?.unwrap_or_default();
     let Some(status) = statuses.into_iter().find(|status| status.name == name) else {
@@ -94,11 +104,12 @@ async fn place_kept_up(name: &str) -> Result<Option<Place>, Failure> {
         return Err(failure.because(why).next("look with: ssmport status, ssmport logs"));
     }
     let mut addresses = status.local.iter().filter_map(|local| local.parse().ok());
-    Ok(Some(addresses.next().map_or(Place::Unix, Place::at)))
+    let place = addresses.next().map_or(Place::Unix, Place::at);
+    Ok(Some((place, listening(&status.local))))
 }
 
 #[cfg(not(unix))]
-async fn place_kept_up(_: &str) -> Result<Option<Place>, Failure> {
+async fn place_kept_up(_: &str) -> Result<Option<(Place, String)>, Failure> {
     Ok(None)
 }
 

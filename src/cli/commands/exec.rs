@@ -16,12 +16,14 @@ use crate::{
         ends::{Over, cannot_write, lost},
         failure::{Code, Failure},
         output::Output,
+        recorded::{Recorders, TypedRecording},
         signals::INTERRUPT,
         standard_streams,
     },
     client::{
         CommandEvent, ExitMarker, SessionEnd,
         config_file::ConfigFile,
+        opening::Begun,
         running::{Finished, Place, Wanted},
     },
     malformed::Malformed,
@@ -54,7 +56,7 @@ pub(crate) async fn run(
         };
         let wanted = wanted(&arguments);
         let over = match arguments.tty {
-            true => on_terminal(&wanted, &place, &attended).await?,
+            true => on_terminal(&arguments, &wanted, &place, &attended).await?,
             false => without_terminal(&wanted, &place, &attended, output).await?,
         };
         end(over, &attended, &arguments, output)
@@ -85,14 +87,26 @@ fn wanted(arguments: &ExecArgs) -> Wanted {
 }
 
 async fn on_terminal(
+    arguments: &ExecArgs,
     wanted: &Wanted,
     place: &Place<'_>,
     attended: &Attended,
 ) -> Result<Over, Failure> {
     let marker = ExitMarker::random();
     let request = wanted.on_terminal(&marker)?;
-    let console = || console::terminal(attended, Escapes::from_start());
-    Over::of(place.opening(&request).shell(Some(marker), console).await?, attended)
+    let typed = TypedRecording { file: None, is_off: arguments.no_record };
+    let recorders = Recorders::begin(typed, &arguments.target)?;
+    let console = |_: &Begun<'_>| {
+        let console = console::terminal(attended, Escapes::from_start(), None)?;
+        Ok(recorders.tap(console))
+    };
+    let ended = place.opening(&request).shell(Some(marker), console).await;
+    let recorded = recorders.end();
+    if !matches!(ended, Ok(Some(_))) {
+        recorders.discard();
+    }
+    let over = Over::of(ended?, attended)?;
+    recorded.map(|()| over)
 }
 
 /// Both of the command's outputs, and its input.

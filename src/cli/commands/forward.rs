@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod background;
 pub(super) mod command;
+pub(super) mod opener;
 mod standing;
 mod typed;
 
@@ -28,7 +29,7 @@ use crate::cli::{
 };
 use crate::client::{
     Closer, Error, LaneEvent, Listener, Listeners, Reading, SessionEnd,
-    bind::bind,
+    bind::{bind, listening},
     config_file::ConfigFile,
     service::SessionSource,
     spec::Spec,
@@ -40,7 +41,7 @@ use command::{Place, Wanted};
 use standing::{Lines, Standing};
 
 pub(crate) async fn run(
-    arguments: ForwardArgs,
+    mut arguments: ForwardArgs,
     global: &Global,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -48,6 +49,7 @@ pub(crate) async fn run(
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
 
     let (target, specs) = typed::read(&arguments)?;
+    opener::fill(&mut arguments, &specs, output)?;
     if arguments.background && arguments.detach_to.is_none() {
         #[cfg(unix)]
         return background::start(&mut signals).await;
@@ -231,7 +233,7 @@ impl Report {
             TunnelEvent::Forward(event) => event,
             TunnelEvent::Ready(ready) => {
                 output.customer_message(&ready.customer_message);
-                let listening = local.join(" and ");
+                let listening = listening(local);
                 output.note(&format!("Forwarding {listening} to {destination} on {target}"));
                 let event = Event::Forwarding(report::Forwarding {
                     local,

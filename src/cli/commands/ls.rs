@@ -35,10 +35,11 @@ pub(crate) async fn run(
 }
 
 async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(), Failure> {
-    let places = places::all(&arguments, global, output).await?;
+    let (places, nowhere) = places::all(&arguments, global, output).await?;
     let wanted: Vec<_> = arguments.filters.iter().flat_map(|filters| filters.0.clone()).collect();
     let (mut found, mut failed) = places::nodes(&places, &wanted, arguments.online).await;
     if places.len() == 1
+        && nowhere.is_empty()
         && let Some((_, error)) = failed.pop()
     {
         return Err(error.into());
@@ -50,18 +51,19 @@ async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(),
         let profile = !arguments.profiles.is_empty();
         print(&found, More { region: profile || arguments.all_regions, profile })?;
     }
+    failed.splice(0..0, nowhere);
     match (found.len(), places.len()) {
         (0, 1) => output.note("There are no such nodes in this account and region."),
         (0, _) => output.note("There are no such nodes."),
         (count, _) => output.note(&counted(count, "node")),
     }
     for (place, error) in &failed {
-        output.warn_people(&format!("{}, {}: {error}", place.profile, place.region));
+        output.warn_people(&format!("{place}: {error}"));
     }
     let failures = failed.into_iter().map(|(_, error)| Failure::from(error));
     let worst = failures.max_by_key(|failure| failure.code.number());
     worst.map_or(Ok(()), |worst| {
-        let what = "not every region has told its nodes";
+        let what = "not every profile and region has told its nodes";
         let why = worst.why.map_or_else(String::new, |why| format!(": {why}"));
         let failure = Failure::new(worst.code, what).because(format!("{}{why}", worst.what));
         Err(Failure { next: worst.next, ..failure })

@@ -4,13 +4,19 @@ use crate::{
     cli::{
         args::{Global, ShellArgs},
         attended::{Attended, Ending},
+        carried::Carried,
         console,
         ends::{Over, cannot_write, lost},
         failure::Failure,
         output::Output,
-        recorded::Recorder,
+        recorded::{Recorders, TypedRecording},
     },
-    client::{SessionEnd, config_file::ConfigFile, opening::Opening, service::Request},
+    client::{
+        Node, SessionEnd,
+        config_file::ConfigFile,
+        opening::{Begun, Opening},
+        service::Request,
+    },
     term::Escapes,
 };
 
@@ -25,7 +31,8 @@ pub(crate) async fn run(
         reason: arguments.reason,
         ..Request::default()
     };
-    let record = arguments.record.map(|file| (file, arguments.record_input));
+    let file = arguments.record.map(|file| (file, arguments.record_input));
+    let typed = TypedRecording { file, is_off: arguments.no_record };
     let readiness = arguments.readiness.readiness();
     let place = ConfigFile::load_target(arguments.target.or(arguments.named), output)?;
     let target = place.to_string();
@@ -33,8 +40,7 @@ pub(crate) async fn run(
         let client = global.client(output).with_readiness(readiness);
         let service = attended.service(&place, &client).await?;
         // Not before it is known where it goes; and before there is anything to record.
-        let recorder = record.map(|(file, has_input)| Recorder::create(file, &target, has_input));
-        let recorder = recorder.transpose()?;
+        let recorders = Recorders::begin(typed, &target)?;
         let opening = Opening {
             service: &service,
             request: &request,
@@ -42,17 +48,20 @@ pub(crate) async fn run(
             stop: &|| attended.stop(),
             greet: &|ready| output.customer_message(&ready.customer_message),
         };
-        let console = || {
-            let console = console::terminal(&attended, Escapes::from_start())?;
-            Ok(match &recorder {
-                Some(recorder) => recorder.tap(console),
-                None => console,
-            })
+        let node = Node::new(client.clone(), service.clone());
+        let node = request.reason.iter().fold(node, |node, reason| node.with_reason(reason));
+        let carried = Carried::new(target.clone(), node);
+        let console = |begun: &Begun<'_>| {
+            carried.begin(begun);
+            let escapes = Escapes::from_start().with_all();
+            let console = console::terminal(&attended, escapes, Some(carried.clone()))?;
+            Ok(recorders.tap(console))
         };
         let ended = opening.shell(None, console).await;
-        let recorded = recorder.as_ref().map_or(Ok(()), Recorder::end);
+        carried.end().await;
+        let recorded = recorders.end();
         if !matches!(ended, Ok(Some(_))) {
-            recorder.iter().for_each(Recorder::discard);
+            recorders.discard();
         }
         end(Over::of(ended?, &attended)?, &attended, &target, output)?;
         recorded

@@ -20,8 +20,14 @@ use crate::{
         signals::Signals,
     },
     client::{
-        Error, Listener, Listeners, Node, Peer, ProxyEvent, bind::bind_at, config_file::ConfigFile,
-        lanes::LaneLimits, pac::Pac, proxying::ProxyServer, service::SessionSource, spec::Listen,
+        Error, Listener, Listeners, Node, Peer, ProxyEvent,
+        bind::{bind_at, listening},
+        config_file::ConfigFile,
+        lanes::LaneLimits,
+        pac::Pac,
+        proxying::ProxyServer,
+        service::SessionSource,
+        spec::Listen,
         tunnel::TunnelEvent,
     },
     net::{Rationed, now},
@@ -63,7 +69,7 @@ pub(crate) async fn run(
     output.note(&format!(
         "SOCKS and HTTP proxy on {}, through {target}; each destination takes a session of its own, {} at \
          once",
-        local.join(" and "),
+        listening(&local),
         limits.sessions
     ));
     output.report(&Event::Proxying(report::Proxying {

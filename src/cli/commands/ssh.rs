@@ -45,7 +45,7 @@ fn ssh(
     passed.extend(global.quiet.then(|| "-q".to_owned()));
     passed.extend((0..global.verbose).map(|_| "-v".to_owned()));
     let destination = Destination::Target(target);
-    let proxy = Form::HERE.proxy_command(&this_program()?, &passed, destination)?;
+    let proxy = Form::HERE.proxy_command(&this_program()?, &passed, None, destination)?;
 
     let mut ssh = Command::new("ssh");
     // What stands first wins.

@@ -43,7 +43,8 @@ pub(crate) fn run(
         }
     }
     let profile = global.profile.as_deref();
-    let block = block(profile, &program, &passed_on(global), &aliases, arguments.form)?;
+    let (options, wait) = (passed_on(global), arguments.wait);
+    let block = block(profile, &program, &options, wait, &aliases, arguments.form)?;
     if !arguments.install {
         return print(&block, output);
     }

@@ -4,16 +4,16 @@
 mod background;
 #[cfg(unix)]
 pub(crate) mod down;
+pub(crate) mod install;
 mod lines;
 #[cfg(unix)]
 pub(crate) mod logs;
+mod options;
 mod source;
 #[cfg(unix)]
 pub(crate) mod status;
 mod table;
 mod told;
-#[cfg(unix)]
-mod unit;
 
 #[cfg(feature = "aws")]
 use std::collections::HashSet;
@@ -48,13 +48,13 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let mut signals = Signals::ending()
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
+    if let Some(keeper) = arguments.install {
+        return keeper.print(&arguments.names, global, output);
+    }
     #[cfg(unix)]
     {
         if arguments.background {
             return background::start(&arguments.names, global, output, &mut signals).await;
-        }
-        if arguments.install {
-            return unit::print(&arguments.names, global, output);
         }
         if arguments.detached {
             background::detach();

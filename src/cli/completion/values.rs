@@ -65,9 +65,10 @@ fn has_target(command: &Command, words: &[OsString]) -> bool {
 /// The grammar, with values where they are known.
 pub(super) fn with_values(command: Command, words: &[OsString]) -> Command {
     let typed = Arc::new(Typed { has_target: has_target(&command, words), ..Typed::new(words) });
-    command.mut_args(of_all_commands).mut_subcommands(|command| {
+    command.mut_args(with_account).mut_subcommands(|command| {
         let name = command.get_name().to_owned();
-        command.mut_args(|argument| with_targets(&name, of_files(argument), &typed))
+        let with_values = |argument| with_targets(&name, of_files(with_account(argument)), &typed);
+        command.mut_args(with_values)
     })
 }
 
@@ -82,10 +83,10 @@ fn of_files(argument: Arg) -> Arg {
     }
 }
 
-fn of_all_commands(argument: Arg) -> Arg {
+fn with_account(argument: Arg) -> Arg {
     match argument.get_id().as_str() {
         #[cfg(feature = "aws")]
-        "profile" => argument.add(ArgValueCandidates::new(profiles)),
+        "profile" | "profiles" => argument.add(ArgValueCandidates::new(profiles)),
         "region" => argument.add(ArgValueCandidates::new(|| REGIONS.map(Into::into).into())),
         _ => argument,
     }

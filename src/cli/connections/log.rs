@@ -178,7 +178,7 @@ mod tests {
     fn writer(path: &Path) -> Writer {
         Writer {
             path: path.to_owned(),
-            output: Output::of_report(),
+            output: Output::without_options(true),
             missed: Arc::default(),
             is_told: false,
             is_torn: false,

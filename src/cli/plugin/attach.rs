@@ -181,7 +181,7 @@ fn choose(
         if ready.session_type == SessionType::NonInteractiveCommands {
             return Ok(command(attended, words, told));
         }
-        let console = console::terminal(attended, Escapes::from_second_line())
+        let console = console::terminal(attended, Escapes::from_second_line(), None)
             .map_err(|error| format!("the terminal: {error}"))?;
         let observer = move |event| match event {
             ShellEvent::Exited(code) => {

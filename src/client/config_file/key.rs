@@ -166,8 +166,13 @@ const fn text(name: &'static str, check: fn(&str) -> Result<(), Malformed>) -> F
     Field { name, kind: Kind::Text, check }
 }
 
-const DEFAULTS: [Field; 3] = [text("target", target), text("profile", word), text("region", word)];
-const TARGETS: [Field; 3] = DEFAULTS;
+const DEFAULTS: [Field; 4] = [
+    text("target", target),
+    text("profile", word),
+    text("region", word),
+    text(RECORD, super::recording::check),
+];
+const TARGETS: [Field; 3] = [text("target", target), text("profile", word), text("region", word)];
 const TUNNELS: [Field; 8] = [
     text("target", target),
     text("host", host),
@@ -178,4 +183,5 @@ const TUNNELS: [Field; 8] = [
     text("region", word),
     text("open", command),
 ];
+pub(super) const RECORD: &str = "record";
 const LONGEST_NAME: usize = 64;

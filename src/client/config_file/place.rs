@@ -16,6 +16,8 @@ pub(super) struct Place {
     pub(super) path: PathBuf,
     /// The variable that names it: then it must be there.
     named_by: Option<&'static str>,
+    /// What it says is for all users of the machine.
+    pub(super) is_machines: bool,
 }
 
 /// What tells a file from what it was before, without its being read: its time and its length, if it is there.
@@ -25,25 +27,35 @@ pub(crate) type Fingerprint = Option<(SystemTime, u64)>;
 pub(super) fn all() -> Vec<Place> {
     let machine = Place::of(MACHINE_VARIABLE, of_machine);
     let own = Place::of(VARIABLE, of_user);
+    let machine = machine.map(|place| Place { is_machines: true, ..place });
     [machine, own].into_iter().flatten().collect()
+}
+
+/// The machine's usual file where a variable names another one.
+pub(super) fn of_machine_besides() -> Option<Place> {
+    let another = env::var_os(MACHINE_VARIABLE).filter(|path| !path.is_empty())?;
+    let path = of_machine().filter(|path| *path != another)?;
+    Some(Place { path, named_by: None, is_machines: true })
 }
 
 impl Place {
     fn of(variable: &'static str, default: impl Fn() -> Option<PathBuf>) -> Option<Self> {
         match env::var_os(variable).filter(|path| !path.is_empty()) {
-            Some(path) => Some(Self { path: path.into(), named_by: Some(variable) }),
-            None => Some(Self { path: default()?, named_by: None }),
+            Some(path) => {
+                Some(Self { path: path.into(), named_by: Some(variable), is_machines: false })
+            }
+            None => Some(Self { path: default()?, named_by: None, is_machines: false }),
         }
     }
 
     #[cfg(test)]
     pub(super) fn there(path: PathBuf) -> Self {
-        Self { path, named_by: Some(VARIABLE) }
+        Self { path, named_by: Some(VARIABLE), is_machines: false }
     }
 
     #[cfg(test)]
     pub(super) fn usual(path: PathBuf) -> Self {
-        Self { path, named_by: None }
+        Self { path, named_by: None, is_machines: false }
     }
 
     pub(super) fn fingerprint(&self) -> Fingerprint {

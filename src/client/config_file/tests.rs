@@ -44,6 +44,33 @@ fn aliases_stand_for_targets_and_one_is_the_default() {
 }
 
 #[test]
+fn a_recording_that_the_machine_demands_is_nobodys_to_change() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = |name: &str, record: &str, is_machines| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("[defaults]\nrecord = \"{record}\"\n")).unwrap();
+        let mut place = Place::there(path);
+        place.is_machines = is_machines;
+        place
+    };
+    let (machine, besides) = (file("m", "/machine", true), file("b", "/besides", true));
+    let own = file("o", "/own", false);
+    let recording = |besides: Option<&Place>, places: &[&Place]| {
+        let mut files = ConfigFile::default();
+        besides.into_iter().for_each(|place| files.add_demand(place).unwrap());
+        places.iter().for_each(|place| files.add(place).unwrap());
+        let recording = files.recording().unwrap();
+        (recording.origin.file.file_name().unwrap().to_owned(), recording.is_demanded)
+    };
+    assert_eq!(recording(None, &[&own]), ("o".into(), false));
+    assert_eq!(recording(None, &[&machine, &own]), ("m".into(), true));
+    // A variable hides nothing.
+    assert_eq!(recording(Some(&besides), &[&machine, &own]), ("b".into(), true));
+    assert_eq!(recording(Some(&besides), &[&own]), ("b".into(), true));
+    assert!(ConfigFile::default().recording().is_none());
+}
+
+#[test]
 fn an_alias_has_an_account_of_its_own() {
     let file = "[defaults]\ntarget = \"web\"\nprofile = \"work\"\n[targets.web]\ntarget = \"tag:Role=web\"\n\
                 profile = \"prod\"\nregion = \"eu-west-1\"\n[targets]\ndb = \"i-0123456789abcdef0\"\n";

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     client::{
         Client, LaneEvent,
-        bind::bind,
+        bind::{bind, listening},
         config_file::ConfiguredTunnel,
         error::{Error, Kind},
         service::SessionSource,
@@ -236,7 +236,7 @@ impl<'a> Teller<'a> {
         match event {
             TunnelEvent::Ready(_) => {
                 let status = self.condition.status();
-                let local = status.local.join(" and ");
+                let local = listening(&status.local);
                 let what =
                     format!("forwarding {local} to {} on {}", status.destination, status.target);
                 self.condition.becomes(State::Up, &what);

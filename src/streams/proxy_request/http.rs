@@ -32,6 +32,7 @@ pub(super) fn request(bytes: &[u8]) -> Result<Option<Wanted>, Misplaced> {
             manner,
             ahead,
             rest: Rest::All,
+            is_followed: false,
         })));
     }
     if target.starts_with('/') {
@@ -135,7 +136,14 @@ fn passed_on(
     let mut rest = if is_chunked { Rest::CHUNKED } else { Rest::Counted(length.unwrap_or(0)) };
     let taken = rest.take(behind);
     ahead.extend_from_slice(&behind[..taken]);
-    Ok(Wanted::Connection(ProxyRequest { destination, manner: Manner::Plain, ahead, rest }))
+    let is_followed = begins_request(&behind[taken..]);
+    let manner = Manner::Plain;
+    Ok(Wanted::Connection(ProxyRequest { destination, manner, ahead, rest, is_followed }))
+}
+
+/// Whether what comes behind a request is another one: some end a body with an empty line of their own.
+pub(in crate::streams) fn begins_request(behind: &[u8]) -> bool {
+    !behind.iter().all(|byte| b"\r\n".contains(byte))
 }
 
 fn is(header: &Header<'_>, name: &str) -> bool {

@@ -112,7 +112,13 @@ impl Host<'_> {
 
 fn connection(destination: Destination, manner: Manner, ahead: &[u8]) -> Wanted {
     let ahead = ahead.to_vec();
-    Wanted::Connection(ProxyRequest { destination, manner, ahead, rest: Rest::All })
+    Wanted::Connection(ProxyRequest {
+        destination,
+        manner,
+        ahead,
+        rest: Rest::All,
+        is_followed: false,
+    })
 }
 
 type Split<'a> = (&'a [u8], &'a [u8]);

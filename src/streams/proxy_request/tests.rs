@@ -128,6 +128,7 @@ fn a_plain_request_is_passed_on_without_what_was_for_the_proxy() {
     );
     assert_eq!(request.destination.to_string(), "web.internal:8080");
     assert_eq!((request.manner, request.rest), (Manner::Plain, Rest::Counted(0)));
+    assert!(request.is_followed);
     let ahead = String::from_utf8(request.ahead).unwrap();
     assert_eq!(
         ahead,
@@ -138,6 +139,7 @@ fn a_plain_request_is_passed_on_without_what_was_for_the_proxy() {
     let request = connection(b"GET http://web HTTP/1.0\r\n\r\n");
     assert_eq!(request.ahead, b"GET / HTTP/1.0\r\nHost: web\r\nConnection: close\r\n\r\n");
     assert_eq!((request.destination.port(), request.rest), (80, Rest::Counted(0)));
+    assert!(!request.is_followed);
     let request = connection(b"GET http://web?q HTTP/1.1\r\n\r\n");
     assert!(request.ahead.starts_with(b"GET /?q HTTP/1.1\r\n"));
     let chunked = "POST http://web/ HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n";

@@ -78,6 +78,11 @@ impl Recording {
         self.has_events
     }
 
+    /// Whether it goes no further: the disk is full, for one.
+    pub fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// Something was shown.
     pub fn output(&mut self, bytes: &[u8], now: Instant) {
         let text = self.shown.text(bytes);

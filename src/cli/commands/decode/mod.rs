@@ -64,6 +64,28 @@ pub(crate) fn run(arguments: &DecodeArgs, output: &Output) -> Result<(), Failure
     output.written()
 }
 
+/// All that there is to be said of a trace, in words and as a picture; how many lines that is.
+///
+/// # Errors
+/// It is no trace.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn said_of(trace: &[u8]) -> std::io::Result<usize> {
+    let (mut sessions, mut said) = (BTreeMap::<String, Seen>::new(), 0);
+    let mut lines = Lines::read(Box::new(std::io::Cursor::new(trace.to_vec())))?;
+    while let Some(line) = lines.next()? {
+        let Seen { conversation, picture } = sessions.entry(line.session.clone()).or_default();
+        let meaning = conversation.take(&line);
+        picture.take(&line, meaning);
+        said += usize::from(told::line(&line, meaning).is_some());
+    }
+    for (session, seen) in &sessions {
+        said += told::sums(session, &seen.conversation).len();
+        // Why it cannot be drawn is said, too.
+        said += usize::from(seen.picture.svg(session).is_ok());
+    }
+    Ok(said)
+}
+
 /// Takes a line, and prints it if it is meant.
 fn take(
     arguments: &DecodeArgs,
@@ -123,4 +145,52 @@ fn draw(sessions: &BTreeMap<String, Seen>, path: &Path, output: &Output) -> Resu
     }
     output.note(&format!("Drawn into {}", path.display()));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<i64>().prop_map(|number| number.to_string()),
+            any::<f64>().prop_map(|number| format!("{number:e}")),
+            "-?[0-9]{1,3}",
+            Just("1e308".to_owned()),
+            Just("null".to_owned()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Files that are handed on may say anything.
+        #[test]
+        fn nothing_that_a_trace_says_is_too_much(
+            frames in proptest::collection::vec((0..4_usize, number(), number(), number()), 0..12),
+        ) {
+            let mut trace = "{\"trace\":1}\n".to_owned();
+            for (kind, t, sequence, other) in frames {
+                let rest = [
+                    format!("\"kind\":\"input_stream_data\",\"direction\":\"out\",\"bytes\":{other}"),
+                    format!("\"kind\":\"acknowledge\",\"direction\":\"in\",\"acknowledges\":{other}"),
+                    format!("\"window\":{other},\"under_way\":1,\"rate\":{other},\"round_trip_ms\":{other}"),
+                    format!("\"note\":\"resumed\",\"left_out\":{other}"),
+                ];
+                let rest = &rest[kind];
+                trace += &format!("{{\"t\":{t},\"session\":\"s\",\"sequence\":{sequence},{rest}}}\n");
+            }
+            said_of(trace.as_bytes()).expect("a trace");
+        }
+
+        #[test]
+        fn what_is_no_trace_is_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let with_head = [b"{\"trace\":1}\n", &bytes[..]].concat();
+            said_of(&with_head).expect("its first line is one");
+            prop_assume!(!bytes.starts_with(b"{"));
+            prop_assert!(said_of(&bytes).is_err());
+        }
+    }
 }

@@ -64,10 +64,15 @@ impl Lines {
     /// # Errors
     /// It cannot be read, or is no trace.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
-        let file: Box<dyn Read> = match path.as_os_str() == "-" {
-            true => Box::new(io::stdin()),
-            false => Box::new(File::open(path)?),
-        };
+        match path.as_os_str() == "-" {
+            true => Self::read(Box::new(io::stdin())),
+            false => Self::read(Box::new(File::open(path)?)),
+        }
+    }
+
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) fn read(file: Box<dyn Read>) -> io::Result<Self> {
         let mut lines = Self { file: BufReader::new(file), line: Vec::new() };
         // Only the first line: what is no trace may have no end.
         lines.read_line()?;

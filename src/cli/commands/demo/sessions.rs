@@ -62,7 +62,7 @@ pub(super) async fn command_on_terminal(node: &Node) -> Done {
     let request = wanted.on_terminal(&marker).map_err(io::Error::other)?;
     let (output, mut shown) = duplex(BUFFER);
     let opening = opening(node, &request);
-    let session = opening.shell(Some(marker), || Ok(console(output)));
+    let session = opening.shell(Some(marker), |_| Ok(console(output)));
     let mut text = String::new();
     let (ended, _) = tokio::join!(session, shown.read_to_string(&mut text));
     if text != "hello\r\n" {

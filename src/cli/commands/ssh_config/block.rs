@@ -1,6 +1,6 @@
 //! The block's text, and where it goes in a file.
 
-use std::{path::Path, str::FromStr};
+use std::{path::Path, str::FromStr, time::Duration};
 
 use crate::cli::{
     failure::{Code, Failure},
@@ -53,6 +53,7 @@ pub(super) fn block(
     profile: Option<&str>,
     program: &Path,
     options: &[String],
+    wait: Option<Duration>,
     aliases: &[Alias],
     form: Form,
 ) -> Result<String, Failure> {
@@ -64,12 +65,12 @@ pub(super) fn block(
         if aliases.iter().take(index).any(|other| other.name == *name) {
             return Err(Failure::new(Code::Usage, format!("there are two aliases `{name}`")));
         }
-        let command = form.proxy_command(program, options, Destination::Target(target))?;
+        let command = form.proxy_command(program, options, wait, Destination::Target(target))?;
         lines.push(format!("Host {name}"));
         lines.push(format!("    HostName {target}"));
         lines.push(format!("    ProxyCommand {command}"));
     }
-    let command = form.proxy_command(program, options, Destination::HostOfSsh)?;
+    let command = form.proxy_command(program, options, wait, Destination::HostOfSsh)?;
     lines.push(format!("Host {NODES}"));
     lines.push(format!("    ProxyCommand {command}"));
     lines.extend([TO_ALL_HOSTS.to_owned(), format!("# <<< ssmport{name} <<<")]);
@@ -141,7 +142,7 @@ mod tests {
     use super::*;
 
     fn sample(program: &str) -> String {
-        block(None, Path::new(program), &[], &[], Form::Unix).unwrap()
+        block(None, Path::new(program), &[], None, &[], Form::Unix).unwrap()
     }
 
     const BEGIN: &str = "# >>> ssmport >>>";
@@ -152,7 +153,7 @@ mod tests {
         let options = ["--region", "eu-west-1"].map(str::to_owned);
         let aliases = ["web=i-0123456789abcdef0".parse().unwrap()];
         let written =
-            block(None, Path::new("/opt/my tools/ssmport"), &options, &aliases, Form::Unix);
+            block(None, Path::new("/opt/my tools/ssmport"), &options, None, &aliases, Form::Unix);
         let expected = "\
 # >>> ssmport >>>
 # Written by `ssmport ssh-config --install`, which replaces all of it.
@@ -167,7 +168,8 @@ Host *
 ";
         assert_eq!(written.unwrap(), expected);
         let windows =
-            block(None, Path::new(r"C:\Program Files\x.exe"), &[], &[], Form::Windows).unwrap();
+            block(None, Path::new(r"C:\Program Files\x.exe"), &[], None, &[], Form::Windows)
+                .unwrap();
         assert!(windows.contains("    ProxyCommand \"C:\\Program Files\\x.exe\" proxy %h %p\n"));
     }
 
@@ -204,7 +206,7 @@ Host *
     #[test]
     fn blocks_of_several_profiles_stand_side_by_side() {
         let of = |profile, program: &str| {
-            block(Some(profile), Path::new(program), &[], &[], Form::Unix).unwrap()
+            block(Some(profile), Path::new(program), &[], None, &[], Form::Unix).unwrap()
         };
         let (plain, prod, dev) = (sample("/x"), of("prod", "/x"), of("dev", "/x"));
         let both = installed(&installed(&installed("", &plain).unwrap(), &prod).unwrap(), &dev);
@@ -267,7 +269,7 @@ Host *
                 .contains("no host name")
         );
         let twice = ["a=local", "a=local"].map(|text| text.parse().unwrap());
-        let failure = block(None, Path::new("/x"), &[], &twice, Form::Unix).unwrap_err();
+        let failure = block(None, Path::new("/x"), &[], None, &twice, Form::Unix).unwrap_err();
         assert_eq!(failure.code, Code::Usage);
     }
 }

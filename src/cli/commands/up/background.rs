@@ -7,17 +7,16 @@ use std::{
     time::Duration,
 };
 
-use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process, setsid};
 use tokio::time::sleep;
 
-use super::{interrupted, log_in, status};
+use super::{interrupted, log_in, options::options, status};
 use crate::cli::{
     args::Global,
     failure::{Code, Failure},
     mfa::MFA_CODE,
     output::Output,
-    proxy_command::{passed_on, this_program},
+    proxy_command::this_program,
     signals::Signals,
 };
 use crate::client::upkeep::{
@@ -73,19 +72,6 @@ fn shown(statuses: &[Status], output: &Output) -> Result<(), Failure> {
                 .next("`ssmport status` says how it goes, `ssmport down` ends it"))
         }
     }
-}
-
-/// The options that another process is to have of those that were given to us.
-pub(super) fn options(global: &Global) -> Vec<String> {
-    let mut options = passed_on(global);
-    if let Some(size) = global.payload_size {
-        options.extend(["--payload-size".to_owned(), size.to_string()]);
-    }
-    let order = global.send_order.and_then(|order| order.to_possible_value());
-    if let Some(order) = order {
-        options.extend(["--send-order".to_owned(), order.get_name().to_owned()]);
-    }
-    options
 }
 
 /// The process that was started.

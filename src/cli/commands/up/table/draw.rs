@@ -12,7 +12,10 @@ use crate::cli::{
     cut::cut,
     output::{GOOD, WARNING},
 };
-use crate::client::upkeep::{Event, State, Status};
+use crate::client::{
+    bind::listening,
+    upkeep::{Event, State, Status},
+};
 use crate::term::Size;
 use crate::wire::foreign_text::one_line;
 
@@ -158,7 +161,7 @@ impl Frame<'_> {
         };
         let listens = match &status.local[..] {
             [] => "does not listen".to_owned(),
-            local => format!("listens on {}", local.join(" and ")),
+            local => format!("listens on {}", listening(local)),
         };
         let round_trip = status.round_trip_ms.map(|time| format!(", round trip {time:.1} ms"));
         let lines = [
@@ -249,8 +252,7 @@ mod tests {
             time: 0,
             tunnel: Some(name.to_owned()),
             kind: EventKind::Up,
-            what: "forwarding 127.0.0.1:15432 and [::1]:15432 to db.internal:5432 on bastion"
-                .to_owned(),
+            what: "forwarding 127.0.0.1:15432 (and ::1) to db.internal:5432 on bastion".to_owned(),
         };
         Status {
             name: name.to_owned(),
