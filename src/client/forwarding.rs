@@ -10,6 +10,7 @@ use super::{
     node::Node,
     spec::Spec,
     tunnel::{self, ForwardedPort, TunnelEvent},
+    turbo,
 };
 use crate::streams::{Closer, Listener, Listeners};
 
@@ -18,6 +19,7 @@ use crate::streams::{Closer, Listener, Listeners};
 pub struct TunnelBuilder {
     node: Node,
     spec: String,
+    turbo: bool,
 }
 
 /// A forwarded port. A session that is lost is resumed, and one that is over replaced when the next
@@ -33,7 +35,16 @@ pub struct Tunnel {
 
 impl TunnelBuilder {
     pub(super) fn new(node: Node, spec: &str) -> Self {
-        Self { node, spec: spec.to_owned() }
+        Self { node, spec: spec.to_owned(), turbo: false }
+    }
+
+    /// Has what comes from the node come by a command's output, which the real agent does not slow down. It
+    /// takes an interpreter on the node, python3 or perl; where there is none, or the account does not allow
+    /// it, an event says so, and connections go the plain way.
+    #[must_use]
+    pub fn turbo(mut self, is_wanted: bool) -> Self {
+        self.turbo = is_wanted;
+        self
     }
 
     /// Listens, and starts a session; ready when that stands.
@@ -41,7 +52,7 @@ impl TunnelBuilder {
     /// # Errors
     /// When SPEC makes no sense, the port cannot be had, or no session.
     pub async fn start(self) -> Result<Tunnel, Error> {
-        let Self { node, spec } = self;
+        let Self { node, spec, turbo } = self;
         let usage = |why| Error::new(Kind::Usage, format!("`{spec}`")).because(why);
         let spec: Spec = spec.parse().map_err(usage)?;
         let listeners = bind(&spec).await?;
@@ -72,8 +83,12 @@ impl TunnelBuilder {
                 }
             }
         };
+        let client = node.client().clone();
         node.spawn(async move {
-            let run = forwarded.run(observer).await;
+            let run = match turbo {
+                true => turbo::forward(&mut forwarded, &client, &spec, observer).await,
+                false => forwarded.run(observer).await,
+            };
             // Its handle may be gone.
             let _ = end.send(run.map(|_| ()));
         });

@@ -6,7 +6,7 @@
 //!                            +-- sessions     |
 //!                            +-- many: a command on all nodes that are meant
 //!                                             +-- connect   lane ------+
-//!                                             +-- forward   forwarding +-- tunnel ---+
+//!                                             +-- forward   forwarding +-- tunnel ---+   (or turbo)
 //!                        config_file --- upkeep ---- tunnel
 //!                                             +-- proxy     proxying -- lanes -- lane
 //!                                             +-- command   running ---+-- opening --+-- attachment
@@ -57,6 +57,7 @@ mod shell;
 pub(crate) mod spec;
 pub(crate) mod target;
 pub(crate) mod tunnel;
+pub(crate) mod turbo;
 pub(crate) mod upkeep;
 
 use std::{fmt, sync::Arc};

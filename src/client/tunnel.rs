@@ -49,6 +49,8 @@ pub enum TunnelEvent {
     Lost(Error),
     /// There is no session for a connection, which was turned away.
     NotReplaced(Error),
+    /// The node, or the account, has not what turbo takes: the forward goes on in the plain way.
+    NoTurbo(Error),
 }
 
 impl Display for TunnelEvent {
@@ -59,6 +61,7 @@ impl Display for TunnelEvent {
             Self::Ended(end) => write!(f, "the session has ended: {end}"),
             Self::Lost(error) => write!(f, "the session was lost: {error}"),
             Self::NotReplaced(error) => write!(f, "no session for a connection: {error}"),
+            Self::NoTurbo(error) => write!(f, "no turbo: {error}"),
         }
     }
 }
@@ -107,7 +110,7 @@ impl ForwardedPort {
     }
 
     /// Waits for a connection, not before some time has come; `false` when it is stopped.
-    async fn connection(
+    pub(super) async fn connection(
         &mut self,
         not_before: Instant,
         observer: &mut impl FnMut(TunnelEvent),

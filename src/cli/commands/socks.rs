@@ -177,7 +177,7 @@ impl Report {
             TunnelEvent::Ended(end) => format!("has ended: {end}"),
             TunnelEvent::Lost(error) => format!("was lost: {}", error.what()),
             // A session that is over is not replaced here.
-            TunnelEvent::NotReplaced(_) => return,
+            TunnelEvent::NotReplaced(_) | TunnelEvent::NoTurbo(_) => return,
         };
         let (_, cut_off) = self.connections(destination).take_cut_off();
         self.output.warn(&format!(

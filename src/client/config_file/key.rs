@@ -36,6 +36,7 @@ pub(super) enum Kind {
     Number,
     /// Either of the two.
     Place,
+    Switch,
 }
 
 impl Table {
@@ -161,7 +162,7 @@ const fn text(name: &'static str, check: fn(&str) -> Result<(), Malformed>) -> F
 
 const DEFAULTS: [Field; 3] = [text("target", target), text("profile", word), text("region", word)];
 const TARGETS: [Field; 3] = DEFAULTS;
-const TUNNELS: [Field; 7] = [
+const TUNNELS: [Field; 8] = [
     text("target", target),
     text("host", host),
     Field { name: "port", kind: Kind::Number, check: port },
@@ -169,5 +170,6 @@ const TUNNELS: [Field; 7] = [
     text("profile", word),
     text("region", word),
     text("open", command),
+    Field { name: "turbo", kind: Kind::Switch, check: |_| Ok(()) },
 ];
 const LONGEST_NAME: usize = 64;

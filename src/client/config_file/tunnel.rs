@@ -20,6 +20,8 @@ pub(crate) struct ConfiguredTunnel {
     pub(crate) spec: Spec,
     /// A program that goes with it, in the words of a shell.
     pub(crate) open: Option<String>,
+    /// What comes, comes by a command's output.
+    pub(crate) turbo: bool,
     /// Where it begins; no part of what it is.
     pub(crate) origin: Origin,
 }
@@ -27,7 +29,8 @@ pub(crate) struct ConfiguredTunnel {
 impl ConfiguredTunnel {
     /// Whether it leads there in the same way, wherever in a file that stands.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        (&self.name, &self.target, &self.spec) == (&other.name, &other.target, &other.spec)
+        let ways = [self, other].map(|one| (&one.name, &one.target, &one.spec, one.turbo));
+        ways[0] == ways[1]
     }
 }
 
@@ -49,6 +52,7 @@ impl ConfigFile {
             target: if target == Target::Local { target } else { whose.of(target) },
             spec,
             open: value("open").map(str::to_owned),
+            turbo: value("turbo") == Some("true"),
             origin: port.origin.clone(),
         })
     }

@@ -26,6 +26,7 @@ use crate::{
         error::{Error, Kind},
         service::SessionSource,
         tunnel::{self, ForwardedPort, TunnelEvent, stopped},
+        turbo,
     },
     net::{Rationed, now},
     session::SessionEnd,
@@ -184,7 +185,14 @@ impl Keeper {
         };
         let (mut is_stopped, mut is_restarted) = (false, false);
         let ended = {
-            let mut run = pin!(forwarded.run(observer));
+            let Self { client, wanted, .. } = &*self;
+            let run = async {
+                match wanted.turbo {
+                    true => turbo::forward(&mut forwarded, client, &wanted.spec, observer).await,
+                    false => forwarded.run(observer).await,
+                }
+            };
+            let mut run = pin!(run);
             loop {
                 tokio::select! {
                     ended = &mut run => break ended,
@@ -243,6 +251,10 @@ impl<'a> Teller<'a> {
             TunnelEvent::Ended(end) => self.lost(&format!("the session has ended: {end}")),
             TunnelEvent::Lost(error) => self.lost(&error.what),
             TunnelEvent::NotReplaced(_) => {}
+            TunnelEvent::NoTurbo(error) => {
+                let what = format!("without turbo: {error}");
+                self.condition.tell(EventKind::Warning, &what);
+            }
             TunnelEvent::Forward(event) => self.of_connection(&event),
         }
     }
