@@ -11,6 +11,7 @@ use super::{
     spec::Spec,
     spread::LaneCount,
     tunnel::{self, ForwardedPort, TunnelEvent},
+    turbo,
 };
 use crate::streams::{Closer, Listener, Listeners, Meter, Reading};
 
@@ -20,6 +21,7 @@ pub struct TunnelBuilder {
     node: Node,
     spec: Result<Spec, Error>,
     lanes: LaneCount,
+    turbo: bool,
 }
 
 /// A forwarded port. A session that is lost is resumed, and one that is over replaced when the next
@@ -37,11 +39,15 @@ pub struct Tunnel {
 impl TunnelBuilder {
     pub(super) fn new(node: Node, spec: &str) -> Self {
         let usage = |why| Error::new(Kind::Usage, format!("`{spec}`")).because(why);
-        Self { node, spec: spec.parse().map_err(usage), lanes: LaneCount::default() }
+        Self::with(node, spec.parse().map_err(usage))
     }
 
     pub(super) fn of(node: Node, spec: Spec) -> Self {
-        Self { node, spec: Ok(spec), lanes: LaneCount::default() }
+        Self::with(node, Ok(spec))
+    }
+
+    fn with(node: Node, spec: Result<Spec, Error>) -> Self {
+        Self { node, spec, lanes: LaneCount::default(), turbo: false }
     }
 
     /// Spreads its connections over so many sessions: what comes by one is limited by the agent's pace.
@@ -51,12 +57,21 @@ impl TunnelBuilder {
         self
     }
 
+    /// Has what comes from the node come by a command's output, which the real agent does not slow down. It
+    /// takes an interpreter on the node, python3 or perl; where there is none, or the account does not allow
+    /// it, an event says so, and connections go the plain way.
+    #[must_use]
+    pub fn turbo(mut self, is_wanted: bool) -> Self {
+        self.turbo = is_wanted;
+        self
+    }
+
     /// Listens, and starts a session; ready when that stands.
     ///
     /// # Errors
     /// When SPEC makes no sense, the port cannot be had, or no session.
     pub async fn start(self) -> Result<Tunnel, Error> {
-        let Self { node, spec, lanes } = self;
+        let Self { node, spec, lanes, turbo } = self;
         let spec = spec?;
         let listeners = bind(&spec).await?;
         let local: Vec<_> = listeners.iter().filter_map(Listener::tcp_address).collect();
@@ -88,8 +103,12 @@ impl TunnelBuilder {
                 }
             }
         };
+        let client = node.client().clone();
         node.spawn(async move {
-            let run = forwarded.run(observer).await;
+            let run = match turbo {
+                true => turbo::forward(&mut forwarded, &client, &spec, observer).await,
+                false => forwarded.run(observer).await,
+            };
             // Its handle may be gone.
             let _ = end.send(run.map(|_| ()));
         });

@@ -6,7 +6,7 @@
 //!                            +-- sessions     |
 //!                            +-- many: a command on all nodes that are meant
 //!                                             +-- connect   lane ------+
-//!                                             +-- forward   forwarding +-- tunnel ---+
+//!                                             +-- forward   forwarding +-- tunnel ---+   (or turbo)
 //!                        config_file --- upkeep ---- tunnel
 //!                                             +-- proxy     proxying -- lanes -- lane
 //!                                             +-- command   running ---+-- opening --+-- attachment
@@ -60,6 +60,7 @@ pub(crate) mod target;
 #[cfg(all(test, feature = "local"))]
 mod throttling;
 pub(crate) mod tunnel;
+pub(crate) mod turbo;
 pub(crate) mod upkeep;
 
 use std::{fmt, sync::Arc};

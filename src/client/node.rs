@@ -172,6 +172,10 @@ impl Node {
         &self.0.service
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.0.client
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         self.0.client.limits()
     }

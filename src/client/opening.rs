@@ -19,7 +19,7 @@ use crate::{
     session::{Limits, SessionEnd},
     streams::{
         Chosen, Command, CommandEvent, Console, ExitMarker, Meter, Pipe, PipeEvent, PortKind,
-        Shell, ShellEvent, Stop, Way,
+        Shell, ShellEvent, Stop, Tap, TapEvent, Way,
     },
 };
 
@@ -140,6 +140,23 @@ impl<'a> Opening<'a> {
         let is_patient = matches!(way, Way::WithInput(_));
         let carried = self.carry(is_patient, Box::new(open)).await?;
         Ok(carried.map(|(end, is_complete)| told.ended(end, is_complete)))
+    }
+
+    /// Tells what a command writes, as it comes, until its session is over, or what comes is refused.
+    pub(crate) async fn tap(
+        &self,
+        told: impl FnMut(TapEvent<'_>) -> Result<(), ApplicationError> + Send,
+    ) -> Result<Option<SessionEnd>, Error> {
+        let (stop, greet) = ((self.stop)(), self.greet);
+        let open = move |ready: &Ready, _: &str| {
+            refuse_ports(ready)?;
+            greet(ready);
+            Ok(Box::new(Tap::new(stop, told)) as _)
+        };
+        match self.carry(false, Box::new(open)).await? {
+            Some((end, _)) => end.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Connects the two ends that `open` gives with a port's single stream, until `gone` resolves as

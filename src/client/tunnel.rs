@@ -62,6 +62,8 @@ pub enum TunnelEvent {
         /// What it was.
         event: LaneEvent,
     },
+    /// The node, or the account, has not what turbo takes: the forward goes on in the plain way.
+    NoTurbo(Error),
 }
 
 impl Display for TunnelEvent {
@@ -73,6 +75,7 @@ impl Display for TunnelEvent {
             Self::Lost(error) => write!(f, "the session was lost: {error}"),
             Self::NotReplaced(error) => write!(f, "no session for a connection: {error}"),
             Self::Lane { event, .. } => event.fmt(f),
+            Self::NoTurbo(error) => write!(f, "no turbo: {error}"),
         }
     }
 }
@@ -153,7 +156,7 @@ impl ForwardedPort {
     }
 
     /// Waits for a connection, not before some time has come; `false` when it is stopped.
-    async fn connection(
+    pub(super) async fn connection(
         &mut self,
         not_before: Instant,
         observer: &mut impl FnMut(TunnelEvent),

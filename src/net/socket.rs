@@ -32,6 +32,14 @@ impl Socket for TcpStream {
 
 impl Socket for tokio::io::DuplexStream {}
 
+/// Two streams that are one connection: a program's standard input and output.
+impl<R, W> Socket for tokio::io::Join<R, W>
+where
+    R: AsyncRead + Unpin + Send,
+    W: AsyncWrite + Unpin + Send,
+{
+}
+
 /// A Unix socket has no reset: its program reads what was delivered, and then an end of file.
 /// Linux alone makes that ECONNRESET, if something that the program has written is still unread.
 #[cfg(unix)]

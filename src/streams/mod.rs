@@ -8,6 +8,7 @@
 //!             +--> Pipe      standard input and output: ssh's ProxyCommand
 //!             +--> Shell     a terminal
 //!             +--> Command   a command's outputs, its exit code and its input
+//!             +--> Tap       a command's output for this program itself
 //! ```
 //!
 //! Each is an [`Application`](crate::net::Application): polled by the session's one task, it reads
@@ -31,6 +32,7 @@ mod proxy_request;
 mod shell;
 #[cfg(unix)]
 mod socket_file;
+mod tap;
 mod within;
 
 #[cfg(test)]
@@ -59,6 +61,7 @@ pub use proxy_request::{
 pub use shell::{Console, Shell, ShellEvent};
 #[cfg(unix)]
 pub use socket_file::SocketFile;
+pub use tap::{Tap, TapEvent};
 pub use within::{Connection, Connector, Refusals, Within};
 
 /// Resolves when a stream is to end.

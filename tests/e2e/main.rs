@@ -129,6 +129,8 @@ mod tls;
 mod tls_trust;
 mod trace;
 #[cfg(feature = "aws")]
+mod turbo;
+#[cfg(feature = "aws")]
 mod up;
 #[cfg(feature = "aws")]
 mod up_day;

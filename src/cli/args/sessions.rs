@@ -98,6 +98,11 @@ pub(crate) struct ProxyArgs {
     /// A reason to be recorded with the session.
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
+    /// Have what comes from the node come by a command's output, fifteen times as fast.
+    ///
+    /// What that takes, and where it is logged: ssmport forward --help, docs/forward.md.
+    #[arg(long)]
+    pub(crate) turbo: bool,
     #[command(flatten)]
     pub(crate) readiness: ReadinessArgs,
 }
@@ -173,6 +178,15 @@ pub(crate) struct ForwardArgs {
     /// (docs/json.md).
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
+    /// Have what comes from the node come by a command's output, fifteen times as fast.
+    ///
+    /// A program that is sent along, in python3 or perl, runs on the node for as long as connections are
+    /// open. It takes the permission to start AWS-StartNonInteractiveCommand; the program is in the
+    /// account's log (CloudTrail), and with logging of sessions to S3 or CloudWatch all that comes is
+    /// written there too. Without what it takes the forward goes on in the plain way, with a line
+    /// (docs/forward.md).
+    #[arg(long, hide_short_help = true)]
+    pub(crate) turbo: bool,
     #[command(flatten)]
     pub(crate) readiness: ReadinessArgs,
     #[command(flatten)]

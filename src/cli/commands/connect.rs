@@ -56,6 +56,7 @@ pub(crate) async fn run(
         detach_to: None,
         readiness: ReadinessArgs::default(),
         reason: None,
+        turbo: tunnel.turbo,
         habits: SshHabits::default(),
     };
     forward::run(forward, global, output).await

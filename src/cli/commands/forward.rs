@@ -35,6 +35,7 @@ use crate::client::{
     spec::Spec,
     target::Target,
     tunnel::{self, ForwardedPort, TunnelEvent},
+    turbo,
 };
 use crate::net::now;
 use command::{Place, Wanted};
@@ -93,8 +94,13 @@ pub(crate) async fn run(
         closers.push(listeners.closer());
         let (limits, lanes) = (global.limits(), arguments.lanes);
         let mut tunnel = ForwardedPort { service, request, listeners, limits, lanes, stop };
+        let turbo = arguments.turbo.then(|| client.clone());
         tunnels.spawn(async move {
-            let ended = tunnel.run(|event| report.event(event)).await;
+            let observer = |event| report.event(event);
+            let ended = match turbo {
+                Some(client) => turbo::forward(&mut tunnel, &client, &spec, observer).await,
+                None => tunnel.run(observer).await,
+            };
             (report, ended)
         });
     }
@@ -251,6 +257,11 @@ impl Report {
                 lines.send_modify(|lines| {
                     lines.insert(*number, line);
                 });
+                return;
+            }
+            TunnelEvent::NoTurbo(error) => {
+                let destination = destination.clone();
+                output.warn(&format!("{destination} is forwarded without turbo: {error}"));
                 return;
             }
             TunnelEvent::Ended(end) => {

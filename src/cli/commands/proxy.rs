@@ -12,7 +12,13 @@ use crate::{
         output::Output,
         standard_streams,
     },
-    client::{SessionEnd, config_file::ConfigFile, opening::Opening, service::Request},
+    client::{
+        Client, ConnectionEnd, Node, SessionEnd,
+        config_file::ConfigFile,
+        opening::Opening,
+        service::{Request, SessionSource},
+        turbo::{self, StreamEnd, StreamEnds},
+    },
 };
 
 pub(crate) async fn run(
@@ -42,6 +48,9 @@ async fn attach(
     let target = ConfigFile::load_target(Some(arguments.target.clone()), output)?;
     let client = global.client(output).with_readiness(arguments.readiness.readiness());
     let service = attended.service(&target, &client).await?;
+    if arguments.turbo && by_turbo(arguments, &service, &client, output, attended).await? {
+        return Ok(());
+    }
     let opening = Opening {
         service: &service,
         request: &request,
@@ -89,5 +98,43 @@ async fn attach(
             Err(failure.next("check that the SSH server runs there, and on which port"))
         }
         (None, end) => Err(lost(&end, &target)),
+    }
+}
+
+/// Whether it was carried by turbo, to its end.
+async fn by_turbo(
+    arguments: &ProxyArgs,
+    service: &SessionSource,
+    client: &Client,
+    output: &Output,
+    attended: &Attended,
+) -> Result<bool, Failure> {
+    let ProxyArgs { port, target, reason, .. } = arguments;
+    let mut node = Node::new(client.clone(), service.clone());
+    if let Some(reason) = reason {
+        node = node.with_reason(reason);
+    }
+    let ends = || StreamEnds {
+        input: standard_streams::input(),
+        output: standard_streams::output(),
+        gone: Box::pin(stdout_abandoned()),
+    };
+    match turbo::stream(node, *port, ends, attended.stop()).await? {
+        StreamEnd::Impossible(error) => {
+            output.warn(&format!("port {port} of {target} is reached without turbo: {error}"));
+            Ok(false)
+        }
+        StreamEnd::Stopped => Err(attended.interrupted()),
+        StreamEnd::Lost(error) => Err(error.into()),
+        StreamEnd::Over(ConnectionEnd::NotReached) => {
+            let what = format!("nothing answers on port {port} of {target}");
+            let next = "check that the SSH server runs there, and on which port";
+            Err(Failure::new(Code::Target, what).next(next))
+        }
+        StreamEnd::Over(ConnectionEnd::Program | ConnectionEnd::Destination) => Ok(true),
+        StreamEnd::Over(end) => {
+            let what = format!("the connection to port {port} of {target} was lost");
+            Err(Failure::new(Code::Lost, what).because(end))
+        }
     }
 }

@@ -183,7 +183,9 @@ impl Report {
             TunnelEvent::Ended(end) => format!("has ended: {end}"),
             TunnelEvent::Lost(error) => format!("was lost: {}", error.what()),
             // A session that is over is not replaced here, and each is its destination's only one.
-            TunnelEvent::NotReplaced(_) | TunnelEvent::Lane { .. } => return,
+            TunnelEvent::NotReplaced(_) | TunnelEvent::Lane { .. } | TunnelEvent::NoTurbo(_) => {
+                return;
+            }
         };
         let (_, cut_off) = self.connections(destination).take_cut_off();
         self.output.warn(&format!(

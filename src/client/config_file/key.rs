@@ -39,6 +39,7 @@ pub(super) enum Kind {
     Number,
     /// Either of the two.
     Either,
+    Switch,
 }
 
 impl Table {
@@ -173,7 +174,7 @@ const DEFAULTS: [Field; 4] = [
     text(RECORD, super::recording::check),
 ];
 const TARGETS: [Field; 3] = [text("target", target), text("profile", word), text("region", word)];
-const TUNNELS: [Field; 8] = [
+const TUNNELS: [Field; 9] = [
     text("target", target),
     text("host", host),
     Field { name: "port", kind: Kind::Number, check: port },
@@ -182,6 +183,7 @@ const TUNNELS: [Field; 8] = [
     text("profile", word),
     text("region", word),
     text("open", command),
+    Field { name: "turbo", kind: Kind::Switch, check: |_| Ok(()) },
 ];
 pub(super) const RECORD: &str = "record";
 const LONGEST_NAME: usize = 64;

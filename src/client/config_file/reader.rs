@@ -123,6 +123,7 @@ impl Reader<'_> {
                 let parsed = i64::from_str_radix(number.as_str(), number.radix());
                 parsed.map_or_else(|_| number.to_string(), |parsed| parsed.to_string())
             }
+            (DeValue::Boolean(is_on), Kind::Switch) => is_on.to_string(),
             (_, kind) => return Err(self.of_another_kind(value, &shown, kind.name())),
         };
         let start = value.span().start;
@@ -171,6 +172,7 @@ impl Kind {
             Self::Text => "a text",
             Self::Number => "a number",
             Self::Either => "a number or a text",
+            Self::Switch => "true or false",
         }
     }
 }

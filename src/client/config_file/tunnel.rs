@@ -23,6 +23,8 @@ pub(crate) struct ConfiguredTunnel {
     pub(crate) lanes: LaneCount,
     /// A program that goes with it, in the words of a shell.
     pub(crate) open: Option<String>,
+    /// What comes, comes by a command's output.
+    pub(crate) turbo: bool,
     /// Where it begins; no part of what it is.
     pub(crate) origin: Origin,
 }
@@ -30,8 +32,9 @@ pub(crate) struct ConfiguredTunnel {
 impl ConfiguredTunnel {
     /// Whether it leads there in the same way, wherever in a file that stands.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        (&self.name, &self.target, &self.spec, self.lanes)
-            == (&other.name, &other.target, &other.spec, other.lanes)
+        let ways =
+            [self, other].map(|one| (&one.name, &one.target, &one.spec, one.lanes, one.turbo));
+        ways[0] == ways[1]
     }
 }
 
@@ -54,6 +57,7 @@ impl ConfigFile {
             spec,
             lanes: self.lanes(name)?,
             open: value("open").map(str::to_owned),
+            turbo: value("turbo") == Some("true"),
             origin: port.origin.clone(),
         })
     }

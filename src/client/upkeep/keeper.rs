@@ -26,6 +26,7 @@ use crate::{
         error::{Error, Kind},
         service::SessionSource,
         tunnel::{self, ForwardedPort, TunnelEvent, stopped},
+        turbo,
     },
     net::{Rationed, now},
     session::SessionEnd,
@@ -185,7 +186,14 @@ impl Keeper {
         };
         let (mut is_stopped, mut is_restarted) = (false, false);
         let ended = {
-            let mut run = pin!(forwarded.run(observer));
+            let Self { client, wanted, .. } = &*self;
+            let run = async {
+                match wanted.turbo {
+                    true => turbo::forward(&mut forwarded, client, &wanted.spec, observer).await,
+                    false => forwarded.run(observer).await,
+                }
+            };
+            let mut run = pin!(run);
             loop {
                 tokio::select! {
                     ended = &mut run => break ended,
@@ -250,6 +258,10 @@ impl<'a> Teller<'a> {
                     _ => EventKind::Note,
                 };
                 self.condition.tell(kind, &format!("session {lane}: {event}"));
+            }
+            TunnelEvent::NoTurbo(error) => {
+                let what = format!("without turbo: {error}");
+                self.condition.tell(EventKind::Warning, &what);
             }
             TunnelEvent::Forward(event) => self.of_connection(&event),
         }

@@ -252,8 +252,8 @@ impl Running {
             (None, prefixes) => {
                 let Prefixes { stdout, stderr } = prefixes.clone().unwrap_or_default();
                 Output::Separate(Box::new([
-                    Pipe::new(child.stdout.take(), PayloadType::Output, stdout),
-                    Pipe::new(child.stderr.take(), PayloadType::StdErr, stderr),
+                    Pipe::new(child.stdout.take(), PayloadType::Output, stdout, pace),
+                    Pipe::new(child.stderr.take(), PayloadType::StdErr, stderr, pace),
                 ]))
             }
         };
@@ -322,7 +322,8 @@ impl Running {
     }
 }
 
-/// One of the two pipes. It is never paced.
+/// One of the two pipes. It is never paced; but where all else is, its messages are as short as the real
+/// agent's.
 struct Pipe {
     source: Option<Box<dyn AsyncRead + Send + Unpin>>,
     payload_type: PayloadType,
@@ -336,13 +337,22 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn new<R>(source: Option<R>, payload_type: PayloadType, prefix: String) -> Self
+    fn new<R>(
+        source: Option<R>,
+        payload_type: PayloadType,
+        prefix: String,
+        pace: Option<Pace>,
+    ) -> Self
     where
         R: AsyncRead + Send + Unpin + 'static,
     {
         // With a prefix it shows how much was read at once: then it is as much as in the real
         // agent.
-        let len = if prefix.is_empty() { PAYLOAD_LEN } else { REAL_LEN - prefix.len() };
+        let len = match (pace, &*prefix) {
+            (None, "") => PAYLOAD_LEN,
+            (Some(pace), "") => pace.payload_len,
+            (_, prefix) => REAL_LEN - prefix.len(),
+        };
         Self {
             source: source.map(|source| Box::new(source) as _),
             payload_type,

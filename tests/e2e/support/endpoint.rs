@@ -34,6 +34,11 @@ impl Endpoint {
         Self::run(local, SocketAddr::from(([127, 0, 0, 1], 0)), arguments)
     }
 
+    /// Starts one by an `ssmport` of one's own.
+    pub fn of(local: Command, arguments: &[&str]) -> Self {
+        Self::run(local, SocketAddr::from(([127, 0, 0, 1], 0)), arguments)
+    }
+
     /// Starts one on an address, for instance one that is reserved.
     pub fn at(address: SocketAddr, arguments: &[&str]) -> Self {
         Self::run(command(env!("CARGO_BIN_EXE_ssmport")), address, arguments)

@@ -1,0 +1,308 @@
+# The same companion in Perl, for nodes without Python: nothing but what the smallest Perl has.
+# No single quotes, no braces in pairs. Names are looked up one at a time.
+use strict;
+use Socket qw(:all);
+use Fcntl;
+use Errno qw(EAGAIN EINTR EINPROGRESS);
+
+my ($KEPT, $CHUNK, $STRANGERS) = (8 << 20, 32 << 10, 8);
+$SIG{PIPE} = "IGNORE";
+$| = 1;
+my ($parent, $born, $used) = (getppid, time, time);
+my (%streams, %sockets, $uplink, $carrier, %guests);
+my ($incoming, $kept, $written, $out) = ("", "", 0, \*STDOUT);
+my ($hears, $says) = ("", "");
+
+open(my $random, "<", "/dev/urandom") or exit;
+sysread($random, my $secret, 16) == 16 or exit;
+$secret = unpack("H*", $secret);
+
+sub unblock { fcntl($_[0], F_SETFL, fcntl($_[0], F_GETFL, 0) | O_NONBLOCK) }
+sub nodelay { setsockopt($_[0], IPPROTO_TCP, TCP_NODELAY, 1) }
+sub leave { require POSIX; POSIX::_exit(0) }
+sub later { $!{EAGAIN} || $!{EINTR} }
+
+sub put { $kept .= sprintf("%s%08x%08x", @_) }
+
+sub put_data {
+    my ($number, $data) = @_;
+    if (index($data, "\xef\xbf\xbd") < 0) {
+        put("D", $number, length $data);
+        $kept .= $data . "~~~";
+    } else {
+        put("H", $number, 2 * length $data);
+        $kept .= unpack("H*", $data);
+    }
+}
+
+sub put_reason {
+    my ($kind, $number, $why) = @_;
+    $why =~ s/[^ -~]/?/g;
+    put($kind, $number, length $why);
+    $kept .= $why;
+}
+
+sub flush {
+    while ($out && $written < length $kept) {
+        my $count = syswrite($out, $kept, 64 << 10, $written);
+        if (defined $count) { $written += $count }
+        elsif (later()) { last }
+        else { lose() }
+    }
+}
+
+sub lose {
+    leave() if !$carrier;
+    undef $carrier;
+    undef $out;
+}
+
+sub move {
+    my ($port, $word) = @_;
+    $written = 0;
+    undef $out;
+    socket($carrier, PF_INET, SOCK_STREAM, 0);
+    if (connect($carrier, pack_sockaddr_in($port, INADDR_LOOPBACK))) {
+        syswrite($carrier, $word . "O");
+        nodelay($carrier);
+        unblock($carrier);
+        $out = $carrier;
+    }
+}
+
+# --- Streams.
+
+sub resets { setsockopt($_[0], SOL_SOCKET, SO_LINGER, pack("ii", $_[1], 0)) }
+
+sub dial {
+    my ($s, $host, $port) = @_;
+    my ($error, @found) = getaddrinfo($host, $port, +{ socktype => SOCK_STREAM });
+    $s->{found} = \@found;
+    $s->{why} = "$error";
+    attempt($s);
+}
+
+sub attempt {
+    my ($s) = @_;
+    forget($s);
+    while (my $next = shift @{ $s->{found} }) {
+        socket(my $socket, $next->{family}, SOCK_STREAM, 0) or next;
+        unblock($socket);
+        nodelay($socket);
+        if (connect($socket, $next->{addr}) || $!{EINPROGRESS}) {
+            $s->{socket} = $socket;
+            $sockets{ fileno $socket } = $s;
+            return;
+        }
+        $s->{why} = "$!";
+    }
+    delete $streams{ $s->{number} };
+    put_reason("F", $s->{number}, $s->{why});
+}
+
+sub forget {
+    my ($s) = @_;
+    if (my $socket = delete $s->{socket}) {
+        delete $sockets{ fileno $socket };
+        close($socket);
+    }
+}
+
+sub drop {
+    my ($s, $is_reset) = @_;
+    delete $streams{ $s->{number} };
+    resets($s->{socket}, $is_reset) if $s->{socket};
+    forget($s);
+}
+
+sub broken {
+    put_reason("R", $_[0]{number}, "$!");
+    drop($_[0], 1);
+}
+
+sub ready {
+    my ($s) = @_;
+    if (!$s->{connected}) {
+        $! = unpack("i", getsockopt($s->{socket}, SOL_SOCKET, SO_ERROR));
+        if ($!) {
+            $s->{why} = "$!";
+            return attempt($s);
+        }
+        resets($s->{socket}, 1);
+        $s->{connected} = 1;
+    }
+    transmit($s);
+}
+
+sub transmit {
+    my ($s) = @_;
+    return if !$s->{connected};
+    while (length $s->{up}) {
+        my $count = syswrite($s->{socket}, $s->{up}, 256 << 10);
+        if (!defined $count) {
+            return broken($s) if !later();
+            last;
+        }
+        substr($s->{up}, 0, $count) = "";
+        $s->{used} += $count;
+    }
+    if ($s->{ended} && !$s->{shut} && !length $s->{up}) {
+        shutdown($s->{socket}, 1) or return broken($s);
+        $s->{shut} = 1;
+    }
+    if ($s->{used} >= 8192) {
+        put("U", $s->{number}, $s->{used});
+        $s->{used} = 0;
+    }
+    settle($s);
+}
+
+sub receive {
+    my ($s) = @_;
+    my $most = $s->{credit} < $CHUNK ? $s->{credit} : $CHUNK;
+    return if $most <= 0 || length($kept) >= $KEPT || $s->{over};
+    my $count = sysread($s->{socket}, my $data, $most);
+    if (!defined $count) {
+        broken($s) if !later();
+        return;
+    }
+    if ($count) {
+        $s->{credit} -= $count;
+        $s->{received} = ($s->{received} + $count) % 2**32;
+        put_data($s->{number}, $data);
+    } else {
+        put("E", $s->{number}, $s->{received});
+        $s->{over} = 1;
+    }
+    settle($s);
+}
+
+sub settle { drop($_[0], 0) if $_[0]{over} && $_[0]{shut} }
+
+# --- What the client says.
+
+sub heard {
+    my $count = sysread($uplink, $incoming, 256 << 10, length $incoming);
+    return if !defined $count && later();
+    leave() if !$count;
+    $used = time;
+    my $at = 0;
+    while (length($incoming) >= $at + 9) {
+        my ($kind, $number, $length) = unpack("aNN", substr($incoming, $at, 9));
+        last if length($incoming) < $at + 9 + $length;
+        obey($kind, $number, substr($incoming, $at + 9, $length));
+        $at += 9 + $length;
+    }
+    substr($incoming, 0, $at) = "";
+}
+
+sub obey {
+    my ($kind, $number, $data) = @_;
+    my $s = $streams{$number};
+    if ($kind eq "A") {
+        my $count = unpack("N", $data);
+        substr($kept, 0, $count) = "";
+        $written -= $count;
+    } elsif ($kind eq "P") {
+        syswrite($uplink, $data);
+        put("P", 0, unpack("N", $data));
+    } elsif ($kind eq "M") {
+        move(unpack("n", $data), substr($data, 2));
+    } elsif ($kind eq "O") {
+        my ($credit, $port) = unpack("Nn", $data);
+        $s = $streams{$number} = +{ number => $number, credit => $credit, up => "" };
+        dial($s, substr($data, 6), $port);
+    } elsif (!$s) {
+    } elsif ($kind eq "D") {
+        $s->{up} .= $data;
+        transmit($s);
+    } elsif ($kind eq "E") {
+        $s->{ended} = 1;
+        transmit($s);
+    } elsif ($kind eq "C") {
+        $s->{credit} += unpack("N", $data);
+    } elsif ($kind eq "X") {
+        drop($s, 1);
+    }
+}
+
+# --- Who is to be waited for.
+
+sub watch {
+    my ($mask, $handle) = @_;
+    vec($_[0], fileno $handle, 1) = 1;
+}
+
+sub wait_for {
+    ($hears, $says) = @_;
+    my ($heard, $said);
+    select($heard = $hears, $said = $says, undef, 5) > 0 or ($heard, $said) = ("", "");
+    leave() if getppid != $parent;
+    return ($heard, $said);
+}
+
+socket(my $listener, PF_INET, SOCK_STREAM, 0);
+bind($listener, pack_sockaddr_in(0, INADDR_LOOPBACK)) && listen($listener, $STRANGERS) or exit;
+my ($port) = unpack_sockaddr_in(getsockname $listener);
+print "ssmport-turbo 1 $port $secret\n";
+my $role;
+while (!$role) {
+    leave() if time - $born > 60;
+    my $wanted = "";
+    watch($wanted, $_) for $listener, map { $_->[0] } values %guests;
+    my ($heard) = wait_for($wanted, "");
+    for my $fd (keys %guests) {
+        my $guest = $guests{$fd};
+        vec($heard, $fd, 1) or next;
+        my $count = sysread($guest->[0], $guest->[1], 33 - length $guest->[1], length $guest->[1]);
+        next if $count && length $guest->[1] < 33;
+        delete $guests{$fd};
+        if ($guest->[1] eq $secret . "S" || $guest->[1] eq $secret . "O") {
+            ($uplink, $role) = ($guest->[0], substr($guest->[1], 32));
+            last;
+        }
+    }
+    if (!$role && vec($heard, fileno $listener, 1) && accept(my $guest, $listener)) {
+        unblock($guest);
+        delete $guests{ (keys %guests)[0] } if keys %guests >= $STRANGERS;
+        $guests{ fileno $guest } = [$guest, ""];
+    }
+}
+close $listener;
+%guests = ();
+if ($role eq "O") {
+    fcntl($uplink, F_SETFL, 0);
+    while (sysread($uplink, my $data, 64 << 10)) {
+        while (length $data) {
+            my $count = syswrite(STDOUT, $data) or leave();
+            substr($data, 0, $count) = "";
+        }
+    }
+    leave();
+}
+nodelay($uplink);
+unblock(\*STDOUT);
+while (1) {
+    my ($wanted, $wanting) = ("", "");
+    watch($wanted, $uplink);
+    watch($wanting, $out) if $out && $written < length $kept;
+    my $has_room = length($kept) < $KEPT;
+    for my $s (values %sockets) {
+        if (!$s->{connected}) { watch($wanting, $s->{socket}) }
+        else {
+            watch($wanting, $s->{socket}) if length $s->{up};
+            watch($wanted, $s->{socket})
+                if $has_room && $s->{credit} > 0 && !$s->{over};
+        }
+    }
+    my ($heard, $said) = wait_for($wanted, $wanting);
+    heard() if vec($heard, fileno $uplink, 1);
+    for my $fd (keys %sockets) {
+        my $s = $sockets{$fd} or next;
+        ready($s) if vec($said, $fd, 1);
+        receive($s) if $sockets{$fd} && $s->{connected} && vec($heard, $fd, 1);
+    }
+    flush();
+    $used = time if %streams;
+    leave() if time - $used > 90;
+}
