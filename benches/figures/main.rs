@@ -82,12 +82,18 @@ struct Picture {
     bars: fn(&Table) -> Vec<Bar>,
 }
 
-const CHARTS: [Picture; 5] = [
+const CHARTS: [Picture; 6] = [
     Picture {
         file: "forward.svg",
         title: "A tunnel beside a plain TCP relay, on loopback",
         unit: "MB/s",
         bars: |table| by_columns(table, "forward", &["plain relay", "-t local", "client alone"]),
+    },
+    Picture {
+        file: "ceiling.svg",
+        title: "What comes from a node whose agent paces, by each way",
+        unit: "MB/s",
+        bars: of_ceiling,
     },
     Picture {
         file: "reliability.svg",
@@ -129,6 +135,17 @@ fn by_columns(table: &Table, benchmark: &str, columns: &[&str]) -> Vec<Bar> {
         }
     }
     bars
+}
+
+/// Of what comes; uploads are not paced.
+fn of_ceiling(table: &Table) -> Vec<Bar> {
+    let is_it = table.benchmark == "ceiling";
+    let Some(rate) = table.column("MB/s").filter(|_| is_it) else { return Vec::new() };
+    let down = table.rows.iter().filter(|row| !row[0].contains("up"));
+    let bar = |row: &Vec<String>| {
+        Some(Bar { group: row[0].clone(), series: "down".into(), value: number(&row[rate])? })
+    };
+    down.filter_map(bar).collect()
 }
 
 fn of_slow_lines(table: &Table, column: &str) -> Vec<Bar> {

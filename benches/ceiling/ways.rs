@@ -1,0 +1,241 @@
+//! The ways that bytes have.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    size,
+    support::{Endpoint, Forward, NODE, Program, REGION, Sshd, command, file_digest},
+};
+
+/// What was moved, and what that took.
+pub struct Moved {
+    pub bytes: u64,
+    pub took: Duration,
+    /// Processor time of the client.
+    pub client: Duration,
+}
+
+/// A forward to a server that gives and takes.
+pub struct Forwarded {
+    forward: Forward,
+}
+
+impl Forwarded {
+    pub fn start(endpoint: &Endpoint, options: &[&str]) -> Self {
+        let spec = format!("0:{}", serve().port());
+        let options = [&["--endpoint-url", &endpoint.url], options].concat();
+        Self { forward: Forward::start(&[&spec], NODE, &options) }
+    }
+
+    /// By so many connections, each its part.
+    pub fn download(&self, connections: usize, mib: usize) -> Moved {
+        let bytes = (mib << 20) as u64;
+        let (address, part) = (self.forward.address(), bytes / connections as u64);
+        self.timed(part * connections as u64, || {
+            let all = (0..connections).map(|_| thread::spawn(move || download(address, part)));
+            let all: Vec<_> = all.collect();
+            all.into_iter().for_each(|one| one.join().expect("a download").expect("its bytes"));
+        })
+    }
+
+    pub fn upload(&self, mib: usize) -> Moved {
+        let bytes = (mib << 20) as u64;
+        self.timed(bytes, || upload(self.forward.address(), bytes).expect("an upload"))
+    }
+
+    /// Milliseconds.
+    pub fn echo(&self) -> f64 {
+        let mut socket = connect(self.forward.address(), b'e', 0).expect("connected");
+        let mut times: Vec<_> = (0..ECHOES)
+            .map(|_| {
+                let begin = Instant::now();
+                socket.write_all(&[7]).expect("sent");
+                socket.read_exact(&mut [0]).expect("came back");
+                begin.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        times[ECHOES / 2].as_secs_f64() * 1e3
+    }
+
+    fn timed(&self, bytes: u64, work: impl FnOnce()) -> Moved {
+        let (before, begin) = (self.forward.program.cpu_time(), Instant::now());
+        work();
+        let took = begin.elapsed();
+        Moved { bytes, took, client: self.forward.program.cpu_time().saturating_sub(before) }
+    }
+}
+
+/// A file or a folder, copied both ways.
+pub struct Copies {
+    folder: TempDir,
+    original: PathBuf,
+}
+
+impl Copies {
+    /// Of a file.
+    pub fn new(mib: usize) -> Self {
+        let folder = TempDir::new().expect("a directory");
+        let original = folder.path().join("original");
+        fill(&original, (mib << 20) as u64);
+        Self { folder, original }
+    }
+
+    /// Of a folder with so many files, of 1 to 4 KiB, in folders of a hundred.
+    pub fn of_many(files: usize) -> Self {
+        let folder = TempDir::new().expect("a directory");
+        let original = folder.path().join("original");
+        for number in 0..files {
+            let place = original.join((number / 100).to_string());
+            fs::create_dir_all(&place).expect("a directory");
+            fill(&place.join(number.to_string()), 1024 * (1 + number as u64 % 4));
+        }
+        Self { folder, original }
+    }
+
+    pub fn down(&self, endpoint: &Endpoint) -> Moved {
+        self.copied("down", |to| {
+            let from = format!("{NODE}:{}", self.original.display());
+            cp(endpoint, &[from.as_ref(), to.as_os_str()])
+        })
+    }
+
+    pub fn up(&self, endpoint: &Endpoint) -> Moved {
+        self.copied("up", |to| {
+            let to = format!("{NODE}:{}", to.display());
+            cp(endpoint, &[self.original.as_os_str(), to.as_ref()])
+        })
+    }
+
+    pub fn scp_down(&self, endpoint: &Endpoint) -> Moved {
+        let sshd = Sshd::start();
+        let from = format!("node:{}", self.original.display());
+        self.copied("scp-down", |to| scp(&sshd, endpoint, &[from.as_ref(), to.as_os_str()]))
+    }
+
+    pub fn scp_up(&self, endpoint: &Endpoint) -> Moved {
+        let sshd = Sshd::start();
+        self.copied("scp-up", |to| {
+            let to = format!("node:{}", to.display());
+            scp(&sshd, endpoint, &[self.original.as_os_str(), to.as_ref()])
+        })
+    }
+
+    fn copied(&self, name: &str, copy: impl FnOnce(&Path) -> Command) -> Moved {
+        let to = self.folder.path().join(name);
+        let copy = copy(&to);
+        let (before, begin) = (of_children(), Instant::now());
+        Program::run_within(Duration::from_secs(1200), copy).success();
+        let (took, client) = (begin.elapsed(), of_children().saturating_sub(before));
+        same(&self.original, &to);
+        Moved { bytes: size(&to), took, client }
+    }
+}
+
+fn cp(endpoint: &Endpoint, paths: &[&std::ffi::OsStr]) -> Command {
+    let mut cp = command(env!("CARGO_BIN_EXE_ssmport"));
+    cp.args(["cp", "--endpoint-url", &endpoint.url]).args(paths);
+    with_keys(&mut cp);
+    cp
+}
+
+fn scp(sshd: &Sshd, endpoint: &Endpoint, paths: &[&std::ffi::OsStr]) -> Command {
+    let (program, port) = (env!("CARGO_BIN_EXE_ssmport"), sshd.port);
+    let proxy = format!("{program} proxy {NODE} {port} --endpoint-url {}", endpoint.url);
+    let mut scp = sshd.client("scp");
+    scp.args(["-r", "-o", &format!("ProxyCommand={proxy}")]).args(paths);
+    with_keys(&mut scp);
+    scp
+}
+
+fn with_keys(command: &mut Command) {
+    command.envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]);
+    command.env("AWS_REGION", REGION);
+}
+
+/// Processor time of the children of this program that are over, theirs included.
+fn of_children() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").expect("Linux");
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    // Behind the name: field 3 and so on; 16 and 17 are ticks.
+    let ticks = fields.skip(13).take(2).filter_map(|field| field.parse::<u64>().ok());
+    Duration::from_millis(ticks.sum::<u64>() * 10)
+}
+
+fn same(one: &Path, other: &Path) {
+    match fs::read_dir(one) {
+        Ok(entries) => entries.for_each(|entry| {
+            let entry = entry.expect("an entry");
+            same(&entry.path(), &other.join(entry.file_name()));
+        }),
+        Err(_) => assert_eq!(file_digest(one), file_digest(other), "{}", other.display()),
+    }
+}
+
+fn fill(path: &Path, bytes: u64) {
+    let mut file = File::create(path).expect("a file");
+    let mut random = File::open("/dev/urandom").expect("randomness").take(bytes);
+    io::copy(&mut random, &mut file).expect("room for a file");
+}
+
+// --- the server behind a forward ---
+
+fn serve() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            thread::spawn(move || answer(socket));
+        }
+    });
+    address
+}
+
+fn answer(mut socket: TcpStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let mut request = [0; 9];
+    socket.read_exact(&mut request)?;
+    let len = u64::from_be_bytes(*request.last_chunk().expect("eight of nine"));
+    match request[0] {
+        b'u' => {
+            io::copy(&mut socket.try_clone()?.take(len), &mut io::sink())?;
+            socket.write_all(&[1])
+        }
+        b'd' => io::copy(&mut io::repeat(0x5a).take(len), &mut socket).map(drop),
+        _ => io::copy(&mut socket.try_clone()?, &mut socket).map(drop),
+    }
+}
+
+fn connect(address: SocketAddr, operation: u8, len: u64) -> io::Result<TcpStream> {
+    let mut socket = TcpStream::connect(address)?;
+    socket.set_nodelay(true)?;
+    let mut request = vec![operation];
+    request.extend(len.to_be_bytes());
+    socket.write_all(&request)?;
+    Ok(socket)
+}
+
+fn download(address: SocketAddr, bytes: u64) -> io::Result<()> {
+    let socket = connect(address, b'd', bytes)?;
+    let received = io::copy(&mut socket.take(bytes), &mut io::sink())?;
+    assert_eq!(received, bytes);
+    Ok(())
+}
+
+fn upload(address: SocketAddr, bytes: u64) -> io::Result<()> {
+    let mut socket = connect(address, b'u', bytes)?;
+    io::copy(&mut io::repeat(0x5a).take(bytes), &mut socket)?;
+    socket.read_exact(&mut [0])
+}
+
+const ECHOES: usize = 500;
