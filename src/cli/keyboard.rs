@@ -62,14 +62,17 @@ impl Keyboard {
                 if self.session.write_all(&passed).await.is_err() {
                     return;
                 }
-                line = command.and_then(|command| self.carry_out(command));
+                line = match command {
+                    Some(command) => self.carry_out(command).await,
+                    None => None,
+                };
             }
         }
         self.curtain.open();
     }
 
     /// What is asked for at once, or begins a line.
-    fn carry_out(&self, command: Command) -> Option<CommandLine> {
+    async fn carry_out(&self, command: Command) -> Option<CommandLine> {
         match (command, &self.carried) {
             (Command::Disconnect, _) => self.attended.end(Ending::Escape),
             (Command::Help, _) => show(&self.escapes.help()),
@@ -82,7 +85,10 @@ impl Keyboard {
             }
             #[cfg(unix)]
             (Command::Suspend, _) => {
-                if let Err(error) = crate::term::suspend() {
+                self.curtain.close();
+                let suspended = crate::term::suspend().await;
+                self.curtain.open();
+                if let Err(error) = suspended {
                     say(&format!("Cannot be suspended: {error}."));
                 }
             }
