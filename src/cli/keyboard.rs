@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::{
@@ -101,17 +102,27 @@ impl Keyboard {
 
     /// The line is over.
     fn take(&self, typed: Typed) {
-        show("\r\n");
-        self.curtain.open();
-        if let (Typed::Line(line), Some(carried)) = (typed, &self.carried) {
-            let carried = carried.clone();
-            // It may take as long as a session takes to begin, and keys are for the shell again.
-            tokio::spawn(async move {
-                if let Some(answer) = carried.command(&line).await {
-                    say(&answer);
+        let answer = match (typed, self.carried.clone()) {
+            (Typed::Line(line), Some(carried)) => {
+                let mut answer = Box::pin(async move { carried.command(&line).await });
+                let at_once = (&mut answer).now_or_never();
+                if at_once.is_none() {
+                    // As long as a session takes to begin; and keys are for the shell again.
+                    tokio::spawn(async move {
+                        if let Some(answer) = answer.await {
+                            say(&answer);
+                        }
+                    });
                 }
-            });
+                at_once.flatten()
+            }
+            _ => None,
+        };
+        match answer {
+            Some(answer) => say(&answer),
+            None => show("\r\n"),
         }
+        self.curtain.open();
     }
 }
 
