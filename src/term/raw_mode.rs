@@ -33,6 +33,12 @@ impl RawMode {
     }
 }
 
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
 /// Gives the terminal back for a while, as it was before; whether there was anything to be given back.
 ///
 /// # Errors
