@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::{
@@ -62,14 +63,17 @@ impl Keyboard {
                 if self.session.write_all(&passed).await.is_err() {
                     return;
                 }
-                line = command.and_then(|command| self.carry_out(command));
+                line = match command {
+                    Some(command) => self.carry_out(command).await,
+                    None => None,
+                };
             }
         }
         self.curtain.open();
     }
 
     /// What is asked for at once, or begins a line.
-    fn carry_out(&self, command: Command) -> Option<CommandLine> {
+    async fn carry_out(&self, command: Command) -> Option<CommandLine> {
         match (command, &self.carried) {
             (Command::Disconnect, _) => self.attended.end(Ending::Escape),
             (Command::Help, _) => show(&self.escapes.help()),
@@ -82,7 +86,10 @@ impl Keyboard {
             }
             #[cfg(unix)]
             (Command::Suspend, _) => {
-                if let Err(error) = crate::term::suspend() {
+                self.curtain.close();
+                let suspended = crate::term::suspend().await;
+                self.curtain.open();
+                if let Err(error) = suspended {
                     say(&format!("Cannot be suspended: {error}."));
                 }
             }
@@ -95,17 +102,27 @@ impl Keyboard {
 
     /// The line is over.
     fn take(&self, typed: Typed) {
-        show("\r\n");
-        self.curtain.open();
-        if let (Typed::Line(line), Some(carried)) = (typed, &self.carried) {
-            let carried = carried.clone();
-            // It may take as long as a session takes to begin, and keys are for the shell again.
-            tokio::spawn(async move {
-                if let Some(answer) = carried.command(&line).await {
-                    say(&answer);
+        let answer = match (typed, self.carried.clone()) {
+            (Typed::Line(line), Some(carried)) => {
+                let mut answer = Box::pin(async move { carried.command(&line).await });
+                let at_once = (&mut answer).now_or_never();
+                if at_once.is_none() {
+                    // As long as a session takes to begin; and keys are for the shell again.
+                    tokio::spawn(async move {
+                        if let Some(answer) = answer.await {
+                            say(&answer);
+                        }
+                    });
                 }
-            });
+                at_once.flatten()
+            }
+            _ => None,
+        };
+        match answer {
+            Some(answer) => say(&answer),
+            None => show("\r\n"),
         }
+        self.curtain.open();
     }
 }
 

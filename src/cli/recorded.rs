@@ -96,7 +96,7 @@ struct Recorder {
     path: PathBuf,
     recording: Arc<Mutex<Recording>>,
     has_input: bool,
-    /// Nothing is shown that cannot be recorded.
+    /// Nothing more is shown once it cannot be recorded.
     is_demanded: bool,
 }
 
@@ -201,13 +201,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Tapped<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.recorder.is_demanded && self.recorder.recording().has_failed() {
-            let why = "it cannot be recorded any more, as it has to be";
-            return Poll::Ready(Err(io::Error::other(why)));
-        }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if let Poll::Ready(Ok(len)) = written {
-            self.recorder.recording().output(&bytes[..len], now());
+            let mut recording = self.recorder.recording();
+            recording.output(&bytes[..len], now());
+            if self.recorder.is_demanded && recording.has_failed() {
+                let why = "it cannot be recorded any more, as it has to be";
+                return Poll::Ready(Err(io::Error::other(why)));
+            }
         }
         written
     }

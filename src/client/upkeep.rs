@@ -94,7 +94,6 @@ impl Upkeep {
     ///
     /// # Errors
     /// When there is no such tunnel, or none at all.
-    #[cfg(unix)]
     pub(crate) fn check(files: &ConfigFile, names: &[String]) -> Result<(), Error> {
         let configured = some(files.tunnels()?)?;
         check(names, configured.iter().map(|tunnel| &*tunnel.name))

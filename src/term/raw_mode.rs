@@ -26,44 +26,66 @@ impl RawMode {
         if !io::stdin().is_terminal() {
             return Ok(None);
         }
-        let mut is_held = held();
+        let mut held = held();
         enable_raw_mode()?;
-        *is_held = true;
+        *held = Held::Raw;
         Ok(Some(Self(())))
     }
-}
-
-/// Gives the terminal back for as long as `meanwhile` lasts, as it was before; then it is raw again, and
-/// what was shown has been switched on again.
-///
-/// # Errors
-/// When `meanwhile` fails, or the terminal does not let itself be switched.
-#[cfg(unix)]
-pub(super) fn lend(meanwhile: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    // Until the end: a terminal that somebody restores for good meanwhile is not to be raw behind that.
-    let is_held = held();
-    if !*is_held {
-        return Ok(());
-    }
-    screen::lend();
-    disable_raw_mode()?;
-    let done = meanwhile();
-    enable_raw_mode()?;
-    screen::take_back();
-    done
-}
-
-/// Whether the terminal is to be raw, by our doing.
-static HELD: Mutex<bool> = Mutex::new(false);
-
-fn held() -> MutexGuard<'static, bool> {
-    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Drop for RawMode {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Gives the terminal back for a while, as it was before; whether there was anything to be given back.
+///
+/// # Errors
+/// When it does not let itself be switched.
+#[cfg(unix)]
+pub(super) fn lend() -> io::Result<bool> {
+    let mut held = held();
+    if *held != Held::Raw {
+        return Ok(false);
+    }
+    screen::lend();
+    disable_raw_mode()?;
+    *held = Held::Lent;
+    Ok(true)
+}
+
+/// Makes it raw again behind [`lend`], and switches on again what was on; not if it was restored for good in
+/// the meantime.
+///
+/// # Errors
+/// When it does not let itself be switched.
+#[cfg(unix)]
+pub(super) fn take_back() -> io::Result<()> {
+    let mut held = held();
+    if *held != Held::Lent {
+        return Ok(());
+    }
+    enable_raw_mode()?;
+    *held = Held::Raw;
+    screen::take_back();
+    Ok(())
+}
+
+/// What has become of the terminal by our doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Held {
+    Not,
+    Raw,
+    #[cfg(unix)]
+    Lent,
+}
+
+/// A program has but one terminal.
+static HELD: Mutex<Held> = Mutex::new(Held::Not);
+
+fn held() -> MutexGuard<'static, Held> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether the terminal is in raw mode by our doing.
@@ -75,11 +97,12 @@ pub fn is_raw() -> bool {
 /// nothing when there is nothing to restore.
 pub fn restore() {
     screen::restore();
-    let mut is_held = held();
-    *is_held = false;
-    // A terminal that has vanished needs no restoring.
-    let _ = disable_raw_mode();
-    drop(is_held);
+    {
+        let mut held = held();
+        *held = Held::Not;
+        // A terminal that has vanished needs no restoring.
+        let _ = disable_raw_mode();
+    }
     screen::show_held();
     prompt::restore();
 }

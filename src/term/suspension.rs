@@ -3,20 +3,32 @@
 use std::io;
 
 use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{raw_mode, screen, size};
 
 /// Stops the group of this process, the programs that it shares a pipeline with included, and gives the
 /// terminal back meanwhile. Returns when somebody continues it, and the terminal is the session's again.
+/// What is shown in between would be shown on the shell's terminal.
 ///
 /// # Errors
 /// When nobody is there to continue it, or the terminal does not let itself be switched.
-pub fn suspend() -> io::Result<()> {
+pub async fn suspend() -> io::Result<()> {
     if !has_shell() {
         let why = "no shell with job control has started this: nobody could continue it";
         return Err(io::Error::other(why));
     }
-    raw_mode::lend(|| Ok(kill_current_process_group(Signal::STOP)?))?;
+    let mut continued = signal(SignalKind::from_raw(Signal::CONT.as_raw()))?;
+    if !raw_mode::lend()? {
+        return Ok(());
+    }
+    let stopped = kill_current_process_group(Signal::STOP);
+    if stopped.is_ok() {
+        // It stops one thread first, and this one may go on until it comes to all.
+        continued.recv().await;
+    }
+    raw_mode::take_back()?;
+    stopped?;
     if screen::is_full() {
         size::have_it_redrawn();
     }

@@ -119,6 +119,28 @@ fn what_the_machine_demands_nobody_takes_away() {
     assert!(line.contains("/all/") && line.ends_with("machine.toml:2"), "{shown}");
 }
 
+/// As where the disk is full: a habit is told at the end, a demand ends the session.
+#[test]
+fn what_must_be_recorded_and_cannot_is_not_shown_either() {
+    let record = "[defaults]\nrecord = \"ROOT/rec\"\n";
+    for (machine, own, is_demanded) in [(record, "", true), ("", record, false)] {
+        let machine = Machine::with(machine, own);
+        let script = "trap '' XFSZ; ulimit -f 2; exec \"$@\"";
+        let shell = in_shell(script, &machine.ssmport(&["shell", "local"]));
+        let terminal = Tmux::start(&shell, 80, 24);
+        terminal.wait_for_prompt();
+        terminal.type_line("seq 2000; echo all of it; read -r line");
+        if !is_demanded {
+            terminal.wait_for_line("all of it");
+            terminal.type_line("");
+            terminal.type_line("exit");
+        }
+        assert_eq!(terminal.finish_restored(), 5);
+        let reason = if is_demanded { "recorded any more" } else { "File too large" };
+        terminal.wait_for(|screen| screen.replace('\n', "").contains(reason));
+    }
+}
+
 #[test]
 fn without_a_recording_there_is_no_session() {
     for (machine, own) in

@@ -37,13 +37,13 @@ type Points = Vec<(f64, f64)>;
 
 impl Picture {
     pub(super) fn take(&mut self, line: &Line, meaning: Meaning) {
-        let t = line.t;
+        let t = shown(line.t);
         self.end = self.end.max(t);
         if let Some(window) = line.window {
-            self.window.push((t, window as f64 / 1024.0));
-            self.under_way.push((t, line.under_way as f64 / 1024.0));
-            self.rate.extend(line.rate.map(|rate| (t, rate / 1024.0)));
-            self.round_trip.extend(line.round_trip_ms.map(|ms| (t, ms)));
+            self.window.push((t, shown(window as f64 / 1024.0)));
+            self.under_way.push((t, shown(line.under_way as f64 / 1024.0)));
+            self.rate.extend(line.rate.map(|rate| (t, shown(rate / 1024.0))));
+            self.round_trip.extend(line.round_trip_ms.map(|ms| (t, shown(ms))));
         }
         if line.note.is_some() {
             self.breaks.push(t);
@@ -54,10 +54,10 @@ impl Picture {
             Way::In => (&mut self.inward, &mut self.out),
         };
         match meaning {
-            Meaning::Sent { times: 1 } => own.sent.push((t, line.sequence as f64)),
-            Meaning::Sent { .. } => own.again.push((t, line.sequence as f64)),
+            Meaning::Sent { times: 1 } => own.sent.push((t, shown(line.sequence as f64))),
+            Meaning::Sent { .. } => own.again.push((t, shown(line.sequence as f64))),
             Meaning::Acknowledged { .. } => {
-                let number = line.acknowledges.unwrap_or_default() as f64;
+                let number = shown(line.acknowledges.unwrap_or_default() as f64);
                 other.acknowledged.push((t, number));
             }
             Meaning::Alone => {}
@@ -165,6 +165,11 @@ enum Form {
     Lines,
 }
 
+/// What fits a picture: a trace may say anything.
+fn shown(value: f64) -> f64 {
+    if value.is_finite() { value.clamp(0.0, MOST_SHOWN) } else { 0.0 }
+}
+
 /// As many as can be told apart.
 fn thinned(points: &Points) -> Points {
     points.iter().step_by(points.len().div_ceil(MOST_POINTS).max(1)).copied().collect()
@@ -174,6 +179,8 @@ const WIDTH: u32 = 1000;
 const HEIGHT: u32 = HEAD + 5 * 190;
 const HEAD: u32 = 30;
 const MOST_POINTS: usize = 4000;
+/// Of anything: seconds, bytes, messages.
+const MOST_SHOWN: f64 = 1e12;
 const GREY: RGBColor = RGBColor(0x7a, 0x81, 0x8c);
 const BLUE: RGBColor = RGBColor(0x3d, 0x86, 0xd0);
 const GREEN: RGBColor = RGBColor(0x2f, 0x9e, 0x6e);
