@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::readiness::ReadinessArgs;
 use crate::{client::target::Target, malformed::Malformed};
@@ -17,7 +17,7 @@ pub(crate) struct CpArgs {
     ///
     /// Folders go with all that is in them. As cp has it: in a folder that is there a copy keeps its name,
     /// and several go into one. A path here with a colon in it is written ./a:b.
-    #[arg(value_name = "SRC... DST", required = true, num_args = 2..)]
+    #[arg(value_name = "SRC... DST", required = true, num_args = 2.., value_hint = ValueHint::AnyPath)]
     pub(crate) words: Vec<OsString>,
     /// Most sessions that a download takes, one for 16 MiB [default: 2].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]

@@ -108,7 +108,7 @@ impl Download {
                 true => Some(opened(landing).await?),
                 false => None,
             };
-            match self.from_node(landing, part, observer).await {
+            match self.fetch(landing, part, observer).await {
                 Err(error) if error.kind() == Kind::Lost && attempts < ATTEMPTS => {
                     attempts += 1;
                     observer(CopyEvent::Resumed(error.to_string()));
@@ -118,7 +118,7 @@ impl Download {
         }
     }
 
-    async fn from_node(
+    async fn fetch(
         &self,
         landing: &Landing,
         part: Option<PartFile>,

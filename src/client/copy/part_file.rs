@@ -166,8 +166,11 @@ fn usual_mode(part: &Path) -> io::Result<u32> {
     mode_of(probe.tempfile_in(folder)?.as_file())
 }
 
+/// What the file that is replaced has.
+#[cfg(unix)]
 fn present_mode(path: &Path) -> Option<u32> {
-    mode_of(&File::open(path).ok()?).ok()
+    use std::os::unix::fs::PermissionsExt;
+    Some(fs::metadata(path).ok()?.permissions().mode() & 0o777)
 }
 
 #[cfg(unix)]
@@ -180,6 +183,11 @@ fn mode_of(file: &File) -> io::Result<u32> {
 fn restrict(file: &File, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn present_mode(_: &Path) -> Option<u32> {
+    None
 }
 
 #[cfg(not(unix))]

@@ -110,6 +110,9 @@ fn unpack(reader: Coming, part: Part, preserves: bool, mask: u32) -> Result<Unpa
     for mut folder in folders {
         let name = String::from_utf8_lossy(&folder.path_bytes()).into_owned();
         put(&mut folder, &name, &path)?;
+        if preserves {
+            date(&path, &folder).map_err(|error| unwritable(&path.join(&name), &error))?;
+        }
     }
     if let Some(root) = root {
         liken(&path, &root, preserves, mask).map_err(|error| unwritable(&path, &error))?;
@@ -207,17 +210,27 @@ fn mask(folder: &Path) -> io::Result<u32> {
     Ok(!mode & 0o777)
 }
 
+/// Gives a folder within `root` the time that its entry says, and no link's target.
+#[cfg(unix)]
+fn date(root: &Path, entry: &Entry<'_, Coming>) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
+    let name = entry.path()?;
+    let path = root.join(name.strip_prefix("/").unwrap_or(&name));
+    let Ok(tv_sec) = entry.header().mtime()?.try_into() else { return Ok(()) };
+    let times = Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec, tv_nsec: 0 },
+    };
+    Ok(utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
 #[cfg(unix)]
 fn liken(folder: &Path, entry: &Entry<'_, Coming>, preserves: bool, mask: u32) -> io::Result<()> {
-    use std::{
-        os::unix::fs::PermissionsExt,
-        time::{Duration, SystemTime},
-    };
+    use std::os::unix::fs::PermissionsExt;
     let header = entry.header();
     let mode = if preserves { header.mode()? } else { 0o777 & !mask };
     if preserves {
-        let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(header.mtime()?);
-        fs::File::open(folder)?.set_modified(modified)?;
+        date(folder, entry)?;
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(mode & 0o777))
 }
@@ -238,6 +251,11 @@ fn open_folders(folder: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn mask(_: &Path) -> io::Result<u32> {
     Ok(0)
+}
+
+#[cfg(not(unix))]
+fn date(_: &Path, _: &Entry<'_, Coming>) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(not(unix))]
