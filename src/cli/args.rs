@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod cp;
 mod decode;
 mod embedded;
 mod endpoints;
@@ -25,6 +26,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 #[cfg(unix)]
 pub(super) use self::tunnels::{DownArgs, LogsArgs, StatusArgs};
 pub(super) use self::{
+    cp::{CopyEnd, CopyWay, CpArgs},
     decode::{DecodeArgs, Way},
     embedded::{DemoArgs, LOCAL_ACCESS_KEY_ID, LOCAL_SECRET_ACCESS_KEY, LocalArgs, PaceArg},
     endpoints::EndpointArgs,
@@ -129,6 +131,8 @@ pub(super) enum Command {
     Shell(ShellArgs),
     /// Run a command on a node: output and exit code.
     Exec(ExecArgs),
+    /// Copy files and folders to a node and from it.
+    Cp(CpArgs),
     /// Forward local ports to a node, or through it.
     Forward(ForwardArgs),
     /// A SOCKS and HTTP proxy for all that a node reaches.
@@ -210,6 +214,7 @@ impl Command {
             self,
             Self::Shell(_)
                 | Self::Exec(_)
+                | Self::Cp(_)
                 | Self::Forward(_)
                 | Self::Socks(_)
                 | Self::Proxy(_)
@@ -224,6 +229,8 @@ impl Command {
         match self {
             // With many nodes it is for them, or for a report.
             Self::Exec(exec) => exec.many.on.is_empty(),
+            // Unless that is where the copy goes.
+            Self::Cp(cp) => cp.has_stdout(),
             Self::Shell(_)
             | Self::Play(_)
             | Self::Proxy(_)

@@ -154,7 +154,7 @@ const GO_ON: &str = "
 Go on with: ssmport COMMAND -h, ssmport help COMMAND, ssmport help topics";
 
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Sessions", &["shell", "exec", "forward", "socks", "proxy"]),
+    ("Sessions", &["shell", "exec", "cp", "forward", "socks", "proxy"]),
     ("SSH", &["ssh", "ssh-config"]),
     ("Tunnels", &["up", "connect", "status", "down", "logs"]),
     ("Account", &["ls", "sessions", "login", "doctor", "config"]),
@@ -183,6 +183,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "ssmport exec --on tag:Role=web -- sh -c 'uptime; df -h /'",
         ],
     ),
+    ("cp", &["ssmport cp notes.txt web:/tmp/", "ssmport cp -r web:/var/log/nginx logs"]),
     (
         "forward",
         &[

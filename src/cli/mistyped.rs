@@ -155,7 +155,7 @@ const WITHOUT_REPORT: [&str; 7] =
     ["shell", "exec", "proxy", "ssh", "connect", "completions", "help"];
 
 /// Names of commands in the AWS CLI, in ssh, kubectl, gcloud and other clients of Session Manager.
-const ELSEWHERE: [(&[&str], &str); 12] = [
+const ELSEWHERE: [(&[&str], &str); 13] = [
     (
         &["tunnel", "port-forward", "port-forwarding", "portforward", "fwd", "port", "pf"],
         "ssmport forward 5432 -t TARGET",
@@ -182,9 +182,10 @@ const ELSEWHERE: [(&[&str], &str); 12] = [
         "ssmport exec TARGET -- COMMAND",
     ),
     (
-        &["cp", "scp", "copy", "sftp", "rsync", "upload", "download"],
-        "ssmport ssh-config --install, and then scp FILE TARGET:",
+        &["scp", "copy", "upload", "download", "put", "get", "send"],
+        "ssmport cp FILE TARGET:PATH, or: ssmport cp TARGET:PATH FILE",
     ),
+    (&["sftp", "rsync"], "ssmport ssh-config --install, and then rsync FILE TARGET:"),
     (&["socks5", "socks4", "http-proxy", "dynamic"], "ssmport socks 1080 -t TARGET"),
     (&["record", "rec", "asciinema"], "ssmport shell --record FILE TARGET"),
     (&["replay", "cat", "cast"], "ssmport play FILE"),

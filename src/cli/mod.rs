@@ -72,7 +72,7 @@ use crate::reaper;
 use crate::term::restore;
 use args::{Cli, Command};
 use commands::{
-    completions, config, connect, decode, demo, exec, forward, local, login, man, play, proxy,
+    completions, config, connect, cp, decode, demo, exec, forward, local, login, man, play, proxy,
     shell, socks, ssh, ssh_config, up,
 };
 #[cfg(feature = "aws")]
@@ -146,7 +146,9 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
         false => cli.global.clone().with_defaults().unwrap_or(cli.global),
     };
     match &cli.command {
-        Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) => standard_streams::keep_input(),
+        Command::Shell(_) | Command::Exec(_) | Command::Proxy(_) | Command::Cp(_) => {
+            standard_streams::keep_input();
+        }
         Command::Ssh(arguments) => return ssh::run(arguments, &global, output),
         Command::SshConfig(arguments) => return ssh_config::run(arguments, &global, output),
         _ => {}
@@ -160,6 +162,7 @@ fn run(cli: Cli, output: &Output) -> Result<(), Failure> {
             Command::Shell(arguments) => shell::run(arguments, &global, output).await,
             Command::Exec(arguments) => exec::run(arguments, &global, output).await,
             Command::Proxy(arguments) => proxy::run(arguments, &global, output).await,
+            Command::Cp(arguments) => cp::run(arguments, &global, output).await,
             Command::Play(arguments) => play::run(arguments, output).await,
             Command::Forward(arguments) => forward::run(arguments, &global, output).await,
             Command::Socks(arguments) => socks::run(arguments, &global, output).await,

@@ -11,6 +11,7 @@
 //!                                             +-- proxy     proxying -- lanes -- lane
 //!                                             +-- command   running ---+-- opening --+-- attachment
 //!                                             +-- shell     shell -----+             (session + streams)
+//!                                             +-- copy: files and folders, by commands and connections
 //! ```
 //!
 //! Nothing here prints, ends the process, reads a terminal or listens to signals: what happens is told by
@@ -23,6 +24,7 @@ pub(crate) mod bind;
 mod builder;
 mod command;
 pub(crate) mod config_file;
+mod copy;
 mod endpoint_api;
 pub(crate) mod endpoints;
 mod error;
@@ -76,6 +78,7 @@ pub use crate::{
 };
 pub use builder::Builder;
 pub use command::{CommandBuilder, Output, RunningCommand};
+pub use copy::{Copied, CopyEvent, Download, Upload};
 pub use error::{Error, Kind, Setting};
 #[cfg(feature = "aws")]
 pub use fleet::ListedNode;

@@ -2,16 +2,22 @@
 
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::sync::watch;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
 use tokio_util::task::TaskTracker;
 
 use super::{
     Client, Error, Kind, Limits,
     command::CommandBuilder,
+    copy::{Download, NodePath, Upload},
     forwarding::TunnelBuilder,
     lane::{Lane, Lasting},
     proxy::ProxyBuilder,
@@ -90,14 +96,48 @@ impl Node {
     /// # Errors
     /// When no session can be had, or `destination` is none.
     pub async fn connect(&self, destination: &str) -> Result<Connection, Error> {
-        let usage = |_| {
-            let what = format!("`{destination}` is no destination");
-            Error::new(Kind::Usage, what).next("give HOST:PORT, or a PORT of the node's own")
-        };
-        let spec: Spec = format!("0:{destination}").parse().map_err(usage)?;
-        let lane = self.lane(&spec);
+        let lane = self.lane(&spec_of(destination)?);
         let stream = lane.connect().await?;
         Ok(Connection { stream, _lane: lane })
+    }
+
+    /// The same by a session of its own, which ends with the connection.
+    pub(super) async fn connect_alone(&self, destination: &str) -> Result<Connection, Error> {
+        let spec = spec_of(destination)?;
+        let observer = |event| tracing::debug!("{event:?}");
+        let lane = Arc::new(Lane::start(self, &spec, Lasting::Once, observer, |_, _| {}));
+        let stream = lane.connect().await?;
+        Ok(Connection { stream, _lane: lane })
+    }
+
+    /// A file or a folder of the node, with all that is in it, to `to` here. As cp(1) has it: in a folder
+    /// that is there it keeps its name. Paths that are relative begin where the node's sessions do.
+    pub fn download(&self, from: impl AsRef<OsStr>, to: impl Into<PathBuf>) -> Download {
+        Download::new(self.clone(), NodePath::new(from.as_ref()), to.into())
+    }
+
+    /// A file of the node to `to`. What is written is known to be right at the end only.
+    pub fn download_to(
+        &self,
+        from: impl AsRef<OsStr>,
+        to: impl AsyncWrite + Send + Unpin + 'static,
+    ) -> Download {
+        Download::into_writer(self.clone(), NodePath::new(from.as_ref()), Box::new(to))
+    }
+
+    /// A file or a folder from here, with all that is in it, to `to` on the node, as
+    /// [`download`](Self::download) has it.
+    pub fn upload(&self, from: impl Into<PathBuf>, to: impl AsRef<OsStr>) -> Upload {
+        Upload::new(self.clone(), from.into(), NodePath::new(to.as_ref()))
+    }
+
+    /// What comes of `from`, up to its end, to the file `to` on the node.
+    pub fn upload_from(
+        &self,
+        from: impl AsyncRead + Send + Unpin + 'static,
+        to: impl AsRef<OsStr>,
+    ) -> Upload {
+        Upload::of_reader(self.clone(), Box::new(from), NodePath::new(to.as_ref()))
     }
 
     /// Forwards a local port, or a socket file: `spec` is that of `ssmport forward`, for example
@@ -194,6 +234,13 @@ impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Node").field(&self.id()).finish()
     }
+}
+
+fn spec_of(destination: &str) -> Result<Spec, Error> {
+    format!("0:{destination}").parse().map_err(|_| {
+        let what = format!("`{destination}` is no destination");
+        Error::new(Kind::Usage, what).next("give HOST:PORT, or a PORT of the node's own")
+    })
 }
 
 /// What ends a session when its handle is dropped.

@@ -23,6 +23,8 @@ pub(crate) struct Wanted {
     pub(crate) reason: Option<String>,
     /// There is input for it.
     pub(crate) has_input: bool,
+    /// It sees to it by itself that its output arrives whole.
+    pub(crate) is_as_it_is: bool,
 }
 
 /// How a command came to its end, and what is known of its output.
@@ -116,7 +118,7 @@ impl Wanted {
     fn way(&self) -> Way {
         let name = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
         match () {
-            () if self.document.is_some() => Way::Plain,
+            () if self.document.is_some() || self.is_as_it_is => Way::Plain,
             () if self.has_input => Way::WithInput(name),
             () => Way::Whole(name),
         }
@@ -159,12 +161,18 @@ impl Finished {
         self.told.is_line_open
     }
 
-    /// Whether all came that was to come, however the command has ended.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Whether the node cannot give a command its input.
+    pub(crate) fn lacks_tools(&self) -> bool {
         let Self { ended, way, told } = self;
         let for_input = matches!(way, Way::WithInput(_));
         let is_closed = matches!(ended.end, Ok(SessionEnd::Closed { .. }));
-        if told.lacks_tools || (for_input && !told.has_begun && is_closed) {
+        told.lacks_tools || (for_input && !told.has_begun && is_closed)
+    }
+
+    /// Whether all came that was to come, however the command has ended.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Self { ended, way, told } = self;
+        if self.lacks_tools() {
             let what = "the node cannot give the command its input";
             return Err(Error::new(Kind::Target, what)
                 .because(

@@ -16,7 +16,7 @@ use crate::{
     raw_client::await_active_sessions,
     support::{
         Account, DEADLINE, Endpoint, Forward, NODE, Program, REGION, Signal, Socks, Terminal,
-        command, home::Home, missing, sts::Sts,
+        command, faulty, home::Home, missing, sts::Sts,
     },
     targets::{TcpTarget, closed_port, echoes},
     up::User,
@@ -73,6 +73,7 @@ async fn what_is_printed_is_what_the_schema_says() {
     let install = ["ssh-config", "--install", "--file", file];
     lines.add("ssh-config", &Program::run(ssmport(&install, &endpoint)).success());
     lines.add("login", &logged_in());
+    lines.add("cp", &copied(folder.path()));
 
     lines.are_valid();
     let told: BTreeSet<_> = lines.0.iter().map(|(key, _)| key.as_str()).collect();
@@ -191,6 +192,18 @@ async fn kept_up(lines: &mut Lines) {
         lines.add(command, &user.run(&[command, "--json"]).success());
     }
     lines.add("up", &up.finish().success());
+}
+
+/// Of a copy that takes some seconds.
+fn copied(folder: &Path) -> String {
+    let file = folder.join("file");
+    fs::write(&file, vec![0; 3_000_000]).expect("a file");
+    let mut ssmport = faulty("rate=1MB,seed=7");
+    ssmport
+        .args(["cp", "--json"])
+        .arg(file)
+        .arg(format!("local:{}", folder.join("copy").display()));
+    Program::run(ssmport).success()
 }
 
 fn logged_in() -> String {

@@ -23,6 +23,10 @@ mod completions;
 mod config;
 #[cfg(feature = "aws")]
 mod connections;
+mod copy_faults;
+mod copy_files;
+mod copy_folders;
+mod copy_nodes;
 mod credential_sources;
 mod delivery;
 mod demo;

@@ -82,6 +82,7 @@ fn wanted(arguments: &ExecArgs) -> Wanted {
         words: arguments.command.clone(),
         document: arguments.document.clone(),
         reason: arguments.reason.clone(),
+        is_as_it_is: false,
         has_input: !arguments.no_input && standard_streams::has_input(),
     }
 }

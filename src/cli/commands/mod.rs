@@ -3,6 +3,7 @@
 pub(super) mod completions;
 pub(super) mod config;
 pub(super) mod connect;
+pub(super) mod cp;
 pub(super) mod decode;
 pub(super) mod demo;
 #[cfg(feature = "aws")]

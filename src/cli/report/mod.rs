@@ -6,6 +6,7 @@
 
 #[cfg(feature = "aws")]
 mod account;
+mod copy;
 mod endpoint;
 mod many;
 #[cfg(feature = "aws")]
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 #[cfg(feature = "aws")]
 pub(super) use account::{Check, Login, Node};
+pub(super) use copy::{CopyProgress, CopySummary, Copying, FileCopied};
 pub(super) use endpoint::{Serving, Step};
 pub(super) use many::{NodeEnded, NodeOutput, NodeStarted, NodeState, Summary};
 #[cfg(feature = "aws")]
@@ -54,6 +56,17 @@ pub(super) enum Event<'a> {
     NodeEnded(NodeEnded<'a>),
     /// Of `exec --on`: it is over everywhere.
     Summary(Summary),
+    /// Of `cp`: what a source is.
+    Copying(Copying<'a>),
+    /// Of `cp`: how far it has come.
+    #[serde(rename = "progress")]
+    CopyProgress(CopyProgress<'a>),
+    /// Of `cp`: a source is copied.
+    #[serde(rename = "copied")]
+    FileCopied(FileCopied<'a>),
+    /// Of `cp`: all of them are.
+    #[serde(rename = "done")]
+    CopySummary(CopySummary),
     /// Of `up` and `status`: how a tunnel is.
     Tunnel(Tunnel<'a>),
     /// Of `up` and `down`: a tunnel is kept up no more.

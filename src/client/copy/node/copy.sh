@@ -1,0 +1,191 @@
+k=$1 PY=$2 PL=$3
+shift 3
+say() { printf "%s\n" "$*"; }
+no() { say no "$@"; exit 3; }
+has() { command -v "$1" >/dev/null 2>&1; }
+b() { v=$(printf "%b." "$1"); v=${v%.}; }
+d() {
+b "$1"
+case $v in
+/*) ;;
+.) v=$PWD ;;
+"~") v=${HOME:-/} ;;
+"~/"*) v=${HOME%/}/${v#??} ;;
+*) v=${PWD%/}/$v ;;
+esac
+}
+x() { printf %s "$1" | od -An -v -tx1 | tr -d " \n"; }
+for t in dd head od tail tr wc; do has $t || no tool $t; done
+if has sha256sum; then h() { sha256sum; }
+elif has shasum; then h() { shasum -a 256; }
+elif has openssl; then h() { openssl dgst -sha256 -r; }
+elif has python3; then h() { python3 -c "import hashlib,sys
+s=hashlib.sha256()
+for b in iter(lambda:sys.stdin.buffer.read(65536),b\"\"):s.update(b)
+print(s.hexdigest())"; }
+else no tool sha256sum
+fi
+s() { s=$(h); s=${s%% *}; }
+t() {
+set -- $(stat -L -c "%s %a %Y" "$v" 2>/dev/null || stat -L -f "%z %Lp %m" "$v" 2>/dev/null)
+z=$((${1:-$(wc -c <"$v")})) m=${2:--} y=${3:--}
+}
+enc() {
+case $e in
+perl) perl -e "$PL" "$@" ;;
+python3) python3 -c "$PY" "$@" ;;
+*)
+if [ "$4" -lt 0 ]; then cat
+else
+a=$1
+while [ "$a" -lt "$4" ]; do
+r=$((a % $2)) n=$(($2 - a % $2))
+[ $n -le $(($4 - a)) ] || n=$(($4 - a))
+dd bs="$2" skip=$((a / $2)) count=1 2>/dev/null <"$v" | tail -c +$((r + 1)) | head -c $n
+a=$((a + n))
+[ $((a % $2)) -ne 0 ] || a=$((a + $3))
+done
+fi | base64
+say . ;;
+esac
+}
+data() {
+if perl -e 1 2>/dev/null; then e=perl
+elif python3 -c 1 2>/dev/null; then e=python3
+elif [ "$(printf a | base64)" = YQ== ]; then e=base64
+else no tool base64
+fi
+say data $e
+}
+find() {
+d "$1"
+[ -e "$v" ] || { ls -d "$v" >/dev/null; no absent; }
+[ -r "$v" ] || no unreadable
+}
+get() {
+find "$1"
+if [ -d "$v" ]; then pack; return; fi
+[ -f "$v" ] || no special
+t
+say file $z $m $y $(x "$v")
+a=0
+if [ "$2" -gt 0 ] && [ "$2" -le $z ]; then
+s=$(head -c "$2" <"$v" | h)
+[ "${s%% *}" != "$3" ] || a=$2
+fi
+n=$(((z - a) / $6))
+[ $n -le "$4" ] || n=$4
+[ $n -ge 1 ] || n=1
+say from $a $n
+data
+{ s=$(
+head -c $z <"$v" | h &
+enc $a "$5" $(((n - 1) * $5)) $z <"$v" >&3
+wait
+); } 3>&1
+t
+say sum ${s%% *} $z $y
+}
+pack() {
+has tar || no tool tar
+[ -x "$v" ] || no unreadable
+say folder $(x "$v")
+data
+{ w=$({ {
+s=$({ tar -cf - -C "$v" . 5>&-; say tar $? >&4; } | tee /dev/fd/5 | h)
+say sum ${s%% *} >&4
+} 5>&1 | enc 0 65536 0 -1 >&3; } 4>&1); } 3>&1
+say "$w"
+}
+c() {
+while read -r n; do
+[ "$n" != 0 ] || return 0
+w=$(dd bs="$n" count=1 iflag=fullblock 2>&1 >&4) || { say "$w" | head -n 1 >&2; return 1; }
+done
+return 2
+}
+new() {
+b "$2"
+n=$v
+d "$1"
+if [ -d "$v" ]; then [ -z "$n" ] || v=${v%/}/$n
+elif [ "$3" = 1 ]; then no nofolder
+fi
+[ "$(printf ab | dd bs=1 count=1 iflag=fullblock 2>/dev/null)" = a ] || no tool "dd with iflag=fullblock"
+if [ $k = put ]; then
+[ ! -d "$v" ] || no isfolder
+[ ! -e "$v" ] || [ -f "$v" ] || no special
+[ ! -L "$v" ] || v=$(readlink -f "$v") || no absent
+else
+[ ! -e "$v" ] || [ -d "$v" ] || no isfile
+fi
+q=${v%/*}
+[ -d "$q/" ] || no noparent
+p=$(printf %s "${v##*/}" | head -c 200)
+p=$q/.$p.ssmport-part
+u=$(umask)
+umask 077
+}
+old() { rm -rf "$p"; no "$@"; }
+put() {
+new "$@"
+[ -f "$p" ] && [ ! -L "$p" ] && [ -O "$p" ] || { rm -rf "$p"; (set -C; : >"$p"); } || no unwritable
+a=$(($(wc -c <"$p"))) s=-
+[ $a = 0 ] || s <"$p"
+say have $a $s $(x "$v")
+read -r a m y || exit
+[ "$a" != 0 ] || : >"$p"
+c 4>>"$p"
+case $? in 1) old unwritable ;; 2) exit ;; esac
+read -r w || exit
+s <"$p"
+[ $s = "$w" ] || old differs
+o=$(stat -c "%u:%g %a" "$v" 2>/dev/null)
+[ -z "$o" ] || chown ${o% *} "$p" 2>/dev/null
+[ "$m" != - ] || m=${o#* }
+chmod ${m:-$(printf %o $((0666 & ~0$u)))} "$p"
+[ "$y" = - ] || touch -d "@$y" "$p" 2>/dev/null || perl -e "utime shift,shift,@ARGV" $y $y "$p"
+mv -f "$p" "$v" || old unwritable
+say done
+}
+m() {
+for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+[ -e "$f" ] || [ -L "$f" ] || continue
+g=$2/${f##*/}
+if [ -d "$f" ] && [ ! -L "$f" ]; then
+if [ -d "$g" ] && [ ! -L "$g" ]; then (m "$f" "$g") || return 1
+elif [ -e "$g" ] || [ -L "$g" ]; then say "$g is no folder" >&2; return 1
+else mv "$f" "$g" || return 1
+fi
+elif [ -d "$g" ]; then say "$g is a folder" >&2; return 1
+else mv -f "$f" "$g" || return 1
+fi
+done
+}
+unpack() {
+has tar || no tool tar
+new "$@"
+rm -rf "$p"
+mkdir "$p" || no unwritable
+say have 0 - $(x "$v")
+read -r a m y || exit
+umask $u
+exec 6>&1
+r=$({ {
+s=$(c 4>&1 5>&- | tee /dev/fd/5 | h)
+read -r w && [ ${s%% *} = "$w" ] && say same >&3
+} 5>&1 | { tar -x${m}f - -C "$p" >&2 && say out >&3 || { rm -rf "$p"; say no unwritable >&6; }; cat >/dev/null; }; } 3>&1)
+case $r in
+*same*out* | *out*same*) ;;
+*) old differs ;;
+esac
+if [ -d "$v" ]; then m "$p" "$v" || old unwritable; chmod -R u+w "$p"; rm -rf "$p"
+else mv "$p" "$v" || old unwritable
+fi
+say done
+}
+case $k in
+part) find "$1"; data; enc "$2" "$3" "$4" "$5" <"$v" ;;
+sum) find "$1"; s=$(head -c "$2" <"$v" | h); t; say sum ${s%% *} $z $y ;;
+*) $k "$@" ;;
+esac

@@ -1,0 +1,165 @@
+//! `ssmport cp`: nodes that have few tools, and what is left on one.
+
+use std::{fs, path::PathBuf};
+
+use tempfile::TempDir;
+
+use super::{
+    copy_files::{cp, noise, on_node, run},
+    support::{Endpoint, NODE, Program, REGION, Signal, await_that, command, find_tool},
+};
+
+/// Without an interpreter data goes as base64, and an upload by a terminal.
+#[test]
+fn a_node_without_python_and_perl_will_do() {
+    let folder = TempDir::new().unwrap();
+    let path = only(&folder, "few", &[FEW, &["tar", "base64", "stty", "tee"]].concat());
+    copies(&folder, path, "neither python3 nor perl");
+}
+
+/// Of busybox alone, as in a container.
+#[test]
+fn a_node_with_busybox_will_do() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("busybox");
+    fs::create_dir(&path).unwrap();
+    let mut install = command(find_tool("busybox"));
+    install.args(["--install", "-s"]).arg(&path);
+    Program::run(install).success();
+    copies(&folder, path, "neither python3 nor perl");
+}
+
+/// Data is as it is, and escaped by python.
+#[test]
+fn a_node_with_python_alone_will_do() {
+    let folder = TempDir::new().unwrap();
+    let path = only(&folder, "python", &[FEW, &["tar", "tee"]].concat());
+    let python = fs::canonicalize("/usr/bin/python3").expect("python3");
+    std::os::unix::fs::symlink(python, path.join("python3")).unwrap();
+    copies(&folder, path, "");
+}
+
+/// The listener of perl takes an upload, too.
+#[test]
+fn a_node_with_perl_alone_will_do() {
+    let folder = TempDir::new().unwrap();
+    let path = only(&folder, "perl", &[FEW, &["tar", "tee", "perl"]].concat());
+    copies(&folder, path, "");
+}
+
+fn copies(folder: &TempDir, path: PathBuf, slower: &str) {
+    let at = |name: &str| folder.path().join(name);
+    let bytes = [&noise(1_200_000)[..], b"\xef\xbf\xbd\xef\xbf"].concat();
+    fs::create_dir(at("tree")).unwrap();
+    fs::write(at("tree/file"), &bytes).unwrap();
+    for (words, copy) in [
+        ([on_node(&at("tree/file")), at("down").into_os_string()], "down"),
+        ([at("tree/file").into_os_string(), on_node(&at("up"))], "up"),
+        ([on_node(&at("tree")), at("tree-down").into_os_string()], "tree-down/file"),
+        ([at("tree").into_os_string(), on_node(&at("tree-up"))], "tree-up/file"),
+    ] {
+        let mut ssmport = cp();
+        ssmport.env("PATH", &path).args(&words);
+        let said = run(&mut ssmport);
+        assert_eq!(said.code(), 0, "{words:?} {said:?}");
+        assert!(fs::read(at(copy)).unwrap() == bytes, "{words:?}");
+        let is_slower = said.stderr.contains("it goes by a terminal session");
+        assert_eq!(is_slower, !slower.is_empty() && copy.contains("up"), "{said:?}");
+        assert!(!is_slower || said.stderr.contains(slower), "{said:?}");
+    }
+}
+
+#[test]
+fn what_a_node_lacks_is_named() {
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("file"), "x").unwrap();
+    let without = |name: &str| FEW.iter().copied().filter(|tool| *tool != name).collect::<Vec<_>>();
+    for (tools, source, part) in [
+        (without("od"), "file", "lacks od"),
+        (without("sha256sum"), "file", "lacks sha256sum"),
+        (without("none"), "file", "lacks base64"),
+        (without("none"), "", "lacks tar"),
+    ] {
+        let path = only(&folder, &part.replace(' ', "-"), &tools);
+        let mut ssmport = cp();
+        ssmport.env("PATH", path);
+        let source = on_node(&folder.path().join(source));
+        ssmport.args([source, folder.path().join("copy").into_os_string()]);
+        let said = run(&mut ssmport);
+        assert_eq!(said.code(), 4, "{said:?}");
+        assert!(said.stderr.contains(part), "{said:?}");
+        assert!(!folder.path().join("copy").exists());
+    }
+}
+
+/// Neither the listener, nor what it would have fed.
+#[test]
+fn a_killed_copy_leaves_no_process_on_the_node() {
+    let folder = TempDir::new().unwrap();
+    let endpoint = Endpoint::with(&["--faults", "rate=1MB"]);
+    let source = folder.path().join("source");
+    fs::write(&source, noise(8_000_000)).unwrap();
+    let there = folder.path().join("there");
+    let name = there.display().to_string();
+    for words in [
+        [source.display().to_string(), format!("{NODE}:{name}")],
+        [format!("{NODE}:{}", source.display()), name.clone()],
+    ] {
+        let mut ssmport = cp();
+        ssmport.args(["--endpoint-url", &endpoint.url, "--region", REGION]).args(&words);
+        ssmport.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+        let copying = Program::start(ssmport);
+        let part = folder.path().join(".there.ssmport-part");
+        await_that("some of it comes", || {
+            fs::metadata(&part).is_ok_and(|part| part.len() > 100_000)
+        });
+        assert!(runs_with(&name) || runs_with(&source.display().to_string()));
+        copying.stop(Signal::KILL);
+        for session in endpoint.active_sessions() {
+            endpoint.call("TerminateSession", &serde_json::json!({ "SessionId": session }));
+        }
+        await_that("all processes are gone", || {
+            !runs_with(&name) && !runs_with(&source.display().to_string())
+        });
+        fs::remove_file(part).unwrap();
+    }
+}
+
+/// Whether a process has `word` among its own.
+fn runs_with(word: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    processes
+        .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
+        .any(|line| line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes()))
+}
+
+/// A folder with links to these programs alone.
+fn only(folder: &TempDir, name: &str, tools: &[&str]) -> PathBuf {
+    let path = folder.path().join(name);
+    fs::create_dir(&path).unwrap();
+    for tool in tools {
+        std::os::unix::fs::symlink(find_tool(tool), path.join(tool)).unwrap();
+    }
+    path
+}
+
+const FEW: &[&str] = &[
+    "sh",
+    "dd",
+    "head",
+    "od",
+    "tail",
+    "tr",
+    "wc",
+    "sha256sum",
+    "stat",
+    "ls",
+    "cat",
+    "mkdir",
+    "mv",
+    "rm",
+    "chmod",
+    "chown",
+    "touch",
+    "readlink",
+];
