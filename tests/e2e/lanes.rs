@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use futures_util::future::join_all;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
@@ -126,12 +127,13 @@ async fn connections_share_the_sessions_that_there_are() {
     let spec = format!("0:{}", target.port);
     let arguments = ["--endpoint-url", &endpoint.url, "--lanes", "8"];
     let forward = Forward::start(&[&spec], NODE, &arguments);
-    let mut open = Vec::new();
-    for _ in 0..6 {
+    // All at once: more than a second has room for.
+    let connections = (0..6).map(async |_| {
         let mut socket = TcpStream::connect(forward.address()).await.expect("it listens");
         echoes(&mut socket, b"hello").await;
-        open.push(socket);
-    }
+        socket
+    });
+    let mut open = join_all(connections).await;
     for socket in &mut open {
         echoes(socket, b"and again").await;
     }
