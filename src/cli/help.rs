@@ -166,6 +166,7 @@ const GROUPS: &[(&str, &[&str])] = &[
 /// Commands that share a line of the overview, and what it says.
 const TOGETHER: &[(&[&str], &str)] = &[
     (&["ssh", "ssh-config"], "ssh, scp, rsync and git through Session Manager"),
+    (&["socks", "proxy"], "A SOCKS and HTTP proxy; a stream: a ProxyCommand"),
     (&["up", "connect"], "Keep configured tunnels up; run the program of one"),
     (&["status", "down", "logs"], "How these are; end them; what has become of them"),
     (&["play", "decode"], "A recorded shell; the frames of a session"),

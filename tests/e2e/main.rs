@@ -23,9 +23,11 @@ mod completions;
 mod config;
 #[cfg(feature = "aws")]
 mod connections;
+#[cfg(feature = "aws")]
 mod copy_faults;
 mod copy_files;
 mod copy_folders;
+#[cfg(feature = "aws")]
 mod copy_nodes;
 mod credential_sources;
 mod delivery;

@@ -13,11 +13,11 @@ use crate::{client::target::Target, malformed::Malformed};
 #[derive(Debug, Args)]
 #[command(after_long_help = CP_HELP, override_usage = CP_USAGE)]
 pub(crate) struct CpArgs {
-    /// What to copy, and where to: TARGET:PATH on a node, PATH here, - for a stream.
+    /// TARGET:PATH, PATH here, or -; the last is where to.
     ///
-    /// Folders go with all that is in them. As cp has it: in a folder that is there a copy keeps its name,
+    /// TARGET:PATH is on a node, - is standard input or output. Folders go with all that is in them. As cp has it: in a folder that is there a copy keeps its name,
     /// and several go into one. A path here with a colon in it is written ./a:b.
-    #[arg(value_name = "SRC... DST", required = true, num_args = 2.., value_hint = ValueHint::AnyPath)]
+    #[arg(value_name = "PATH", required = true, num_args = 2.., value_hint = ValueHint::AnyPath)]
     pub(crate) words: Vec<OsString>,
     /// Most sessions that a download takes, one for 16 MiB [default: 2].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_part_has_a_name_that_file_systems_take() {
-        assert_eq!(part_name(&OsStr::new(&"\u{e9}".repeat(127))).len(), 1 + NAME_LEN + 13);
+        assert_eq!(part_name(OsStr::new(&"\u{e9}".repeat(127))).len(), 1 + NAME_LEN + 13);
         assert_eq!(part_name(OsStr::new("a")), ".a.ssmport-part");
     }
 }
