@@ -247,6 +247,27 @@ async fn a_tunnel_is_kept_up_and_ends_with_its_handle() {
     assert_eq!(endpoint.active_sessions(), 0);
 }
 
+/// Half a close reaches the destination, and the answer comes.
+#[tokio::test]
+async fn a_tunnel_by_turbo_passes_each_end_on_and_leaves_nothing() {
+    let (endpoint, node) = endpoint().await;
+    let port = echo().await;
+    let tunnel = node.forward(&format!("127.0.0.1:0:{port}")).turbo(true).start().await.unwrap();
+    let mut socket = TcpStream::connect(tunnel.local_addr().unwrap()).await.unwrap();
+    let bytes = pattern(1 << 20);
+    let (mut from, mut to) = socket.split();
+    let sending = async {
+        to.write_all(&bytes).await.unwrap();
+        to.shutdown().await.unwrap();
+    };
+    let mut back = Vec::new();
+    let (_, received) = tokio::join!(sending, from.read_to_end(&mut back));
+    received.unwrap();
+    assert!(back == bytes, "{} of {} bytes", back.len(), bytes.len());
+    tunnel.end().await.unwrap();
+    assert_eq!(endpoint.active_sessions(), 0);
+}
+
 #[tokio::test]
 async fn commands_have_outputs_codes_and_input() {
     let (endpoint, node) = endpoint().await;

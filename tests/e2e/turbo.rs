@@ -17,8 +17,8 @@ use super::{
     bulk::{Destination, exchange},
     postgres,
     support::{
-        DEADLINE, Endpoint, Forward, NODE, Postgres, Program, Signal, await_that, command, faulty,
-        find_tool, in_shell,
+        Account, DEADLINE, Endpoint, Forward, NODE, Postgres, Program, Signal, await_that, command,
+        faulty, find_tool, in_shell,
     },
     targets::closed_port,
 };
@@ -141,14 +141,14 @@ fn an_output_that_has_ended_in_a_pause_goes_on_in_another_session() {
         ssmport.env("PATH", folder.path());
         let endpoint = Endpoint::of(
             ssmport,
-            &["--quirks", "real", "--faults", "pause=3s/400ms,rate=4MB,delay=2ms,seed=5"],
+            &["--quirks", "real", "--faults", "pause=4s/400ms,rate=4MB,delay=2ms,seed=5"],
         );
         let spec = format!("0:{}", destination.port);
         let arguments = ["--endpoint-url", &endpoint.url, "-v", "--turbo"];
         let forward = Forward::start(&[&spec], NODE, &arguments);
         let moved = || forward.program.stderr().matches("goes on in another session").count();
         await_that("it has moved", || {
-            exchange(forward.address(), 6 << 20, 1);
+            exchange(forward.address(), 5 << 20, 1);
             moved() > 0
         });
         let text = forward.program.stderr();
@@ -173,6 +173,31 @@ fn a_node_without_an_interpreter_is_told_and_forwarded_to_in_the_plain_way() {
     let line = forward.program.wait_for_stderr(|line| line.contains("without turbo"));
     assert!(line.contains("neither python3 nor perl"), "{line}");
     exchange(forward.address(), 1 << 20, 1);
+}
+
+#[test]
+fn an_account_that_refuses_the_document_is_told_so_and_forwards_in_the_plain_way() {
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    file("account.toml", "id = \"123456789012\"\n[users.carol]\npolicies = [\"policy.json\"]\n");
+    file("policy.json", POLICY);
+    let account = Account::with(folder.path().join("account.toml").to_str().unwrap());
+    let keys = account.keys("carol");
+    let destination = Destination::start();
+    let mut forward = command(env!("CARGO_BIN_EXE_ssmport"));
+    forward.args(["forward", "--turbo", "--json", "-t", NODE]);
+    forward.arg(format!("0:{}", destination.port)).args(["--endpoint-url", &account.endpoint.url]);
+    forward.envs([("AWS_ACCESS_KEY_ID", keys.id), ("AWS_SECRET_ACCESS_KEY", keys.secret)]);
+    let forward = Program::start({
+        forward.env("AWS_REGION", "eu-west-1");
+        forward
+    });
+    let ready = forward.wait_for_stdout(|line| line.contains("\"ready\""));
+    let ready: serde_json::Value = serde_json::from_str(&ready).unwrap();
+    let port = u16::try_from(ready["port"].as_u64().unwrap()).unwrap();
+    exchange(SocketAddr::from(([127, 0, 0, 1], port)), 1 << 20, 1);
+    let line = forward.wait_for_stderr(|line| line.contains("without turbo"));
+    assert!(line.contains("AWS-StartNonInteractiveCommand"), "{line}");
 }
 
 #[test]
@@ -338,6 +363,11 @@ impl Serving {
         Self { port }
     }
 }
+
+const POLICY: &str = r#"{ "Version": "2012-10-17", "Statement": [
+    { "Effect": "Allow", "Action": "*", "Resource": "*" },
+    { "Effect": "Deny", "Action": "ssm:StartSession",
+      "Resource": "arn:aws:ssm:*:*:document/AWS-StartNonInteractiveCommand" } ] }"#;
 
 fn companions(mark: &str) -> usize {
     pids(mark).len()

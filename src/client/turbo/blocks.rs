@@ -6,7 +6,6 @@
 //!   E 0000002a 00123456               the destination has finished: so many bytes have been sent, modulo 2^32
 //!   R 0000002a 00000018 why           it is gone
 //!   F 0000002a 00000012 why           it could not be connected to
-//!   U 0000002a 00002000               the destination has taken so many bytes more
 //!   P 00000000 00000007               the answer to a ping
 //! ```
 //!
@@ -32,7 +31,6 @@ pub(super) enum Block<'a> {
     Finished { stream: u32, total: u32 },
     Gone { stream: u32, why: String },
     NotReached { stream: u32, why: String },
-    Taken { stream: u32, count: u32 },
     Pong(u32),
 }
 
@@ -125,7 +123,6 @@ impl Blocks {
                 self.data = Some(Data { stream, left, tail, is_hex });
             }
             b'E' => told(Block::Finished { stream, total: value })?,
-            b'U' => told(Block::Taken { stream, count: value })?,
             b'P' => told(Block::Pong(value))?,
             b'R' | b'F' => {
                 let len = usize::try_from(value).ok().filter(|len| *len <= LONGEST_REASON);
@@ -188,7 +185,6 @@ mod tests {
             Block::Finished { stream, total } => head('E', *stream, *total).into_bytes(),
             Block::Gone { stream, why } => reason('R', *stream, why).into_bytes(),
             Block::NotReached { stream, why } => reason('F', *stream, why).into_bytes(),
-            Block::Taken { stream, count } => head('U', *stream, *count).into_bytes(),
             Block::Pong(number) => head('P', 0, *number).into_bytes(),
         }
     }

@@ -5,12 +5,12 @@ use Socket qw(:all);
 use Fcntl;
 use Errno qw(EAGAIN EINTR EINPROGRESS);
 
-my ($KEPT, $CHUNK, $STRANGERS) = (8 << 20, 32 << 10, 8);
+my ($KEPT, $CHUNK, $GUESTS) = (8 << 20, 32 << 10, 8);
 $SIG{PIPE} = "IGNORE";
 $| = 1;
-my ($parent, $born, $used) = (getppid, time, time);
+my ($parent, $born, $used, $told) = (getppid, time, time, time);
 my (%streams, %sockets, $uplink, $carrier, %guests);
-my ($incoming, $kept, $written, $out) = ("", "", 0, \*STDOUT);
+my ($incoming, $back, $kept, $written, $out) = ("", "", "", 0, \*STDOUT);
 my ($hears, $says) = ("", "");
 
 open(my $random, "<", "/dev/urandom") or exit;
@@ -40,6 +40,15 @@ sub put_reason {
     $why =~ s/[^ -~]/?/g;
     put($kind, $number, length $why);
     $kept .= $why;
+}
+
+sub say_back { $back .= pack("aNN", @_) }
+
+sub answer {
+    return if !length $back;
+    my $count = syswrite($uplink, $back);
+    leave() if !defined $count && !later();
+    substr($back, 0, $count || 0) = "";
 }
 
 sub flush {
@@ -96,8 +105,8 @@ sub attempt {
         }
         $s->{why} = "$!";
     }
-    delete $streams{ $s->{number} };
-    put_reason("F", $s->{number}, $s->{why});
+    delete $streams{ $s->{id} };
+    put_reason("F", $s->{id}, $s->{why});
 }
 
 sub forget {
@@ -110,33 +119,33 @@ sub forget {
 
 sub drop {
     my ($s, $is_reset) = @_;
-    delete $streams{ $s->{number} };
+    delete $streams{ $s->{id} };
     resets($s->{socket}, $is_reset) if $s->{socket};
     forget($s);
 }
 
 sub broken {
-    put_reason("R", $_[0]{number}, "$!");
+    put_reason("R", $_[0]{id}, "$!");
     drop($_[0], 1);
 }
 
 sub ready {
     my ($s) = @_;
-    if (!$s->{connected}) {
+    if (!$s->{joined}) {
         $! = unpack("i", getsockopt($s->{socket}, SOL_SOCKET, SO_ERROR));
         if ($!) {
             $s->{why} = "$!";
             return attempt($s);
         }
         resets($s->{socket}, 1);
-        $s->{connected} = 1;
+        $s->{joined} = 1;
     }
     transmit($s);
 }
 
 sub transmit {
     my ($s) = @_;
-    return if !$s->{connected};
+    return if !$s->{joined};
     while (length $s->{up}) {
         my $count = syswrite($s->{socket}, $s->{up}, 256 << 10);
         if (!defined $count) {
@@ -151,7 +160,7 @@ sub transmit {
         $s->{shut} = 1;
     }
     if ($s->{used} >= 8192) {
-        put("U", $s->{number}, $s->{used});
+        say_back("U", $s->{id}, $s->{used});
         $s->{used} = 0;
     }
     settle($s);
@@ -168,10 +177,10 @@ sub receive {
     }
     if ($count) {
         $s->{credit} -= $count;
-        $s->{received} = ($s->{received} + $count) % 2**32;
-        put_data($s->{number}, $data);
+        $s->{got} = ($s->{got} + $count) % 2**32;
+        put_data($s->{id}, $data);
     } else {
-        put("E", $s->{number}, $s->{received});
+        put("E", $s->{id}, $s->{got});
         $s->{over} = 1;
     }
     settle($s);
@@ -185,7 +194,7 @@ sub heard {
     my $count = sysread($uplink, $incoming, 256 << 10, length $incoming);
     return if !defined $count && later();
     leave() if !$count;
-    $used = time;
+    $used = $told = time;
     my $at = 0;
     while (length($incoming) >= $at + 9) {
         my ($kind, $number, $length) = unpack("aNN", substr($incoming, $at, 9));
@@ -204,13 +213,13 @@ sub obey {
         substr($kept, 0, $count) = "";
         $written -= $count;
     } elsif ($kind eq "P") {
-        syswrite($uplink, $data);
+        say_back("P", 0, unpack("N", $data));
         put("P", 0, unpack("N", $data));
     } elsif ($kind eq "M") {
         move(unpack("n", $data), substr($data, 2));
     } elsif ($kind eq "O") {
         my ($credit, $port) = unpack("Nn", $data);
-        $s = $streams{$number} = +{ number => $number, credit => $credit, up => "" };
+        $s = $streams{$number} = +{ id => $number, credit => $credit, up => "" };
         dial($s, substr($data, 6), $port);
     } elsif (!$s) {
     } elsif ($kind eq "D") {
@@ -242,7 +251,7 @@ sub wait_for {
 }
 
 socket(my $listener, PF_INET, SOCK_STREAM, 0);
-bind($listener, pack_sockaddr_in(0, INADDR_LOOPBACK)) && listen($listener, $STRANGERS) or exit;
+bind($listener, pack_sockaddr_in(0, INADDR_LOOPBACK)) && listen($listener, $GUESTS) or exit;
 my ($port) = unpack_sockaddr_in(getsockname $listener);
 print "ssmport-turbo 1 $port $secret\n";
 my $role;
@@ -264,7 +273,7 @@ while (!$role) {
     }
     if (!$role && vec($heard, fileno $listener, 1) && accept(my $guest, $listener)) {
         unblock($guest);
-        delete $guests{ (keys %guests)[0] } if keys %guests >= $STRANGERS;
+        delete $guests{ (keys %guests)[0] } if keys %guests >= $GUESTS;
         $guests{ fileno $guest } = [$guest, ""];
     }
 }
@@ -285,10 +294,11 @@ unblock(\*STDOUT);
 while (1) {
     my ($wanted, $wanting) = ("", "");
     watch($wanted, $uplink);
+    watch($wanting, $uplink) if length $back;
     watch($wanting, $out) if $out && $written < length $kept;
     my $has_room = length($kept) < $KEPT;
     for my $s (values %sockets) {
-        if (!$s->{connected}) { watch($wanting, $s->{socket}) }
+        if (!$s->{joined}) { watch($wanting, $s->{socket}) }
         else {
             watch($wanting, $s->{socket}) if length $s->{up};
             watch($wanted, $s->{socket})
@@ -300,9 +310,10 @@ while (1) {
     for my $fd (keys %sockets) {
         my $s = $sockets{$fd} or next;
         ready($s) if vec($said, $fd, 1);
-        receive($s) if $sockets{$fd} && $s->{connected} && vec($heard, $fd, 1);
+        receive($s) if $sockets{$fd} && $s->{joined} && vec($heard, $fd, 1);
     }
+    answer();
     flush();
     $used = time if %streams;
-    leave() if time - $used > 90;
+    leave() if time - $used > 90 || time - $told > 3900;
 }

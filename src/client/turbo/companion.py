@@ -5,13 +5,13 @@ import _thread, binascii, collections, fcntl, os, select, socket, struct, sys, t
 KEPT = 8 << 20  # of the output, until it is acknowledged
 CHUNK = 32 << 10
 HEARD, SAID = select.POLLIN | select.POLLHUP | select.POLLERR, select.POLLOUT
-STRANGERS = 8
+GUESTS = 8
 
 
 class Stream:
     def __init__(self, number, credit):
-        self.number, self.credit, self.socket, self.fd = number, credit, None, -1
-        self.up, self.used, self.received = bytearray(), 0, 0
+        self.id, self.credit, self.socket, self.fd = number, credit, None, -1
+        self.up, self.used, self.got = bytearray(), 0, 0
         self.is_ended = self.is_shut = self.is_over = False
 
 
@@ -20,7 +20,8 @@ secret = binascii.hexlify(os.urandom(16))
 poll, masks = select.poll(), {}
 streams, sockets = {}, {}
 kept, written, out, is_full = bytearray(), 0, 1, False
-uplink, incoming, used = None, bytearray(), time.time()
+uplink, incoming, back = None, bytearray(), bytearray()
+used = told = time.time()
 dialled = collections.deque()
 wake, waker = os.pipe()
 
@@ -59,8 +60,23 @@ def put_data(number, data):
         kept.extend(b"~~~")  # Behind which the agent holds nothing back.
 
 
+def tell(kind, number, value):
+    back.extend(struct.pack(">cII", kind, number, value))
+
+
+def answer():
+    try:
+        while back:
+            del back[: uplink.send(back)]
+    except BlockingIOError:
+        pass
+    except OSError:
+        leave()
+    watch(uplink.fileno(), HEARD | SAID if back else HEARD)
+
+
 def flush():
-    global written, out, is_full
+    global written, is_full
     while out >= 0 and written < len(kept):
         try:
             written += os.write(out, kept[written : written + (64 << 10)])
@@ -130,10 +146,10 @@ def connected():
     while dialled:
         stream, found = dialled.popleft()
         if not isinstance(found, socket.socket):
-            if streams.pop(stream.number, None):
+            if streams.pop(stream.id, None):
                 why = str(getattr(found, "strerror", None) or found).encode("ascii", "replace")
-                put("F", stream.number, len(why), why)
-        elif stream.number not in streams:
+                put("F", stream.id, len(why), why)
+        elif stream.id not in streams:
             close(found, True)
         else:
             found.setblocking(False)
@@ -157,7 +173,7 @@ def close(found, is_reset):
 
 
 def drop(stream, is_reset):
-    streams.pop(stream.number, None)
+    streams.pop(stream.id, None)
     if stream.socket:
         watch(stream.fd, 0)
         del sockets[stream.fd]
@@ -167,7 +183,7 @@ def drop(stream, is_reset):
 
 def broken(stream, error):
     why = str(error.strerror).encode("ascii", "replace")
-    put("R", stream.number, len(why), why)
+    put("R", stream.id, len(why), why)
     drop(stream, True)
 
 
@@ -185,7 +201,7 @@ def send(stream):
     except OSError as error:
         return broken(stream, error)
     if stream.used >= 8192:
-        put("U", stream.number, stream.used)
+        tell(b"U", stream.id, stream.used)
         stream.used = 0
     settle(stream)
 
@@ -201,10 +217,10 @@ def receive(stream):
         return broken(stream, error)
     if data:
         stream.credit -= len(data)
-        stream.received = (stream.received + len(data)) & 0xFFFFFFFF
-        put_data(stream.number, data)
+        stream.got = (stream.got + len(data)) & 0xFFFFFFFF
+        put_data(stream.id, data)
     else:
-        put("E", stream.number, stream.received)
+        put("E", stream.id, stream.got)
         stream.is_over = True
     settle(stream)
 
@@ -220,7 +236,7 @@ def settle(stream):
 
 
 def heard():
-    global used
+    global used, told
     try:
         data = uplink.recv(256 << 10)
     except BlockingIOError:
@@ -229,7 +245,7 @@ def heard():
         leave()
     if not data:
         leave()
-    used = time.time()
+    used = told = time.time()
     incoming.extend(data)
     at = 0
     while len(incoming) >= at + 9:
@@ -249,13 +265,9 @@ def obey(kind, number, data):
         del kept[:count]
         written -= count
     elif kind == b"P":
-        try:
-            uplink.send(data)
-        except BlockingIOError:
-            pass
-        except OSError:
-            leave()
-        put("P", 0, struct.unpack(">I", data)[0])
+        (value,) = struct.unpack(">I", data)
+        tell(b"P", 0, value)
+        put("P", 0, value)
     elif kind == b"M":
         move(struct.unpack(">H", data[:2])[0], data[2:])
     elif kind == b"O":
@@ -293,7 +305,7 @@ def carry(source):
 def admit():
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    listener.listen(STRANGERS)
+    listener.listen(GUESTS)
     sys.stdout.write("ssmport-turbo 1 %d %s\n" % (listener.getsockname()[1], secret.decode()))
     sys.stdout.flush()
     poll.register(listener, select.POLLIN)
@@ -308,7 +320,7 @@ def admit():
                 guest.setblocking(False)
                 guests[guest.fileno()] = [guest, b""]
                 poll.register(guest, select.POLLIN)
-                if len(guests) > STRANGERS:
+                if len(guests) > GUESTS:
                     fd = next(iter(guests))
                 else:
                     continue
@@ -349,7 +361,8 @@ watch(wake, HEARD)
 while True:
     for fd, event in poll.poll(5000):
         if fd == uplink.fileno():
-            heard()
+            if event & HEARD:
+                heard()
         elif fd == wake:
             connected()
         elif fd in sockets:
@@ -362,8 +375,10 @@ while True:
             leave()
         elif fd == out and event & (select.POLLERR | select.POLLHUP):
             lose()
+    answer()
     flush()
     if streams:
         used = time.time()
-    if time.time() - used > 90 or os.getppid() != parent:
+    # No session is idle for longer than an hour.
+    if max(time.time() - used - 90, time.time() - told - 3900) > 0 or os.getppid() != parent:
         leave()

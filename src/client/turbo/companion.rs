@@ -9,7 +9,8 @@ use crate::client::{
 
 /// What StartSession is asked for. Neither address nor secret is in it: it is in the account's log.
 pub(super) fn request(reason: Option<String>) -> Request {
-    let words = ["sh", "-c", &bare(SHELL), "sh", &bare(PYTHON), &bare(PERL)].map(quoted).join(" ");
+    let [shell, python, perl] = [bare(SHELL, 0), bare(PYTHON, 1), bare(PERL, 0)];
+    let words = ["sh", "-c", &shell, "sh", &python, &perl].map(quoted).join(" ");
     let parameters = BTreeMap::from([
         ("command".to_owned(), vec![words]),
         ("separateOutputStream".to_owned(), vec!["true".to_owned()]),
@@ -17,8 +18,8 @@ pub(super) fn request(reason: Option<String>) -> Request {
     Request { document: Some("AWS-StartNonInteractiveCommand".into()), parameters, reason }
 }
 
-/// A program as it is sent: without what is for its readers alone.
-fn bare(program: &str) -> String {
+/// A program as it is sent: without what is for its readers alone, and `indent` blanks for each level.
+fn bare(program: &str, indent: usize) -> String {
     let mut bare = String::new();
     for line in program.lines() {
         let code = line.trim_start();
@@ -27,7 +28,7 @@ fn bare(program: &str) -> String {
             continue;
         }
         let depth = (line.len() - line.trim_start().len()) / INDENT;
-        bare.extend(std::iter::repeat_n(' ', depth));
+        bare.extend(std::iter::repeat_n(' ', depth * indent));
         bare.push_str(code);
         bare.push('\n');
     }
@@ -100,7 +101,7 @@ mod tests {
         let command = &request(None).parameters["command"][0];
         assert!(command.len() < 16 << 10, "{} bytes", command.len());
         for program in [SHELL, PYTHON, PERL] {
-            let bare = bare(program);
+            let bare = bare(program, 1);
             assert!(!bare.contains('\''), "it would end the quotes");
             assert!(!bare.contains("{{"), "documents have variables in such braces");
             assert!(bare.is_ascii());
@@ -108,7 +109,7 @@ mod tests {
         }
         let words = shlex::split(command).expect("words");
         assert_eq!(words.len(), 6);
-        assert_eq!(words[4], bare(PYTHON));
+        assert_eq!(words[4], bare(PYTHON, 1));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::{
     blocks::{Block, Blocks, Garbled},
     budget::Budget,
     companion::Hello,
-    frames::Frame,
+    frames::{Answer, Frame},
     pulse::{Beat, Pulse},
 };
 
@@ -218,8 +218,23 @@ impl Exchange {
     }
 
     /// An answer came by the port.
-    pub(super) fn echoed(&mut self, number: u32, now: Instant) {
-        self.table.beat(|pulse| pulse.note_echo(number, now));
+    ///
+    /// # Errors
+    /// More has been taken than was sent.
+    pub(super) fn answered(&mut self, answer: Answer, now: Instant) -> Result<(), Garbled> {
+        let table = &mut self.table;
+        match answer {
+            Answer::Echo(number) => table.beat(|pulse| pulse.note_echo(number, now)),
+            Answer::Taken { stream, count } => {
+                // One that was closed here may not have heard of it.
+                let Some(state) = table.streams.get_mut(&stream) else { return Ok(()) };
+                let taken = usize::try_from(count).map_err(|_| Garbled)?;
+                state.in_flight = state.in_flight.checked_sub(taken).ok_or(Garbled)?;
+                table.up.give_back(taken);
+                table.woken.extend(state.waker.take());
+            }
+        }
+        Ok(())
     }
 
     /// Looks after the output, asking if need be: `Err` when it is dead, else when to look again.
@@ -293,8 +308,7 @@ impl Table {
             Block::Data { stream, .. }
             | Block::Finished { stream, .. }
             | Block::Gone { stream, .. }
-            | Block::NotReached { stream, .. }
-            | Block::Taken { stream, .. } => *stream,
+            | Block::NotReached { stream, .. } => *stream,
         };
         self.beat(|pulse| pulse.note_activity(now));
         // One that was closed here may not have heard of it.
@@ -309,11 +323,6 @@ impl Table {
             Block::Finished { .. } => state.end = Some(End::Finished),
             Block::Gone { why, .. } => state.end = Some(End::Gone(why)),
             Block::NotReached { why, .. } => state.end = Some(End::NotReached(why)),
-            Block::Taken { count, .. } => {
-                let taken = usize::try_from(count).map_err(|_| Garbled)?;
-                state.in_flight = state.in_flight.checked_sub(taken).ok_or(Garbled)?;
-                self.up.give_back(taken);
-            }
             Block::Pong(_) => {}
         }
         self.woken.extend(state.waker.take());

@@ -1,4 +1,5 @@
-//! What a companion is told: a kind, a stream, a length, and so many bytes.
+//! What a companion is told, and what it says to that: a kind, a stream, and a length with so many bytes; back
+//! comes a kind, a stream and a number.
 
 use bytes::{BufMut, BytesMut};
 
@@ -48,6 +49,32 @@ impl Frame<'_> {
     }
 }
 
+/// What a companion says by the port, where nothing waits behind what destinations say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Answer {
+    /// The destination of a stream has taken so many bytes more.
+    Taken { stream: u32, count: u32 },
+    /// It has heard a ping.
+    Echo(u32),
+}
+
+impl Answer {
+    pub(super) const LEN: usize = 9;
+
+    /// Reads one; `None` for what no companion says.
+    pub(super) fn read(bytes: [u8; Self::LEN]) -> Option<Self> {
+        let [kind, rest @ ..] = bytes;
+        let (stream, value) = rest.split_at(4);
+        let number = |bytes: &[u8]| bytes.try_into().ok().map(u32::from_be_bytes);
+        let (stream, value) = (number(stream)?, number(value)?);
+        match kind {
+            b'U' => Some(Self::Taken { stream, count: value }),
+            b'P' => Some(Self::Echo(value)),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +88,13 @@ mod tests {
         Frame::Data { stream: 2, bytes: b"hello" }.write(&mut out);
         Frame::End { stream: 2 }.write(&mut out);
         assert_eq!(&out[..], b"D\0\0\0\x02\0\0\0\x05helloE\0\0\0\x02\0\0\0\0");
+    }
+
+    #[test]
+    fn answers_are_of_two_kinds() {
+        let taken = Answer::Taken { stream: 2, count: 256 };
+        assert_eq!(Answer::read(*b"U\0\0\0\x02\0\0\x01\0"), Some(taken));
+        assert_eq!(Answer::read(*b"P\0\0\0\0\0\0\0\x07"), Some(Answer::Echo(7)));
+        assert_eq!(Answer::read(*b"Z\0\0\0\0\0\0\0\x07"), None);
     }
 }

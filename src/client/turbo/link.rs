@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     carrier::Carrier,
     exchange::{Dead, Exchange},
+    frames::Answer,
 };
 use crate::{
     channel::Ready,
@@ -36,7 +37,7 @@ pub(super) struct Link {
     shared: Arc<Shared>,
     main: Carrier,
     lane: Lane,
-    echoes: ReadHalf<Connection>,
+    answers: ReadHalf<Connection>,
     frames: WriteHalf<Connection>,
 }
 
@@ -90,10 +91,10 @@ impl Link {
             .parse()
             .map_err(|why| Error::new(Kind::Lost, "the companion on the node").because(why))?;
         let lane = Lane::start(node, &spec, Lasting::Once, observer, |_, _| {});
-        let (echoes, mut frames) = split(lane.connect().await?);
+        let (answers, mut frames) = split(lane.connect().await?);
         frames.write_all(&hello.greeting()).await.map_err(|_| lost())?;
         let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Ok((Self { node: node.clone(), shared, main, lane, echoes, frames }, ready))
+        Ok((Self { node: node.clone(), shared, main, lane, answers, frames }, ready))
     }
 
     pub(super) fn shared(&self) -> Arc<Shared> {
@@ -102,11 +103,11 @@ impl Link {
 
     /// Carries the streams until there is no companion any more, and why.
     pub(super) async fn run(&mut self) -> Error {
-        let Self { node, shared, main, echoes, frames, .. } = self;
+        let Self { node, shared, main, answers, frames, .. } = self;
         let error = tokio::select! {
             error = main.over() => error,
             () = write(shared, frames) => lost(),
-            () = hear(shared, echoes) => lost(),
+            () = hear(shared, answers) => lost(),
             error = keep_output(node, shared) => error,
         };
         shared.with(Exchange::end);
@@ -138,11 +139,13 @@ async fn write(shared: &Shared, frames: &mut (impl AsyncWrite + Unpin)) {
     }
 }
 
-/// Hears what comes back by the port: answers to what was asked.
-async fn hear(shared: &Shared, echoes: &mut (impl AsyncRead + Unpin)) {
-    while let Ok(number) = echoes.read_u32().await {
-        shared.with(|exchange| exchange.echoed(number, now()));
-    }
+/// Hears what comes back by the port, until that makes no sense any more.
+async fn hear(shared: &Shared, answers: &mut (impl AsyncRead + Unpin)) {
+    let mut bytes = [0; Answer::LEN];
+    while answers.read_exact(&mut bytes).await.is_ok()
+        && let Some(answer) = Answer::read(bytes)
+        && shared.with(|exchange| exchange.answered(answer, now())).is_ok()
+    {}
 }
 
 /// Sees to it that the output comes, by other sessions when one of them is dead.

@@ -3,7 +3,7 @@
 //! ```text
 //!                        session of a port              companion.py, or .pl, on the node
 //!   local      Relay --> Exchange --> Lane -----------> its port on 127.0.0.1 --> destinations
-//!   programs   (each)      ^   frames                                                |
+//!   programs   (each)      ^   frames     <--answers--                               |
 //!                          |   blocks                                                |
 //!                          '-- Carrier <--------------- its output <-----------------'
 //!                              session of a command

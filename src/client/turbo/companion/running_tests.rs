@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use super::{
     super::{
         blocks::{Block, Blocks},
-        frames::Frame,
+        frames::{Answer, Frame},
     },
     *,
 };
@@ -36,9 +36,9 @@ fn strangers_do_not_keep_the_client_out() {
         let mut uplink = companion.uplink();
         uplink.say(Frame::Ping(7));
         assert_eq!(companion.next(), Said::Other("Pong(7)".into()));
-        let mut echo = [0; 4];
+        let mut echo = [0; Answer::LEN];
         uplink.0.read_exact(&mut echo).unwrap();
-        assert_eq!(echo, [0, 0, 0, 7]);
+        assert_eq!(Answer::read(echo), Some(Answer::Echo(7)));
     });
 }
 
