@@ -53,6 +53,10 @@ fn exec_without(error: &Error, words: impl Iterator<Item = OsString>) -> Option<
         let values = exec.get_raw(id).into_iter().flatten();
         values.map(|value| value.to_string_lossy().into_owned()).collect()
     };
+    // Then something else is missing, which clap names.
+    if !given("command").is_empty() {
+        return None;
+    }
     let (what, example) = match (&given("on")[..], &given("target")[..]) {
         ([], []) => ("exec has to be told where to run what".to_owned(), "web".to_owned()),
         ([], [target, ..]) => {
