@@ -2,14 +2,15 @@
 //! byte arrives once and in its place, both ways.
 
 use std::{
-    net::SocketAddr,
+    io::Write,
+    net::{SocketAddr, TcpStream},
     thread,
     time::{Duration, Instant},
 };
 
 use super::{
     bulk::{Destination, exchange},
-    support::{Endpoint, Forward, Plugin, Program},
+    support::{Endpoint, Forward, Plugin, Program, await_that},
 };
 
 #[test]
@@ -69,6 +70,18 @@ fn a_service_that_pauses() {
 fn a_service_that_goes_away() {
     let tunnel = Tunnel::start("restart=1500ms/500ms,delay=5ms,seed=8");
     tunnel.carry_until_resumed(2);
+}
+
+/// As many and as long messages as are sent without a word about it; with longer ones there is no way through.
+#[test]
+fn a_service_that_takes_only_so_much() {
+    let tunnel = Tunnel::start("messages=500,size=33KB,seed=11");
+    tunnel.carry(1 << 20);
+    tunnel.never_resumed();
+    let tunnel = Tunnel::start("size=8KB,seed=12");
+    let mut socket = TcpStream::connect(tunnel.forward.address()).expect("it listens");
+    socket.write_all(&[7; 64 << 10]).expect("written");
+    await_that("connections break of it", || resumptions(&tunnel.forward.program) >= 2);
 }
 
 #[test]
