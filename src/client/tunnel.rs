@@ -147,7 +147,7 @@ impl ForwardedPort {
 
     /// Forwards by one session, which is not replaced; whether it has ever stood.
     pub(crate) async fn once(
-        mut self,
+        &mut self,
         mut observer: impl FnMut(TunnelEvent) + Send,
     ) -> (Result<SessionEnd, Error>, bool) {
         let mut life = Life::default();

@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::Peer;
+use super::{Accepted, Peer};
 use crate::net::{Parting, Socket};
 
 /// Where a program's own connections come in, as those of other programs do at a port.
@@ -142,21 +142,24 @@ impl Connector {
         }
     }
 
-    /// Hands a connection over at once, or gives it back: nobody takes connections any more, or as many wait
-    /// as a listener's queue holds.
+    /// Hands a connection over at once, as `wrap` makes it; or gives it back: nobody takes connections any
+    /// more, or as many wait as a listener's queue holds.
     ///
     /// # Errors
     /// The connection, as it was.
     pub fn try_hand_over(
         &self,
-        socket: Box<dyn Socket>,
-        peer: Peer,
-    ) -> Result<(), (Box<dyn Socket>, Peer)> {
+        (socket, peer): Accepted,
+        wrap: impl FnOnce(Box<dyn Socket>) -> Box<dyn Socket>,
+    ) -> Result<(), Accepted> {
         // Its use keeps nobody waiting: whoever hands over so knows what is open.
-        self.ends.try_send(Handed { socket, peer }).map_err(|error| {
-            let Handed { socket, peer } = error.into_inner();
-            (socket, peer)
-        })
+        match self.ends.try_reserve() {
+            Ok(place) => {
+                place.send(Handed { socket: wrap(socket), peer });
+                Ok(())
+            }
+            Err(_) => Err((socket, peer)),
+        }
     }
 
     /// Where refusals are to be noted.

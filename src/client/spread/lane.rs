@@ -127,7 +127,8 @@ impl Lane {
             Stage::Starting { .. } => Some((socket, peer)),
             Stage::Stands { used } => {
                 *used = now;
-                self.connector.try_hand_over(self.meter.count(socket), peer).err()
+                let counted = |socket| self.meter.count(socket);
+                self.connector.try_hand_over((socket, peer), counted).err()
             }
         }
     }

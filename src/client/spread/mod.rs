@@ -130,7 +130,7 @@ impl Spread {
     async fn lane(
         &self,
         number: u32,
-        port: ForwardedPort,
+        mut port: ForwardedPort,
         tell: &(impl Fn(TunnelEvent) + Send + Sync),
     ) -> Ended {
         let observer = |event| match event {
@@ -148,6 +148,14 @@ impl Spread {
         };
         // As deep as a session of AWS's SDK.
         let (ended, has_stood) = port.once(observer).boxed().await;
+        // What its session has not taken is for another one.
+        let mut state = self.state();
+        if let Some(lane) = state.lane(number) {
+            lane.is_ending = true;
+        }
+        while let Some(Ok(accepted)) = port.listeners.next().now_or_never() {
+            state.give_back(accepted);
+        }
         (number, ended, has_stood)
     }
 
@@ -262,8 +270,8 @@ impl State {
     }
 
     /// To the first session, which asks again where it is to go.
-    fn give_back(&mut self, (socket, peer): Accepted) {
-        if let Err((socket, _)) = self.back.try_hand_over(socket, peer) {
+    fn give_back(&mut self, accepted: Accepted) {
+        if let Err((socket, _)) = self.back.try_hand_over(accepted, |socket| socket) {
             socket.reset_on_close();
         }
     }
