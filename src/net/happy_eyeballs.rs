@@ -8,44 +8,26 @@ use std::{
     collections::VecDeque,
     future::Future,
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::sleep_until,
-};
+use tokio::{net::TcpStream, time::sleep_until};
 
-use super::{now, plain::lookup_failed};
+use super::{lookup::lookup, now};
 
 /// Connects to a host: a name, or an address without brackets.
 ///
 /// # Errors
 /// The name has no address, or what the first attempt that failed says when all have.
 pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let mut addresses: Vec<_> =
-        lookup_host((host, port)).await.map_err(|error| lookup_failed(&error))?.collect();
-    if host.eq_ignore_ascii_case("localhost") {
-        add_loopback(&mut addresses, port);
-    }
+    let addresses = lookup(host, port).await?;
     let tcp = race(Schedule::new(addresses, now()), TcpStream::connect).await?;
     // Without it a one-byte message may wait 40 ms for the acknowledgement of the one before.
     tcp.set_nodelay(true)?;
     keep_little_unsent(&tcp);
     Ok(tcp)
-}
-
-/// The name means this machine (RFC 6761), which listens in one family or the other, whatever a file
-/// of hosts says: that of a container often has but one.
-fn add_loopback(addresses: &mut Vec<SocketAddr>, port: u16) {
-    for ip in [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
-        let address = SocketAddr::new(ip, port);
-        if !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
 }
 
 /// What the system has taken and not sent yet, nothing that is urgent can go before. Where it cannot

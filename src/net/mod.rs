@@ -26,9 +26,9 @@ pub mod fuzzing;
 mod happy_eyeballs;
 mod head;
 mod liveness;
+mod lookup;
 mod open_files;
 mod parting;
-mod plain;
 mod proxy;
 mod proxy_error;
 mod rationed;
@@ -48,10 +48,10 @@ pub use connect::{Carrier, Connection, Connector};
 pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};
 pub use driver::{Disconnect, DriveError, Driver, FRAMES, Outcome, PATHS, PAYLOADS, SILENCE_LIMIT};
 pub use head::headers_len;
+#[cfg(feature = "aws")]
+pub(crate) use lookup::lookup;
 pub use open_files::{too_many_open_files, with_open_files};
 pub use parting::Parting;
-#[cfg(feature = "aws")]
-pub(crate) use plain::lookup_failed;
 pub use proxy::{Proxies, Proxy};
 pub use proxy_error::ProxyError;
 pub use rationed::Rationed;

@@ -2,21 +2,18 @@
 //! which comes with the handshake.
 
 use std::{
-    io,
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Instant,
 };
 
 use thiserror::Error;
-use tokio::net::lookup_host;
 
 use super::{Agents, Ending, port::PortAgent, stream::StreamAgent};
 use crate::{
     channel::{Channel, Event},
     local::document::PortForward,
-    net::{Application, ApplicationError, Turn},
+    net::{Application, ApplicationError, Turn, lookup},
     wire::{Version, control::Flag},
 };
 
@@ -174,8 +171,7 @@ struct Forbidden(String);
 
 async fn refuse_loopback(host: String) -> Result<(), Forbidden> {
     // What cannot be looked up cannot be dialled either, and is told then.
-    let addresses: io::Result<Vec<SocketAddr>> =
-        lookup_host((host.as_str(), 0)).await.map(Iterator::collect);
+    let addresses = lookup(&host, 0).await;
     let denied = addresses.is_ok_and(|all| all.iter().any(|one| one.ip().is_loopback()));
     if denied { Err(Forbidden(host)) } else { Ok(()) }
 }

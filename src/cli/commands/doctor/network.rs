@@ -7,13 +7,13 @@ use std::{
 };
 
 use http::Uri;
-use tokio::{net::lookup_host, time::timeout};
+use tokio::time::timeout;
 
 use super::report::{Check, Report};
 use crate::{
     aws::{Account, Service},
     client::Error,
-    net::{lookup_failed, now},
+    net::{lookup, now},
     wire::stream_url::without_secrets,
 };
 
@@ -79,12 +79,10 @@ enum Unknown {
 /// Where a name leads, and whether that is a private address: then it is an interface endpoint.
 async fn addresses(host: &str) -> Result<String, Unknown> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let found = timeout(DNS_LIMIT, lookup_host((bare, 443))).await;
+    let found = timeout(DNS_LIMIT, lookup(bare, 443)).await;
     let found: Vec<IpAddr> = match found {
-        Ok(Ok(found)) => found.map(|address: SocketAddr| address.ip()).collect(),
-        Ok(Err(error)) => {
-            return Err(Unknown::Because { host: host.to_owned(), why: lookup_failed(&error) });
-        }
+        Ok(Ok(found)) => found.iter().map(SocketAddr::ip).collect(),
+        Ok(Err(why)) => return Err(Unknown::Because { host: host.to_owned(), why }),
         Err(_) => return Err(Unknown::Untold(host.to_owned())),
     };
     let Some(first) = found.first() else { return Err(Unknown::Nowhere(host.to_owned())) };
