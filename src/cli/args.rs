@@ -56,7 +56,7 @@ use crate::client::{
 
 /// Shells, commands and ports of nodes that AWS Session Manager reaches.
 #[derive(Debug, Parser)]
-#[command(name = "ssmport", version, max_term_width = WIDEST, disable_help_subcommand = true)]
+#[command(name = "ssmport", version, long_version = BUILD, max_term_width = WIDEST, disable_help_subcommand = true)]
 pub(super) struct Cli {
     #[command(flatten)]
     pub(super) global: Global,
@@ -256,6 +256,9 @@ impl Command {
         }
     }
 }
+
+/// The version with what it was built from, and for what.
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("SSMPORT_BUILD"), ")");
 
 #[cfg(test)]
 mod tests {

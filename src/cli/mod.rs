@@ -64,7 +64,7 @@ use clap::FromArgMatches;
 
 pub use completion::completion;
 pub use empty_variables::empty_variables;
-pub use plugin::run as plugin;
+pub use plugin::{drop_in_arguments, run as plugin};
 pub use response_variable::{is_response_variable, overwrite_responses, response_variables};
 
 #[cfg(unix)]

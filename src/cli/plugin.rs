@@ -8,6 +8,7 @@ mod caller;
 mod documents;
 mod invocation;
 mod port;
+mod role;
 #[cfg(not(feature = "aws"))]
 mod without_aws;
 mod words;
@@ -19,11 +20,15 @@ use crate::client::attachment::CLIENT_VERSION;
 use crate::{net::with_open_files, wire::foreign_text::one_line};
 use attach::NotAttached;
 use invocation::Invocation;
+pub use role::drop_in_arguments;
 use words::Words;
 
 /// Runs the drop-in with the arguments behind the program's name. `handed_over` is the response
 /// that the caller put into an environment variable, if the first argument names one.
 pub fn run(arguments: &[String], handed_over: Option<String>) -> ExitCode {
+    // For whoever looks for it among the processes, whichever file it came from.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::set_name(c"session-manager-plugin");
     process_limits::set();
     logging::for_programs();
     panics::tell_in_a_line("session-manager-plugin");
@@ -31,6 +36,9 @@ pub fn run(arguments: &[String], handed_over: Option<String>) -> ExitCode {
     match arguments {
         [] => words.answer(INSTALLED),
         [version] if version == "--version" => words.answer(&format!("{CLIENT_VERSION}\n")),
+        [question] if question == WHOSE => {
+            words.answer(&format!("ssmport {}\n", env!("CARGO_PKG_VERSION")));
+        }
         [unknown] | [unknown, _] => words.answer(&format!(
             "\nUnknown operation {}. \nUse session-manager-plugin --version to check the \
              version.\n\n",
@@ -85,6 +93,9 @@ pub(super) fn read(response: &str, rest: &[String]) -> Result<(), crate::malform
         invocation.may_be_silent();
     })
 }
+
+/// What tells this from other programs of its name, which do not know it.
+pub(super) const WHOSE: &str = "--ssmport-version";
 
 /// The exit code where there should be one and the session gave none, as of `ssh`.
 const LOST: i64 = 255;

@@ -136,6 +136,7 @@ mod tls_trust;
 mod trace;
 #[cfg(feature = "aws")]
 mod turbo;
+mod two_names;
 #[cfg(feature = "aws")]
 mod up;
 #[cfg(feature = "aws")]
