@@ -1,7 +1,11 @@
 //! `ssmport doctor`: each planted fault is found at its link of the chain, with its remedy.
 #![cfg(feature = "aws")]
 
-use std::{fs, process::Command};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt, symlink},
+    process::Command,
+};
 
 use http::Response;
 use hyper::body::Bytes;
@@ -136,6 +140,29 @@ fn each_endpoint_is_tried() {
         patient(&["--ssmmessages-endpoint", "https://ssmmessages.eu-west-1.amazonaws.com"]);
     proxied.env("HTTPS_PROXY", proxy);
     Diagnosis::of(proxied).is_broken("ssmmessages", &["cannot connect to the proxy 127.0.0.1:"]);
+}
+
+#[test]
+fn the_drop_in_that_others_find_is_told_from_the_official_one() {
+    let folder = TempDir::new().expect("a directory");
+    let plugin = folder.path().join("session-manager-plugin");
+    let told = || {
+        let (_endpoint, mut doctor) = patient(&[]);
+        doctor.env("PATH", folder.path());
+        Diagnosis::of(doctor)
+    };
+    told().is("drop-in", "skipped", &["there is none on the PATH"]);
+
+    symlink(env!("CARGO_BIN_EXE_ssmport"), &plugin).expect("a link");
+    told().is("drop-in", "ok", &["session-manager-plugin is ssmport "]);
+
+    fs::remove_file(&plugin).expect("it was there");
+    // What the official one says of an operation that it does not know.
+    let official = "#!/bin/sh\necho; echo \"Unknown operation $1. \"\n";
+    fs::write(&plugin, official).expect("a program");
+    fs::set_permissions(&plugin, Permissions::from_mode(0o755)).expect("its mode");
+    let place = folder.path().display().to_string();
+    told().is("drop-in", "warning", &["is not ssmport's", "put ", &place, " on the PATH"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `ssmport doctor [TARGET]`: each link of the chain, whether it holds, and what to do if not.
 //!
 //! ```text
-//!   configuration - network - clock - credentials - identity - permissions      account.rs, network.rs
+//!   configuration - drop-in - network - clock - credentials - identity - permissions      account.rs, network.rs
 //!        - target: node, agent - data channel - SSH server                      target.rs
 //! ```
 //!
@@ -9,6 +9,7 @@
 //! is what there is to be mended.
 
 mod account;
+mod drop_in;
 mod network;
 mod report;
 mod target;
@@ -58,6 +59,7 @@ async fn look(typed: Option<Target>, global: &Global, output: &Output, report: &
         Err(error) => return report.add(Check::failure("configuration", &error)),
     };
     report.add(Check::ok("configuration", account::configuration(account)));
+    drop_in::look(report).await;
     let is_reached = network::look(account, report).await;
     if !account::look(account, is_reached, report).await {
         return;
