@@ -2,7 +2,8 @@
 //!
 //! Three readers take the line apart, one after the other. ssh_config(5) wants its own quotes
 //! (`"`, `'`, and `\` before either of them) in pairs, and replaces `%h`, `%p` and `%%`. Then, on
-//! Unix, the user's shell runs what is left; on Windows CreateProcess does, without a shell.
+//! Unix, the user's shell runs what is left; on Windows CreateProcess does, without a shell, or, for the
+//! ssh that comes with Git, its `sh`, which takes a backslash outside of quotes for its own.
 
 use std::{
     env,
@@ -45,7 +46,7 @@ impl Form {
         destination: Destination<'_>,
     ) -> Result<String, Failure> {
         let program = program.to_str().ok_or_else(|| unwritable(&program.to_string_lossy()))?;
-        let mut words = vec![self.word(program)?];
+        let mut words = vec![self.program(program)?];
         for option in options {
             words.push(self.word(option)?);
         }
@@ -60,6 +61,15 @@ impl Form {
         });
         words.push("%p".to_owned());
         Ok(words.join(" "))
+    }
+
+    /// The program's file. Windows knows it by slashes too, which no shell there takes for its own; it
+    /// cannot be quoted for that (see [`windows_word`]).
+    fn program(self, path: &str) -> Result<String, Failure> {
+        match self {
+            Self::Unix => self.word(path),
+            Self::Windows => self.word(&path.replace('\\', "/")),
+        }
     }
 
     /// `text` as one word that means nothing but itself.
@@ -152,9 +162,10 @@ fn unix_word(text: &str) -> String {
 
 /// In double quotes where need be, as programs' own reading of their command line has it: a
 /// backslash means itself unless a quote follows. Quotes that are not needed are left out, since
-/// the ssh of older Windows fails to start a quoted program (error 87).
+/// the ssh of older Windows fails to start a quoted program (error 87). A shell leaves a backslash in
+/// quotes alone unless another one or a quote follows.
 pub(super) fn windows_word(text: &str) -> String {
-    if !text.is_empty() && !text.contains([' ', '"', '\'', '#']) {
+    if !text.is_empty() && !text.contains([' ', '"', '\'', '#', '\\']) {
         return text.to_owned();
     }
     let mut word = String::from("\"");
@@ -192,7 +203,11 @@ mod tests {
         assert_eq!(command(Form::Unix, "/usr/bin/ssmport"), "/usr/bin/ssmport proxy '%h' %p");
         assert_eq!(
             command(Form::Windows, r"C:\tools\ssmport.exe"),
-            r"C:\tools\ssmport.exe proxy %h %p"
+            "C:/tools/ssmport.exe proxy %h %p"
+        );
+        assert_eq!(
+            command(Form::Windows, r"C:\Program Files\ssmport.exe"),
+            r#""C:/Program Files/ssmport.exe" proxy %h %p"#
         );
     }
 
@@ -201,8 +216,8 @@ mod tests {
         for (text, expected) in [
             (r"C:\Program Files\ssmport.exe", r#""C:\Program Files\ssmport.exe""#),
             (r"C:\Users\O'Neil\ssmport.exe", r#""C:\Users\O'Neil\ssmport.exe""#),
-            (r"\\server\share\ssmport.exe", r"\\server\share\ssmport.exe"),
-            (r"100%\ssmport.exe", r"100%%\ssmport.exe"),
+            (r"C:\logs\%p.trace", r#""C:\logs\%%p.trace""#),
+            ("eu-west-1", "eu-west-1"),
             ("", r#""""#),
             (r#"a "b" \"c\"#, r#""a \"b\" \\\"c\\""#),
         ] {

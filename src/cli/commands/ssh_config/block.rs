@@ -170,7 +170,7 @@ Host *
         let windows =
             block(None, Path::new(r"C:\Program Files\x.exe"), &[], None, &[], Form::Windows)
                 .unwrap();
-        assert!(windows.contains("    ProxyCommand \"C:\\Program Files\\x.exe\" proxy %h %p\n"));
+        assert!(windows.contains("    ProxyCommand \"C:/Program Files/x.exe\" proxy %h %p\n"));
     }
 
     #[test]
