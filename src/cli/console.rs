@@ -75,7 +75,9 @@ pub(super) fn entrust_line_mode() -> Option<Entrusted> {
 }
 
 #[cfg(not(unix))]
-pub(super) fn entrust_line_mode() {}
+pub(super) fn entrust_line_mode() -> Option<()> {
+    None
+}
 
 /// A console for a command that has no terminal. One that takes input reads ours, and control
 /// characters in it mean nothing: a signal ends the session.

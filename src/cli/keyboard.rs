@@ -43,8 +43,13 @@ impl Keyboard {
                     continue;
                 }
             };
-            let Ok(len @ 1..) = read else { break };
-            let mut rest = &typed[..len];
+            let Ok(len) = read else { break };
+            let mut rest = match len {
+                // The standard library takes Ctrl-Z for the end of a console's input, which has none.
+                0 if cfg!(windows) => &[CTRL_Z][..],
+                0 => break,
+                _ => &typed[..len],
+            };
             while let Some((&key, behind)) = rest.split_first() {
                 if let Some(edited) = &mut line {
                     rest = behind;
@@ -175,6 +180,8 @@ impl Curtain {
     }
 }
 
+/// The key's byte, which a remote terminal makes a signal of.
+const CTRL_Z: u8 = 0x1a;
 const KEYS: usize = 4 * 1024;
 
 #[cfg(test)]

@@ -2,6 +2,9 @@
 
 use std::io;
 
+#[cfg(not(unix))]
+use tokio::signal::windows;
+
 #[cfg(feature = "aws")]
 use super::failure::{Code, Failure};
 #[cfg(unix)]
@@ -70,25 +73,38 @@ impl Heeded {
     }
 }
 
-/// Ctrl-C, which counts as SIGINT.
+/// What a console of Windows tells: keys, which count as SIGINT, and that it goes away, or its user,
+/// or the system does, which counts as SIGTERM.
 #[cfg(not(unix))]
-pub(super) struct Signals;
+pub(super) struct Signals {
+    keys: (windows::CtrlC, windows::CtrlBreak),
+    ends: (windows::CtrlClose, windows::CtrlLogoff, windows::CtrlShutdown),
+}
 
 #[cfg(not(unix))]
 impl Signals {
     pub(super) fn ending() -> io::Result<Self> {
-        Ok(Self)
+        Ok(Self {
+            keys: (windows::ctrl_c()?, windows::ctrl_break()?),
+            ends: (windows::ctrl_close()?, windows::ctrl_logoff()?, windows::ctrl_shutdown()?),
+        })
     }
 
     pub(super) fn of_terminal(_heeded: Heeded) -> io::Result<Self> {
-        Ok(Self)
+        Self::ending()
     }
 
     pub(super) async fn next(&mut self) -> u8 {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
+        let (interrupt, pause) = &mut self.keys;
+        let (close, logoff, shutdown) = &mut self.ends;
+        tokio::select! {
+            Some(()) = interrupt.recv() => INTERRUPT,
+            Some(()) = pause.recv() => INTERRUPT,
+            Some(()) = close.recv() => TERMINATE,
+            Some(()) = logoff.recv() => TERMINATE,
+            Some(()) = shutdown.recv() => TERMINATE,
+            else => std::future::pending().await,
         }
-        INTERRUPT
     }
 }
 

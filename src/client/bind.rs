@@ -140,13 +140,19 @@ fn port_taken(typed: impl Fn(u16) -> String, address: SocketAddr, error: &io::Er
             let next = format!("give another local port, or 0 for a free one: {}", typed(0));
             failure.because(owner).next(next)
         }
-        io::ErrorKind::PermissionDenied => failure.because(error).next(format!(
-            "ports below 1024 need privileges: give a higher local port, such as {}",
-            typed(10_000)
-        )),
+        io::ErrorKind::PermissionDenied => failure
+            .because(error)
+            .next(format!("{PORT_REFUSED}: give a higher local port, such as {}", typed(10_000))),
         _ => failure.because(error),
     }
 }
+
+/// Why a system refuses one.
+#[cfg(not(windows))]
+const PORT_REFUSED: &str = "ports below 1024 need privileges";
+#[cfg(windows)]
+const PORT_REFUSED: &str = "somebody has the port for himself, or it is one of those that Windows keeps (netsh interface ipv4 \
+     show excludedportrange tcp)";
 
 const FREE_PORT_ATTEMPTS: u32 = 16;
 /// The standard library's 128 is less than a browser or a pool of connections opens at once.

@@ -176,6 +176,7 @@ impl Upkeep {
     }
 
     /// Waits until each of these, or of all, has a session or knows why it has none.
+    #[cfg(unix)]
     pub(crate) async fn tried(&self, names: &[String]) {
         let states: Vec<_> = {
             let kept = self.kept();

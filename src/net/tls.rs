@@ -14,7 +14,7 @@ use super::authorities::Authorities;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum TlsError {
     /// The system has no certificate authorities.
-    #[error("no certificate authorities found on this system{0}; install ca-certificates")]
+    #[error("no certificate authorities found on this system{0}; {NO_ROOTS_STEP}")]
     NoRoots(String),
     /// The file of authorities that is to be used cannot be.
     #[error("cannot use the certificate authorities of {}: {why}", .path.display())]
@@ -28,6 +28,12 @@ pub enum TlsError {
     #[error("TLS configuration refused: {0}")]
     Config(String),
 }
+
+#[cfg(not(any(windows, target_os = "macos")))]
+const NO_ROOTS_STEP: &str = "install ca-certificates";
+/// They are no package there.
+#[cfg(any(windows, target_os = "macos"))]
+const NO_ROOTS_STEP: &str = "name a file of them in SSL_CERT_FILE or AWS_CA_BUNDLE";
 
 /// A client configuration that trusts `authorities`. Server certificates are always verified.
 pub(super) fn client_config(authorities: &Authorities) -> Result<Arc<ClientConfig>, TlsError> {

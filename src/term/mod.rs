@@ -14,6 +14,8 @@
 //! Nothing here knows of sessions. Bytes go through as they are: nothing is decoded on the way.
 
 mod command_line;
+#[cfg(windows)]
+mod console_modes;
 mod escapes;
 mod prompt;
 mod raw_mode;

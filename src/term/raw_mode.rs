@@ -29,6 +29,8 @@ impl RawMode {
         let mut held = held();
         enable_raw_mode()?;
         *held = Held::Raw;
+        #[cfg(windows)]
+        super::console_modes::enable();
         Ok(Some(Self(())))
     }
 }
@@ -103,6 +105,8 @@ pub fn restore() {
         // A terminal that has vanished needs no restoring.
         let _ = disable_raw_mode();
     }
+    #[cfg(windows)]
+    super::console_modes::restore();
     screen::show_held();
     prompt::restore();
 }

@@ -1,11 +1,6 @@
 //! Where the files are.
 
-use std::{
-    env, fs,
-    io::ErrorKind,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{env, fs, io::ErrorKind, path::PathBuf, time::SystemTime};
 
 use super::{Error, Kind};
 use crate::files::{self, LONGEST_BY_HAND};
@@ -88,13 +83,23 @@ impl Place {
 fn of_user() -> Option<PathBuf> {
     let given = env::var_os("XDG_CONFIG_HOME").filter(|path| !path.is_empty()).map(PathBuf::from);
     let folder = given.filter(|path| path.is_absolute());
-    let folder = folder.or_else(|| Some(env::home_dir()?.join(".config")));
+    let folder = folder.or_else(usual_folder);
     folder.map(|folder| folder.join("ssmport").join("config.toml"))
 }
 
 #[cfg(unix)]
+fn usual_folder() -> Option<PathBuf> {
+    Some(env::home_dir()?.join(".config"))
+}
+
+#[cfg(not(unix))]
+fn usual_folder() -> Option<PathBuf> {
+    env::var_os("APPDATA").map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+#[cfg(unix)]
 fn of_machine() -> Option<PathBuf> {
-    Some(Path::new("/etc/ssmport/config.toml").to_owned())
+    Some("/etc/ssmport/config.toml".into())
 }
 
 #[cfg(not(unix))]

@@ -93,6 +93,7 @@ impl Record {
     }
 }
 
+#[cfg(unix)]
 impl Event {
     /// Whether it is about one of these; about all, where none is named.
     pub(crate) fn is_of(&self, names: &[String]) -> bool {

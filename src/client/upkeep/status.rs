@@ -52,6 +52,7 @@ pub(crate) enum State {
     Waiting,
 }
 
+#[cfg(unix)]
 impl State {
     /// Whether connections are taken.
     pub(crate) fn stands(self) -> bool {
@@ -144,6 +145,7 @@ impl Condition {
     }
 
     /// Becomes another at each change.
+    #[cfg(unix)]
     pub(super) fn states(&self) -> watch::Receiver<State> {
         self.state.subscribe()
     }

@@ -3,8 +3,6 @@
 
 use std::{sync::Arc, task::Context, time::Instant};
 
-use serde_json::Value;
-
 use super::{Agents, Ending};
 use crate::{
     channel::{Channel, EncryptionDemand, Event, NoDataKey},
@@ -12,7 +10,7 @@ use crate::{
     net::{Application, ApplicationError, Turn},
     wire::{
         encryption::{DataKey, encryption_context},
-        handshake::{SessionType, SessionTypeParameters},
+        handshake::SessionTypeParameters,
     },
 };
 
@@ -42,15 +40,18 @@ impl Encryption {
 
 /// What the handshake of an encrypted session says of it: shells have one, too.
 pub(super) fn handshake(workload: &Workload) -> Option<SessionTypeParameters> {
-    let session_type = match workload {
-        #[cfg(unix)]
-        Workload::Shell { command: None } => SessionType::StandardStream,
-        #[cfg(unix)]
-        Workload::Shell { command: Some(_) } => SessionType::InteractiveCommands,
-        _ => return workload.handshake(),
-    };
-    let session_type = session_type.name().to_owned();
-    Some(SessionTypeParameters { session_type, properties: Value::Null })
+    #[cfg(unix)]
+    if let Workload::Shell { command } = workload {
+        use crate::wire::handshake::SessionType;
+
+        let session_type = match command {
+            None => SessionType::StandardStream,
+            Some(_) => SessionType::InteractiveCommands,
+        };
+        let session_type = session_type.name().to_owned();
+        return Some(SessionTypeParameters { session_type, properties: serde_json::Value::Null });
+    }
+    workload.handshake()
 }
 
 /// Waits for the session to be encrypted, and is its application from then on.

@@ -57,6 +57,7 @@ impl Ending {
     }
 
     /// The session's node, or its container.
+    #[cfg(unix)]
     pub(super) fn target(&self) -> &str {
         &self.target
     }

@@ -123,6 +123,10 @@ impl Agents {
         &self,
         workload: &Workload,
         ending: Ending,
+        #[cfg_attr(
+            not(unix),
+            expect(unused_variables, reason = "for shells, of which there are none")
+        )]
         now: Instant,
     ) -> Box<dyn Application + Send> {
         match workload {
@@ -206,6 +210,7 @@ const MERGING_CLIENT_MESSAGE: &str = "Please update session manager plugin versi
 
 /// Bytes of output in one payload, unless it is paced. The largest payload that is known to be
 /// taken by a live agent behind the real service; the other way it is as good as any.
+#[cfg(unix)]
 const PAYLOAD_LEN: usize = 32 * 1024;
 
 /// Payloads sent before the wire has its turn.

@@ -3,7 +3,9 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::cli::{report, times};
-use crate::client::upkeep::{EventKind, State, Status};
+#[cfg(unix)]
+use crate::client::upkeep::EventKind;
+use crate::client::upkeep::{State, Status};
 
 /// How a tunnel is.
 pub(super) fn tunnel(status: &Status) -> report::Tunnel<'_> {
@@ -39,6 +41,7 @@ pub(super) fn state(state: State) -> &'static str {
     }
 }
 
+#[cfg(unix)]
 pub(super) fn kind(kind: EventKind) -> &'static str {
     match kind {
         EventKind::Starting => "starting",
