@@ -62,13 +62,17 @@ pub enum Setting {
     Log,
 }
 
-/// What an error comes of that heals with time.
+/// What an error comes of, where that makes a difference to whoever asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Cause {
     /// The service wants fewer calls a second.
     Throttled,
     /// The node's agent is not there.
     Unconnected,
+    /// The document of the session is not permitted, or not known.
+    Document,
+    /// The node has not what it takes.
+    Unequipped,
 }
 
 impl Error {
@@ -78,6 +82,15 @@ impl Error {
 
     pub(crate) fn is_unconnected(&self) -> bool {
         self.cause == Some(Cause::Unconnected)
+    }
+
+    /// Whether it is about how it was to be done: another way may be there.
+    pub(crate) fn is_about_the_way(&self) -> bool {
+        matches!(self.cause, Some(Cause::Document | Cause::Unequipped))
+    }
+
+    pub(crate) fn of(self, cause: Cause) -> Self {
+        Self { cause: Some(cause), ..self }
     }
 
     pub(crate) fn new(kind: Kind, what: impl Into<String>) -> Self {
@@ -193,6 +206,9 @@ impl From<ServiceError> for Error {
         let cause = match error {
             ServiceError::Throttled => Some(Cause::Throttled),
             ServiceError::TargetNotConnected { .. } => Some(Cause::Unconnected),
+            ServiceError::UnknownDocument { .. } | ServiceError::DocumentNotServed { .. } => {
+                Some(Cause::Document)
+            }
             _ => None,
         };
         Self { cause, ..Self::new(kind, error.to_string()) }
@@ -203,6 +219,10 @@ impl From<ServiceError> for Error {
 #[cfg(feature = "aws")]
 const OF_TARGETS: [&str; 3] =
     ["TargetNotConnectedException", "ClusterNotFoundException", "EC2InstanceNotFoundException"];
+
+/// Errors of Systems Manager that are about the document, or may be.
+#[cfg(feature = "aws")]
+const OF_DOCUMENTS: [&str; 3] = ["AccessDenied", "AccessDeniedException", "InvalidDocument"];
 
 #[cfg(feature = "aws")]
 impl From<crate::aws::AwsError> for Error {
@@ -234,6 +254,11 @@ impl From<crate::aws::AwsError> for Error {
             error if error.is_throttled() => Some(Cause::Throttled),
             AwsError::TargetNotConnected { .. } => Some(Cause::Unconnected),
             AwsError::Rejected { code, .. } if code == OF_TARGETS[0] => Some(Cause::Unconnected),
+            AwsError::Rejected { code, .. } | AwsError::Refused { code, .. }
+                if OF_DOCUMENTS.contains(&code.as_str()) =>
+            {
+                Some(Cause::Document)
+            }
             _ => None,
         };
         let next = error.next_step();

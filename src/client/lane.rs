@@ -68,12 +68,15 @@ impl Lane {
         let observer = {
             let state = state.clone();
             move |event| {
-                match &event {
-                    TunnelEvent::Ready(_) => drop(state.send_replace(State::Stands)),
-                    TunnelEvent::Forward(ForwardEvent::DestinationRefused) => refusals.note(),
-                    _ => {}
+                let is_ready = matches!(event, TunnelEvent::Ready(_));
+                if let TunnelEvent::Forward(ForwardEvent::DestinationRefused) = event {
+                    refusals.note();
                 }
                 observer(event);
+                // Whoever waits for it is to find that told.
+                if is_ready {
+                    state.send_replace(State::Stands);
+                }
             }
         };
         let running = async move {

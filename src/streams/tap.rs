@@ -29,6 +29,8 @@ pub enum TapEvent<'a> {
     Error(&'a [u8]),
     /// It has ended.
     Exited,
+    /// Output is not wanted for now.
+    Paused,
     /// What came before may have been the last: there was a pause, or no connection for a time.
     Interrupted,
     /// No more has come for now.
@@ -67,7 +69,8 @@ impl<F: FnMut(TapEvent<'_>) -> Result<(), ApplicationError>> Application for Tap
                 PayloadType::ExitCode => (self.told)(TapEvent::Exited),
                 _ => Ok(()),
             },
-            Event::Paused | Event::Resumed => (self.told)(TapEvent::Interrupted),
+            Event::Paused => (self.told)(TapEvent::Paused),
+            Event::Resumed => (self.told)(TapEvent::Interrupted),
             _ => Ok(()),
         }
     }

@@ -268,7 +268,10 @@ impl Report {
                 let what = format!("the session to {} has ended: {end}", self.target);
                 return self.lost(&what);
             }
-            TunnelEvent::Lost(failure) => return self.lost(&failure.what),
+            TunnelEvent::Lost(failure) => {
+                let why = failure.why.map(|why| format!(" ({why})")).unwrap_or_default();
+                return self.lost(&format!("{}{why}", failure.what));
+            }
             TunnelEvent::NotReplaced(failure) => {
                 let details = [failure.why, failure.next].into_iter().flatten();
                 let why: String = details.map(|detail| format!(" ({detail})")).collect();

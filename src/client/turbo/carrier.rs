@@ -1,8 +1,11 @@
 //! A session of a command: a companion, and the way of its output.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     companion::{self, Hello, LONGEST_LINE},
@@ -74,8 +77,12 @@ impl Carrier {
     /// Waits until its companion has said where it listens.
     pub(super) async fn stands(&self) -> Result<Hello, Error> {
         let mut state = self.state.clone();
-        let state = state.wait_for(|state| !matches!(state, State::Starting)).await;
-        match state.map(|state| state.clone()) {
+        let stands = state.wait_for(|state| !matches!(state, State::Starting));
+        let state = match timeout(PATIENCE, stands).await {
+            Ok(state) => state.map(|state| state.clone()),
+            Err(_) => return Err(companion::impossible("what it was to run says nothing")),
+        };
+        match state {
             Ok(State::Stands(hello)) => Ok(hello),
             Ok(State::Over(error)) => Err(error),
             Ok(State::Starting) | Err(_) => Err(gone()),
@@ -119,6 +126,10 @@ impl Reader {
                 self.errors.extend_from_slice(&bytes[..room.min(bytes.len())]);
                 Ok(())
             }
+            TapEvent::Paused => {
+                self.shared.with(|exchange| exchange.paused(self.number, now()));
+                Ok(())
+            }
             TapEvent::Interrupted => {
                 self.shared.with(|exchange| exchange.interrupted(self.number, now()));
                 Ok(())
@@ -137,13 +148,15 @@ impl Reader {
             let end = bytes.iter().position(|byte| *byte == b'\n');
             let (line, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
             first.extend_from_slice(line);
-            if first.len() > LONGEST_LINE {
-                return Err("what the node ran for turbo says something else".into());
-            }
-            if end.is_none() {
+            let is_too_long = first.len() > LONGEST_LINE;
+            if end.is_none() && !is_too_long {
                 return Ok(());
             }
-            let hello = Hello::read(first).map_err(|error| {
+            let hello = match is_too_long {
+                true => Err(companion::unknown()),
+                false => Hello::read(first),
+            };
+            let hello = hello.map_err(|error| {
                 let why = error.to_string();
                 self.failure = Some(error);
                 why
@@ -175,3 +188,6 @@ impl Reader {
         }
     }
 }
+
+/// How long a session may take to begin, and its companion to say where it listens.
+const PATIENCE: Duration = Duration::from_secs(60);

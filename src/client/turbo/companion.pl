@@ -9,7 +9,7 @@ my ($KEPT, $CHUNK, $GUESTS) = (8 << 20, 32 << 10, 8);
 $SIG{PIPE} = "IGNORE";
 $| = 1;
 my ($parent, $born, $used, $told) = (getppid, time, time, time);
-my (%streams, %sockets, $uplink, $carrier, %guests);
+my (%streams, %sockets, $uplink, $carrier, @guests);
 my ($incoming, $back, $kept, $written, $out) = ("", "", "", 0, \*STDOUT);
 my ($hears, $says) = ("", "");
 
@@ -159,7 +159,7 @@ sub transmit {
         shutdown($s->{socket}, 1) or return broken($s);
         $s->{shut} = 1;
     }
-    if ($s->{used} >= 8192) {
+    if ($s->{used} >= 8192 || $s->{used} && $s->{shut}) {
         say_back("U", $s->{id}, $s->{used});
         $s->{used} = 0;
     }
@@ -250,35 +250,47 @@ sub wait_for {
     return ($heard, $said);
 }
 
-socket(my $listener, PF_INET, SOCK_STREAM, 0);
-bind($listener, pack_sockaddr_in(0, INADDR_LOOPBACK)) && listen($listener, $GUESTS) or exit;
-my ($port) = unpack_sockaddr_in(getsockname $listener);
+# Whatever the agent takes localhost for, nobody else is to be there.
+sub hold {
+    for (1 .. 99) {
+        socket(my $door, PF_INET, SOCK_STREAM, 0);
+        bind($door, pack_sockaddr_in(0, INADDR_LOOPBACK)) && listen($door, $GUESTS) or exit;
+        my ($port) = unpack_sockaddr_in(getsockname $door);
+        socket(my $other, PF_INET6, SOCK_STREAM, 0) or return ($port, $door);
+        setsockopt($other, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        return ($port, $door, $other)
+            if bind($other, pack_sockaddr_in6($port, IN6ADDR_LOOPBACK)) && listen($other, $GUESTS);
+        return ($port, $door) if !$!{EADDRINUSE};
+    }
+    exit;
+}
+
+my ($port, @doors) = hold();
 print "ssmport-turbo 1 $port $secret\n";
 my $role;
 while (!$role) {
     leave() if time - $born > 60;
     my $wanted = "";
-    watch($wanted, $_) for $listener, map { $_->[0] } values %guests;
+    watch($wanted, $_) for @doors, map { $_->[0] } @guests;
     my ($heard) = wait_for($wanted, "");
-    for my $fd (keys %guests) {
-        my $guest = $guests{$fd};
-        vec($heard, $fd, 1) or next;
+    for my $door (grep { vec($heard, fileno $_, 1) } @doors) {
+        accept(my $guest, $door) or next;
+        unblock($guest);
+        push @guests, [$guest, ""];
+    }
+    my $surplus = @guests - $GUESTS;
+    for my $guest (splice @guests) {
         my $count = sysread($guest->[0], $guest->[1], 33 - length $guest->[1], length $guest->[1]);
-        next if $count && length $guest->[1] < 33;
-        delete $guests{$fd};
-        if ($guest->[1] eq $secret . "S" || $guest->[1] eq $secret . "O") {
-            ($uplink, $role) = ($guest->[0], substr($guest->[1], 32));
+        my $waits = defined $count ? $count && length $guest->[1] < 33 : later();
+        if ($guest->[1] =~ /^$secret([SO])\z/) {
+            ($uplink, $role) = ($guest->[0], $1);
             last;
         }
-    }
-    if (!$role && vec($heard, fileno $listener, 1) && accept(my $guest, $listener)) {
-        unblock($guest);
-        delete $guests{ (keys %guests)[0] } if keys %guests >= $GUESTS;
-        $guests{ fileno $guest } = [$guest, ""];
+        push @guests, $guest if $surplus-- <= 0 && $waits;
     }
 }
-close $listener;
-%guests = ();
+close $_ for @doors;
+@guests = ();
 if ($role eq "O") {
     fcntl($uplink, F_SETFL, 0);
     while (sysread($uplink, my $data, 64 << 10)) {

@@ -1,6 +1,6 @@
 # The companion: connects to destinations on the node, and sends what they say to its own output.
 # Sent along with each command, without comments; no single quotes, no braces in pairs.
-import _thread, binascii, collections, fcntl, os, select, socket, struct, sys, time
+import _thread, binascii, collections, errno, fcntl, os, select, socket, struct, sys, time
 
 KEPT = 8 << 20  # of the output, until it is acknowledged
 CHUNK = 32 << 10
@@ -15,13 +15,13 @@ class Stream:
         self.is_ended = self.is_shut = self.is_over = False
 
 
-parent, born = os.getppid(), time.time()
+parent, born = os.getppid(), time.monotonic()
 secret = binascii.hexlify(os.urandom(16))
 poll, masks = select.poll(), {}
 streams, sockets = {}, {}
 kept, written, out, is_full = bytearray(), 0, 1, False
 uplink, incoming, back = None, bytearray(), bytearray()
-used = told = time.time()
+used = told = time.monotonic()
 dialled = collections.deque()
 wake, waker = os.pipe()
 
@@ -141,14 +141,18 @@ def dial(stream, host, port):
     os.write(waker, b"x")
 
 
+def refuse(stream, error):
+    if streams.pop(stream.id, None):
+        why = str(getattr(error, "strerror", None) or error).encode("ascii", "replace")
+        put("F", stream.id, len(why), why)
+
+
 def connected():
     os.read(wake, 4096)
     while dialled:
         stream, found = dialled.popleft()
         if not isinstance(found, socket.socket):
-            if streams.pop(stream.id, None):
-                why = str(getattr(found, "strerror", None) or found).encode("ascii", "replace")
-                put("F", stream.id, len(why), why)
+            refuse(stream, found)
         elif stream.id not in streams:
             close(found, True)
         else:
@@ -200,7 +204,7 @@ def send(stream):
         pass
     except OSError as error:
         return broken(stream, error)
-    if stream.used >= 8192:
+    if stream.used >= 8192 or stream.used and stream.is_shut:
         tell(b"U", stream.id, stream.used)
         stream.used = 0
     settle(stream)
@@ -245,7 +249,7 @@ def heard():
         leave()
     if not data:
         leave()
-    used = told = time.time()
+    used = told = time.monotonic()
     incoming.extend(data)
     at = 0
     while len(incoming) >= at + 9:
@@ -273,7 +277,10 @@ def obey(kind, number, data):
     elif kind == b"O":
         credit, port = struct.unpack(">IH", data[:6])
         stream = streams[number] = Stream(number, credit)
-        _thread.start_new_thread(dial, (stream, data[6:].decode("utf-8", "replace"), port))
+        try:
+            _thread.start_new_thread(dial, (stream, data[6:].decode("utf-8", "replace"), port))
+        except RuntimeError as error:
+            refuse(stream, error)
     elif stream is None:
         pass
     elif kind == b"D":
@@ -302,47 +309,72 @@ def carry(source):
             rest = rest[os.write(1, rest) :]
 
 
+def hold():
+    # Whatever the agent takes localhost for, nobody else is to be there.
+    for _ in range(99):
+        doors = [socket.socket()]
+        doors[0].bind(("127.0.0.1", 0))
+        port = doors[0].getsockname()[1]
+        try:
+            door = socket.socket(socket.AF_INET6)
+            door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            door.bind(("::1", port))
+            doors.append(door)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                continue
+        for door in doors:
+            door.listen(GUESTS)
+        return port, dict((door.fileno(), door) for door in doors)
+    leave()
+
+
 def admit():
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(GUESTS)
-    sys.stdout.write("ssmport-turbo 1 %d %s\n" % (listener.getsockname()[1], secret.decode()))
+    port, doors = hold()
+    sys.stdout.write("ssmport-turbo 1 %d %s\n" % (port, secret.decode()))
     sys.stdout.flush()
-    poll.register(listener, select.POLLIN)
+    for fd in doors:
+        poll.register(fd, select.POLLIN)
     poll.register(1, select.POLLERR)
     guests = collections.OrderedDict()
     while True:
         for fd, event in poll.poll(5000):
             if fd == 1:
                 leave()
-            if fd == listener.fileno():
-                guest, _ = listener.accept()
+            if fd in doors:
+                guest, _ = doors[fd].accept()
                 guest.setblocking(False)
                 guests[guest.fileno()] = [guest, b""]
                 poll.register(guest, select.POLLIN)
-                if len(guests) > GUESTS:
-                    fd = next(iter(guests))
-                else:
+                if len(guests) <= GUESTS:
                     continue
-            guest = guests[fd]
+                fd = next(iter(guests))
+            guest = guests.get(fd)
+            if guest is None:
+                continue
+            stays, word = len(guests) <= GUESTS, b""
             try:
                 word = guest[0].recv(33 - len(guest[1]))
+            except BlockingIOError:
+                if stays:
+                    continue
             except OSError:
-                word = b""
+                pass
             guest[1] += word
-            if word and len(guest[1]) < 33:
+            if stays and word and len(guest[1]) < 33:
                 continue
             del guests[fd]
             poll.unregister(fd)
             if guest[1] in (secret + b"S", secret + b"O"):
-                poll.unregister(listener)
-                listener.close()
+                for door in doors.values():
+                    poll.unregister(door)
+                    door.close()
                 for other in guests.values():
                     poll.unregister(other[0])
                     other[0].close()
                 return guest[0], guest[1][32:]
             guest[0].close()
-        if time.time() - born > 60 or os.getppid() != parent:
+        if time.monotonic() - born > 60 or os.getppid() != parent:
             leave()
 
 
@@ -378,7 +410,7 @@ while True:
     answer()
     flush()
     if streams:
-        used = time.time()
+        used = time.monotonic()
     # No session is idle for longer than an hour.
-    if max(time.time() - used - 90, time.time() - told - 3900) > 0 or os.getppid() != parent:
+    if max(time.monotonic() - used - 90, time.monotonic() - told - 3900) > 0 or os.getppid() != parent:
         leave()

@@ -95,7 +95,7 @@ pub(super) enum Arrival {
 
 impl Exchange {
     /// Connects a stream to a destination.
-    pub(super) fn open(&mut self, host: &str, port: u16) -> u32 {
+    pub(super) fn open(&mut self, host: &str, port: u16, now: Instant) -> u32 {
         let table = &mut self.table;
         table.last = table.last.wrapping_add(1);
         let (stream, window) = (table.last, table.down.window(0));
@@ -103,6 +103,7 @@ impl Exchange {
         let state = Stream { credit: window, held: window, ..Stream::default() };
         table.streams.insert(stream, state);
         table.put(Frame::Open { stream, credit: count(window), host, port });
+        table.beat(|pulse| pulse.note_activity(now));
         stream
     }
 
@@ -117,6 +118,11 @@ impl Exchange {
             }
             _ => 0,
         }
+    }
+
+    /// What a stream has sent that has not reached its destination.
+    pub(super) fn in_flight(&self, stream: u32) -> usize {
+        self.table.streams.get(&stream).map_or(0, |state| state.in_flight)
     }
 
     /// Sends bytes of a stream, not more than there is room for.
@@ -210,9 +216,16 @@ impl Exchange {
         table.beat(|pulse| pulse.note_move(now));
     }
 
+    /// A session's output is paused.
+    pub(super) fn paused(&mut self, carrier: u32, now: Instant) {
+        if carrier == self.carrier {
+            self.table.beat(|pulse| pulse.note_pause(now));
+        }
+    }
+
     /// A session's output may have been interrupted.
     pub(super) fn interrupted(&mut self, carrier: u32, now: Instant) {
-        if carrier == self.carrier && !self.table.streams.is_empty() {
+        if carrier == self.carrier {
             self.table.beat(|pulse| pulse.note_interruption(now));
         }
     }

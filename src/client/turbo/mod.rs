@@ -113,7 +113,7 @@ where
     let carried = async {
         let (mut link, _) = match Link::start(&node).await {
             Ok(started) => started,
-            Err(error) if is_about_turbo(&error) => return Ok(StreamEnd::Impossible(error)),
+            Err(error) if error.is_about_the_way() => return Ok(StreamEnd::Impossible(error)),
             Err(error) => return Err(error),
         };
         let StreamEnds { input, output, gone } = open();
@@ -139,11 +139,6 @@ where
     };
     node.end().await;
     ended
-}
-
-/// Whether it may be there in the plain way.
-fn is_about_turbo(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Refused | Kind::Target)
 }
 
 /// A port that is forwarded so.
@@ -189,8 +184,8 @@ impl<F: FnMut(TunnelEvent) + Send> Turbo<'_, F> {
                     has_stood = true;
                     if let Some(ready) = ready.filter(|_| !is_told) {
                         (self.observer)(TunnelEvent::Ready(ready));
+                        is_told = true;
                     }
-                    is_told = true;
                     match self.serve(link).await {
                         LinkEnd::Stopped => return Ok(Ended::Stopped),
                         LinkEnd::Idle => {}
@@ -205,7 +200,7 @@ impl<F: FnMut(TunnelEvent) + Send> Turbo<'_, F> {
                     self.port.listeners.turn_away();
                     not_before = now() + PAUSE;
                 }
-                Err(error) if is_about_turbo(&error) => return Ok(Ended::Impossible(error)),
+                Err(error) if error.is_about_the_way() => return Ok(Ended::Impossible(error)),
                 Err(error) => return Err(error),
             }
             if !self.port.connection(not_before, &mut self.observer).await {

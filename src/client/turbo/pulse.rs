@@ -49,6 +49,15 @@ impl Pulse {
         self.last_output = Some(now);
     }
 
+    /// The output is paused. What it answers meanwhile would end it, so nothing is asked until it is resumed, or
+    /// nobody has said so for long.
+    pub(super) fn note_pause(&mut self, now: Instant) {
+        match &mut self.asked {
+            Some(asked) => asked.is_stale = true,
+            None => self.due = Some(now + LONGEST_PAUSE),
+        }
+    }
+
     /// The output was interrupted. That may happen again and again, and does not make a question void.
     pub(super) fn note_interruption(&mut self, now: Instant) {
         match &mut self.asked {
@@ -109,6 +118,8 @@ impl Pulse {
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Longer than a connection takes that is resumed, and a pause after which all goes on.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// A pause that is longer may have ended without a word.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -159,6 +170,24 @@ mod tests {
             assert_eq!(pulse.poll(start + second * SECOND), None);
         }
         assert_eq!(pulse.poll(start + PATIENCE), Some(Beat::Dead));
+    }
+
+    #[test]
+    fn nothing_is_asked_during_a_pause_and_a_pause_without_an_end_hides_no_dead_output() {
+        let start = Instant::now();
+        let mut pulse = Pulse::default();
+        pulse.note_activity(start);
+        pulse.note_pause(start);
+        pulse.note_activity(start);
+        assert_eq!(pulse.poll(start + 2 * INTERVAL), None);
+        assert_eq!(pulse.poll_timeout(), Some(start + LONGEST_PAUSE));
+        let mut lost = Pulse { ..pulse };
+        pulse.note_interruption(start + 2 * INTERVAL);
+        assert_eq!(pulse.poll(start + 2 * INTERVAL), Some(Beat::Ask(1)));
+        let asked = start + LONGEST_PAUSE;
+        assert_eq!(lost.poll(asked), Some(Beat::Ask(1)));
+        lost.note_echo(1, asked);
+        assert_eq!(lost.poll(asked + PATIENCE), Some(Beat::Dead));
     }
 
     #[test]

@@ -39,9 +39,24 @@ pub(super) struct Relay {
     first_end: Option<ConnectionEnd>,
     /// What the program would still send is of no use behind the destination's end.
     ends_with_answer: bool,
-    /// The program has gone, and the destination need not be waited for any longer than this.
-    left: Option<Pin<Box<Sleep>>>,
+    /// The program has finished, and may go: nothing tells of that.
+    look: Option<Look>,
+    left: Option<Left>,
     traffic: Relayed,
+}
+
+/// When to look again whether the program has gone.
+struct Look {
+    at: Pin<Box<Sleep>>,
+    pause: Duration,
+}
+
+/// The program has gone.
+struct Left {
+    /// The destination need not be waited for any longer, unless it takes something.
+    until: Pin<Box<Sleep>>,
+    /// What it has not taken.
+    in_flight: usize,
 }
 
 /// What has gone through a connection.
@@ -49,7 +64,7 @@ pub(super) struct Relay {
 pub(super) struct Relayed {
     pub(super) sent: u64,
     pub(super) received: u64,
-    /// The destination has reset it.
+    /// The destination has reset it, or has not taken all that it was sent.
     pub(super) is_cut: bool,
 }
 
@@ -61,7 +76,7 @@ impl Relay {
         host: &str,
         port: u16,
     ) -> Self {
-        let stream = shared.with(|exchange| exchange.open(host, port));
+        let stream = shared.with(|exchange| exchange.open(host, port, now()));
         Self {
             shared,
             stream,
@@ -73,6 +88,7 @@ impl Relay {
             is_answered: false,
             first_end: None,
             ends_with_answer: false,
+            look: None,
             left: None,
             traffic: Relayed::default(),
         }
@@ -101,7 +117,8 @@ impl Relay {
             if self.shared.quietly(|exchange| exchange.is_over()) {
                 return Poll::Ready(ConnectionEnd::SessionOver);
             }
-            if self.left.as_mut().is_some_and(|left| left.as_mut().poll(cx).is_ready()) {
+            self.look_for_gone(cx);
+            if self.poll_left(cx).is_ready() {
                 return Poll::Ready(ConnectionEnd::Program);
             }
             let sent = self.poll_send(cx);
@@ -142,9 +159,7 @@ impl Relay {
             self.has_finished = true;
             self.first_end.get_or_insert(ConnectionEnd::Program);
             self.shared.with(|exchange| exchange.finish(self.stream));
-            if self.socket.parting() == Parting::Closed {
-                self.left = Some(Box::pin(sleep(LAST_BYTES)));
-            }
+            self.look = Some(Look { at: Box::pin(sleep(Duration::ZERO)), pause: FIRST_LOOK });
         } else {
             self.traffic.sent += read.len() as u64;
             self.shared.with(|exchange| exchange.send(self.stream, read, now()));
@@ -152,10 +167,51 @@ impl Relay {
         Poll::Ready(Ok(()))
     }
 
+    /// Finds out when a program that has finished goes altogether.
+    fn look_for_gone(&mut self, cx: &mut Context<'_>) {
+        while let Some(look) = &mut self.look
+            && look.at.as_mut().poll(cx).is_ready()
+        {
+            match self.socket.parting() {
+                Parting::Closed => {
+                    let until = Box::pin(sleep(LAST_BYTES));
+                    self.left = Some(Left { until, in_flight: usize::MAX });
+                    self.look = None;
+                }
+                Parting::HalfClosed => {
+                    look.at.as_mut().reset((now() + look.pause).into());
+                    look.pause = (2 * look.pause).min(LAST_LOOK);
+                }
+                Parting::Unknown => self.look = None,
+            }
+        }
+    }
+
+    /// Ready when the program has gone and the destination has taken nothing for long.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(left) = &mut self.left else { return Poll::Pending };
+        let in_flight = self.shared.quietly(|exchange| exchange.in_flight(self.stream));
+        if in_flight < left.in_flight {
+            left.in_flight = in_flight;
+            left.until.as_mut().reset((now() + LAST_BYTES).into());
+        }
+        ready!(left.until.as_mut().poll(cx));
+        if in_flight > 0 {
+            tracing::warn!(
+                "the destination does not take the last {in_flight} bytes of a program that has gone"
+            );
+            self.traffic.is_cut = true;
+        }
+        Poll::Ready(())
+    }
+
     /// Writes what has come; ready when something was done.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionEnd>> {
         if self.is_answered {
-            return Poll::Pending;
+            return match self.shared.quietly(|exchange| exchange.take(self.stream)) {
+                Arrival::End(End::Gone(why)) => Poll::Ready(Err(self.cut(&why))),
+                _ => Poll::Pending,
+            };
         }
         if self.chunk.is_empty() {
             match self.shared.quietly(|exchange| exchange.take(self.stream)) {
@@ -169,9 +225,11 @@ impl Relay {
                     return Poll::Pending;
                 }
                 Arrival::End(End::Finished) => {
-                    if self.left.is_none() {
-                        // Whoever has gone needs no word.
-                        let _ = ready!(Pin::new(&mut self.socket).poll_shutdown(cx));
+                    // Whoever has gone needs no word.
+                    if self.left.is_none()
+                        && ready!(Pin::new(&mut self.socket).poll_shutdown(cx)).is_err()
+                    {
+                        return Poll::Ready(Err(ConnectionEnd::Broken));
                     }
                     self.is_answered = true;
                     let first = *self.first_end.get_or_insert(ConnectionEnd::Destination);
@@ -181,9 +239,7 @@ impl Relay {
                     return Poll::Ready(Ok(()));
                 }
                 Arrival::End(End::Gone(why)) => {
-                    tracing::debug!("the destination: {why}");
-                    self.traffic.is_cut = true;
-                    return Poll::Ready(Err(ConnectionEnd::Destination));
+                    return Poll::Ready(Err(self.cut(&why)));
                 }
                 Arrival::End(End::NotReached(why)) => {
                     tracing::info!("the node cannot connect to the destination: {why}");
@@ -205,6 +261,13 @@ impl Relay {
         self.shared.with(|exchange| exchange.consumed(self.stream, len));
         Poll::Ready(Ok(()))
     }
+
+    /// The destination has reset the connection.
+    fn cut(&mut self, why: &str) -> ConnectionEnd {
+        tracing::debug!("the destination: {why}");
+        self.traffic.is_cut = true;
+        ConnectionEnd::Destination
+    }
 }
 
 impl Drop for Relay {
@@ -217,5 +280,11 @@ impl Drop for Relay {
 /// Of what a program has written, at a time.
 const BUFFER: usize = 64 << 10;
 const ROUNDS: usize = 16;
-/// How long the destination of a program that has gone is given to take what it was sent.
+/// How long the destination of a program that has gone may take nothing of what it was sent.
 const LAST_BYTES: Duration = Duration::from_secs(10);
+/// A socket that is being closed has its owner for a moment longer.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -42,6 +42,53 @@ fn strangers_do_not_keep_the_client_out() {
     });
 }
 
+/// The agent may take `localhost` for either address.
+#[test]
+fn nobody_else_is_at_its_port_of_either_address_and_it_is_reached_by_both() {
+    each_language(|mut companion| {
+        let port = companion.hello.port;
+        if TcpListener::bind("[::1]:0").is_err() {
+            return;
+        }
+        let taken = TcpListener::bind(("::1", port)).unwrap_err();
+        assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
+        let mut socket = TcpStream::connect(("::1", port)).unwrap();
+        socket.write_all(&companion.hello.greeting()).unwrap();
+        let mut uplink = Uplink(socket);
+        uplink.say(Frame::Ping(1));
+        assert_eq!(companion.next(), Said::Other("Pong(1)".into()));
+    });
+}
+
+#[test]
+fn the_client_is_let_in_though_strangers_go_on_coming() {
+    each_language(|mut companion| {
+        let mut uplink = companion.connect(&companion.hello.greeting()[..20]);
+        let _silent: Vec<_> = (0..5).map(|_| companion.connect(b"0123")).collect();
+        uplink.write_all(&companion.hello.greeting()[20..]).unwrap();
+        let _more: Vec<_> =
+            (0..20).map(|_| TcpStream::connect(("127.0.0.1", companion.hello.port))).collect();
+        let mut uplink = Uplink(uplink);
+        uplink.say(Frame::Ping(1));
+        assert_eq!(companion.next(), Said::Other("Pong(1)".into()));
+    });
+}
+
+#[test]
+fn all_that_a_destination_has_taken_is_told_once_it_has_the_end() {
+    each_language(|mut companion| {
+        let destination = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = destination.local_addr().unwrap().port();
+        let mut uplink = companion.uplink();
+        uplink.say(Frame::Open { stream: 3, credit: 100, host: "127.0.0.1", port });
+        uplink.say(Frame::Data { stream: 3, bytes: b"request" });
+        uplink.say(Frame::End { stream: 3 });
+        let mut told = [0; Answer::LEN];
+        uplink.0.read_exact(&mut told).unwrap();
+        assert_eq!(Answer::read(told), Some(Answer::Taken { stream: 3, count: 7 }));
+    });
+}
+
 #[test]
 fn bytes_that_the_agent_would_change_are_sent_in_letters() {
     let text = "caf\u{fffd} \u{fffd}".as_bytes();

@@ -38,7 +38,7 @@ fn taken(exchange: &mut Exchange, stream: u32) -> Vec<u8> {
 #[test]
 fn bytes_come_and_what_is_consumed_may_come_again() {
     let mut exchange = Exchange::default();
-    let stream = exchange.open("db", 5432);
+    let stream = exchange.open("db", 5432, Instant::now());
     let opened = frames(&mut exchange);
     let [('O', 1, body)] = &opened[..] else { panic!("{opened:?}") };
     let credit = u32::from_be_bytes(*body.first_chunk().unwrap());
@@ -61,7 +61,7 @@ fn bytes_come_and_what_is_consumed_may_come_again() {
 #[test]
 fn who_sends_more_than_may_come_is_not_believed() {
     let mut exchange = Exchange::default();
-    let stream = exchange.open("db", 5432);
+    let stream = exchange.open("db", 5432, Instant::now());
     let block = format!("D{stream:08x}00010000{}~~~", "x".repeat(0x1_0000));
     let results: Vec<_> = (0..1000).map(|_| said(&mut exchange, &block)).collect();
     assert!(results.contains(&Err(Garbled)));
@@ -72,7 +72,7 @@ fn who_sends_more_than_may_come_is_not_believed() {
 fn an_end_that_comes_too_early_is_none() {
     let begun = || {
         let mut exchange = Exchange::default();
-        let stream = exchange.open("db", 5432);
+        let stream = exchange.open("db", 5432, Instant::now());
         said(&mut exchange, &format!("D{stream:08x}00000005hello~~~")).unwrap();
         (exchange, stream)
     };
@@ -88,7 +88,8 @@ fn an_end_that_comes_too_early_is_none() {
 #[test]
 fn what_a_destination_does_not_take_holds_up_its_stream_alone() {
     let mut exchange = Exchange::default();
-    let (stuck, other) = (exchange.open("a", 1), exchange.open("b", 2));
+    let (stuck, other) =
+        (exchange.open("a", 1, Instant::now()), exchange.open("b", 2, Instant::now()));
     let bytes = vec![0; 64 << 10];
     while exchange.room(stuck) >= bytes.len() {
         exchange.send(stuck, &bytes, Instant::now());
@@ -105,7 +106,7 @@ fn what_a_destination_does_not_take_holds_up_its_stream_alone() {
 #[test]
 fn the_queue_to_the_port_has_a_bound() {
     let mut exchange = Exchange::default();
-    let streams = [exchange.open("a", 1), exchange.open("b", 2)];
+    let streams = [exchange.open("a", 1, Instant::now()), exchange.open("b", 2, Instant::now())];
     let bytes = vec![0; 64 << 10];
     let mut sent = 0;
     while let Some(stream) = streams.into_iter().find(|stream| exchange.room(*stream) > 0) {
@@ -121,7 +122,7 @@ fn the_queue_to_the_port_has_a_bound() {
 #[test]
 fn what_has_come_is_acknowledged_and_where_it_moves_all_of_it() {
     let mut exchange = Exchange::default();
-    let stream = exchange.open("db", 5432);
+    let stream = exchange.open("db", 5432, Instant::now());
     kinds(&mut exchange);
     said(&mut exchange, &format!("D{stream:08x}00000005hel")).unwrap();
     let hello = Hello { port: 99, secret: b"secret".to_vec() };
@@ -148,7 +149,7 @@ fn a_stream_that_is_closed_leaves_its_share_and_cuts_the_destination_off() {
     let mut exchange = Exchange::default();
     let window = exchange.table.down.window(0);
     for is_cut in [true, false] {
-        let stream = exchange.open("db", 5432);
+        let stream = exchange.open("db", 5432, Instant::now());
         said(&mut exchange, &format!("D{stream:08x}00000005hello~~~")).unwrap();
         exchange.send(stream, b"bytes", Instant::now());
         exchange.close(stream, is_cut);
@@ -161,7 +162,7 @@ fn a_stream_that_is_closed_leaves_its_share_and_cuts_the_destination_off() {
 #[test]
 fn all_streams_end_with_the_companion() {
     let mut exchange = Exchange::default();
-    let stream = exchange.open("db", 5432);
+    let stream = exchange.open("db", 5432, Instant::now());
     assert!(matches!(exchange.take(stream), Arrival::Nothing));
     exchange.end();
     assert_eq!(exchange.room(stream), 0);
