@@ -286,6 +286,34 @@ fn an_interrupted_copy_goes_on_where_it_was() {
     assert_eq!(names_in(folder.path()), ["source"]);
 }
 
+/// What comes of one is never what another one writes to.
+#[test]
+fn two_copies_of_files_to_one_place_do_not_mix() {
+    for way in ["up", "down"] {
+        let folder = TempDir::new().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("one"), noise(40_000_000)).unwrap();
+        fs::write(at("two"), "two").unwrap();
+        let words = |name: &str| match way {
+            "up" => [at(name).into_os_string(), on_node(&at("there"))],
+            _ => [on_node(&at(name)), at("there").into_os_string()],
+        };
+        let mut slow = faulty("rate=1MB");
+        slow.arg("cp").args(words("one"));
+        let first = Program::start(slow);
+        let part = at(".there.ssmport-part");
+        await_that("some of it comes", || fs::metadata(&part).is_ok_and(|part| part.len() > 0));
+        let second = run(cp().args(words("two")));
+        assert_eq!(second.code(), if way == "up" { 4 } else { 5 }, "{second:?}");
+        assert!(second.stderr.contains("another copy to "), "{second:?}");
+        assert!(!at("there").exists());
+        first.stop(Signal::INT);
+        run(cp().args(words("two"))).success();
+        assert_eq!(fs::read_to_string(at("there")).unwrap(), "two");
+        assert_eq!(names_in(folder.path()).len(), 3, "{way}");
+    }
+}
+
 #[test]
 fn a_file_that_changes_meanwhile_is_not_taken_for_whole() {
     let folder = TempDir::new().unwrap();

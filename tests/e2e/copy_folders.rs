@@ -15,7 +15,10 @@ use std::{
 use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
-use super::copy_files::{cp, noise, on_node, run};
+use super::{
+    copy_files::{cp, noise, on_node, run},
+    support::{Program, await_that, command, faulty, in_shell},
+};
 
 #[test]
 fn a_folder_goes_there_and_back_with_all_that_is_in_it() {
@@ -128,6 +131,89 @@ fn a_folder_that_cannot_be_read_whole_is_not_there() {
     assert_eq!(said.code(), 4, "{said:?}");
     assert!(said.stderr.contains("./secret: Permission denied"), "{said:?}");
     assert!(!at("copy").exists() && !at(".copy.ssmport-part").exists());
+}
+
+/// A link to a folder is replaced, and is not where anything goes.
+#[test]
+fn a_folder_with_a_link_to_a_folder_goes_there_again() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir_all(at("source/real")).unwrap();
+    fs::write(at("source/real/file"), "x").unwrap();
+    symlink("real", at("source/link")).unwrap();
+    for (words, copy) in [
+        ([at("source").into_os_string(), on_node(&at("up"))], "up"),
+        ([on_node(&at("source")), at("down").into_os_string()], "down"),
+    ] {
+        fs::create_dir(at(copy)).unwrap();
+        for _ in 0..2 {
+            run(cp().args(&words)).success();
+        }
+        let copy = at(copy).join("source");
+        assert_eq!(fs::read_link(copy.join("link")).unwrap(), Path::new("real"));
+        assert_eq!(fs::read_dir(copy.join("real")).unwrap().count(), 1);
+    }
+}
+
+/// The first goes on when a second is through, and neither takes what is the other's.
+#[test]
+fn two_copies_of_folders_to_one_place_have_each_their_own_part() {
+    for way in ["up", "down"] {
+        let folder = TempDir::new().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let bytes = noise(4_000_000);
+        for name in ["one", "two"] {
+            fs::create_dir_all(at(name).join("tree")).unwrap();
+            fs::write(at(name).join("tree").join(name), &bytes).unwrap();
+        }
+        fs::create_dir(at("there")).unwrap();
+        let words = |name: &str| match way {
+            "up" => [at(name).join("tree").into_os_string(), on_node(&at("there"))],
+            _ => [on_node(&at(name).join("tree")), at("there").into_os_string()],
+        };
+        let mut slow = faulty("rate=1MB");
+        slow.arg("cp").args(words("one"));
+        let first = Program::start(slow);
+        await_that("some of it comes", || parts(&at("there")).iter().any(|part| holds(part)));
+        run(cp().args(words("two"))).success();
+        assert!(!at("there/tree/one").exists(), "{way}");
+        assert_eq!(first.finish().code(), 0, "{way}");
+        for name in ["one", "two"] {
+            let copy = at("there/tree").join(name);
+            assert!(fs::read(copy).unwrap() == bytes, "{way} {name}");
+        }
+        assert_eq!(parts(&at("there")), Vec::<PathBuf>::new(), "{way}");
+    }
+}
+
+/// What root's tar would keep of its own accord.
+#[test]
+fn permissions_of_a_folder_are_those_of_new_ones_on_request() {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir_all(folder.path().join("tree/in")).unwrap();
+    fs::write(folder.path().join("tree/in/file"), "x").unwrap();
+    for (words, copy) in [(["tree", "local:up"], "up"), (["local:tree", "down"], "down")] {
+        let within = in_shell(r#"umask 027; exec "$@""#, cp().arg("--no-preserve").args(words));
+        let mut unshare = command("unshare");
+        unshare.args(["--user", "--map-root-user"]);
+        unshare.arg(within.get_program()).args(within.get_args()).current_dir(folder.path());
+        Program::run(unshare).success();
+        for (path, expected) in [("", 0o750), ("in", 0o750), ("in/file", 0o640)] {
+            let path = folder.path().join(copy).join(path);
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, expected, "{path:?}");
+        }
+    }
+}
+
+fn parts(folder: &Path) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+    paths.filter(|path| path.to_string_lossy().contains(".ssmport-part")).collect()
+}
+
+/// Whether a part has something in it.
+fn holds(part: &Path) -> bool {
+    fs::read_dir(part).is_ok_and(|mut entries| entries.next().is_some())
 }
 
 fn build(folder: &Path) {

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::{
     raw_client::await_active_sessions,
-    support::{Endpoint, NODE, Nginx, Program, Signal, Socks, command, find_tool},
+    support::{Endpoint, NODE, Nginx, Program, Signal, Socks, command, find_tool, without},
 };
 
 /// Whether they are to be tried; told past the tests' own silence, as nothing is tried without.
@@ -23,7 +23,7 @@ fn are_wanted() -> bool {
 /// A page whose script fetches another one: through the node, both of them, by SOCKS and by HTTP.
 #[test]
 fn a_browser_shows_what_a_node_reaches() {
-    if !are_wanted() {
+    if !are_wanted() || without("chromium") {
         return;
     }
     let (endpoint, nginx) = (Endpoint::start(), Nginx::start());

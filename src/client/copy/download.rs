@@ -141,7 +141,7 @@ impl Download {
                     Some(part) => part,
                     None => opened(landing).await?,
                 };
-                let header = self.header(size, mode, modified, &mut script).await?;
+                let header = self.header(size, mode, modified, part.len, &mut script).await?;
                 if header.at != part.len {
                     part.begin_again()?;
                 }
@@ -191,7 +191,7 @@ impl Download {
             let next = format!("ssmport exec {} -- tar -cf - -C {from} .", node.id());
             return Err(Error::new(Kind::Usage, what).next(next));
         };
-        let header = self.header(size, mode, modified, &mut script).await?;
+        let header = self.header(size, mode, modified, 0, &mut script).await?;
         let mut sink = Sink::Writer(writer, Sha256::new());
         let copied = self.file(&header, script, &mut sink, observer).await?;
         if let Sink::Writer(mut writer, _) = sink {
@@ -206,6 +206,7 @@ impl Download {
         size: &str,
         mode: &str,
         modified: &str,
+        have: u64,
         script: &mut NodeScript,
     ) -> Result<Header, Error> {
         let words = self.expect(script, "from").await?;
@@ -215,6 +216,9 @@ impl Download {
         else {
             return Err(nonsense());
         };
+        if at > size || (at != 0 && at != have) {
+            return Err(nonsense());
+        }
         let (mode, modified) = (mode.to_owned(), modified.to_owned());
         Ok(Header { size, mode, modified, at, sessions: sessions.clamp(1, self.sessions) })
     }
@@ -297,7 +301,15 @@ impl Download {
         let (mut decoder, mut digest, mut bytes) = (Decoder::new(coding), Sha256::new(), 0);
         loop {
             let mut piece = Vec::new();
-            let is_end = script.data(&mut decoder, &mut piece).await?;
+            let is_end = match script.data(&mut decoder, &mut piece).await {
+                Ok(is_end) => is_end,
+                Err(error) => {
+                    drop(pieces);
+                    // What came is removed by its end, and not while another try is under way.
+                    let _ = unpacking.end().await;
+                    return Err(error);
+                }
+            };
             digest.update(&piece);
             bytes += piece.len() as u64;
             // Why it takes no more it says itself.

@@ -34,19 +34,25 @@ impl PartFile {
     pub(super) fn open(landing: &Landing) -> Result<Self, Error> {
         let part = landing.part.clone();
         let failed = |error: io::Error| unwritable(&part, &error);
-        let (mut file, mode) = match reopen(&part) {
-            Some(file) => (file, usual_mode(&part).map_err(failed)?),
-            None => {
-                remove(&part);
-                let file = options().create_new(true).open(&part).map_err(failed)?;
-                let mode = mode_of(&file).map_err(failed)?;
-                (file, mode)
+        let (mut file, mode) = loop {
+            let (file, mode) = match reopen(&part) {
+                Some(file) => (file, usual_mode(&part).map_err(failed)?),
+                None => {
+                    remove(&part);
+                    let file = options().create_new(true).open(&part).map_err(failed)?;
+                    let mode = mode_of(&file).map_err(failed)?;
+                    (file, mode)
+                }
+            };
+            if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
+                let what = format!("another copy to {} is under way", landing.path.display());
+                return Err(Error::local(what).next("wait for it, or end it"));
+            }
+            // Another copy may have given it its name before it was locked.
+            if is_at(&file, &part).map_err(failed)? {
+                break (file, mode);
             }
         };
-        if let Err(fs::TryLockError::WouldBlock) = file.try_lock() {
-            let what = format!("another copy to {} is under way", landing.path.display());
-            return Err(Error::local(what).next("wait for it, or end it"));
-        }
         restrict(&file, 0o600).map_err(failed)?;
         let (mut digest, mut len) = (Sha256::new(), 0);
         let mut buffer = vec![0; READ_LEN];
@@ -102,6 +108,8 @@ impl PartFile {
         if let Some(modified) = likeness.and_then(|likeness| likeness.modified) {
             file.set_modified(modified).map_err(failed)?;
         }
+        // A name is for what a loss of power leaves whole.
+        file.sync_all().map_err(failed)?;
         fs::rename(&part, &landing.path).map_err(failed)
     }
 
@@ -137,6 +145,24 @@ fn reopen(part: &Path) -> Option<File> {
     metadata.is_file().then_some(file)
 }
 
+/// Whether the file still has this name.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt;
+    let own = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (own.dev(), own.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A file that is open keeps its name there.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).append(true);
@@ -150,8 +176,8 @@ fn options() -> OpenOptions {
 }
 
 fn remove(part: &Path) {
-    // A folder is of a copy that was one of a folder.
-    let _ = fs::remove_file(part).or_else(|_| fs::remove_dir_all(part));
+    // Where it cannot be, making a new one says why.
+    let _ = fs::remove_file(part);
 }
 
 /// What a new file beside it would have.

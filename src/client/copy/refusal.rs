@@ -43,6 +43,8 @@ impl Refusal {
                 .next("name a folder, or a path where nothing is"),
             "unwritable" => on_node(format!("{path} on {node} cannot be written"))
                 .next("look at its permissions there, and at what is free: df"),
+            "busy" => on_node(format!("another copy to {path} is under way on {node}"))
+                .next("wait for it, or end it"),
             "differs" => {
                 Error::new(Kind::Lost, format!("what has come to {node} is not what was sent"))
                     .because("the digests differ")

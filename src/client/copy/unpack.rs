@@ -6,6 +6,10 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tar::{Archive, Entry, EntryType};
@@ -37,17 +41,12 @@ impl Unpacking {
         coming: mpsc::Receiver<Vec<u8>>,
         preserves: bool,
     ) -> Result<Self, Error> {
-        let path = landing.part.clone();
-        let failed = |error: io::Error| unwritable(&path, &error);
-        match fs::symlink_metadata(&path) {
-            Ok(there) if there.is_dir() => fs::remove_dir_all(&path).map_err(failed)?,
-            Ok(_) => fs::remove_file(&path).map_err(failed)?,
-            Err(_) => {}
-        }
-        fs::create_dir(&path).map_err(failed)?;
+        let failed = |error: io::Error| unwritable(&landing.part, &error);
+        let path = new_folder(&landing.part).map_err(failed)?;
         let part = Part(path.clone());
         let mask = mask(&path).map_err(failed)?;
-        let reader = Coming { queue: coming, piece: Vec::new(), at: 0 };
+        let allowance = Arc::new(AtomicU64::new(BETWEEN_ENTRIES));
+        let reader = Coming { queue: coming, piece: Vec::new(), at: 0, allowance };
         Ok(Self(spawn_blocking(move || unpack(reader, part, preserves, mask))))
     }
 
@@ -80,6 +79,7 @@ impl Drop for Part {
 fn unpack(reader: Coming, part: Part, preserves: bool, mask: u32) -> Result<Unpacked, Error> {
     let mut unpacked = Unpacked { part, files: 0, left_out: Vec::new() };
     let path = unpacked.part.0.clone();
+    let allowance = Arc::clone(&reader.allowance);
     let mut archive = Archive::new(reader);
     archive.set_preserve_mtime(preserves);
     if !preserves {
@@ -90,6 +90,7 @@ fn unpack(reader: Coming, part: Part, preserves: bool, mask: u32) -> Result<Unpa
     let mut root = None;
     for entry in archive.entries().map_err(|error| unwritable(&path, &error))? {
         let mut entry = entry.map_err(|error| damaged(&path, &error))?;
+        allowance.store(entry.size().saturating_add(BETWEEN_ENTRIES), Ordering::Relaxed);
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         match entry.header().entry_type() {
             EntryType::Directory if is_root(&entry) => root = Some(entry),
@@ -117,6 +118,10 @@ fn unpack(reader: Coming, part: Part, preserves: bool, mask: u32) -> Result<Unpa
     if let Some(root) = root {
         liken(&path, &root, preserves, mask).map_err(|error| unwritable(&path, &error))?;
     }
+    // The padding behind its end, too: nobody would take it else, and that is a failure.
+    allowance.store(u64::MAX, Ordering::Relaxed);
+    let mut rest = archive.into_inner();
+    io::copy(&mut rest, &mut io::sink()).map_err(|error| damaged(&path, &error))?;
     Ok(unpacked)
 }
 
@@ -157,6 +162,8 @@ fn damaged(path: &Path, error: &io::Error) -> Error {
 
 /// Moves what is in `from` to where `to` has it, folder by folder.
 fn merge(from: &Path, to: &Path) -> Result<(), Error> {
+    // Nothing is moved out of one that is read-only.
+    open_folder(from).map_err(|error| unwritable(to, &error))?;
     for entry in fs::read_dir(from).map_err(|error| unwritable(to, &error))? {
         let entry = entry.map_err(|error| unwritable(to, &error))?;
         let (source, target) = (entry.path(), to.join(entry.file_name()));
@@ -167,11 +174,23 @@ fn merge(from: &Path, to: &Path) -> Result<(), Error> {
             Some(false) if is_folder => return Err(in_the_way(&target, "a file", "a folder")),
             Some(true) => return Err(in_the_way(&target, "a folder", "a file")),
             Some(false) | None => {
-                fs::rename(&source, &target).map_err(|error| unwritable(&target, &error))?;
+                relocate(&source, &target, is_folder)
+                    .map_err(|error| unwritable(&target, &error))?;
             }
         }
     }
     Ok(())
+}
+
+/// A folder that is read-only goes nowhere: it holds where it is.
+fn relocate(source: &Path, target: &Path, is_folder: bool) -> io::Result<()> {
+    if !is_folder {
+        return fs::rename(source, target);
+    }
+    let permissions = fs::metadata(source)?.permissions();
+    open_folder(source)?;
+    fs::rename(source, target)?;
+    fs::set_permissions(target, permissions)
 }
 
 fn in_the_way(path: &Path, there: &str, source: &str) -> Error {
@@ -184,6 +203,8 @@ struct Coming {
     queue: mpsc::Receiver<Vec<u8>>,
     piece: Vec<u8>,
     at: usize,
+    /// So much may come before the next entry: names of any length would be held in memory.
+    allowance: Arc<AtomicU64>,
 }
 
 impl io::Read for Coming {
@@ -195,10 +216,28 @@ impl io::Read for Coming {
             }
         }
         let len = buffer.len().min(self.piece.len() - self.at);
+        let Some(left) = self.allowance.load(Ordering::Relaxed).checked_sub(len as u64) else {
+            return Err(io::Error::other("a name in it has no end"));
+        };
+        self.allowance.store(left, Ordering::Relaxed);
         buffer[..len].copy_from_slice(&self.piece[self.at..self.at + len]);
         self.at += len;
         Ok(len)
     }
+}
+
+/// Each run has one of its own: another's may be in use.
+fn new_folder(part: &Path) -> io::Result<PathBuf> {
+    let mut prefix = part.file_name().unwrap_or_default().to_owned();
+    prefix.push(".");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o777));
+    }
+    Ok(builder.tempdir_in(part.parent().unwrap_or(Path::new(".")))?.keep())
 }
 
 /// What the umask takes away, as a folder shows that was just made; nobody else looks into it from now on.
@@ -236,9 +275,13 @@ fn liken(folder: &Path, entry: &Entry<'_, Coming>, preserves: bool, mask: u32) -
 }
 
 #[cfg(unix)]
-fn open_folders(folder: &Path) -> io::Result<()> {
+fn open_folder(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
+fn open_folders(folder: &Path) -> io::Result<()> {
+    open_folder(folder)?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
@@ -264,6 +307,9 @@ fn liken(_: &Path, _: &Entry<'_, Coming>, _: bool, _: u32) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn open_folders(_: &Path) -> io::Result<()> {
+fn open_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
+
+/// In bytes: headers, and names that are in none.
+const BETWEEN_ENTRIES: u64 = 1 << 20;

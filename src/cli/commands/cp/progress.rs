@@ -165,6 +165,8 @@ impl Progress {
             seconds: time.as_secs_f64(),
         };
         let destination = if self.destination == "-" { "standard output" } else { path };
+        // A name may have a newline, which is no line of this program's.
+        let destination = foreign_text::one_line(destination);
         self.output.note(&format!("{}, as {destination}", sum.told()));
         Ok(())
     }

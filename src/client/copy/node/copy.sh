@@ -1,7 +1,8 @@
 k=$1 PY=$2 PL=$3
 shift 3
 say() { printf "%s\n" "$*"; }
-no() { say no "$@"; exit 3; }
+free() { :; }
+no() { free; say no "$@"; exit 3; }
 has() { command -v "$1" >/dev/null 2>&1; }
 b() { v=$(printf "%b." "$1"); v=${v%.}; }
 d() {
@@ -126,26 +127,58 @@ p=$q/.$p.ssmport-part
 u=$(umask)
 umask 077
 }
-old() { rm -rf "$p"; no "$@"; }
+mine() { w=; read -r w <"$l" && [ "$w" = "$i" ]; } 2>/dev/null
+lock() {
+l=$p.lock i="$$ $(head -c 8 /dev/urandom | od -An -v -tx1 | tr -d " \n")" n=0
+until (set -C; say "$i" >"$l") 2>/dev/null; do
+[ -e "$l" ] || { (set -C; say "$i" >"$l") && break || no unwritable; }
+read -r w r 2>/dev/null <"$l" || w=
+r=$(wc -c 2>/dev/null <"$p")
+[ $n != 10 ] || z=$r
+if [ -n "$w" ] && ! kill -0 "$w" 2>/dev/null; then rm -f "$l"
+elif [ $n = 15 ]; then
+[ "$r" = "$z" ] || no busy
+{ cat <"$p" >"$p.$$" && mv -f "$p.$$" "$p"; } || rm -f "$p.$$" "$p"
+rm -f "$l"
+else sleep 1
+fi
+n=$((n + 1))
+[ $n -lt 20 ] || no busy
+done
+free() { ! mine || rm -f "$l"; }
+trap free EXIT
+trap "exit 3" HUP INT TERM
+}
+old() { ! mine || rm -f "$p"; no "$@"; }
 put() {
 new "$@"
-[ -f "$p" ] && [ ! -L "$p" ] && [ -O "$p" ] || { rm -rf "$p"; (set -C; : >"$p"); } || no unwritable
+lock
+[ -f "$p" ] && [ ! -L "$p" ] && [ -O "$p" ] || { rm -f "$p"; (set -C; : >"$p"); } || no unwritable
+exec 4>>"$p" || no unwritable
 a=$(($(wc -c <"$p"))) s=-
 [ $a = 0 ] || s <"$p"
 say have $a $s $(x "$v")
 read -r a m y || exit
+mine || no busy
 [ "$a" != 0 ] || : >"$p"
-c 4>>"$p"
+c
 case $? in 1) old unwritable ;; 2) exit ;; esac
-read -r w || exit
+read -r r || exit
+mine || no busy
 s <"$p"
-[ $s = "$w" ] || old differs
+[ $s = "$r" ] || old differs
 o=$(stat -c "%u:%g %a" "$v" 2>/dev/null)
 [ -z "$o" ] || chown ${o% *} "$p" 2>/dev/null
-[ "$m" != - ] || m=${o#* }
+if [ "$m" = - ]; then
+m=${o:+00${o#* }}
+m=${m#"${m%???}"}
+fi
 chmod ${m:-$(printf %o $((0666 & ~0$u)))} "$p"
 [ "$y" = - ] || touch -d "@$y" "$p" 2>/dev/null || perl -e "utime shift,shift,@ARGV" $y $y "$p"
+sync "$p" 2>/dev/null
+mine || no busy
 mv -f "$p" "$v" || old unwritable
+free
 say done
 }
 m() {
@@ -153,35 +186,51 @@ for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
 [ -e "$f" ] || [ -L "$f" ] || continue
 g=$2/${f##*/}
 if [ -d "$f" ] && [ ! -L "$f" ]; then
+w=
+[ -w "$f" ] || { chmod u+w "$f" && w=1; }
 if [ -d "$g" ] && [ ! -L "$g" ]; then (m "$f" "$g") || return 1
 elif [ -e "$g" ] || [ -L "$g" ]; then say "$g is no folder" >&2; return 1
-else mv "$f" "$g" || return 1
+else
+mv "$f" "$g" || return 1
+[ -z "$w" ] || chmod u-w "$g"
 fi
-elif [ -d "$g" ]; then say "$g is a folder" >&2; return 1
-else mv -f "$f" "$g" || return 1
+elif [ -d "$g" ] && [ ! -L "$g" ]; then say "$g is a folder" >&2; return 1
+else
+[ ! -L "$g" ] || rm -f "$g"
+mv -f "$f" "$g" || return 1
 fi
 done
 }
 unpack() {
 has tar || no tool tar
 new "$@"
-rm -rf "$p"
+n=$$
+while [ -e "$p.$n" ] || [ -L "$p.$n" ]; do n=$((n + 1)); done
+p=$p.$n
 mkdir "$p" || no unwritable
+free() { chmod -R u+rwx "$p"; rm -rf "$p"; } 2>/dev/null
+trap free EXIT
+trap "exit 3" HUP INT TERM
 say have 0 - $(x "$v")
 read -r a m y || exit
 umask $u
+o=
+[ $m = po ] || ! head -c 1024 /dev/zero | tar -x --no-same-permissions -f - 2>/dev/null || o=--no-same-permissions
 exec 6>&1
 r=$({ {
 s=$(c 4>&1 5>&- | tee /dev/fd/5 | h)
 read -r w && [ ${s%% *} = "$w" ] && say same >&3
-} 5>&1 | { tar -x${m}f - -C "$p" >&2 && say out >&3 || { rm -rf "$p"; say no unwritable >&6; }; cat >/dev/null; }; } 3>&1)
+} 5>&1 | { tar -x${m}f - $o -C "$p" >&2 && say out >&3 || { free; say no unwritable >&6; }; cat >/dev/null; }; } 3>&1)
 case $r in
 *same*out* | *out*same*) ;;
-*) old differs ;;
+*) no differs ;;
 esac
-if [ -d "$v" ]; then m "$p" "$v" || old unwritable; chmod -R u+w "$p"; rm -rf "$p"
-else mv "$p" "$v" || old unwritable
+if [ -d "$v" ]; then
+chmod u+rwx "$p"
+m "$p" "$v" || no unwritable
+else mv "$p" "$v" || no unwritable
 fi
+free
 say done
 }
 case $k in
