@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::{Shutdown, TcpStream},
+    net::{Shutdown, TcpListener, TcpStream},
     path::PathBuf,
 };
 
@@ -131,34 +131,43 @@ fn a_killed_copy_leaves_no_process_on_the_node() {
     }
 }
 
-/// A stranger is turned away, and whoever has the secret is heard: all that comes behind it is the
+/// On both loopbacks, as `localhost` may be either. A stranger is turned away, and whoever has the secret is heard: all that comes behind it is the
 /// script's input.
 #[test]
 fn a_listener_takes_the_one_connection_that_has_its_secret() {
-    for (program, words) in [
-        ("python3", &["-c", include_str!("../../src/client/copy/node/receive.py")][..]),
-        ("perl", &["-MSocket", "-e", include_str!("../../src/client/copy/node/receive.pl")]),
-    ] {
-        let mut listener = command(program);
-        listener.args(words).args(["read -r line; echo \"$1: $line\"; cat", "sh", "got"]);
-        let listener = Program::start(listener);
-        let told = listener.wait_for_stdout(|line| line.starts_with("listen "));
-        let [_, port, secret] = told.split(' ').collect::<Vec<_>>()[..] else { panic!("{told}") };
-        let connect = || TcpStream::connect(("127.0.0.1", port.parse().unwrap())).unwrap();
-        for stranger in ["0".repeat(secret.len()), String::new(), secret[1..].to_owned()] {
+    for host in
+        ["127.0.0.1", "::1"].into_iter().filter(|host| TcpListener::bind((*host, 0)).is_ok())
+    {
+        for (program, words) in [
+            ("python3", &["-c", include_str!("../../src/client/copy/node/receive.py")][..]),
+            ("perl", &["-MSocket", "-e", include_str!("../../src/client/copy/node/receive.pl")]),
+        ] {
+            let mut listener = command(program);
+            listener.args(words).args(["read -r line; echo \"$1: $line\"; cat", "sh", "got"]);
+            let listener = Program::start(listener);
+            let told = listener.wait_for_stdout(|line| line.starts_with("listen "));
+            let [_, port, secret] = told.split(' ').collect::<Vec<_>>()[..] else {
+                panic!("{told}")
+            };
+            let connect = || TcpStream::connect((host, port.parse().unwrap())).unwrap();
+            for stranger in ["0".repeat(secret.len()), String::new(), secret[1..].to_owned()] {
+                let mut connection = connect();
+                connection.write_all(stranger.as_bytes()).unwrap();
+                connection.shutdown(Shutdown::Write).unwrap();
+                // It may be reset, with something unread.
+                assert!(
+                    matches!(connection.read(&mut [0]), Ok(0) | Err(_)),
+                    "{program} {stranger}"
+                );
+            }
             let mut connection = connect();
-            connection.write_all(stranger.as_bytes()).unwrap();
+            connection.write_all(format!("{secret}a line\nand more").as_bytes()).unwrap();
             connection.shutdown(Shutdown::Write).unwrap();
-            // It may be reset, with something unread.
-            assert!(matches!(connection.read(&mut [0]), Ok(0) | Err(_)), "{program} {stranger}");
+            let ended = listener.finish();
+            assert_eq!((ended.code(), ended.stderr.as_str()), (0, ""), "{program}");
+            assert_eq!(ended.stdout, format!("{told}\ngot: a line\nand more"), "{program}");
+            assert!(TcpStream::connect((host, port.parse().unwrap())).is_err(), "{program}");
         }
-        let mut connection = connect();
-        connection.write_all(format!("{secret}a line\nand more").as_bytes()).unwrap();
-        connection.shutdown(Shutdown::Write).unwrap();
-        let ended = listener.finish();
-        assert_eq!((ended.code(), ended.stderr.as_str()), (0, ""), "{program}");
-        assert_eq!(ended.stdout, format!("{told}\ngot: a line\nand more"), "{program}");
-        assert!(TcpStream::connect(("127.0.0.1", port.parse().unwrap())).is_err(), "{program}");
     }
 }
 

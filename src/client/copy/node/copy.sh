@@ -128,10 +128,11 @@ u=$(umask)
 umask 077
 }
 mine() { w=; read -r w <"$l" && [ "$w" = "$i" ]; } 2>/dev/null
+take() { (set -C; : >"$l") && { say "$i" >"$l" || { rm -f "$l"; false; }; }; }
 lock() {
 l=$p.lock i="$$ $(head -c 8 /dev/urandom | od -An -v -tx1 | tr -d " \n")" n=0
-until (set -C; say "$i" >"$l") 2>/dev/null; do
-[ -e "$l" ] || { (set -C; say "$i" >"$l") && break || no unwritable; }
+until take 2>/dev/null; do
+[ -e "$l" ] || { take && break; } || no unwritable
 read -r w r 2>/dev/null <"$l" || w=
 r=$(wc -c 2>/dev/null <"$p")
 [ $n != 10 ] || z=$r
