@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench ceiling [-- MIB [FILES]]` prints a table in Markdown; nothing is asserted but the bytes.
 //! Everything runs on this machine's loopback and shares its cores.
-#![cfg(all(unix, feature = "aws"))]
+#![cfg(unix)]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 mod ways;

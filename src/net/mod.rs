@@ -48,7 +48,7 @@ pub use connect::{Carrier, Connection, Connector};
 pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};
 pub use driver::{Disconnect, DriveError, Driver, FRAMES, Outcome, PATHS, PAYLOADS, SILENCE_LIMIT};
 pub use head::headers_len;
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "local"))]
 pub(crate) use lookup::lookup;
 pub use open_files::{too_many_open_files, with_open_files};
 pub use parting::Parting;

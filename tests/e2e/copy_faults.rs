@@ -50,7 +50,8 @@ fn the_real_agents_habits_are_lived_with() {
     ]);
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
-    let bytes = noise(12_000_000);
+    // Of more, several tries would each end in a pause.
+    let bytes = noise(3_000_000);
     fs::write(at("source"), &bytes).unwrap();
     for words in [
         [format!("{NODE}:{}", at("source")), at("down")],

@@ -16,7 +16,7 @@ use crate::{cli::plugin::WHOSE, wire::foreign_text::one_line};
 /// does not know.
 pub(super) async fn look(report: &mut Report) {
     let Some(found) = first_on_path() else {
-        let why = "there is none on the PATH: the AWS CLI, Ansible and others need one";
+        let why = "none on the PATH: the AWS CLI and others need one";
         return report.add(Check::skipped(NAME, why));
     };
     let mut question = Command::new(&found);
