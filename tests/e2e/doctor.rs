@@ -151,7 +151,7 @@ fn the_drop_in_that_others_find_is_told_from_the_official_one() {
         doctor.env("PATH", folder.path());
         Diagnosis::of(doctor)
     };
-    told().is("drop-in", "skipped", &["there is none on the PATH"]);
+    told().is("drop-in", "skipped", &["none on the PATH"]);
 
     symlink(env!("CARGO_BIN_EXE_ssmport"), &plugin).expect("a link");
     told().is("drop-in", "ok", &["session-manager-plugin is ssmport "]);
