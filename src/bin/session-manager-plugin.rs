@@ -28,8 +28,8 @@ mod launcher {
     };
 
     pub fn launch() -> ExitCode {
-        let why = match ssmport() {
-            Ok(ssmport) => become_it(&ssmport),
+        let why = match neighbour() {
+            Ok(program) => become_it(&program),
             Err(error) => format!("cannot tell where this file is: {error}"),
         };
         eprintln!(
@@ -40,7 +40,7 @@ mod launcher {
     }
 
     /// The file beside this one, wherever a link to this one is.
-    fn ssmport() -> Result<PathBuf> {
+    fn neighbour() -> Result<PathBuf> {
         let own = env::current_exe().or_else(|error| as_called().ok_or(error))?;
         Ok(own.canonicalize()?.with_file_name("ssmport"))
     }
@@ -58,16 +58,16 @@ mod launcher {
 
     /// Keeps the process's number, and its name, by which `ssmport` knows what it is to be. Gives the
     /// reason if nothing came of it.
-    fn become_it(ssmport: &Path) -> String {
+    fn become_it(program: &Path) -> String {
         let mut arguments = env::args_os();
         let is_name = |name: &OsString| Path::new(name).file_name() == Some(OsStr::new(NAME));
         let name = arguments.next().filter(is_name).unwrap_or_else(|| NAME.into());
-        let error: Error = Command::new(ssmport).arg0(name).args(arguments).exec();
-        match (error.kind(), ssmport.parent()) {
+        let error: Error = Command::new(program).arg0(name).args(arguments).exec();
+        match (error.kind(), program.parent()) {
             (ErrorKind::NotFound, Some(folder)) => {
                 format!("there is no ssmport in {}", folder.display())
             }
-            _ => format!("{}: {error}", ssmport.display()),
+            _ => format!("{}: {error}", program.display()),
         }
     }
 

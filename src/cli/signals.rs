@@ -170,6 +170,8 @@ mod tests {
             let work = async {
                 kill_process(getpid(), Signal::HUP).unwrap();
                 heard.recv().await;
+                // It may have come in the midst of this very look.
+                tokio::task::yield_now().await;
                 Ok(())
             };
             let ended = until_ended(work).await.unwrap_err();
