@@ -30,7 +30,9 @@ async fn under_faults_no_byte_is_lost_and_nothing_is_left() {
     let seconds = env::var("SSMPORT_TEST_UP_SECONDS");
     let seconds = seconds.map_or(8, |seconds| seconds.parse().expect("a number of seconds"));
     let echo = TcpTarget::echo().await;
-    let config: String = NAMES.iter().map(|name| to(name, NODE, echo.port, 0)).collect();
+    // Each has as many sessions as can be counted on.
+    let config: String =
+        NAMES.iter().map(|name| to(name, NODE, echo.port, 0) + "lanes = 1\n").collect();
     let mut user = User::with(&config);
     user.endpoint = Endpoint::with(&["--faults", "cut=0.4s,restart=2s/0.3s,seed=11"]);
     let at_endpoint = Taken::by(&user.endpoint.program);
