@@ -35,6 +35,7 @@ impl Endpoint {
     }
 
     /// Starts one by an `ssmport` of one's own.
+    #[cfg(feature = "aws")]
     pub fn of(local: Command, arguments: &[&str]) -> Self {
         Self::run(local, SocketAddr::from(([127, 0, 0, 1], 0)), arguments)
     }
