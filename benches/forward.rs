@@ -8,12 +8,16 @@
 
 use std::{
     env, fs,
-    io::{self, BufRead, BufReader, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::{self, BufRead, BufReader, Read},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
+
+use traffic::{at, connect, download, echoes, serve, sorted, upload};
+
+mod traffic;
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
@@ -201,39 +205,6 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-// --- what goes through ---
-
-fn connect(address: SocketAddr, operation: u8, len: u64) -> io::Result<TcpStream> {
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_nodelay(true)?;
-    let mut request = vec![operation];
-    request.extend(len.to_be_bytes());
-    socket.write_all(&request)?;
-    Ok(socket)
-}
-
-fn upload(address: SocketAddr, bytes: u64) {
-    let mut socket = connect(address, b'u', bytes).expect("connected");
-    send(&mut socket, bytes).expect("sent");
-    socket.read_exact(&mut [0]).expect("all of it arrived");
-}
-
-fn download(address: SocketAddr, bytes: u64) {
-    let mut socket = connect(address, b'd', bytes).expect("connected");
-    receive(&mut socket, bytes).expect("all of it arrived");
-}
-
-fn echoes(address: SocketAddr, count: usize) -> Vec<Duration> {
-    let mut socket = connect(address, b'e', 0).expect("connected");
-    let one = |_| {
-        let begin = Instant::now();
-        socket.write_all(&[7]).expect("sent");
-        socket.read_exact(&mut [0]).expect("came back");
-        begin.elapsed()
-    };
-    sorted((0..count).map(one).collect())
-}
-
 fn connects(address: SocketAddr, count: usize) -> Vec<Duration> {
     sorted((0..count).filter_map(|_| connects_once(address)).collect())
 }
@@ -244,65 +215,6 @@ fn connects_once(address: SocketAddr) -> Option<Duration> {
     let mut socket = connect(address, b'd', 1).ok()?;
     socket.read_exact(&mut [0]).ok()?;
     Some(begin.elapsed())
-}
-
-fn sorted(mut times: Vec<Duration>) -> Vec<Duration> {
-    times.sort_unstable();
-    times
-}
-
-fn at(times: &[Duration], percent: usize) -> Duration {
-    let last = times.len().saturating_sub(1);
-    times.get(last * percent / 100).copied().unwrap_or_default()
-}
-
-fn serve() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address");
-    thread::spawn(move || {
-        for socket in listener.incoming().flatten() {
-            thread::spawn(move || answer(socket));
-        }
-    });
-    address
-}
-
-fn answer(mut socket: TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    let mut request = [0; 9];
-    socket.read_exact(&mut request)?;
-    let len = u64::from_be_bytes(*request.last_chunk().expect("eight of nine"));
-    match request[0] {
-        b'u' => {
-            receive(&mut socket, len)?;
-            socket.write_all(&[1])
-        }
-        b'd' => send(&mut socket, len),
-        _ => io::copy(&mut socket.try_clone()?, &mut socket).map(drop),
-    }
-}
-
-fn send(socket: &mut TcpStream, mut len: u64) -> io::Result<()> {
-    let buffer = vec![0x5a; 256 << 10];
-    while len > 0 {
-        let part = buffer.len().min(len as usize);
-        socket.write_all(&buffer[..part])?;
-        len -= part as u64;
-    }
-    Ok(())
-}
-
-fn receive(socket: &mut TcpStream, mut len: u64) -> io::Result<()> {
-    let mut buffer = vec![0; 256 << 10];
-    while len > 0 {
-        let part = buffer.len().min(len as usize);
-        let read = socket.read(&mut buffer[..part])?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        len -= read as u64;
-    }
-    Ok(())
 }
 
 /// What the tunnel is measured against: the least that a relay on the same runtime has to do.

@@ -16,6 +16,8 @@ use ways::{Copies, Forwarded, Moved};
 #[allow(dead_code, unused_imports, reason = "shared with the end-to-end tests")]
 #[path = "../../tests/e2e/support/mod.rs"]
 mod support;
+#[path = "../traffic/mod.rs"]
+mod traffic;
 
 fn main() {
     let numbers = env::args().skip(1).filter_map(|argument| argument.parse().ok());

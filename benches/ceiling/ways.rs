@@ -2,8 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    io::{self, Read},
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -15,6 +14,7 @@ use tempfile::TempDir;
 use crate::{
     size,
     support::{Endpoint, Forward, NODE, Program, REGION, Sshd, command, file_digest},
+    traffic::{at, download, echoes, serve, upload},
 };
 
 /// What was moved, and what that took.
@@ -44,28 +44,18 @@ impl Forwarded {
         self.timed(part * connections as u64, || {
             let all = (0..connections).map(|_| thread::spawn(move || download(address, part)));
             let all: Vec<_> = all.collect();
-            all.into_iter().for_each(|one| one.join().expect("a download").expect("its bytes"));
+            all.into_iter().for_each(|one| one.join().expect("a download"));
         })
     }
 
     pub fn upload(&self, mib: usize) -> Moved {
         let bytes = (mib << 20) as u64;
-        self.timed(bytes, || upload(self.forward.address(), bytes).expect("an upload"))
+        self.timed(bytes, || upload(self.forward.address(), bytes))
     }
 
     /// Milliseconds.
     pub fn echo(&self) -> f64 {
-        let mut socket = connect(self.forward.address(), b'e', 0).expect("connected");
-        let mut times: Vec<_> = (0..ECHOES)
-            .map(|_| {
-                let begin = Instant::now();
-                socket.write_all(&[7]).expect("sent");
-                socket.read_exact(&mut [0]).expect("came back");
-                begin.elapsed()
-            })
-            .collect();
-        times.sort_unstable();
-        times[ECHOES / 2].as_secs_f64() * 1e3
+        at(&echoes(self.forward.address(), ECHOES), 50).as_secs_f64() * 1e3
     }
 
     fn timed(&self, bytes: u64, work: impl FnOnce()) -> Moved {
@@ -186,56 +176,6 @@ fn fill(path: &Path, bytes: u64) {
     let mut file = File::create(path).expect("a file");
     let mut random = File::open("/dev/urandom").expect("randomness").take(bytes);
     io::copy(&mut random, &mut file).expect("room for a file");
-}
-
-// --- the server behind a forward ---
-
-fn serve() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address");
-    thread::spawn(move || {
-        for socket in listener.incoming().flatten() {
-            thread::spawn(move || answer(socket));
-        }
-    });
-    address
-}
-
-fn answer(mut socket: TcpStream) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    let mut request = [0; 9];
-    socket.read_exact(&mut request)?;
-    let len = u64::from_be_bytes(*request.last_chunk().expect("eight of nine"));
-    match request[0] {
-        b'u' => {
-            io::copy(&mut socket.try_clone()?.take(len), &mut io::sink())?;
-            socket.write_all(&[1])
-        }
-        b'd' => io::copy(&mut io::repeat(0x5a).take(len), &mut socket).map(drop),
-        _ => io::copy(&mut socket.try_clone()?, &mut socket).map(drop),
-    }
-}
-
-fn connect(address: SocketAddr, operation: u8, len: u64) -> io::Result<TcpStream> {
-    let mut socket = TcpStream::connect(address)?;
-    socket.set_nodelay(true)?;
-    let mut request = vec![operation];
-    request.extend(len.to_be_bytes());
-    socket.write_all(&request)?;
-    Ok(socket)
-}
-
-fn download(address: SocketAddr, bytes: u64) -> io::Result<()> {
-    let socket = connect(address, b'd', bytes)?;
-    let received = io::copy(&mut socket.take(bytes), &mut io::sink())?;
-    assert_eq!(received, bytes);
-    Ok(())
-}
-
-fn upload(address: SocketAddr, bytes: u64) -> io::Result<()> {
-    let mut socket = connect(address, b'u', bytes)?;
-    io::copy(&mut io::repeat(0x5a).take(bytes), &mut socket)?;
-    socket.read_exact(&mut [0])
 }
 
 const ECHOES: usize = 500;

@@ -105,10 +105,7 @@ impl TunnelBuilder {
         };
         let client = node.client().clone();
         node.spawn(async move {
-            let run = match turbo {
-                true => turbo::forward(&mut forwarded, &client, &spec, observer).await,
-                false => forwarded.run(observer).await,
-            };
+            let run = turbo::forward(turbo, &mut forwarded, &client, &spec, observer).await;
             // Its handle may be gone.
             let _ = end.send(run.map(|_| ()));
         });

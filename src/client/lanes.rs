@@ -44,7 +44,7 @@ impl Default for LaneLimits {
 
 /// What becomes of the sessions.
 #[derive(Debug)]
-pub(crate) enum LaneEvent {
+pub(crate) enum DestinationEvent {
     /// Something happened in the session of a destination.
     Session(TunnelEvent),
     /// It was closed, as nobody has used it for so long.
@@ -62,7 +62,7 @@ pub(super) struct Lease {
 }
 
 /// Is told of a destination what becomes of its session.
-type Observer = Box<dyn Fn(&str, LaneEvent) + Send + Sync>;
+type Observer = Box<dyn Fn(&str, DestinationEvent) + Send + Sync>;
 
 struct Inner {
     node: Node,
@@ -105,7 +105,7 @@ impl Lanes {
     pub(super) fn new(
         node: Node,
         limits: LaneLimits,
-        observer: impl Fn(&str, LaneEvent) + Send + Sync + 'static,
+        observer: impl Fn(&str, DestinationEvent) + Send + Sync + 'static,
     ) -> Self {
         let observer = Box::new(observer);
         let (state, changed) = (Mutex::default(), Notify::new());
@@ -179,7 +179,7 @@ impl Lanes {
             let made_room = state.make_room(self.0.limits.sessions);
             drop(state);
             if let Some(destination) = made_room {
-                (self.0.observer)(&destination, LaneEvent::MadeRoom);
+                (self.0.observer)(&destination, DestinationEvent::MadeRoom);
             }
             return Offer::Later(None);
         }
@@ -196,7 +196,7 @@ impl Lanes {
                 if matches!(event, TunnelEvent::Ready(_)) {
                     lanes.stands(&destination, number);
                 }
-                (lanes.0.observer)(&destination, LaneEvent::Session(event));
+                (lanes.0.observer)(&destination, DestinationEvent::Session(event));
             }
         };
         let over = {
@@ -245,7 +245,7 @@ impl Lanes {
                 Ok(end) => TunnelEvent::Ended(end.clone()),
                 Err(error) => TunnelEvent::Lost(error.clone()),
             };
-            (self.0.observer)(destination, LaneEvent::Session(event));
+            (self.0.observer)(destination, DestinationEvent::Session(event));
         }
     }
 
@@ -257,7 +257,7 @@ impl Lanes {
             Notified::enable(changed.as_mut());
             let (closed, next) = self.state().close_idle(self.0.limits.idle, now());
             for (destination, after) in closed {
-                (self.0.observer)(&destination, LaneEvent::Idle(after));
+                (self.0.observer)(&destination, DestinationEvent::Idle(after));
             }
             tokio::select! {
                 () = changed => {}

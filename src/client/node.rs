@@ -49,7 +49,7 @@ struct Inner {
 /// writes, and the answer can still be read.
 pub struct Connection {
     stream: streams::Connection,
-    _lane: Arc<Lane>,
+    lane: Arc<Lane>,
 }
 
 impl Node {
@@ -98,7 +98,7 @@ impl Node {
     pub async fn connect(&self, destination: &str) -> Result<Connection, Error> {
         let lane = self.lane(&spec_of(destination)?);
         let stream = lane.connect().await?;
-        Ok(Connection { stream, _lane: lane })
+        Ok(Connection { stream, lane })
     }
 
     /// The same by a session of its own, which ends with the connection.
@@ -107,7 +107,7 @@ impl Node {
         let observer = |event| tracing::debug!("{event:?}");
         let lane = Arc::new(Lane::start(self, &spec, Lasting::Once, observer, |_, _| {}));
         let stream = lane.connect().await?;
-        Ok(Connection { stream, _lane: lane })
+        Ok(Connection { stream, lane })
     }
 
     /// A file or a folder of the node, with all that is in it, to `to` here. As cp(1) has it: in a folder
@@ -258,6 +258,14 @@ pub(super) fn stop_on_drop() -> (watch::Sender<bool>, impl Fn() -> streams::Stop
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Ends its session at once, for one that has no other connection and whose last byte is known to have
+    /// arrived.
+    pub(super) fn end_session(&self) {
+        self.lane.end();
     }
 }
 

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Error, Kind, Node,
-    lanes::{LaneEvent, LaneLimits, Lanes},
+    lanes::{DestinationEvent, LaneLimits, Lanes},
     pac::Pac,
     spec::{Bind, Spec, is_loopback},
     tunnel::{TunnelEvent, stopped},
@@ -321,12 +321,12 @@ fn is_of_this_machine(host: &str) -> bool {
     is_loopback(name.trim_start_matches('[').trim_end_matches(']'))
 }
 
-fn of_lane(destination: &str, event: LaneEvent) -> ProxyEvent {
+fn of_lane(destination: &str, event: DestinationEvent) -> ProxyEvent {
     let destination = destination.to_owned();
     match event {
-        LaneEvent::Session(event) => ProxyEvent::Session { destination, event },
-        LaneEvent::Idle(after) => ProxyEvent::Idle { destination, after },
-        LaneEvent::MadeRoom => ProxyEvent::MadeRoom { destination },
+        DestinationEvent::Session(event) => ProxyEvent::Session { destination, event },
+        DestinationEvent::Idle(after) => ProxyEvent::Idle { destination, after },
+        DestinationEvent::MadeRoom => ProxyEvent::MadeRoom { destination },
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use tempfile::TempDir;
 
 use super::{
-    copy_files::{cp, noise, on_node},
+    copy_files::{cp, each_way, noise},
     support::{Endpoint, NODE, Program, REGION, command},
 };
 
@@ -22,12 +22,7 @@ fn files_and_folders_are_right_under_faults() {
         let bytes = noise(5_000_000);
         fs::create_dir(at("tree")).unwrap();
         fs::write(at("tree/file"), &bytes).unwrap();
-        for (words, copy) in [
-            ([on_node(&at("tree/file")), at("down").into_os_string()], "down"),
-            ([at("tree/file").into_os_string(), on_node(&at("up"))], "up"),
-            ([on_node(&at("tree")), at("tree-down").into_os_string()], "tree-down/file"),
-            ([at("tree").into_os_string(), on_node(&at("tree-up"))], "tree-up/file"),
-        ] {
+        for (words, copy) in each_way(folder.path()) {
             let mut ssmport = cp();
             ssmport.env("SSMPORT_LOCAL_FAULTS", faults).args(&words);
             let said = Program::run_within(PATIENCE, ssmport);

@@ -379,6 +379,18 @@ pub(super) fn on_node(path: &Path) -> OsString {
     [OsStr::new("local:"), path.as_os_str()].into_iter().collect()
 }
 
+/// How `tree` of a folder and the `file` in it are copied, each way, and what is a copy of that file then.
+pub(super) fn each_way(folder: &Path) -> [([OsString; 2], &'static str); 4] {
+    let here = |name: &str| folder.join(name).into_os_string();
+    let there = |name: &str| on_node(&folder.join(name));
+    [
+        ([there("tree/file"), here("down")], "down"),
+        ([here("tree/file"), there("up")], "up"),
+        ([there("tree"), here("tree-down")], "tree-down/file"),
+        ([here("tree"), there("tree-up")], "tree-up/file"),
+    ]
+}
+
 /// The first event of this name.
 pub(super) fn event(lines: &str, name: &str) -> Value {
     let mut events = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));

@@ -10,7 +10,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    copy_files::{cp, noise, on_node, run},
+    copy_files::{cp, each_way, noise, on_node, run},
     support::{Endpoint, NODE, Program, REGION, Signal, await_that, command, find_tool},
 };
 
@@ -57,12 +57,7 @@ fn copies(folder: &TempDir, path: PathBuf, slower: &str) {
     let bytes = [&noise(1_200_000)[..], b"\xef\xbf\xbd\xef\xbf"].concat();
     fs::create_dir(at("tree")).unwrap();
     fs::write(at("tree/file"), &bytes).unwrap();
-    for (words, copy) in [
-        ([on_node(&at("tree/file")), at("down").into_os_string()], "down"),
-        ([at("tree/file").into_os_string(), on_node(&at("up"))], "up"),
-        ([on_node(&at("tree")), at("tree-down").into_os_string()], "tree-down/file"),
-        ([at("tree").into_os_string(), on_node(&at("tree-up"))], "tree-up/file"),
-    ] {
+    for (words, copy) in each_way(folder.path()) {
         let mut ssmport = cp();
         ssmport.env("PATH", &path).args(&words);
         let said = run(&mut ssmport);

@@ -1,6 +1,6 @@
 //! A forward whose connections are spread over several sessions.
 
-use std::fs;
+use std::{fs, time::Instant};
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -12,7 +12,9 @@ use tokio::{
 
 use crate::{
     raw_client::await_active_sessions,
-    support::{Endpoint, Forward, NODE, Nginx, Program, Signal, command, file_digest, find_tool},
+    support::{
+        DEADLINE, Endpoint, Forward, NODE, Nginx, Program, Signal, command, file_digest, find_tool,
+    },
     targets::{TcpTarget, echoes, pattern},
 };
 
@@ -81,8 +83,10 @@ async fn a_connection_that_would_share_an_agents_pace_has_a_session_of_its_own()
     let connect = async || TcpStream::connect(forward.address()).await.expect("it listens");
     let mut reading = vec![drain(connect().await)];
     // A rate shows within a second; how long after, no event tells.
-    let stands = |line: &str| line.contains("session 2 to ") && line.ends_with("stands");
+    let stands = |line: &str| line.ends_with(": a further session stands");
+    let give_up = Instant::now() + DEADLINE;
     while !forward.program.stderr().lines().any(stands) {
+        assert!(Instant::now() < give_up, "{}", forward.program.stderr());
         let mut socket = connect().await;
         let _ = socket.read(&mut [0; 1024]).await;
         if endpoint.active_sessions().len() > 1 {
@@ -138,7 +142,7 @@ async fn connections_share_the_sessions_that_there_are() {
         echoes(socket, b"and again").await;
     }
     let told = forward.program.wait_for_stderr(|line| line.contains("no further session"));
-    assert!(told.contains("no other try for 15 s") && told.contains("share those"), "{told}");
+    assert!(told.contains("asked for within 15 s") && told.contains("share those"), "{told}");
     drop(open);
     forward.program.signal(Signal::TERM);
     let told = lanes(&forward.program.finish().stdout);

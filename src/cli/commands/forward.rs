@@ -94,13 +94,10 @@ pub(crate) async fn run(
         closers.push(listeners.closer());
         let (limits, lanes) = (global.limits(), arguments.lanes);
         let mut tunnel = ForwardedPort { service, request, listeners, limits, lanes, stop };
-        let turbo = arguments.turbo.then(|| client.clone());
+        let (client, is_turbo) = (client.clone(), arguments.turbo);
         tunnels.spawn(async move {
             let observer = |event| report.event(event);
-            let ended = match turbo {
-                Some(client) => turbo::forward(&mut tunnel, &client, &spec, observer).await,
-                None => tunnel.run(observer).await,
-            };
+            let ended = turbo::forward(is_turbo, &mut tunnel, &client, &spec, observer).await;
             (report, ended)
         });
     }
@@ -289,7 +286,7 @@ impl Report {
 
     /// Something has become of a further session.
     fn lane(&self, lane: u32, event: &LaneEvent) {
-        let told = format!("session {lane} to {}: {event}", self.destination);
+        let told = format!("{}: {event}", self.destination);
         let nothing = Reading::default();
         let (state, why, cut_off, carried) = match event {
             LaneEvent::Stands => (LaneState::Up, None, 0, &nothing),

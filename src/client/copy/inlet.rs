@@ -131,6 +131,13 @@ impl Inlet {
         }
     }
 
+    /// Ends it once the script has said that all has come: nothing is under way that would have to be waited for.
+    pub(super) fn end(self) {
+        if let Sink::Port(connection) = &self.sink {
+            connection.end_session();
+        }
+    }
+
     /// Sends what is in memory of it.
     pub(super) async fn flush(&mut self) -> Result<(), Error> {
         let flushed = match &mut self.sink {

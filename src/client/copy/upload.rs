@@ -274,6 +274,7 @@ impl Sending<'_> {
         self.say(&format!("0\n{sha256}")).await?;
         self.inlet.flush().await?;
         self.inlet.expect("done", self.to, &self.node).await?;
+        self.inlet.end();
         Ok(Copied { path: self.path, bytes: self.at, resumed_at, files, sha256 })
     }
 

@@ -17,9 +17,9 @@ async fn fixture(sessions: usize, idle: Duration) -> Fixture {
     let told = Arc::<Mutex<Vec<String>>>::default();
     let observer = {
         let told = Arc::clone(&told);
-        move |destination: &str, event: LaneEvent| {
+        move |destination: &str, event: DestinationEvent| {
             let event = match event {
-                LaneEvent::Session(event) => event.to_string(),
+                DestinationEvent::Session(event) => event.to_string(),
                 other => format!("{other:?}"),
             };
             told.lock().unwrap().push(format!("{destination} {event}"));

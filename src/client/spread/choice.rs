@@ -22,7 +22,7 @@ pub enum LaneCount {
 impl LaneCount {
     /// One session for all connections.
     pub const ONE: Self = Self::Fixed(1);
-    /// More, and the node's processor is what counts: its agent needs 20 s of it per 100 MB.
+    /// More, and the node's processor is what counts: its agent needs 12 to 22 s of it for 100 MB.
     pub const MOST: u8 = 32;
     /// The most that `auto` opens.
     pub const AUTO: u8 = 4;

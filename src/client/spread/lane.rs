@@ -60,8 +60,8 @@ impl Display for LaneEvent {
             }
             Self::NotStarted { error, again } => write!(
                 f,
-                "no further session, and no other try for {} s; the connections share those there \
-                 are: {error}",
+                "no further session: {error}; the connections share those there are, and none is \
+                 asked for within {} s",
                 again.as_secs()
             ),
         }
@@ -247,6 +247,6 @@ mod tests {
         let lost = LaneEvent::Lost { error: error(), cut_off: 2, carried: Reading::default() };
         let none = LaneEvent::NotStarted { error: error(), again: Duration::from_secs(15) };
         assert!(lost.to_string().contains("2 of the connections: too many sessions"), "{lost}");
-        assert!(none.to_string().contains("no other try for 15 s"), "{none}");
+        assert!(none.to_string().contains("asked for within 15 s"), "{none}");
     }
 }

@@ -146,7 +146,7 @@ impl Spread {
             }
             event => tell(event),
         };
-        // As deep as a session of AWS's SDK.
+        // Boxed: within the forward's own future it would be too deep for the compiler.
         let (ended, has_stood) = port.once(observer).boxed().await;
         // What its session has not taken is for another one.
         let mut state = self.state();

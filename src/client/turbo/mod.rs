@@ -46,17 +46,22 @@ use crate::{
 use link::Link;
 use relay::{Relay, Relayed};
 
-/// Forwards `port` by turbo until it is stopped; in the plain way where the node, or the account, has not what
-/// that takes. A companion that nobody uses is ended; the next connection starts another one.
+/// Forwards `port` until it is stopped, by turbo if it `is_wanted`; in the plain way where the node, or the
+/// account, has not what that takes. A companion that nobody uses is ended; the next connection starts another
+/// one.
 ///
 /// # Errors
 /// When the first sessions cannot be had.
 pub(crate) async fn forward(
+    is_wanted: bool,
     port: &mut ForwardedPort,
     client: &Client,
     spec: &Spec,
     observer: impl FnMut(TunnelEvent) + Send,
 ) -> Result<SessionEnd, Error> {
+    if !is_wanted {
+        return port.run(observer).await;
+    }
     let mut node = Node::new(client.clone(), port.service.clone());
     if let Some(reason) = &port.request.reason {
         node = node.with_reason(reason);

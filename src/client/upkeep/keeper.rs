@@ -187,13 +187,8 @@ impl Keeper {
         let (mut is_stopped, mut is_restarted) = (false, false);
         let ended = {
             let Self { client, wanted, .. } = &*self;
-            let run = async {
-                match wanted.turbo {
-                    true => turbo::forward(&mut forwarded, client, &wanted.spec, observer).await,
-                    false => forwarded.run(observer).await,
-                }
-            };
-            let mut run = pin!(run);
+            let ConfiguredTunnel { turbo, spec, .. } = wanted;
+            let mut run = pin!(turbo::forward(*turbo, &mut forwarded, client, spec, observer));
             loop {
                 tokio::select! {
                     ended = &mut run => break ended,
@@ -252,12 +247,12 @@ impl<'a> Teller<'a> {
             TunnelEvent::Ended(end) => self.lost(&format!("the session has ended: {end}")),
             TunnelEvent::Lost(error) => self.lost(&error.what),
             TunnelEvent::NotReplaced(_) => {}
-            TunnelEvent::Lane { lane, event } => {
+            TunnelEvent::Lane { event, .. } => {
                 let kind = match event {
                     LaneEvent::Lost { .. } | LaneEvent::NotStarted { .. } => EventKind::Warning,
                     _ => EventKind::Note,
                 };
-                self.condition.tell(kind, &format!("session {lane}: {event}"));
+                self.condition.tell(kind, &event.to_string());
             }
             TunnelEvent::NoTurbo(error) => {
                 let what = format!("without turbo: {error}");

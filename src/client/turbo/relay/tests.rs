@@ -32,41 +32,18 @@ async fn a_destination_that_answers_early_and_is_gone_cuts_the_program_off_that_
 }
 
 /// A socket whose program has gone when its end is read, or later.
-struct Parted(DuplexStream, Arc<std::sync::Mutex<Parting>>);
+struct Parted {
+    socket: DuplexStream,
+    parting: Arc<std::sync::Mutex<Parting>>,
+}
 
 impl Socket for Parted {
     fn parting(&self) -> Parting {
-        *self.1.lock().unwrap()
+        *self.parting.lock().unwrap()
     }
 }
 
-impl AsyncRead for Parted {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Parted {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
+crate::streams::delegate!(Parted, socket, read);
 
 #[tokio::test(start_paused = true)]
 async fn what_a_program_has_sent_that_is_gone_is_not_thrown_away_while_it_is_taken() {
@@ -74,7 +51,7 @@ async fn what_a_program_has_sent_that_is_gone_is_not_thrown_away_while_it_is_tak
         let shared = Arc::<Shared>::default();
         let (mut program, socket) = duplex(1 << 10);
         let parting = Arc::new(std::sync::Mutex::new(Parting::HalfClosed));
-        let socket = Box::new(Parted(socket, Arc::clone(&parting)));
+        let socket = Box::new(Parted { socket, parting: Arc::clone(&parting) });
         let relay = Relay::open(Arc::clone(&shared), socket, "db", 5432);
         let running = tokio::spawn(relay.run());
         program.write_all(b"request").await.unwrap();
