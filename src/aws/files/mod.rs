@@ -22,4 +22,5 @@ mod shell_words;
 
 pub(super) use place::{expand, home};
 pub(super) use profiles::{Profile, Profiles};
+#[cfg(unix)]
 pub(super) use shell_words::{Quoting, words_of};

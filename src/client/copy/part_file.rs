@@ -183,13 +183,15 @@ fn remove(part: &Path) {
 /// What a new file beside it would have.
 fn usual_mode(part: &Path) -> io::Result<u32> {
     let folder = part.parent().unwrap_or(Path::new("."));
-    let mut probe = tempfile::Builder::new();
     #[cfg(unix)]
-    {
+    let probe = {
         use std::os::unix::fs::PermissionsExt;
-        probe.permissions(fs::Permissions::from_mode(0o666));
-    }
-    mode_of(probe.tempfile_in(folder)?.as_file())
+        let everybodys = fs::Permissions::from_mode(0o666);
+        tempfile::Builder::new().permissions(everybodys).tempfile_in(folder)?
+    };
+    #[cfg(not(unix))]
+    let probe = tempfile::NamedTempFile::new_in(folder)?;
+    mode_of(probe.as_file())
 }
 
 /// What the file that is replaced has.
