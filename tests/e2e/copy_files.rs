@@ -380,6 +380,7 @@ pub(super) fn on_node(path: &Path) -> OsString {
 }
 
 /// How `tree` of a folder and the `file` in it are copied, each way, and what is a copy of that file then.
+#[cfg(feature = "aws")]
 pub(super) fn each_way(folder: &Path) -> [([OsString; 2], &'static str); 4] {
     let here = |name: &str| folder.join(name).into_os_string();
     let there = |name: &str| on_node(&folder.join(name));

@@ -211,7 +211,8 @@ impl State {
     }
 
     fn stands(&mut self, number: u32, now: Instant) {
-        self.refused = None;
+        // One that was on its way already does not end what was said of others.
+        self.refused.take_if(|pause| now >= pause.until);
         let Some(lane) = self.lane(number) else { return };
         for accepted in lane.stands(now) {
             self.give_back(accepted);
