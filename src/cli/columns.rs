@@ -12,6 +12,8 @@ pub(super) struct Columns {
 /// What becomes of columns for which there is no room.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Yielding {
+    /// One that takes a third of the width at most before any goes.
+    pub(super) third: Option<usize>,
     /// The columns that go, one after the other.
     pub(super) leaving: &'static [usize],
     /// The one whose texts are shortened when those have gone.
@@ -64,10 +66,15 @@ impl Columns {
         (0..count).map(|column| widest(column).unwrap_or_default()).collect()
     }
 
-    /// Takes columns away, whose width is 0 then, and shortens the one that may be.
+    /// Takes columns away, whose width is 0 then, and shortens those that may be.
     fn fit(&mut self, widths: &mut [usize], width: usize, yielding: Yielding) {
-        let Yielding { leaving, shortened, last } = yielding;
+        let Yielding { third, leaving, shortened, last } = yielding;
         let count = widths.len();
+        if total(widths) > width
+            && let Some(third) = third.filter(|third| *third < count)
+        {
+            self.shorten(widths, third, (width / 3).max(LEAST));
+        }
         let mut leaving = leaving.iter().copied().filter(|column| *column < count);
         while total(widths) > width
             && let Some(column) = leaving.next()
@@ -84,9 +91,13 @@ impl Columns {
             widths[last] = 0;
         }
         let room = room(widths).max(1);
-        if widths[shortened] > room {
-            widths[shortened] = room;
-            self.rows.iter_mut().for_each(|row| row[shortened] = cut(&row[shortened], room));
+        self.shorten(widths, shortened, room);
+    }
+
+    fn shorten(&mut self, widths: &mut [usize], column: usize, room: usize) {
+        if widths[column] > room {
+            widths[column] = room;
+            self.rows.iter_mut().for_each(|row| row[column] = cut(&row[column], room));
         }
     }
 }
@@ -106,7 +117,8 @@ const LEAST: usize = 8;
 mod tests {
     use super::*;
 
-    const YIELDING: Yielding = Yielding { leaving: &[3, 2], shortened: 0, last: Some(4) };
+    const YIELDING: Yielding =
+        Yielding { third: None, leaving: &[3, 2], shortened: 0, last: Some(4) };
 
     fn lines(rows: &[&[&str]], width: usize) -> Vec<String> {
         let rows = rows.iter().map(|row| row.iter().map(ToString::to_string).collect());
@@ -128,6 +140,16 @@ mod tests {
         ] {
             assert_eq!(lines(rows, width), [first, second], "{width}");
         }
+    }
+
+    #[test]
+    fn one_long_name_takes_no_room_from_the_rest() {
+        const YIELDING: Yielding =
+            Yielding { third: Some(0), leaving: &[2], shortened: 1, last: None };
+        let long = "a-name-longer-than-all-the-rest";
+        let rows = vec![vec![long.to_owned(), "port 5432".to_owned(), "-".to_owned()]; 1];
+        let lines = Columns::new(rows).lines(Some(30), YIELDING, |_, _, cell| cell);
+        assert_eq!(lines, ["a-name-lo\u{2026}  port 5432  -"]);
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Display for Shown {
 }
 
 /// Of nodes: name, id, address, platform, state.
-const YIELDING: Yielding = Yielding { leaving: &[3, 2], shortened: 0, last: Some(4) };
+const YIELDING: Yielding = Yielding { third: None, leaving: &[3, 2], shortened: 0, last: Some(4) };
 /// "> " before a choice, and a column that stays free behind it.
 const MARK: usize = 3;
 /// Columns for what is typed.

@@ -164,4 +164,4 @@ fn print(settings: &[Setting], output: &Output) {
 }
 
 /// Where it comes from is long, and what was asked for.
-const YIELDING: Yielding = Yielding { leaving: &[], shortened: 1, last: None };
+const YIELDING: Yielding = Yielding { third: None, leaving: &[], shortened: 1, last: None };

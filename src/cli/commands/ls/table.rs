@@ -51,7 +51,8 @@ pub(super) fn table(found: &[Found], columns: More, width: Option<u16>) -> Strin
 const HEADER: [&str; 6] = ["NAME", "ID", "PLATFORM", "AGENT", "PING", "ADDRESS"];
 const PING: usize = 4;
 /// Agent, platform and address go before a name is shortened, and how the node is comes last.
-const YIELDING: Yielding = Yielding { leaving: &[3, 2, 5], shortened: 0, last: Some(PING) };
+const YIELDING: Yielding =
+    Yielding { third: None, leaving: &[3, 2, 5], shortened: 0, last: Some(PING) };
 
 #[cfg(test)]
 mod tests {

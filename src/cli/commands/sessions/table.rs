@@ -112,7 +112,8 @@ const HEADER: [&str; 8] =
 const STATE: usize = 5;
 const REASON: usize = 7;
 /// The session's and the node's ids stay; whose it is stands in most of their ids, too.
-const YIELDING: Yielding = Yielding { leaving: &[5, 2, 6, 4, 3], shortened: REASON, last: None };
+const YIELDING: Yielding =
+    Yielding { third: None, leaving: &[5, 2, 6, 4, 3], shortened: REASON, last: None };
 /// Of a reason, where there is not room for everything.
 const SHORT_REASON: usize = 18;
 

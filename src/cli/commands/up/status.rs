@@ -68,4 +68,4 @@ fn row(status: &Status) -> Vec<String> {
     cells.map(one_line).to_vec()
 }
 
-const YIELDING: Yielding = Yielding { leaving: &[5, 4], shortened: 3, last: None };
+const YIELDING: Yielding = Yielding { third: Some(0), leaving: &[5, 4], shortened: 3, last: None };

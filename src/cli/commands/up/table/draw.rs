@@ -225,7 +225,8 @@ fn wrapped(text: &str, cols: usize) -> Vec<String> {
 const HEADING: [&str; 9] =
     ["NAME", "STATE", "LOCAL", "LEADS TO", "THROUGH", "OPEN", "SENT / RECEIVED", "RATE", "RTT"];
 /// What is left is in the details; where to can be told from a part of it.
-const YIELDING: Yielding = Yielding { leaving: &[4, 8], shortened: 3, last: Some(6) };
+const YIELDING: Yielding =
+    Yielding { third: Some(0), leaving: &[4, 8], shortened: 3, last: Some(6) };
 /// Tunnels that are shown before details are.
 const FEW: usize = 3;
 /// Lines of a text among the details.
