@@ -25,6 +25,8 @@ mod completion;
 mod confirm;
 mod connections;
 mod console;
+#[cfg(any(windows, test))]
+mod console_text;
 mod counted;
 #[cfg(feature = "aws")]
 mod counter;
