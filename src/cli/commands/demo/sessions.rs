@@ -71,18 +71,19 @@ impl Talker {
 }
 
 #[cfg(windows)]
-struct Talker(tempfile::NamedTempFile);
+struct Talker(tempfile::TempPath);
 
 #[cfg(windows)]
 impl Talker {
     fn new(len: u64) -> io::Result<Self> {
         let mut file = tempfile::NamedTempFile::new()?;
         io::copy(&mut io::Read::take(io::repeat(b'x'), len), &mut file)?;
-        Ok(Self(file))
+        // Closed: `type` shares no file with somebody who writes it.
+        Ok(Self(file.into_temp_path()))
     }
 
     fn words(&self) -> Vec<String> {
-        let file = self.0.path().display().to_string();
+        let file = self.0.display().to_string();
         let words = ["cmd", "/c", "type", &file, "&", "echo", "wrong>&2", "&", "exit", "7"];
         words.map(str::to_owned).into()
     }
