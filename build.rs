@@ -10,6 +10,12 @@ fn main() {
     let commit = if is_release { of_package().or_else(of_repository) } else { None };
     let commit = commit.as_deref().unwrap_or("no commit");
     println!("cargo::rustc-env=SSMPORT_BUILD={commit}, {target}");
+    // Windows gives a program's first thread 1 or 2 MiB, as its file says; elsewhere it has 8.
+    if target.ends_with("-windows-gnu") {
+        println!("cargo::rustc-link-arg-bins=-Wl,--stack,{STACK}");
+    } else if target.ends_with("-windows-msvc") {
+        println!("cargo::rustc-link-arg-bins=/STACK:{STACK}");
+    }
 }
 
 /// What cargo notes in a package.
@@ -35,5 +41,7 @@ fn git(arguments: &[&str]) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
+/// In bytes.
+const STACK: usize = 8 << 20;
 /// As many digits as git shows of a large repository's.
 const SHOWN: usize = 12;

@@ -66,9 +66,29 @@ pub(super) fn is_heard_by_group(number: u8) -> bool {
     KEYS.contains(&number) && foreground == Some(getpgrp())
 }
 
-/// Runs a program to its end: its exit code.
+/// Runs a program to its end: its exit code. Of the console's keys it hears by itself. It is in a job, which
+/// ends with this process, however that ends, and whoever is in it then.
 #[cfg(not(unix))]
 pub(super) async fn run(program: Command) -> io::Result<u8> {
-    let status = tokio::process::Command::from(program).kill_on_drop(true).status().await?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(255))
+    use process_wrap::tokio::{CommandWrap, JobObject, KillOnDrop};
+
+    use super::signals::{Signals, TERMINATE};
+
+    // The program is the one that decides about keys.
+    let mut signals = Signals::ending()?;
+    let mut program = CommandWrap::from(tokio::process::Command::from(program));
+    let mut child = program.wrap(KillOnDrop).wrap(JobObject).spawn()?;
+    loop {
+        tokio::select! {
+            // What it has left behind is not waited for.
+            status = child.inner_mut().wait() => {
+                return Ok(status?.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(255));
+            }
+            number = signals.next() => {
+                if number == TERMINATE {
+                    return Ok(128 + TERMINATE);
+                }
+            }
+        }
+    }
 }

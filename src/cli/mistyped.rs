@@ -1,6 +1,6 @@
 //! Words that are no commands or options of ours, and what is meant by them.
 
-use std::{env, ffi::OsString};
+use std::{env, ffi::OsString, process::ExitCode};
 
 use clap::{
     Error,
@@ -18,13 +18,13 @@ use crate::client::{
     target::{Lookup, Target},
 };
 
-/// Ends the program with clap's error, and with what was probably meant. Help and the version are such
+/// Tells clap's error, and what was probably meant, with the exit code of that. Help and the version are such
 /// errors, too.
-pub(super) fn end(error: Error) -> ! {
+pub(super) fn end(error: Error) -> ExitCode {
     let is_json = || wants_report(env::args_os().skip(1));
     if let Some(failure) = exec_without(&error, env::args_os()) {
         Output::without_options(is_json()).failure(&failure);
-        std::process::exit(failure.code.number().into());
+        return failure.code.into();
     }
     let error = with_advice(error);
     if error.use_stderr() && is_json() {
@@ -39,7 +39,9 @@ pub(super) fn end(error: Error) -> ! {
             next,
         }));
     }
-    error.exit()
+    // A reader that has gone away needs no words.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).unwrap_or(Code::Usage.number()).into()
 }
 
 /// What is missing of a command that is to run somewhere.

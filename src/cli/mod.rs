@@ -25,6 +25,8 @@ mod completion;
 mod confirm;
 mod connections;
 mod console;
+#[cfg(any(windows, test))]
+mod console_text;
 mod counted;
 #[cfg(feature = "aws")]
 mod counter;
@@ -97,12 +99,17 @@ pub fn reaper() -> Option<ExitCode> {
 
 /// Runs `ssmport` with the process's arguments.
 pub fn ssmport() -> ExitCode {
+    #[cfg(windows)]
+    let _modes = crate::term::KeptModes::now();
     process_limits::set();
     // Wrong usage ends here, with clap's message and exit code 2.
-    let cli = help::command()
+    let typed = help::command()
         .try_get_matches()
-        .and_then(|mut typed| Cli::from_arg_matches_mut(&mut typed))
-        .unwrap_or_else(|error| mistyped::end(error));
+        .and_then(|mut typed| Cli::from_arg_matches_mut(&mut typed));
+    let cli = match typed {
+        Ok(cli) => cli,
+        Err(error) => return mistyped::end(error),
+    };
     let output = Output::new(&cli.global, cli.command.has_stdout());
     let traced = match cli.command.has_sessions() {
         true => Trace::of_options(&cli.global),

@@ -29,6 +29,8 @@ pub fn run(arguments: &[String], handed_over: Option<String>) -> ExitCode {
     // For whoever looks for it among the processes, whichever file it came from.
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::set_name(c"session-manager-plugin");
+    #[cfg(windows)]
+    let _modes = crate::term::KeptModes::now();
     process_limits::set();
     logging::for_programs();
     panics::tell_in_a_line("session-manager-plugin");

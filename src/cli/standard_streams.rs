@@ -3,6 +3,8 @@
 //! Not by the standard library's own handles: those look through every byte of output for the end
 //! of a line, and keep input back in a buffer.
 
+#[cfg(not(unix))]
+use std::io::IsTerminal;
 #[cfg(unix)]
 use std::{
     fs::File,
@@ -14,6 +16,9 @@ use std::{
 };
 
 use tokio::io::{AsyncRead, AsyncWrite};
+
+#[cfg(not(unix))]
+use super::console_text::ConsoleText;
 
 /// A stream that is read.
 pub(super) type Input = Box<dyn AsyncRead + Send + Unpin>;
@@ -199,16 +204,23 @@ pub(super) fn input() -> Input {
 
 #[cfg(not(unix))]
 pub(super) fn has_input() -> bool {
-    use std::io::IsTerminal;
     !std::io::stdin().is_terminal()
 }
 
 #[cfg(not(unix))]
 pub(super) fn output() -> Output {
-    Box::new(tokio::io::stdout())
+    written(tokio::io::stdout(), std::io::stdout().is_terminal())
 }
 
 #[cfg(not(unix))]
 pub(super) fn error() -> Output {
-    Box::new(tokio::io::stderr())
+    written(tokio::io::stderr(), std::io::stderr().is_terminal())
+}
+
+#[cfg(not(unix))]
+fn written(stream: impl AsyncWrite + Send + Unpin + 'static, is_console: bool) -> Output {
+    match is_console {
+        true => Box::new(ConsoleText::new(stream)),
+        false => Box::new(stream),
+    }
 }

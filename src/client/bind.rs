@@ -86,7 +86,7 @@ fn socket_file(path: &Path) -> Result<Listener, Error> {
 
 #[cfg(not(unix))]
 fn socket_file(path: &Path) -> Result<Listener, Error> {
-    let what = format!("{} is a Unix socket, which this system does not have", path.display());
+    let what = format!("{} is a Unix socket, which ssmport opens on Unix alone", path.display());
     Err(Error::local(what).next("give a port instead"))
 }
 

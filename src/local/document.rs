@@ -29,7 +29,6 @@ pub enum Workload {
         command: Option<String>,
     },
     /// A program without a terminal.
-    #[cfg(unix)]
     Command(NonInteractiveCommand),
 }
 
@@ -69,35 +68,32 @@ impl Workload {
         }
     }
 
-    #[cfg(unix)]
+    /// Terminals are those of Unix.
     fn of_program(document: &str, parameters: &Parameters) -> Result<Self, ServiceError> {
         match document {
-            INTERACTIVE_COMMAND => {
-                let known = Known::of(document, &[COMMAND], parameters)?;
-                Ok(Self::Shell { command: Some(known.required(COMMAND)?.to_owned()) })
-            }
             NON_INTERACTIVE_COMMAND => {
                 let names = [COMMAND, SEPARATE, STDOUT_PREFIX, STDERR_PREFIX];
                 let known = Known::of(document, &names, parameters)?;
                 NonInteractiveCommand::read(&known).map(Self::Command)
             }
+            #[cfg(unix)]
+            INTERACTIVE_COMMAND => {
+                let known = Known::of(document, &[COMMAND], parameters)?;
+                Ok(Self::Shell { command: Some(known.required(COMMAND)?.to_owned()) })
+            }
+            #[cfg(unix)]
             _ => {
                 Known::of(document, &[], parameters)?;
                 Ok(Self::Shell { command: None })
             }
+            #[cfg(not(unix))]
+            _ => Err(ServiceError::DocumentNotServed { document: document.to_owned() }),
         }
-    }
-
-    /// Terminals and signals are those of Unix.
-    #[cfg(not(unix))]
-    fn of_program(document: &str, _: &Parameters) -> Result<Self, ServiceError> {
-        Err(ServiceError::DocumentNotServed { document: document.to_owned() })
     }
 
     /// Whether standard output and standard error come as two streams.
     pub fn keeps_outputs_apart(&self) -> bool {
         match self {
-            #[cfg(unix)]
             Self::Command(command) => command.separate.is_some(),
             _ => false,
         }
@@ -112,7 +108,6 @@ impl Workload {
             Self::Ssh { port } => (SessionType::Port, json!({ PORT: port.to_string() })),
             #[cfg(unix)]
             Self::Shell { .. } => return None,
-            #[cfg(unix)]
             Self::Command(_) => (SessionType::NonInteractiveCommands, Value::Null),
         };
         Some(SessionTypeParameters { session_type: session_type.name().to_owned(), properties })
@@ -145,7 +140,6 @@ impl PortForward {
 }
 
 /// A command of AWS-StartNonInteractiveCommand.
-#[cfg(unix)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NonInteractiveCommand {
     /// The program and its arguments, in words as a shell would split them.
@@ -155,7 +149,6 @@ pub struct NonInteractiveCommand {
 }
 
 /// What stands in front of each line of a separate output, or of what is read at once.
-#[cfg(unix)]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Prefixes {
     /// At most 30 characters.
@@ -164,7 +157,6 @@ pub struct Prefixes {
     pub stderr: String,
 }
 
-#[cfg(unix)]
 impl NonInteractiveCommand {
     fn read(known: &Known<'_>) -> Result<Self, ServiceError> {
         let command = known.required(COMMAND)?.to_owned();
@@ -228,10 +220,7 @@ impl<'a> Known<'a> {
             }),
         }
     }
-}
 
-#[cfg(unix)]
-impl<'a> Known<'a> {
     /// The one value of a parameter without a default.
     fn required(&self, name: &str) -> Result<&'a str, ServiceError> {
         match self.0.get(name) {
@@ -245,7 +234,6 @@ impl<'a> Known<'a> {
 }
 
 /// The characters are those that the real agent takes.
-#[cfg(unix)]
 fn prefix(parameters: &Known<'_>, name: &str) -> Result<String, ServiceError> {
     let text = parameters.single(name, "")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '\r' | '\n' | '_' | ':' | '-');
@@ -305,19 +293,14 @@ const NOT_SERVED: &str = "AWS-StartPortForwardingSessionToSocket";
 const HOST: &str = "host";
 const PORT: &str = "portNumber";
 const LOCAL_PORT: &str = "localPortNumber";
-#[cfg(unix)]
 const COMMAND: &str = "command";
-#[cfg(unix)]
 const SEPARATE: &str = "separateOutputStream";
-#[cfg(unix)]
 const STDOUT_PREFIX: &str = "stdoutSeparatorPrefix";
-#[cfg(unix)]
 const STDERR_PREFIX: &str = "stderrSeparatorPrefix";
 
 /// The longest name that DNS can carry has 253 characters.
 const HOST_LIMIT: usize = 253;
 
-#[cfg(unix)]
 const PREFIX_LIMIT: usize = 30;
 
 #[cfg(test)]

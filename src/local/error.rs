@@ -102,7 +102,7 @@ pub enum ServiceError {
     InvalidNextToken,
 }
 
-/// Shells and commands run on Unix alone.
+/// What has a terminal runs on Unix alone.
 const fn here() -> &'static str {
     if cfg!(unix) { "" } else { " on this system" }
 }

@@ -39,6 +39,30 @@ pub(super) fn restore() {
     }
 }
 
+/// How the console is set when a program starts. What has been changed since, by crates that colour text
+/// too, is undone when this is dropped.
+#[derive(Debug)]
+pub struct KeptModes([Option<u32>; 2]);
+
+impl KeptModes {
+    /// Those of now.
+    pub fn now() -> Self {
+        Self([input(), output()].map(|console| console.ok()?.mode().ok()))
+    }
+}
+
+impl Drop for KeptModes {
+    fn drop(&mut self) {
+        for (kept, console) in self.0.into_iter().zip([input(), output()]) {
+            if let (Some(kept), Ok(console)) = (kept, console)
+                && console.mode().is_ok_and(|mode| mode != kept)
+            {
+                let _ = console.set_mode(kept);
+            }
+        }
+    }
+}
+
 fn input() -> io::Result<ConsoleMode> {
     Handle::input_handle().map(ConsoleMode::from)
 }

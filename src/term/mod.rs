@@ -26,6 +26,8 @@ mod size;
 mod suspension;
 
 pub use command_line::{CommandLine, Typed};
+#[cfg(windows)]
+pub use console_modes::KeptModes;
 pub use escapes::{Command, Escapes};
 pub use prompt::ask_secret;
 pub use raw_mode::{RawMode, is_raw, restore, restore_on_panic};

@@ -169,9 +169,10 @@ fn become_process(mut ssh: Command) -> Error {
 
 /// Where no process can become another one, its exit code becomes ours.
 #[cfg(not(unix))]
-fn become_process(mut ssh: Command) -> Error {
-    match ssh.status() {
-        Ok(status) => std::process::exit(status.code().unwrap_or(255)),
+fn become_process(ssh: Command) -> Error {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.and_then(|runtime| runtime.block_on(crate::cli::child::run(ssh))) {
+        Ok(code) => std::process::exit(code.into()),
         Err(error) => error,
     }
 }

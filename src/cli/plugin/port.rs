@@ -104,7 +104,7 @@ fn listen_unix(path: &Path) -> Result<Listener, ApplicationError> {
 
 #[cfg(not(unix))]
 fn listen_unix(path: &Path) -> Result<Listener, ApplicationError> {
-    Err(format!("listen unix {}: this system has no Unix sockets", path.display()).into())
+    Err(format!("listen unix {}: ssmport opens Unix sockets on Unix alone", path.display()).into())
 }
 
 /// Tells of the connections of one session.

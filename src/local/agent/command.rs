@@ -1,10 +1,13 @@
 //! The agent's side of a non-interactive command: a program without a terminal and without input,
 //! whose output comes from pipes, or from a file once it has ended.
 
+#[cfg(unix)]
+use std::os::unix::fs::FileExt;
+#[cfg(windows)]
+use std::os::windows::fs::FileExt;
 use std::{
     fs::File,
     io,
-    os::unix::fs::FileExt,
     pin::Pin,
     process::{ExitStatus, Stdio},
     task::{Context, Poll},
@@ -12,10 +15,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use rustix::{
-    fs::{OFlags, fcntl_setfl},
-    process::Signal,
-};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     process::Command,
@@ -23,8 +22,7 @@ use tokio::{
 
 use super::{
     Agents, BATCH, Ending, PAYLOAD_LEN, earlier,
-    process::{Processes, Program},
-    pty::environment,
+    process::{Processes, Program, Signal, Started},
     utf8::Runes,
     words,
 };
@@ -32,7 +30,6 @@ use crate::{
     channel::{Channel, Event},
     local::document::{NonInteractiveCommand, Prefixes},
     net::{Application, ApplicationError, Pace, Turn, with_open_files},
-    reaper::{Kind, Mark},
     wire::{ExitCode, Packet, PayloadType, control::Flag},
 };
 
@@ -228,10 +225,11 @@ impl Running {
         let words = words::split(&command.command)?;
         // A command of nothing but white space is a shell that finds no input, says the real
         // agent; one of nothing but a comment kills it.
-        let name = words.first().map_or("sh", String::as_str);
+        let name = words.first().map_or(SHELL, String::as_str);
         let mut program = Command::new(name);
-        program.args(words.iter().skip(1)).envs(environment());
-        program.stdin(Stdio::null()).process_group(0).kill_on_drop(true);
+        program.args(words.iter().skip(1)).stdin(Stdio::null());
+        #[cfg(unix)]
+        program.envs(super::pty::environment());
         let merged = match &command.separate {
             Some(_) => {
                 program.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -243,21 +241,19 @@ impl Running {
                 Some(file)
             }
         };
-        let birth = processes.announce();
-        program.env(Mark::VARIABLE, birth.mark().to_string());
-        let started = program.spawn();
-        let mut child = started.map_err(|error| StartError::Program(name.to_owned(), error))?;
+        let started = processes.start(program);
+        let Started { program, stdout: out, stderr: err } =
+            started.map_err(|error| StartError::Program(name.to_owned(), error))?;
         let output = match (merged, &command.separate) {
             (Some(file), _) => Output::Merged(file),
             (None, prefixes) => {
                 let Prefixes { stdout, stderr } = prefixes.clone().unwrap_or_default();
                 Output::Separate(Box::new([
-                    Pipe::new(child.stdout.take(), PayloadType::Output, stdout, pace),
-                    Pipe::new(child.stderr.take(), PayloadType::StdErr, stderr, pace),
+                    Pipe::new(out, PayloadType::Output, stdout, pace),
+                    Pipe::new(err, PayloadType::StdErr, stderr, pace),
                 ]))
             }
         };
-        let program = birth.adopt(child, Kind::Group);
         Ok(Self { program, output, interrupted: false, pace, next_payload: None })
     }
 
@@ -418,16 +414,25 @@ impl MergedFile {
     /// A file that never has a name, and two more handles that write behind each other.
     fn create() -> io::Result<(Self, File, File)> {
         let file = tempfile::tempfile()?;
-        fcntl_setfl(&file, OFlags::APPEND)?;
+        // Windows has one position for all handles of a file.
+        #[cfg(unix)]
+        rustix::fs::fcntl_setfl(&file, rustix::fs::OFlags::APPEND)?;
         let (out, err) = (file.try_clone()?, file.try_clone()?);
         Ok((Self { file, sent: 0, runes: Runes::default() }, out, err))
+    }
+
+    fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        #[cfg(unix)]
+        return self.file.read_at(bytes, self.sent);
+        #[cfg(windows)]
+        return self.file.seek_read(bytes, self.sent);
     }
 
     /// Sends the file's next part; `false` at its end. It was just written, so that reading does
     /// not wait for a disk.
     fn send_next(&mut self, pace: Option<Pace>, channel: &mut Channel, now: Instant) -> bool {
         let mut bytes = vec![0; pace.map_or(channel.payload_len(), |pace| pace.payload_len)];
-        let Ok(len @ 1..) = self.file.read_at(&mut bytes, self.sent) else { return false };
+        let Ok(len @ 1..) = self.read(&mut bytes) else { return false };
         self.sent += len as u64;
         let mut text = Vec::with_capacity(len);
         self.runes.pass(&bytes[..len], &mut text);
@@ -467,7 +472,7 @@ enum StartError {
 fn program_error(name: &str, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound if !name.contains('/') => {
-            format!("exec: {name:?}: executable file not found in $PATH")
+            format!("exec: {name:?}: executable file not found in {PATH}")
         }
         io::ErrorKind::NotFound => format!("fork/exec {name}: no such file or directory"),
         io::ErrorKind::PermissionDenied => format!("fork/exec {name}: permission denied"),
@@ -475,6 +480,9 @@ fn program_error(name: &str, error: &io::Error) -> String {
     }
 }
 
+const SHELL: &str = if cfg!(windows) { "cmd" } else { "sh" };
+/// As a shell writes it.
+const PATH: &str = if cfg!(windows) { "%PATH%" } else { "$PATH" };
 /// The real agent's payloads.
 const REAL_LEN: usize = 1024;
 /// How long the real agent lets its client wait for the reason.

@@ -15,31 +15,28 @@
 //!           utf8.rs     output in whole characters
 //!           words.rs    a command line's words
 //!           transcript.rs   a shell's log
-//!           process.rs  nothing that was started outlives its session
+//!           process.rs  nothing that was started outlives its session; on Windows job.rs
 //!           quirks.rs   what the real agent does and nobody would do on purpose
 //! ```
 
+mod command;
 mod encryption;
 mod ending;
 mod forward;
 mod port;
+#[cfg_attr(windows, path = "job.rs")]
+mod process;
 mod quirks;
 mod stream;
+mod utf8;
+mod words;
 
-#[cfg(unix)]
-mod command;
-#[cfg(unix)]
-mod process;
 #[cfg(unix)]
 mod pty;
 #[cfg(unix)]
 mod shell;
 #[cfg(unix)]
 mod transcript;
-#[cfg(unix)]
-mod utf8;
-#[cfg(unix)]
-mod words;
 
 #[cfg(all(unix, fuzzing))]
 pub(super) mod fuzzing;
@@ -71,7 +68,6 @@ pub(super) struct Agents {
     encryption: Encryption,
     #[cfg(unix)]
     session_logs: Option<std::path::PathBuf>,
-    #[cfg(unix)]
     processes: process::Processes,
 }
 
@@ -86,7 +82,6 @@ impl Agents {
             encryption: Encryption { kms, requires_challenge: config.requires_challenge },
             #[cfg(unix)]
             session_logs: config.session_logs.clone(),
-            #[cfg(unix)]
             processes: process::Processes::default(),
         }
     }
@@ -140,7 +135,6 @@ impl Agents {
             Workload::Shell { command } => {
                 Box::new(shell::ShellAgent::new(command.as_deref(), self, ending, now))
             }
-            #[cfg(unix)]
             Workload::Command(command) => {
                 Box::new(command::CommandAgent::new(command.clone(), self, ending))
             }
@@ -164,7 +158,6 @@ impl Agents {
 
     /// Kills whatever the agents have started and is still there.
     pub(super) fn kill(&self) {
-        #[cfg(unix)]
         self.processes.kill();
     }
 }
@@ -210,7 +203,6 @@ const MERGING_CLIENT_MESSAGE: &str = "Please update session manager plugin versi
 
 /// Bytes of output in one payload, unless it is paced. The largest payload that is known to be
 /// taken by a live agent behind the real service; the other way it is as good as any.
-#[cfg(unix)]
 const PAYLOAD_LEN: usize = 32 * 1024;
 
 /// Payloads sent before the wire has its turn.

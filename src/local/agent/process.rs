@@ -9,8 +9,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use rustix::process::{Pid, Signal};
-use tokio::process::Child;
+use rustix::process::Pid;
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
+
+pub(super) use rustix::process::Signal;
 
 use crate::reaper::{Entrusted, Kind, Leader, Mark, Remnant};
 
@@ -26,6 +28,15 @@ impl Processes {
         Birth { mark, entrusted, processes: self.clone() }
     }
 
+    /// Starts a program without a terminal, in a process group of its own.
+    pub(super) fn start(&self, mut program: Command) -> io::Result<Started> {
+        let birth = self.announce();
+        program.env(Mark::VARIABLE, birth.mark().to_string());
+        let mut child = program.process_group(0).kill_on_drop(true).spawn()?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        Ok(Started { program: birth.adopt(child, Kind::Group), stdout, stderr })
+    }
+
     /// Kills them all. Those that are being killed elsewhere are dead, too, when this returns: the
     /// process may end then.
     pub(super) fn kill(&self) {
@@ -35,6 +46,13 @@ impl Processes {
     fn lock(&self) -> MutexGuard<'_, HashSet<Leader>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A program that has just been started, and those of its outputs that are pipes.
+pub(super) struct Started {
+    pub(super) program: Program,
+    pub(super) stdout: Option<ChildStdout>,
+    pub(super) stderr: Option<ChildStderr>,
 }
 
 /// A program that is about to be started.

@@ -19,6 +19,7 @@
 //!                    Microsocks one that speaks SOCKS5
 //!   Recipe, Reader  docs/recipes.md, and who follows it; Mariadb and Redis are for recipes
 //!   Network, Host    network namespaces with a cable between them
+//!   windows          a program of ours for Windows, under wine
 //!   Line             the same with a slow line; Server, Typist: what is sent over it
 //! ```
 
@@ -68,6 +69,8 @@ mod tools;
 mod transcript;
 #[cfg(feature = "aws")]
 mod transfer;
+#[cfg(feature = "aws")]
+mod wine;
 
 pub use account::{Account, Keys, example, mfa_code, mfa_serial};
 pub use ansible::{Ansible, find as find_with_ansible};
@@ -113,3 +116,5 @@ pub use tools::{find_tool, free_port, outside_address};
 pub use tools::{missing, without};
 #[cfg(feature = "aws")]
 pub use transfer::{Bulk, Direction, Exchanged, Server, Typist};
+#[cfg(feature = "aws")]
+pub use wine::{forget_credentials, noting_modes, windows, windows_path, windows_with};

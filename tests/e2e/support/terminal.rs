@@ -9,7 +9,7 @@ use std::{
 use pty_process::{Size, blocking as pty};
 use rustix::{
     process::{Pid, Signal, kill_process_group},
-    termios::{Termios, tcgetattr},
+    termios::{OptionalActions, Termios, tcgetattr, tcsetattr},
 };
 use tempfile::TempDir;
 
@@ -29,9 +29,22 @@ pub struct Terminal {
 impl Terminal {
     /// Starts `command` on a terminal of 33 rows and 101 columns.
     pub fn start(command: &Command) -> Self {
+        Self::on(|_| (), command)
+    }
+
+    /// Starts `command` on one that makes nothing of any key by itself.
+    #[cfg(feature = "aws")]
+    pub fn raw(command: &Command) -> Self {
+        Self::on(Termios::make_raw, command)
+    }
+
+    fn on(set: fn(&mut Termios), command: &Command) -> Self {
         let home = TempDir::new().expect("a directory for the program's home");
         let (terminal, other_end) = pty::open().expect("a terminal");
         terminal.resize(Size::new(33, 101)).expect("a size");
+        let mut settings = tcgetattr(&terminal).expect("the terminal's settings");
+        set(&mut settings);
+        tcsetattr(&terminal, OptionalActions::Now, &settings).expect("the terminal is set");
         let settings = tcgetattr(&terminal).expect("the terminal's settings");
         let mut on_terminal = pty::Command::new(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {

@@ -54,6 +54,8 @@ pub(crate) async fn run(arguments: DemoArgs, output: &Output) -> Result<(), Fail
         output.report(&event(step.name(), done.as_ref().ok(), why.as_deref()));
     }
     bench.end().await;
+    #[cfg(windows)]
+    output.note("Shells, and commands on a terminal, the embedded agent has on Unix alone: no step tries them here.");
     if failed == 0 {
         next::tell(output);
         return Ok(());

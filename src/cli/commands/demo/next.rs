@@ -42,15 +42,30 @@ fn is_same(one: &Path, other: &Path) -> bool {
     one.canonicalize().ok() == other.canonicalize().ok()
 }
 
+#[cfg(windows)]
+fn quoted(path: PathBuf) -> String {
+    let path = path.to_string_lossy().into_owned();
+    if path.contains(' ') { format!("\"{path}\"") } else { path }
+}
+
+#[cfg(not(windows))]
 fn quoted(path: PathBuf) -> String {
     let path = path.to_string_lossy().into_owned();
     shlex::try_quote(&path).map(std::borrow::Cow::into_owned).unwrap_or(path)
 }
 
 const NAME: &str = "ssmport";
+#[cfg(not(windows))]
 const COMMANDS: [(&str, &str); 4] = [
     ("shell -t local", "a shell, which ~. ends"),
     ("exec local -- uname -a", "a command"),
+    ("forward 15432:5432 -t local", "a port: PostgreSQL's"),
+    ("local", "a service for programs"),
+];
+/// The embedded agent has no terminals there.
+#[cfg(windows)]
+const COMMANDS: [(&str, &str); 3] = [
+    ("exec local -- cmd /c ver", "a command"),
     ("forward 15432:5432 -t local", "a port: PostgreSQL's"),
     ("local", "a service for programs"),
 ];

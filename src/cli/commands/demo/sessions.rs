@@ -39,18 +39,53 @@ pub(super) async fn shell(node: &Node) -> Done {
 
 /// A command's output, its standard error and its exit code arrive, each where it belongs.
 pub(super) async fn command(node: &Node, len: u64) -> Done {
-    let line = format!("head -c {len} /dev/zero | tr '\\0' x; echo wrong >&2; exit 7");
-    let mut running = node.command(["sh", "-c", &line]).start();
+    let program = Talker::new(len)?;
+    let mut running = node.command(program.words()).start();
     let mut errors = String::new();
     let (received, _) =
         tokio::try_join!(count(&mut running.stdout), running.stderr.read_to_string(&mut errors))?;
-    if received != len || errors != "wrong\n" {
+    if received != len || errors.trim_end() != "wrong" {
         let what = format!("{received} of {len} bytes, and {errors:?} on standard error");
         return Err(io::Error::other(what));
     }
     match running.wait().await.map_err(io::Error::other)? {
         7 => Ok((len, String::new())),
         code => Err(io::Error::other(format!("exit code {code}, not 7"))),
+    }
+}
+
+/// What prints so many bytes, complains and fails with 7, in the words of this system.
+#[cfg(unix)]
+struct Talker(u64);
+
+#[cfg(unix)]
+impl Talker {
+    fn new(len: u64) -> io::Result<Self> {
+        Ok(Self(len))
+    }
+
+    fn words(&self) -> [String; 3] {
+        let line = format!("head -c {} /dev/zero | tr '\\0' x; echo wrong >&2; exit 7", self.0);
+        ["sh".to_owned(), "-c".to_owned(), line]
+    }
+}
+
+#[cfg(windows)]
+struct Talker(tempfile::TempPath);
+
+#[cfg(windows)]
+impl Talker {
+    fn new(len: u64) -> io::Result<Self> {
+        let mut file = tempfile::NamedTempFile::new()?;
+        io::copy(&mut io::Read::take(io::repeat(b'x'), len), &mut file)?;
+        // Closed: `type` shares no file with somebody who writes it.
+        Ok(Self(file.into_temp_path()))
+    }
+
+    fn words(&self) -> Vec<String> {
+        let file = self.0.display().to_string();
+        let words = ["cmd", "/c", "type", &file, "&", "echo", "wrong>&2", "&", "exit", "7"];
+        words.map(str::to_owned).into()
     }
 }
 

@@ -59,12 +59,13 @@ impl Step {
         Self::Encrypted,
     ];
 
-    /// Those that the embedded agent serves on this system: it runs commands on Unix alone.
+    /// Those that the embedded agent serves on this system: it has terminals on Unix alone.
     pub(super) fn served() -> impl Iterator<Item = Self> {
-        let runs = |step: &Self| {
-            matches!(step, Self::Command | Self::CommandOnTerminal | Self::Shell | Self::Encrypted)
-        };
-        Self::ALL.iter().copied().filter(move |step| cfg!(unix) || !runs(step))
+        Self::ALL.iter().copied().filter(|step| cfg!(unix) || !step.wants_terminal())
+    }
+
+    fn wants_terminal(self) -> bool {
+        matches!(self, Self::CommandOnTerminal | Self::Shell)
     }
 
     pub(super) fn name(self) -> &'static str {
