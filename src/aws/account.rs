@@ -22,14 +22,13 @@ use super::{
     credentials::CredentialStore,
     endpoints::Addresses,
     error::AwsError,
-    kms::Kms,
     operation::Operation,
     service::Service,
     signature,
 };
 use crate::{
     net::{Authorities, Connector},
-    wire::{Ticket, Token, encryption::DataKey, stream_url},
+    wire::{Ticket, Token, stream_url},
 };
 
 /// An AWS account in one region, as the configuration gives it. Cheap to clone; the clones share
@@ -39,7 +38,6 @@ pub struct Account {
     region: String,
     profile: String,
     pub(super) ssm: Client,
-    kms: Kms,
     pub(super) caller: Caller,
     endpoint: CalledAddress,
     credentials: Arc<CredentialStore>,
@@ -73,7 +71,6 @@ impl Account {
         let credentials = Arc::new(credentials);
         let endpoint = CalledAddress::default();
         let provider: Arc<dyn ProvideCredentials> = credentials.clone();
-        let kms = Kms::new(&sdk, endpoints.of(Service::Kms), Arc::clone(&provider));
         let mut ssm = aws_sdk_ssm::config::Builder::from(&sdk)
             .credentials_provider(provider)
             .interceptor(endpoint.clone());
@@ -85,7 +82,6 @@ impl Account {
             region,
             profile,
             ssm: Client::from_conf(ssm.build()),
-            kms,
             caller: Caller::new(http.connector(), addresses),
             endpoint,
             credentials,
@@ -213,19 +209,6 @@ impl Account {
             endpoint: self.endpoint.shown(&self.region),
             why: "the session is not among those alive".to_owned(),
         })
-    }
-
-    /// `kms:GenerateDataKey`: a data key encrypted with `key_id`, bound to `context`.
-    ///
-    /// # Errors
-    /// As [`start_session`](Self::start_session).
-    pub async fn generate_data_key(
-        &self,
-        key_id: &str,
-        context: BTreeMap<String, String>,
-    ) -> Result<DataKey, AwsError> {
-        self.need_credentials().await?;
-        self.kms.generate_data_key(&self.region, key_id, context).await
     }
 
     /// The headers that sign a WebSocket upgrade of `url` at `now`. They hold for some minutes:

@@ -16,11 +16,12 @@ use http::{HeaderValue, Uri};
 use http_body_util::BodyExt;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::{sleep, timeout};
+use zeroize::Zeroizing;
 
 use super::{
     endpoints::{Address, Addresses},
     error::{AwsError, root_cause},
-    http_client::ATTEMPT_TIMEOUT,
+    http_client::{ATTEMPT_TIMEOUT, OPERATION_TIMEOUT},
     operation::{Operation, one_line},
     signature,
     unanswered::too_late,
@@ -71,7 +72,7 @@ impl Caller {
         let action = action.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let form = action.into_iter().chain(parameters).collect();
         let (endpoint, answer) = self.call(&operation, &Body::Query(form), credentials).await?;
-        quick_xml::de::from_reader(&*answer).map_err(|error| AwsError::Answer {
+        quick_xml::de::from_reader(answer.as_slice()).map_err(|error| AwsError::Answer {
             operation,
             endpoint,
             why: error.to_string(),
@@ -98,22 +99,37 @@ impl Caller {
         })
     }
 
-    /// The address that answered, and the answer.
+    /// The address that answered, and the answer, which may hold secrets.
     async fn call(
         &self,
         operation: &Operation,
         body: &Body,
         credentials: &Credentials,
-    ) -> Result<(String, Vec<u8>), AwsError> {
+    ) -> Result<(String, Zeroizing<Vec<u8>>), AwsError> {
         let address = self.addresses.of(operation.service).await?;
+        let attempts = self.attempts(operation, &address, body, credentials);
+        let within = timeout(OPERATION_TIMEOUT, attempts).await;
+        let answer = within.unwrap_or_else(|_| Err(unreachable(operation, &address, too_late())));
+        match answer {
+            Ok(answer) => Ok((address.url, answer)),
+            Err(error) => Err(error.signed_with(credentials)),
+        }
+    }
+
+    async fn attempts(
+        &self,
+        operation: &Operation,
+        address: &Address,
+        body: &Body,
+        credentials: &Credentials,
+    ) -> Result<Zeroizing<Vec<u8>>, AwsError> {
         let mut attempt = 1;
         loop {
-            let once = self.attempt(operation, &address, body, credentials).await;
+            let once = self.attempt(operation, address, body, credentials).await;
             let is_temporary =
                 matches!(once, Err(AwsError::Unreachable { .. } | AwsError::Unavailable { .. }));
             if !is_temporary || attempt == ATTEMPTS {
-                let told = once.map_err(|error| error.signed_with(credentials));
-                return told.map(|answer| (address.url, answer));
+                return once;
             }
             sleep(PAUSE.mul_f64(rand::random_range(0.5..1.0)) * 2u32.pow(attempt)).await;
             attempt += 1;
@@ -126,12 +142,8 @@ impl Caller {
         address: &Address,
         body: &Body,
         credentials: &Credentials,
-    ) -> Result<Vec<u8>, AwsError> {
-        let unreachable = |why| AwsError::Unreachable {
-            operation: operation.clone(),
-            endpoint: address.url.clone(),
-            why,
-        };
+    ) -> Result<Zeroizing<Vec<u8>>, AwsError> {
+        let unreachable = |why| unreachable(operation, address, why);
         let request = request(operation, address, body, credentials.clone(), SystemTime::now())
             .ok_or_else(|| AwsError::Configuration {
                 why: format!("{operation}: no request can be made for {}", address.url),
@@ -156,6 +168,11 @@ impl Caller {
         let (code, message) = (one_line(&told.code), one_line(message));
         Err(AwsError::of_code(operation.clone(), code, message, status >= 500))
     }
+}
+
+fn unreachable(operation: &Operation, address: &Address, why: String) -> AwsError {
+    let (operation, endpoint) = (operation.clone(), address.url.clone());
+    AwsError::Unreachable { operation, endpoint, why }
 }
 
 /// `None` when the address or the credentials do not fit into a request.
@@ -197,10 +214,11 @@ fn request(
     request.try_into().ok()
 }
 
-async fn read(response: HttpResponse) -> Result<(u16, Vec<u8>), BoxError> {
+/// What a connection's own buffers hold of it is freed, but not overwritten.
+async fn read(response: HttpResponse) -> Result<(u16, Zeroizing<Vec<u8>>), BoxError> {
     let status = response.status().as_u16();
     let body = response.into_body().collect().await?;
-    Ok((status, body.to_bytes().to_vec()))
+    Ok((status, Zeroizing::new(body.to_bytes().to_vec())))
 }
 
 /// An error as the service tells it.

@@ -107,10 +107,17 @@ impl Addresses {
         if service == Service::Iam {
             return Ok(iam(&self.region, host));
         }
-        let url = format!("https://{}{host}", service.name());
+        // In GovCloud SSM's and EC2's plain hosts keep to FIPS; the others' are named so.
+        let is_plain = self.sdk.use_fips() == Some(true) && !host.starts_with(FIPS);
+        let of_its_own = matches!(service, Service::Kms | Service::Ecs | Service::InstanceConnect);
+        let fips = if is_plain && of_its_own { FIPS } else { "" };
+        let url = format!("https://{}{fips}{host}", service.name());
         Ok(Address { url, region: self.region.clone() })
     }
 }
+
+/// Between a service's name and its region.
+const FIPS: &str = "-fips";
 
 /// IAM has one address for a partition, in one of its regions. `host` is what follows the
 /// service's name in hosts of `region`.
@@ -172,6 +179,7 @@ mod tests {
             ("eu-west-1", Service::Ec2, "ec2.eu-west-1.amazonaws.com"),
             ("eu-west-1", Service::Iam, "iam.amazonaws.com"),
             ("eu-west-1", Service::InstanceConnect, "ec2-instance-connect.eu-west-1.amazonaws.com"),
+            ("cn-north-1", Service::Kms, "kms.cn-north-1.amazonaws.com.cn"),
             ("cn-north-1", Service::Ecs, "ecs.cn-north-1.amazonaws.com.cn"),
             ("cn-northwest-1", Service::Iam, "iam.cn-north-1.amazonaws.com.cn"),
             ("us-gov-east-1", Service::Ec2, "ec2.us-gov-east-1.amazonaws.com"),
@@ -189,6 +197,20 @@ mod tests {
         assert_eq!(fips, "https://ec2-fips.us-east-1.amazonaws.com");
         let dual = url(sdk().use_dual_stack(true), "eu-west-1", Service::Ecs).await;
         assert_eq!(dual, "https://ecs.eu-west-1.api.aws");
+        let both = url(sdk().use_fips(true).use_dual_stack(true), "us-east-1", Service::Kms).await;
+        assert_eq!(both, "https://kms-fips.us-east-1.api.aws");
+    }
+
+    #[tokio::test]
+    async fn in_gov_cloud_fips_is_in_the_names_of_some_hosts() {
+        for (service, host) in [
+            (Service::Ec2, "ec2.us-gov-west-1.amazonaws.com"),
+            (Service::Ecs, "ecs-fips.us-gov-west-1.amazonaws.com"),
+            (Service::Kms, "kms-fips.us-gov-west-1.amazonaws.com"),
+        ] {
+            let url = url(sdk().use_fips(true), "us-gov-west-1", service).await;
+            assert_eq!(url, format!("https://{host}"));
+        }
     }
 
     #[tokio::test]

@@ -1,68 +1,67 @@
 //! KMS: the data keys of encrypted sessions.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use aws_config::SdkConfig;
-use aws_sdk_kms::{Client, config::ProvideCredentials};
+use data_encoding::BASE64;
+use serde::{Deserialize, Deserializer};
+use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::{
-    called_address::CalledAddress, error::AwsError, operation::Operation, service::Service,
+use super::{account::Account, error::AwsError, operation::Operation, service::Service};
+use crate::wire::{
+    Base64,
+    encryption::{DATA_KEY_LEN, DataKey},
 };
-use crate::wire::encryption::{DATA_KEY_LEN, DataKey};
 
-/// KMS in an account's region.
-#[derive(Clone, Debug)]
-pub(super) struct Kms {
-    client: Client,
-    endpoint: CalledAddress,
-}
-
-impl Kms {
-    pub(super) fn new(
-        sdk: &SdkConfig,
-        endpoint_url: Option<&str>,
-        credentials: Arc<dyn ProvideCredentials>,
-    ) -> Self {
-        let endpoint = CalledAddress::default();
-        let mut config = aws_sdk_kms::config::Builder::from(sdk)
-            .credentials_provider(credentials)
-            .interceptor(endpoint.clone());
-        if let Some(url) = endpoint_url {
-            config = config.endpoint_url(url);
-        }
-        Self { client: Client::from_conf(config.build()), endpoint }
-    }
-
-    /// `kms:GenerateDataKey`.
-    pub(super) async fn generate_data_key(
+impl Account {
+    /// `kms:GenerateDataKey`: a data key encrypted with `key_id`, bound to `context`.
+    ///
+    /// # Errors
+    /// Any of a call.
+    pub async fn generate_data_key(
         &self,
-        region: &str,
         key_id: &str,
         context: BTreeMap<String, String>,
     ) -> Result<DataKey, AwsError> {
         let operation = Operation::new(Service::Kms, "GenerateDataKey", key_id);
-        let call = self
-            .client
-            .generate_data_key()
-            .key_id(key_id)
-            .number_of_bytes(DATA_KEY_LEN as i32)
-            .set_encryption_context(Some(context.into_iter().collect()));
-        let generated = match call.send().await {
-            Ok(generated) => generated,
-            Err(error) => {
-                return Err(AwsError::of_call(operation, self.endpoint.shown(region), &error));
-            }
-        };
-        // The SDK's own copies along the way are freed, but not overwritten.
-        let plaintext =
-            Zeroizing::new(generated.plaintext.map(|blob| blob.into_inner()).unwrap_or_default());
-        let ciphertext =
-            generated.ciphertext_blob.map(|blob| blob.into_inner()).unwrap_or_default();
-        DataKey::new(&plaintext, ciphertext).map_err(|error| AwsError::Answer {
-            operation,
-            endpoint: self.endpoint.shown(region),
-            why: error.to_string(),
-        })
+        let credentials = self.credentials().await?;
+        let input = json!({
+            "KeyId": key_id,
+            "NumberOfBytes": DATA_KEY_LEN,
+            "EncryptionContext": context,
+        });
+        let Generated(key) = self.caller.json(operation, TARGET, input, &credentials).await?;
+        Ok(key)
     }
 }
+
+#[derive(Deserialize)]
+#[serde(try_from = "Answer")]
+struct Generated(DataKey);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    /// In base64.
+    #[serde(deserialize_with = "secret")]
+    plaintext: Zeroizing<String>,
+    ciphertext_blob: Base64,
+}
+
+impl TryFrom<Answer> for Generated {
+    type Error = String;
+
+    fn try_from(answer: Answer) -> Result<Self, String> {
+        let plaintext = BASE64.decode(answer.plaintext.as_bytes()).map(Zeroizing::new);
+        let plaintext = plaintext.map_err(|_| "the data key is not base64".to_owned())?;
+        let key = DataKey::new(&plaintext, answer.ciphertext_blob.0);
+        key.map(Self).map_err(|error| error.to_string())
+    }
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(deserializer).map(Zeroizing::new)
+}
+
+/// KMS's first name.
+const TARGET: &str = "TrentService";

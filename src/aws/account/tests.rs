@@ -350,14 +350,32 @@ async fn a_data_key_is_asked_for_with_its_context_and_shown_to_nobody() {
 
 #[tokio::test]
 async fn a_key_of_another_length_is_no_key() {
-    let answer = serde_json::json!({
-        "CiphertextBlob": "YmxvYg==", "KeyId": KEY, "Plaintext": "AAAA",
-    });
-    let mut server = Server::new(200, answer).await;
-    let account = server.account();
-    let error = server.during(account.generate_data_key(KEY, [].into())).await.unwrap_err();
-    let error = error.to_string();
-    assert!(error.ends_with("did not answer as KMS does: the data key has 3 bytes instead of 64"));
+    for (plaintext, why) in [
+        ("AAAA", "the data key has 3 bytes instead of 64"),
+        ("a key", "the data key is not base64"),
+    ] {
+        let answer = serde_json::json!({
+            "CiphertextBlob": "YmxvYg==", "KeyId": KEY, "Plaintext": plaintext,
+        });
+        let mut server = Server::new(200, answer).await;
+        let account = server.account();
+        let error = server.during(account.generate_data_key(KEY, [].into())).await.unwrap_err();
+        let endpoint = server.endpoint();
+        let text =
+            format!("GenerateDataKey on {KEY}: {endpoint} did not answer as KMS does: {why}");
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_does_not_come_is_given_up_as_other_calls_are() {
+    // The system takes connections, and nobody answers.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let account = account(&format!("http://{}", listener.local_addr().unwrap()), keys());
+    let asked = tokio::time::Instant::now();
+    let error = account.generate_data_key(KEY, [].into()).await.unwrap_err();
+    assert!(matches!(error, AwsError::Unreachable { .. }), "{error}");
+    assert!(asked.elapsed() < Duration::from_secs(31), "{:?}", asked.elapsed());
 }
 
 #[tokio::test]
@@ -368,7 +386,11 @@ async fn a_refused_key_is_told_with_the_permission_that_is_missing() {
     let text =
         format!("GenerateDataKey on {KEY} was refused: not authorized (AccessDeniedException)");
     assert_eq!(error.to_string(), text);
-    let step = format!("ask for a policy that allows kms:GenerateDataKey on {KEY}");
+    // As with other calls: these keys are a user's own, whose rights may hang on a second factor.
+    let step = format!(
+        "ask for a policy that allows kms:GenerateDataKey on {KEY} \
+         (if it is allowed with MFA only, `ssmport login` is enough)"
+    );
     assert_eq!(error.next_step(), Some(step));
 }
 
