@@ -162,7 +162,8 @@ fn a_destination_that_is_not_there_is_told_and_reset() {
     let mut socket = connect(forward.address());
     let error = socket.read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-    forward.program.wait_for_stderr(|line| line.contains("cannot connect"));
+    let line = forward.program.wait_for_stderr(|line| line.contains("cannot connect"));
+    assert!(line.contains("Connection refused; is the service running"), "{line}");
 }
 
 #[test]
@@ -272,6 +273,7 @@ fn a_proxy_carries_one_stream_and_its_end() {
     let ended = proxied(ssmport(), closed_port());
     assert_eq!((ended.code(), &*ended.stdout), (4, ""), "{ended:?}");
     assert!(ended.stderr.contains("nothing answers on port"), "{ended:?}");
+    assert!(ended.stderr.contains("Connection refused"), "{ended:?}");
 
     // In the plain way the end of the input is not passed on.
     let hasty = Serving::start(|mut socket| {

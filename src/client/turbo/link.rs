@@ -93,7 +93,11 @@ impl Link {
         let lane = Lane::start(node, &spec, Lasting::Once, observer, |_, _| {});
         let (answers, mut frames) = split(lane.connect().await?);
         frames.write_all(&hello.greeting()).await.map_err(|_| lost())?;
-        let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Of two sessions that are one to their user.
+        if let Some(ready) = ready.as_mut().filter(|ready| ready.customer_message.is_empty()) {
+            ready.customer_message = main.message();
+        }
         Ok((Self { node: node.clone(), shared, main, lane, answers, frames }, ready))
     }
 
