@@ -168,12 +168,17 @@ fn a_destination_that_is_not_there_is_told_and_reset() {
 
 #[test]
 fn a_node_without_an_interpreter_is_told_and_forwarded_to_in_the_plain_way() {
-    let destination = Destination::start();
-    let node = Node::with(&[]);
-    let forward = node.forward(destination.port, &[]);
-    let line = forward.program.wait_for_stderr(|line| line.contains("without turbo"));
-    assert!(line.contains("neither python3 nor perl"), "{line}");
-    exchange(forward.address(), 1 << 20, 1);
+    // Nor is what else might listen one.
+    for programs in [&[][..], &["socat", "bash", "dd", "head", "od"]] {
+        let destination = Destination::start();
+        let node = Node::with(programs);
+        let forward = node.forward(destination.port, &["--lanes", "2"]);
+        let line = forward.program.wait_for_stderr(|line| line.contains("without turbo"));
+        assert!(line.contains("neither python3 nor perl"), "{line}");
+        exchange(forward.address(), 1 << 20, 1);
+        let _two = [connect(forward.address()), connect(forward.address())];
+        forward.program.wait_for_stdout(|line| line.contains("\"lane\""));
+    }
 }
 
 #[test]
