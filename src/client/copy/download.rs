@@ -265,6 +265,10 @@ impl Download {
         };
         let [digest, size_now, modified_now] = &sum[..] else { return Err(nonsense()) };
         let sha256 = sink.digest();
+        // What was to calculate it has come to nothing.
+        if digest.len() != sha256.len() {
+            return Err(nonsense());
+        }
         if *digest != sha256 {
             return Err(changed(from, Kind::Target));
         }

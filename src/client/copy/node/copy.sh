@@ -167,6 +167,7 @@ case $? in 1) old unwritable ;; 2) exit ;; esac
 read -r r || exit
 mine || no busy
 s <"$p"
+[ ${#s} = 64 ] || exit
 [ $s = "$r" ] || old differs
 o=$(stat -c "%u:%g %a" "$v" 2>/dev/null)
 [ -z "$o" ] || chown ${o% *} "$p" 2>/dev/null
