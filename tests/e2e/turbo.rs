@@ -308,7 +308,7 @@ impl Node {
     }
 }
 
-fn folder_of(programs: &[&str]) -> TempDir {
+pub fn folder_of(programs: &[&str]) -> TempDir {
     let folder = TempDir::new().expect("a folder");
     for program in programs.iter().chain(&["sh"]) {
         symlink(executable(program), folder.path().join(program)).expect("a link");
