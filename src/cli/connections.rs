@@ -69,9 +69,13 @@ impl Connections {
             // What comes behind it says more.
             ForwardEvent::DestinationRefused => {}
             ForwardEvent::Closed(closed) => self.closed(&closed),
-            ForwardEvent::NotReached { after } => {
+            ForwardEvent::NotReached { after, why } => {
                 let Some(times) = self.refusals.tell(now()) else { return };
-                let told = unreached::told(&self.target, &self.destination, after, &times);
+                let Self { target, destination, .. } = &*self;
+                let told = match why {
+                    Some(why) => unreached::told_why(target, destination, &why, &times),
+                    None => unreached::told(target, destination, after, &times),
+                };
                 self.output.warn(&told);
             }
             ForwardEvent::Stalled { discarded } => output.warn(&format!(

@@ -118,10 +118,12 @@ impl<'a> Opening<'a> {
         Ok(carried.map(|(end, is_complete)| told.ended(end, is_complete)))
     }
 
-    /// Runs a command that was started in this way. `observer` is told what the end does not say.
+    /// Runs a command that was started in this way, and may be silent so long behind an interruption. `observer` is
+    /// told what the end does not say.
     pub(crate) async fn command(
         &self,
         way: Way,
+        patience: Option<Duration>,
         console: impl FnOnce() -> Console + Send,
         mut observer: impl FnMut(&CommandEvent) + Send,
     ) -> Result<Option<Ended>, Error> {
@@ -134,7 +136,11 @@ impl<'a> Opening<'a> {
                 observer(&event);
                 note.of_command(event);
             };
-            Ok(Box::new(Command::new(console(), way, stop, observer)) as _)
+            let command = Command::new(console(), way, stop, observer);
+            Ok(match patience {
+                Some(patience) => Box::new(command.with_patience(patience)) as _,
+                None => Box::new(command) as _,
+            })
         };
         // Without a handshake, a terminal's session begins with what the script says first.
         let is_patient = matches!(way, Way::WithInput(_));

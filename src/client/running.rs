@@ -1,6 +1,6 @@
 //! A command on a node: how it is asked for, and the ways that are tried.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Error, Kind, Setting,
@@ -25,6 +25,8 @@ pub(crate) struct Wanted {
     pub(crate) has_input: bool,
     /// It sees to it by itself that its output arrives whole.
     pub(crate) is_as_it_is: bool,
+    /// It writes all the time, and is stuck when it is silent so long behind an interruption.
+    pub(crate) patience: Option<Duration>,
 }
 
 /// How a command came to its end, and what is known of its output.
@@ -102,7 +104,7 @@ impl Wanted {
             };
             let takes_input = matches!(way, Way::WithInput(_));
             let opening = place.opening(&request);
-            let run = opening.command(way, || console(takes_input), note);
+            let run = opening.command(way, self.patience, || console(takes_input), note);
             let Some(ended) = run.await? else { return Ok(None) };
             let could_not_start = ended.exit_code.is_some() && !told.has_begun;
             if !(could_not_start && matches!(way, Way::Whole(_)) && !(place.is_stopped)()) {

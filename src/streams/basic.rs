@@ -279,7 +279,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Basic<L, F
             },
             Event::Flag(Flag::ConnectToPortError) => {
                 (self.observer)(ForwardEvent::DestinationRefused);
-                (self.observer)(ForwardEvent::NotReached { after: None });
+                (self.observer)(ForwardEvent::NotReached { after: None, why: None });
                 if let State::Connected(connection) = &self.state {
                     (self.observer)(connection.closed(ConnectionEnd::NotReached, now));
                     self.disconnect(channel, now);

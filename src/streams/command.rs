@@ -113,6 +113,12 @@ pub struct Command<F> {
 }
 
 impl<F: FnMut(CommandEvent)> Command<F> {
+    /// It writes all the time: a silence of that length behind an interruption is told.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { silence: Silence::after(patience), ..self }
+    }
+
     /// Connects `console` with a command that was started in this way, until it ends or `stop`
     /// resolves. Its input is read in the way that has one.
     pub fn new(mut console: Console, way: Way, stop: Stop, observer: F) -> Self {
@@ -260,7 +266,8 @@ impl<F: FnMut(CommandEvent)> Application for Command<F> {
         match event {
             Event::Data { .. } if self.is_over => {}
             Event::Data { payload_type, payload } => self.receive(payload_type, &payload, now),
-            Event::Paused | Event::Resumed => self.silence.handle_pause(now),
+            Event::Paused => self.silence.handle_pause(now),
+            Event::Resumed => self.silence.handle_resumption(now),
             Event::Closed { .. } => {
                 self.console.input = None;
                 self.chunk.clear();

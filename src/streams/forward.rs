@@ -119,7 +119,7 @@ impl<L, F: FnMut(ForwardEvent)> Forward<L, F> {
         if received == 0 && !open.is_not_reached && self.not_reached.pop_front().is_some() {
             open.is_not_reached = true;
             let after = Some(now.saturating_duration_since(open.since));
-            (self.observer)(ForwardEvent::NotReached { after });
+            (self.observer)(ForwardEvent::NotReached { after, why: None });
         }
     }
 
@@ -219,7 +219,7 @@ impl<L: BorrowMut<Listeners>, F: FnMut(ForwardEvent)> Application for Forward<L,
         }
         // Its program had gone before.
         while self.not_reached.pop_front_if(|told| now >= *told + CLOSES_WITHIN).is_some() {
-            (self.observer)(ForwardEvent::NotReached { after: None });
+            (self.observer)(ForwardEvent::NotReached { after: None, why: None });
         }
         // Not at each that ends while as many wait.
         self.is_full &= 2 * self.relay.stream_count() >= self.max_connections;

@@ -19,6 +19,8 @@ pub enum ForwardEvent {
     NotReached {
         /// So long the agent has tried, where that is known.
         after: Option<Duration>,
+        /// What the node's system says of it, where that is known: an agent does not tell.
+        why: Option<String>,
     },
     /// A stuck connection was reset so that the others can go on.
     Stalled {
@@ -137,12 +139,12 @@ impl Display for ForwardEvent {
         match self {
             Self::Accepted(peer) => write!(f, "{peer} connected"),
             Self::DestinationRefused => f.write_str("the node cannot connect to the destination"),
-            Self::NotReached { after: Some(after) } => {
-                let after = after.as_secs_f64();
-                write!(f, "the node has tried to connect to the destination for {after:.1} s")
-            }
-            Self::NotReached { after: None } => {
-                f.write_str("the node has tried to connect to the destination")
+            Self::NotReached { after, why } => {
+                f.write_str("the node has tried to connect to the destination")?;
+                if let Some(after) = after {
+                    write!(f, " for {:.1} s", after.as_secs_f64())?;
+                }
+                why.iter().try_for_each(|why| write!(f, " ({why})"))
             }
             Self::Stalled { discarded } => write!(
                 f,

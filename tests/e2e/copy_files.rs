@@ -244,15 +244,21 @@ fn what_is_there_from_before_counts_if_it_is_right() {
             assert!(fs::read(path).unwrap() == bytes);
         }
     }
-    // Nor does what somebody else has put there.
+    // Nor does what somebody else has put there, who might so have root write to a file of root's.
     fs::write(at("theirs"), "theirs").unwrap();
-    for name in ["down", "up"] {
-        let _ = fs::remove_file(at(&format!(".{name}.ssmport-part")));
-        std::os::unix::fs::symlink("theirs", at(&format!(".{name}.ssmport-part"))).unwrap();
+    for is_symbolic in [true, false] {
+        for name in ["down", "up"] {
+            let part = at(&format!(".{name}.ssmport-part"));
+            let _ = fs::remove_file(&part);
+            match is_symbolic {
+                true => std::os::unix::fs::symlink("theirs", &part).unwrap(),
+                false => fs::hard_link(at("theirs"), &part).unwrap(),
+            }
+        }
+        run(cp().args([on_node(&at("source")), at("down").into_os_string()])).success();
+        run(cp().args([at("source").into_os_string(), on_node(&at("up"))])).success();
+        assert_eq!(fs::read_to_string(at("theirs")).unwrap(), "theirs");
     }
-    run(cp().args([on_node(&at("source")), at("down").into_os_string()])).success();
-    run(cp().args([at("source").into_os_string(), on_node(&at("up"))])).success();
-    assert_eq!(fs::read_to_string(at("theirs")).unwrap(), "theirs");
 }
 
 /// By a signal, and by a kill, which nobody can prepare for.

@@ -41,6 +41,27 @@ fn a_folder_goes_there_and_back_with_all_that_is_in_it() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
 }
 
+/// What is renamed stays in a file system.
+#[test]
+fn it_goes_into_a_folder_that_is_a_file_system_of_its_own() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    ["source/in", "up/source", "down/source"].iter().for_each(|path| {
+        fs::create_dir_all(at(path)).unwrap();
+    });
+    fs::write(at("source/in/it"), "text").unwrap();
+    let script = "cd \"$1\" && shift && mount -t tmpfs none up/source && mount -t tmpfs none down/source && \
+        \"$@\" source \"local:$PWD/up\" && \"$@\" \"local:$PWD/source\" down && \
+        cat up/source/in/it down/source/in/it && ls -A up/source down/source";
+    let mut unshare = command("unshare");
+    unshare.args(["-rm", "sh", "-c", script, "sh"]).arg(folder.path());
+    let cp = cp();
+    unshare.arg(cp.get_program()).args(cp.get_args());
+    let said = run(&mut unshare);
+    assert_eq!(said.code(), 0, "{said:?}");
+    assert_eq!(said.stdout, "texttextdown/source:\nin\n\nup/source:\nin\n", "{said:?}");
+}
+
 /// One file after the other; what is there besides stays.
 #[test]
 fn into_a_folder_that_is_there_it_is_put_beside_what_there_is() {

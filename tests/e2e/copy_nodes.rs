@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::{
     copy_files::{cp, each_way, noise, on_node, run},
-    support::{Endpoint, NODE, Program, REGION, Signal, await_that, command, find_tool},
+    support::{DEADLINE, Endpoint, NODE, Program, REGION, Signal, await_that, command, find_tool},
 };
 
 /// Without an interpreter data goes as base64, and an upload by a terminal.
@@ -126,8 +126,8 @@ fn a_killed_copy_leaves_no_process_on_the_node() {
     }
 }
 
-/// On both loopbacks, as `localhost` may be either. A stranger is turned away, and whoever has the secret is heard: all that comes behind it is the
-/// script's input.
+/// On both loopbacks, as `localhost` may be either. A stranger is turned away and keeps nobody waiting, and whoever
+/// has the secret is heard: all that comes behind it is the script's input.
 #[test]
 fn a_listener_takes_the_one_connection_that_has_its_secret() {
     for host in
@@ -145,6 +145,10 @@ fn a_listener_takes_the_one_connection_that_has_its_secret() {
                 panic!("{told}")
             };
             let connect = || TcpStream::connect((host, port.parse().unwrap())).unwrap();
+            // Neither those who say nothing, nor those who take their time.
+            let _silent: Vec<_> = (0..40).map(|_| connect()).collect();
+            let mut slow = connect();
+            slow.write_all(b"0123").unwrap();
             for stranger in ["0".repeat(secret.len()), String::new(), secret[1..].to_owned()] {
                 let mut connection = connect();
                 connection.write_all(stranger.as_bytes()).unwrap();
@@ -155,6 +159,9 @@ fn a_listener_takes_the_one_connection_that_has_its_secret() {
                     "{program} {stranger}"
                 );
             }
+            // One that goes on and on is dropped.
+            let dropped = slow.set_read_timeout(Some(DEADLINE)).and_then(|()| slow.read(&mut [0]));
+            assert!(matches!(dropped, Ok(0)), "{program} {dropped:?}");
             let mut connection = connect();
             connection.write_all(format!("{secret}a line\nand more").as_bytes()).unwrap();
             connection.shutdown(Shutdown::Write).unwrap();

@@ -8,6 +8,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
+    bulk::Destination,
     raw_client::await_active_sessions,
     support::{
         AwsCli, Endpoint, Forward, HttpServer, NODE, Plugin, Program, REGION, Relay, Terminal,
@@ -41,6 +42,17 @@ fn without_a_key_everything_is_in_the_clear_to_the_relay() {
     let exec = ssmport(&relay.url, &endpoint.url, &["exec", NODE, "--", "echo", "very-secret"]);
     assert_eq!(Program::run(exec).success(), "very-secret\n");
     assert!(relay.has_heard("very-secret") && relay.has_heard("EXIT_CODE"));
+}
+
+/// The session of the companion is encrypted, that of its port never is.
+#[test]
+fn a_proxy_with_turbo_shows_what_its_user_is_to_read() {
+    let endpoint = encrypting(&[]);
+    let destination = Destination::start();
+    let port = destination.port.to_string();
+    let words = ["proxy", "--turbo", NODE, &port];
+    let ended = Program::run(ssmport(&endpoint.url, &endpoint.url, &words));
+    assert_eq!((ended.code(), ended.stderr), (0, format!("{ENCRYPTED}\n")));
 }
 
 #[test]

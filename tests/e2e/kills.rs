@@ -2,6 +2,8 @@
 //! process.
 
 mod traces;
+#[cfg(feature = "aws")]
+mod transfers;
 mod victim;
 
 use std::{

@@ -162,17 +162,23 @@ fn a_destination_that_is_not_there_is_told_and_reset() {
     let mut socket = connect(forward.address());
     let error = socket.read(&mut [0]).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
-    forward.program.wait_for_stderr(|line| line.contains("cannot connect"));
+    let line = forward.program.wait_for_stderr(|line| line.contains("cannot connect"));
+    assert!(line.contains("Connection refused; is the service running"), "{line}");
 }
 
 #[test]
 fn a_node_without_an_interpreter_is_told_and_forwarded_to_in_the_plain_way() {
-    let destination = Destination::start();
-    let node = Node::with(&[]);
-    let forward = node.forward(destination.port, &[]);
-    let line = forward.program.wait_for_stderr(|line| line.contains("without turbo"));
-    assert!(line.contains("neither python3 nor perl"), "{line}");
-    exchange(forward.address(), 1 << 20, 1);
+    // Nor is what else might listen one.
+    for programs in [&[][..], &["socat", "bash", "dd", "head", "od"]] {
+        let destination = Destination::start();
+        let node = Node::with(programs);
+        let forward = node.forward(destination.port, &["--lanes", "2"]);
+        let line = forward.program.wait_for_stderr(|line| line.contains("without turbo"));
+        assert!(line.contains("neither python3 nor perl"), "{line}");
+        exchange(forward.address(), 1 << 20, 1);
+        let _two = [connect(forward.address()), connect(forward.address())];
+        forward.program.wait_for_stdout(|line| line.contains("\"lane\""));
+    }
 }
 
 #[test]
@@ -272,6 +278,7 @@ fn a_proxy_carries_one_stream_and_its_end() {
     let ended = proxied(ssmport(), closed_port());
     assert_eq!((ended.code(), &*ended.stdout), (4, ""), "{ended:?}");
     assert!(ended.stderr.contains("nothing answers on port"), "{ended:?}");
+    assert!(ended.stderr.contains("Connection refused"), "{ended:?}");
 
     // In the plain way the end of the input is not passed on.
     let hasty = Serving::start(|mut socket| {
@@ -301,7 +308,7 @@ impl Node {
     }
 }
 
-fn folder_of(programs: &[&str]) -> TempDir {
+pub fn folder_of(programs: &[&str]) -> TempDir {
     let folder = TempDir::new().expect("a folder");
     for program in programs.iter().chain(&["sh"]) {
         symlink(executable(program), folder.path().join(program)).expect("a link");

@@ -83,6 +83,7 @@ fn wanted(arguments: &ExecArgs) -> Wanted {
         document: arguments.document.clone(),
         reason: arguments.reason.clone(),
         is_as_it_is: false,
+        patience: None,
         has_input: !arguments.no_input && standard_streams::has_input(),
     }
 }

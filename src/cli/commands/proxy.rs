@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    channel::Ready,
     cli::{
         args::{Global, ProxyArgs},
         attended::Attended,
@@ -119,17 +120,18 @@ async fn by_turbo(
         output: standard_streams::output(),
         gone: Box::pin(stdout_abandoned()),
     };
-    match turbo::stream(node, *port, ends, attended.stop()).await? {
+    let greet = |ready: &Ready| output.customer_message(&ready.customer_message);
+    match turbo::stream(node, *port, ends, greet, attended.stop()).await? {
         StreamEnd::Impossible(error) => {
             output.warn(&format!("port {port} of {target} is reached without turbo: {error}"));
             Ok(false)
         }
         StreamEnd::Stopped => Err(attended.interrupted()),
         StreamEnd::Lost(error) => Err(error.into()),
-        StreamEnd::Over(ConnectionEnd::NotReached) => {
+        StreamEnd::NotReached(why) => {
             let what = format!("nothing answers on port {port} of {target}");
             let next = "check that the SSH server runs there, and on which port";
-            Err(Failure::new(Code::Target, what).next(next))
+            Err(Failure::new(Code::Target, what).because(why).next(next))
         }
         StreamEnd::Over(ConnectionEnd::Program | ConnectionEnd::Destination) => Ok(true),
         StreamEnd::Over(end) => {

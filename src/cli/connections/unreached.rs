@@ -41,6 +41,23 @@ pub(super) fn told(
     }
 }
 
+/// The same where the node's system has said why.
+pub(super) fn told_why(target: &str, destination: &str, why: &str, times: &str) -> String {
+    let says = |word: &str| why.to_ascii_lowercase().contains(word);
+    let (host, _) = destination.rsplit_once(':').unwrap_or((destination, ""));
+    let next = if says("refused") {
+        "is the service running there, and does it listen on that address?".to_owned()
+    } else if says("timed out") {
+        "something drops what it sends: do firewalls, security groups and routes let it through?"
+            .to_owned()
+    } else if says("name") {
+        format!("does {target} find {host} in its DNS?")
+    } else {
+        return format!("{target} cannot connect to {destination}{times}: {why}");
+    };
+    format!("{target} cannot connect to {destination}{times}: {why}; {next}")
+}
+
 /// Longer than a name and a refusal take.
 const SLOW: Duration = Duration::from_secs(3);
 
@@ -75,6 +92,30 @@ mod tests {
         ] {
             let told = told(destination, seconds);
             assert!(parts.iter().all(|part| told.contains(part)), "{told}");
+        }
+    }
+
+    #[test]
+    fn what_the_nodes_system_says_is_told() {
+        for (why, end) in [
+            (
+                "Connection refused",
+                "refused; is the service running there, and does it listen on that address?",
+            ),
+            (
+                "Connection timed out",
+                "timed out; something drops what it sends: do firewalls, security groups and \
+              routes let it through?",
+            ),
+            ("Name or service not known", "not known; does web find db.internal in its DNS?"),
+            ("Network is unreachable", "(2 times): Network is unreachable"),
+        ] {
+            let told = told_why("web", "db.internal:5432", why, " (2 times)");
+            assert!(
+                told.starts_with("web cannot connect to db.internal:5432 (2 times): "),
+                "{told}"
+            );
+            assert!(told.contains(why) && told.ends_with(end), "{told}");
         }
     }
 

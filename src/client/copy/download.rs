@@ -13,7 +13,7 @@ use super::{
     event::{Copied, CopyEvent, Observer, shown},
     landing::Landing,
     node_path::NodePath,
-    node_script::{NodeScript, Said, Unexpected, nonsense},
+    node_script::{NodeScript, Said, Unexpected, Work, nonsense},
     part_file::{Likeness, PartFile, changed},
     script::Task,
     strands::{Range, Weave, Woven},
@@ -128,7 +128,7 @@ impl Download {
         let have = part.as_ref().map_or(0, |part| part.len);
         let digest = part.as_ref().map_or_else(|| "-".to_owned(), PartFile::digest);
         let get = Task::Get { from, have, digest: &digest, sessions: *sessions };
-        let mut script = NodeScript::start(node, get.words(), false);
+        let mut script = NodeScript::start(node, get.words(), Work::Sending);
         let words = match script.said().await? {
             Said::Words(words) => words,
             Said::Refusal(refusal) => return Err(refusal.of(from, &node.id())),
@@ -178,7 +178,7 @@ impl Download {
     ) -> Result<Copied, Error> {
         let Self { node, from, sessions, .. } = self;
         let get = Task::Get { from, have: 0, digest: "-", sessions: *sessions };
-        let mut script = NodeScript::start(node, get.words(), false);
+        let mut script = NodeScript::start(node, get.words(), Work::Sending);
         let words = match script.said().await? {
             Said::Words(words) => words,
             Said::Refusal(refusal) => return Err(refusal.of(from, &node.id())),
@@ -265,6 +265,10 @@ impl Download {
         };
         let [digest, size_now, modified_now] = &sum[..] else { return Err(nonsense()) };
         let sha256 = sink.digest();
+        // What was to calculate it has come to nothing.
+        if digest.len() != sha256.len() {
+            return Err(nonsense());
+        }
         if *digest != sha256 {
             return Err(changed(from, Kind::Target));
         }
@@ -280,7 +284,7 @@ impl Download {
         let task = Task::Sum { from, end };
         let mut attempts = 0;
         loop {
-            let mut script = NodeScript::start(node, task.words(), false);
+            let mut script = NodeScript::start(node, task.words(), Work::Quiet);
             match self.expect(&mut script, "sum").await {
                 Err(error) if error.kind() == Kind::Lost && attempts < ATTEMPTS => attempts += 1,
                 sum => return sum,

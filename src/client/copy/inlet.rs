@@ -12,7 +12,7 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 use super::{
     event::{CopyEvent, Observer},
     node_path::NodePath,
-    node_script::{NodeScript, Said, Unexpected, cut, nonsense},
+    node_script::{NodeScript, Said, Unexpected, Work, cut, nonsense},
     script::Task,
 };
 use crate::client::{Connection, Error, Kind, Node};
@@ -53,7 +53,7 @@ impl Inlet {
                 }
             }
         }
-        let mut script = NodeScript::start(node, task.words(), true);
+        let mut script = NodeScript::start(node, task.words(), Work::Typing);
         match script.input.take() {
             Some(input) => Ok(Self { script, sink: Sink::Terminal(input) }),
             None => Err(nonsense()),
@@ -61,7 +61,7 @@ impl Inlet {
     }
 
     async fn by_port(node: &Node, task: &Task<'_>) -> Result<Self, NoPort> {
-        let mut script = NodeScript::start(node, task.listening_words(), false);
+        let mut script = NodeScript::start(node, task.listening_words(), Work::Quiet);
         let (port, secret) = match script.said().await.map_err(NoPort::Failed)? {
             Said::Words(words) => match &words[..] {
                 [listen, port, secret] if listen == "listen" => (port.clone(), secret.clone()),

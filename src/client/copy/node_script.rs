@@ -37,6 +37,17 @@ pub(super) struct NodeScript {
     _stop: watch::Sender<bool>,
 }
 
+/// What a script does most of the time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Work {
+    /// It sends.
+    Sending,
+    /// It says little: it takes what comes by a port, or calculates.
+    Quiet,
+    /// It takes what comes by its terminal.
+    Typing,
+}
+
 /// What a script has said.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Said {
@@ -48,9 +59,12 @@ pub(super) enum Said {
 
 impl NodeScript {
     /// Starts it; whether it could be started shows with its first word.
-    pub(super) fn start(node: &Node, words: Vec<String>, has_input: bool) -> Self {
+    pub(super) fn start(node: &Node, words: Vec<String>, work: Work) -> Self {
         let reason = node.reason().map(str::to_owned);
-        let wanted = Wanted { words, reason, has_input, is_as_it_is: !has_input, document: None };
+        let has_input = work == Work::Typing;
+        let patience = (work == Work::Sending).then_some(PATIENCE);
+        let is_as_it_is = !has_input;
+        let wanted = Wanted { words, reason, has_input, is_as_it_is, patience, document: None };
         let (output, written) = duplex(BUFFER);
         let (mut errors, complained) = duplex(BUFFER);
         let (input, typed) = if has_input { duplex(BUFFER) } else { duplex(1) };
@@ -276,5 +290,7 @@ const PIECE: usize = 64 * 1024;
 const LONGEST_LINE: usize = 16 * 1024;
 /// What tar says at last when it has said why.
 const WITHOUT_REASON: &str = "due to previous errors";
+/// A file is begun again where it was.
+const PATIENCE: Duration = Duration::from_secs(5);
 const LAST_COMPLAINTS: usize = 2048;
 const LAST_WORDS: Duration = Duration::from_secs(5);

@@ -183,6 +183,15 @@ fn remove(part: &Path) {
 /// What a new file beside it would have.
 fn usual_mode(part: &Path) -> io::Result<u32> {
     let folder = part.parent().unwrap_or(Path::new("."));
+    // One without a name is gone after a kill, too.
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, Mode, OFlags, openat};
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        if let Ok(probe) = openat(CWD, folder, flags, Mode::from_raw_mode(0o666)) {
+            return mode_of(&File::from(probe));
+        }
+    }
     #[cfg(unix)]
     let probe = {
         use std::os::unix::fs::PermissionsExt;

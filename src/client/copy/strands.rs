@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::{
     coding::{CHUNK, Coding, Decoder},
     node_path::NodePath,
-    node_script::{NodeScript, Said, nonsense},
+    node_script::{NodeScript, Said, Work, nonsense},
     script::Task,
 };
 use crate::client::{Error, Kind, Node};
@@ -183,7 +183,7 @@ impl Strand<'_> {
             Some(begun) => begun,
             None => {
                 let task = Task::Part { from, at: self.at, jump: self.jump, end };
-                let mut script = NodeScript::start(node, task.words(), false);
+                let mut script = NodeScript::start(node, task.words(), Work::Sending);
                 match script.said().await? {
                     Said::Data(coding) => (script, coding),
                     Said::Refusal(refusal) => return Err(refusal.of(from, &node.id())),

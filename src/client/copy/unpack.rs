@@ -41,8 +41,9 @@ impl Unpacking {
         coming: mpsc::Receiver<Vec<u8>>,
         preserves: bool,
     ) -> Result<Self, Error> {
-        let failed = |error: io::Error| unwritable(&landing.part, &error);
-        let path = new_folder(&landing.part).map_err(failed)?;
+        let part = part_of(landing);
+        let failed = |error: io::Error| unwritable(&part, &error);
+        let path = new_folder(&part).map_err(failed)?;
         let part = Part(path.clone());
         let mask = mask(&path).map_err(failed)?;
         let allowance = Arc::new(AtomicU64::new(BETWEEN_ENTRIES));
@@ -223,6 +224,15 @@ impl io::Read for Coming {
         buffer[..len].copy_from_slice(&self.piece[self.at..self.at + len]);
         self.at += len;
         Ok(len)
+    }
+}
+
+/// Beside the place; in a folder that is there already, which may be a file system of its own.
+fn part_of(landing: &Landing) -> PathBuf {
+    let Landing { path, part } = landing;
+    match path.is_dir() {
+        true => path.join(part.file_name().unwrap_or_default()),
+        false => part.clone(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A session of a command: a companion, and the way of its output.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -25,6 +25,7 @@ use crate::{
 /// One of them. It ends with this value.
 pub(super) struct Carrier {
     state: watch::Receiver<State>,
+    message: Arc<Mutex<String>>,
     _stop: watch::Sender<bool>,
 }
 
@@ -42,6 +43,8 @@ impl Carrier {
         let (stop, stopped) = watch::channel(false);
         let request = companion::request(node.reason().map(str::to_owned));
         let (service, limits) = (node.service().clone(), node.limits());
+        let message = Arc::<Mutex<String>>::default();
+        let greeted = Arc::clone(&message);
         let reader = Mutex::new(Reader {
             number,
             shared: Arc::clone(shared),
@@ -63,15 +66,19 @@ impl Carrier {
                 request: &request,
                 limits,
                 stop: &stop,
-                greet: &|_| (),
+                greet: &|ready| lock(&greeted).clone_from(&ready.customer_message),
             };
-            let lock = || reader.lock().unwrap_or_else(PoisonError::into_inner);
-            let ended = opening.tap(|event| lock().read(event)).await;
-            let error = lock().why_over(ended);
+            let ended = opening.tap(|event| lock(&reader).read(event)).await;
+            let error = lock(&reader).why_over(ended);
             tracing::debug!("output {number} of turbo: {error}");
             state.send_replace(State::Over(error));
         });
-        Self { state: shown, _stop: stop }
+        Self { state: shown, message, _stop: stop }
+    }
+
+    /// What its user is to read, in the words of the account's owner.
+    pub(super) fn message(&self) -> String {
+        lock(&self.message).clone()
     }
 
     /// Waits until its companion has said where it listens.
@@ -98,6 +105,10 @@ impl Carrier {
             _ => gone(),
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn gone() -> Error {

@@ -5,7 +5,7 @@ use Socket qw(:all);
 use Fcntl;
 use Errno qw(EAGAIN EINTR EINPROGRESS);
 
-my ($KEPT, $CHUNK, $GUESTS) = (8 << 20, 32 << 10, 8);
+my ($KEPT, $CHUNK, $GUESTS, $AGE, $WORD) = (8 << 20, 32 << 10, 8, 5, 32);
 $SIG{PIPE} = "IGNORE";
 $| = 1;
 my ($parent, $born, $used, $told) = (getppid, time, time, time);
@@ -14,8 +14,8 @@ my ($incoming, $back, $kept, $written, $out) = ("", "", "", 0, \*STDOUT);
 my ($hears, $says) = ("", "");
 
 open(my $random, "<", "/dev/urandom") or exit;
-sysread($random, my $secret, 16) == 16 or exit;
-$secret = unpack("H*", $secret);
+sysread($random, my $secret, $WORD) == $WORD or exit;
+my ($key, $proof) = unpack("a${WORD}a*", unpack("H*", $secret));
 
 sub unblock { fcntl($_[0], F_SETFL, fcntl($_[0], F_GETFL, 0) | O_NONBLOCK) }
 sub nodelay { setsockopt($_[0], IPPROTO_TCP, TCP_NODELAY, 1) }
@@ -71,12 +71,19 @@ sub move {
     $written = 0;
     undef $out;
     socket($carrier, PF_INET, SOCK_STREAM, 0);
-    if (connect($carrier, pack_sockaddr_in($port, INADDR_LOOPBACK))) {
-        syswrite($carrier, $word . "O");
-        nodelay($carrier);
-        unblock($carrier);
-        $out = $carrier;
+    connect($carrier, pack_sockaddr_in($port, INADDR_LOOPBACK)) or return;
+    syswrite($carrier, substr($word, 0, $WORD) . "O");
+    my ($proof, $end) = ("", time + $AGE);
+    while (length $proof < $WORD && time < $end) {
+        my $wanted = "";
+        watch($wanted, $carrier);
+        select($wanted, undef, undef, 1) > 0 or next;
+        sysread($carrier, $proof, $WORD - length $proof, length $proof) or last;
     }
+    return close($carrier) if $proof ne substr($word, $WORD);
+    nodelay($carrier);
+    unblock($carrier);
+    $out = $carrier;
 }
 
 # --- Streams.
@@ -243,9 +250,9 @@ sub watch {
 }
 
 sub wait_for {
-    ($hears, $says) = @_;
+    ($hears, $says, my $most) = @_;
     my ($heard, $said);
-    select($heard = $hears, $said = $says, undef, 5) > 0 or ($heard, $said) = ("", "");
+    select($heard = $hears, $said = $says, undef, $most || 5) > 0 or ($heard, $said) = ("", "");
     leave() if getppid != $parent;
     return ($heard, $said);
 }
@@ -266,40 +273,44 @@ sub hold {
 }
 
 my ($port, @doors) = hold();
-print "ssmport-turbo 1 $port $secret\n";
+print "ssmport-turbo 1 $port $key$proof\n";
 my $role;
 while (!$role) {
     leave() if time - $born > 60;
     my $wanted = "";
     watch($wanted, $_) for @doors, map { $_->[0] } @guests;
-    my ($heard) = wait_for($wanted, "");
+    my ($heard) = wait_for($wanted, "", 1);
     for my $door (grep { vec($heard, fileno $_, 1) } @doors) {
         accept(my $guest, $door) or next;
         unblock($guest);
-        push @guests, [$guest, ""];
+        push @guests, [$guest, "", time];
     }
     my $surplus = @guests - $GUESTS;
     for my $guest (splice @guests) {
-        my $count = sysread($guest->[0], $guest->[1], 33 - length $guest->[1], length $guest->[1]);
-        my $waits = defined $count ? $count && length $guest->[1] < 33 : later();
-        if ($guest->[1] =~ /^$secret([SO])\z/) {
+        my $count = sysread($guest->[0], $guest->[1], $WORD + 1 - length $guest->[1], length $guest->[1]);
+        my $waits = defined $count ? $count && length $guest->[1] <= $WORD : later();
+        if ($guest->[1] =~ /^$key([SO])\z/) {
+            syswrite($guest->[0], $proof);
             ($uplink, $role) = ($guest->[0], $1);
             last;
         }
-        push @guests, $guest if $surplus-- <= 0 && $waits;
+        push @guests, $guest if $surplus-- <= 0 && $waits && time - $guest->[2] <= $AGE;
     }
 }
 close $_ for @doors;
 @guests = ();
 if ($role eq "O") {
     fcntl($uplink, F_SETFL, 0);
-    while (sysread($uplink, my $data, 64 << 10)) {
+    watch(my $wanted, $uplink);
+    while (1) {
+        my ($heard) = wait_for($wanted, "");
+        next if !vec($heard, fileno $uplink, 1);
+        sysread($uplink, my $data, 64 << 10) or leave();
         while (length $data) {
             my $count = syswrite(STDOUT, $data) or leave();
             substr($data, 0, $count) = "";
         }
     }
-    leave();
 }
 nodelay($uplink);
 unblock(\*STDOUT);

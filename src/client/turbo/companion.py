@@ -5,7 +5,8 @@ import _thread, binascii, collections, errno, fcntl, os, select, socket, struct,
 KEPT = 8 << 20  # of the output, until it is acknowledged
 CHUNK = 32 << 10
 HEARD, SAID = select.POLLIN | select.POLLHUP | select.POLLERR, select.POLLOUT
-GUESTS = 8
+GUESTS, AGE = 8, 5
+WORD = 32
 
 
 class Stream:
@@ -16,7 +17,7 @@ class Stream:
 
 
 parent, born = os.getppid(), time.monotonic()
-secret = binascii.hexlify(os.urandom(16))
+secret = binascii.hexlify(os.urandom(WORD))
 poll, masks = select.poll(), {}
 streams, sockets = {}, {}
 kept, written, out, is_full = bytearray(), 0, 1, False
@@ -110,8 +111,15 @@ def move(port, word):
         watch(1, select.POLLERR)
     out, written = -1, 0
     try:
-        carrier = socket.create_connection(("127.0.0.1", port), 5)
-        carrier.sendall(word + b"O")
+        carrier, end = socket.create_connection(("127.0.0.1", port), AGE), time.monotonic() + AGE
+        carrier.sendall(word[:WORD] + b"O")
+        proof, data = b"", b"?"
+        while data and len(proof) < WORD:
+            carrier.settimeout(max(0.01, end - time.monotonic()))
+            data = carrier.recv(WORD - len(proof))
+            proof += data
+        if proof != word[WORD:]:
+            return
         carrier.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         carrier.setblocking(False)
         out = carrier.detach()
@@ -302,11 +310,14 @@ def obey(kind, number, data):
 
 
 def carry(source):
-    data = True
-    while data:
-        data = rest = source.recv(64 << 10)
-        while rest:
-            rest = rest[os.write(1, rest) :]
+    poll.register(source, select.POLLIN)
+    while os.getppid() == parent:
+        for fd, event in poll.poll(5000):
+            data = b"" if fd == 1 else source.recv(64 << 10)
+            if not data:
+                return
+            while data:
+                data = data[os.write(1, data) :]
 
 
 def hold():
@@ -338,13 +349,13 @@ def admit():
     poll.register(1, select.POLLERR)
     guests = collections.OrderedDict()
     while True:
-        for fd, event in poll.poll(5000):
+        for fd, event in poll.poll(1000):
             if fd == 1:
                 leave()
             if fd in doors:
                 guest, _ = doors[fd].accept()
                 guest.setblocking(False)
-                guests[guest.fileno()] = [guest, b""]
+                guests[guest.fileno()] = [guest, b"", time.monotonic()]
                 poll.register(guest, select.POLLIN)
                 if len(guests) <= GUESTS:
                     continue
@@ -354,26 +365,30 @@ def admit():
                 continue
             stays, word = len(guests) <= GUESTS, b""
             try:
-                word = guest[0].recv(33 - len(guest[1]))
+                word = guest[0].recv(WORD + 1 - len(guest[1]))
             except BlockingIOError:
                 if stays:
                     continue
             except OSError:
                 pass
             guest[1] += word
-            if stays and word and len(guest[1]) < 33:
+            if stays and word and len(guest[1]) <= WORD:
                 continue
             del guests[fd]
             poll.unregister(fd)
-            if guest[1] in (secret + b"S", secret + b"O"):
+            if guest[1] in (secret[:WORD] + b"S", secret[:WORD] + b"O"):
+                guest[0].send(secret[WORD:])
                 for door in doors.values():
                     poll.unregister(door)
                     door.close()
                 for other in guests.values():
                     poll.unregister(other[0])
                     other[0].close()
-                return guest[0], guest[1][32:]
+                return guest[0], guest[1][WORD:]
             guest[0].close()
+        for fd in [fd for fd in guests if time.monotonic() - guests[fd][2] > AGE]:
+            poll.unregister(fd)
+            guests.pop(fd)[0].close()
         if time.monotonic() - born > 60 or os.getppid() != parent:
             leave()
 

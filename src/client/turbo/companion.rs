@@ -63,7 +63,12 @@ impl Hello {
 
     /// What a connection begins with that is to carry streams.
     pub(super) fn greeting(&self) -> Vec<u8> {
-        [&self.secret[..], b"S"].concat()
+        [&self.secret[..WORD_LEN], b"S"].concat()
+    }
+
+    /// What the companion says to that, and nobody else can.
+    pub(super) fn proof(&self) -> &[u8] {
+        &self.secret[WORD_LEN..]
     }
 }
 
@@ -90,7 +95,9 @@ const PYTHON: &str = include_str!("companion.py");
 const PERL: &str = include_str!("companion.pl");
 const NAME: &str = "ssmport-turbo";
 const VERSION: &str = "1";
-const SECRET_LEN: usize = 32;
+/// Of each half of a secret: the one is for the companion, the other is its answer.
+pub(super) const WORD_LEN: usize = 32;
+const SECRET_LEN: usize = 2 * WORD_LEN;
 const INDENT: usize = 4;
 /// A line that is longer is none of a companion's.
 pub(super) const LONGEST_LINE: usize = 256;
@@ -117,10 +124,10 @@ mod tests {
 
     #[test]
     fn the_first_line_says_where_it_listens_or_that_there_is_nothing() {
-        let secret = "0123456789abcdef0123456789abcdef";
+        let secret = "0123456789abcdef".repeat(4);
         let hello = Hello::read(format!("ssmport-turbo 1 4711 {secret}").as_bytes()).unwrap();
         assert_eq!((hello.port, &hello.secret[..]), (4711, secret.as_bytes()));
-        assert!(!format!("{hello:?}").contains(secret));
+        assert!(!format!("{hello:?}").contains(&secret));
         let none = Hello::read(b"ssmport-turbo none").unwrap_err();
         assert_eq!(none.why(), Some("it has neither python3 nor perl"));
         for line in [

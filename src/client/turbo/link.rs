@@ -10,11 +10,12 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use super::{
     carrier::Carrier,
+    companion::WORD_LEN,
     exchange::{Dead, Exchange},
     frames::Answer,
 };
@@ -91,9 +92,20 @@ impl Link {
             .parse()
             .map_err(|why| Error::new(Kind::Lost, "the companion on the node").because(why))?;
         let lane = Lane::start(node, &spec, Lasting::Once, observer, |_, _| {});
-        let (answers, mut frames) = split(lane.connect().await?);
+        let (mut answers, mut frames) = split(lane.connect().await?);
         frames.write_all(&hello.greeting()).await.map_err(|_| lost())?;
-        let ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        frames.flush().await.map_err(|_| lost())?;
+        let mut proof = [0; WORD_LEN];
+        let proven = timeout(PROOF_WITHIN, answers.read_exact(&mut proof)).await;
+        proven.map_err(|_| lost())?.map_err(|_| lost())?;
+        if proof != hello.proof() {
+            return Err(lost().because("somebody else is at its port"));
+        }
+        let mut ready = ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Of two sessions that are one to their user.
+        if let Some(ready) = ready.as_mut().filter(|ready| ready.customer_message.is_empty()) {
+            ready.customer_message = main.message();
+        }
         Ok((Self { node: node.clone(), shared, main, lane, answers, frames }, ready))
     }
 
@@ -206,6 +218,8 @@ async fn dead(shared: &Shared) {
     .await;
 }
 
+/// A companion answers at once; the way to it may be slow.
+const PROOF_WITHIN: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// How long another session is tried to be had for the output.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -39,6 +39,7 @@ use super::{
     tunnel::{ForwardedPort, TunnelEvent, stopped},
 };
 use crate::{
+    channel::Ready,
     net::now,
     session::SessionEnd,
     streams::{Closed, ConnectionEnd, ForwardEvent, Peer, Stop},
@@ -85,6 +86,8 @@ pub(crate) async fn forward(
 pub(crate) enum StreamEnd {
     /// Either side has ended it.
     Over(ConnectionEnd),
+    /// The node could not connect it, for this reason.
+    NotReached(String),
     /// It was cut off.
     Lost(Error),
     /// It was stopped.
@@ -101,7 +104,8 @@ pub(crate) struct StreamEnds<R, W> {
     pub(crate) gone: Stop,
 }
 
-/// Connects what `open` gives with `port` of the node itself, by turbo, until `stop` resolves.
+/// Connects what `open` gives with `port` of the node itself, by turbo, until `stop` resolves. `greet` is told
+/// what the agent says of itself.
 ///
 /// # Errors
 /// When the sessions cannot be had, for reasons that are not turbo's.
@@ -109,6 +113,7 @@ pub(crate) async fn stream<R, W>(
     node: Node,
     port: u16,
     open: impl FnOnce() -> StreamEnds<R, W> + Send,
+    greet: impl FnOnce(&Ready) + Send,
     stop: Stop,
 ) -> Result<StreamEnd, Error>
 where
@@ -116,11 +121,14 @@ where
     W: AsyncWrite + Send + Unpin + 'static,
 {
     let carried = async {
-        let (mut link, _) = match Link::start(&node).await {
+        let (mut link, ready) = match Link::start(&node).await {
             Ok(started) => started,
             Err(error) if error.is_about_the_way() => return Ok(StreamEnd::Impossible(error)),
             Err(error) => return Err(error),
         };
+        if let Some(ready) = &ready {
+            greet(ready);
+        }
         let StreamEnds { input, output, gone } = open();
         let socket = Box::new(tokio::io::join(input, output));
         let relay = Relay::open(link.shared(), socket, HERE, port).ending_with_the_answer();
@@ -128,12 +136,13 @@ where
             // Where it is lost the stream ends, too, and knows less of it.
             biased;
             error = link.run() => Ok(StreamEnd::Lost(error)),
-            (relayed, end) = relay.run() => Ok(match relayed.is_cut {
-                false => StreamEnd::Over(end),
-                true => {
+            (relayed, end) = relay.run() => Ok(match relayed {
+                Relayed { not_reached: Some(why), .. } => StreamEnd::NotReached(why),
+                Relayed { is_cut: true, .. } => {
                     let what = "the destination has reset the connection";
                     StreamEnd::Lost(Error::new(Kind::Lost, what))
                 }
+                _ => StreamEnd::Over(end),
             }),
             () = gone => Ok(StreamEnd::Over(ConnectionEnd::Broken)),
         }
@@ -277,11 +286,11 @@ impl<F: FnMut(TunnelEvent) + Send> Turbo<'_, F> {
 
     fn closed(&mut self, (peer, began, traffic, end): (Peer, Instant, Relayed, ConnectionEnd)) {
         let lasted = now().saturating_duration_since(began);
+        let Relayed { sent, received, not_reached, .. } = traffic;
         if end == ConnectionEnd::NotReached {
             self.forwarded(ForwardEvent::DestinationRefused);
-            self.forwarded(ForwardEvent::NotReached { after: Some(lasted) });
+            self.forwarded(ForwardEvent::NotReached { after: Some(lasted), why: not_reached });
         }
-        let Relayed { sent, received, .. } = traffic;
         self.forwarded(ForwardEvent::Closed(Closed { peer, lasted, sent, received, end }));
     }
 

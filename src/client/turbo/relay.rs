@@ -21,6 +21,7 @@ use super::{
 use crate::{
     net::{Parting, Socket, now},
     streams::ConnectionEnd,
+    wire::foreign_text::one_line,
 };
 
 /// Moves bytes both ways until both have ended. Each direction ends by itself.
@@ -60,12 +61,14 @@ struct Left {
 }
 
 /// What has gone through a connection.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Relayed {
     pub(super) sent: u64,
     pub(super) received: u64,
     /// The destination has reset it, or has not taken all that it was sent.
     pub(super) is_cut: bool,
+    /// Why the destination was not reached.
+    pub(super) not_reached: Option<String>,
 }
 
 impl Relay {
@@ -108,7 +111,7 @@ impl Relay {
         {
             self.socket.reset_on_close();
         }
-        (self.traffic, end)
+        (std::mem::take(&mut self.traffic), end)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionEnd> {
@@ -242,7 +245,7 @@ impl Relay {
                     return Poll::Ready(Err(self.cut(&why)));
                 }
                 Arrival::End(End::NotReached(why)) => {
-                    tracing::info!("the node cannot connect to the destination: {why}");
+                    self.traffic.not_reached = Some(one_line(&why));
                     return Poll::Ready(Err(ConnectionEnd::NotReached));
                 }
                 Arrival::End(End::Over) => return Poll::Ready(Err(ConnectionEnd::SessionOver)),

@@ -290,9 +290,10 @@ impl<'a> Teller<'a> {
         };
         let Some(times) = self.rationed[kind].tell(now()) else { return };
         let what = match event {
-            ForwardEvent::NotReached { .. } => {
+            ForwardEvent::NotReached { why, .. } => {
                 let destination = self.condition.status().destination;
-                format!("the node cannot connect to {destination}{times}")
+                let why = why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+                format!("the node cannot connect to {destination}{times}{why}")
             }
             event => format!("{event}{times}"),
         };

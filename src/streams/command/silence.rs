@@ -7,41 +7,61 @@
 use std::time::{Duration, Instant};
 
 /// Watches for nothing to come behind an interruption in the middle of output.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Silence {
     last_data: Option<Instant>,
-    since: Option<Instant>,
+    /// Since when, and until when that means nothing.
+    silent: Option<(Instant, Instant)>,
+    patience: Duration,
+}
+
+impl Default for Silence {
+    fn default() -> Self {
+        Self::after(PATIENCE)
+    }
 }
 
 impl Silence {
-    pub(super) fn handle_data(&mut self, now: Instant) {
-        self.last_data = Some(now);
-        self.since = None;
+    /// Of a command that writes again within `patience` once its connection is as it was.
+    pub(super) fn after(patience: Duration) -> Self {
+        Self { last_data: None, silent: None, patience }
     }
 
-    /// The service has asked for a pause, or its end.
+    pub(super) fn handle_data(&mut self, now: Instant) {
+        self.last_data = Some(now);
+        self.silent = None;
+    }
+
+    /// The service has asked for a pause, which may take its time.
     pub(super) fn handle_pause(&mut self, now: Instant) {
         let is_writing = |at: Instant| now.saturating_duration_since(at) < PATIENCE;
-        if self.since.is_none() && self.last_data.is_some_and(is_writing) {
-            self.since = Some(now);
+        if self.silent.is_none() && self.last_data.is_some_and(is_writing) {
+            self.silent = Some((now, now + PATIENCE));
         }
+    }
+
+    /// The pause is over. That another one follows is no reason to wait for longer.
+    pub(super) fn handle_resumption(&mut self, now: Instant) {
+        self.handle_pause(now);
+        let until = now + self.patience;
+        self.silent = self.silent.map(|(since, before)| (since, until.min(before)));
     }
 
     /// There is another connection: the time without one counts for nothing.
     pub(super) fn handle_reconnected(&mut self, now: Instant) {
         self.handle_pause(now);
-        self.since = self.since.map(|_| now);
+        self.silent = self.silent.map(|_| (now, now + self.patience));
     }
 
     /// How long nothing has come, once it is to be told.
     pub(super) fn poll(&mut self, now: Instant) -> Option<Duration> {
-        let since = self.since.filter(|since| now >= *since + PATIENCE)?;
-        self.since = None;
+        let (since, _) = self.silent.filter(|(_, until)| now >= *until)?;
+        self.silent = None;
         Some(now - since)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.since.map(|since| since + PATIENCE)
+        self.silent.map(|(_, until)| until)
     }
 }
 
@@ -76,5 +96,24 @@ mod tests {
         silence.handle_pause(start + 4 * second);
         silence.handle_data(start + 5 * second);
         assert_eq!(silence.poll(start + 60 * second), None);
+    }
+
+    #[test]
+    fn one_that_writes_all_the_time_is_waited_for_less_long_behind_a_pause() {
+        let second = Duration::from_secs(1);
+        let start = Instant::now();
+        let mut silence = Silence::after(5 * second);
+        silence.handle_data(start);
+        silence.handle_pause(start);
+        assert_eq!(silence.poll_timeout(), Some(start + 10 * second));
+        silence.handle_resumption(start + second);
+        assert_eq!(silence.poll_timeout(), Some(start + 6 * second));
+        silence.handle_pause(start + 2 * second);
+        silence.handle_resumption(start + 3 * second);
+        assert_eq!(silence.poll(start + 6 * second), Some(6 * second));
+
+        silence.handle_data(start + 7 * second);
+        silence.handle_reconnected(start + 8 * second);
+        assert_eq!(silence.poll_timeout(), Some(start + 13 * second));
     }
 }

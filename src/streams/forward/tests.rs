@@ -143,14 +143,19 @@ async fn how_long_the_agent_has_tried_is_told_when_it_closes_what_it_could_not_c
     assert!(error.is_err() || error.is_ok_and(|len| len == 0));
     drop(program);
     fixture.run_until(&mut forward, |fixture, _| fixture.told.lock().unwrap().len() == 4).await;
-    assert_eq!(told(&fixture, "NotReached { after: Some(20s) }"), 1, "{:?}", fixture.told);
+    assert_eq!(
+        told(&fixture, "NotReached { after: Some(20s), why: None }"),
+        1,
+        "{:?}",
+        fixture.told
+    );
 
     // Of a stream that its program has closed before.
     let now = fixture.pair.now;
     fixture.pair.agent.send_flag(Flag::ConnectToPortError, now);
     fixture.pair.run(&mut forward);
     fixture.pair.advance(CLOSES_WITHIN, &mut forward);
-    assert_eq!(told(&fixture, "NotReached { after: None }"), 1, "{:?}", fixture.told);
+    assert_eq!(told(&fixture, "NotReached { after: None, why: None }"), 1, "{:?}", fixture.told);
 }
 
 /// Less than a program is kept waiting for the first byte.

@@ -165,4 +165,4 @@ pub fn command_line(pid: i32) -> Vec<String> {
     line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
-const MARK: &str = "KILLS_MARK";
+pub const MARK: &str = "KILLS_MARK";

@@ -139,7 +139,7 @@ r=$(wc -c 2>/dev/null <"$p")
 if [ -n "$w" ] && ! kill -0 "$w" 2>/dev/null; then rm -f "$l"
 elif [ $n = 15 ]; then
 [ "$r" = "$z" ] || no busy
-{ cat <"$p" >"$p.$$" && mv -f "$p.$$" "$p"; } || rm -f "$p.$$" "$p"
+{ (set -C; cat <"$p" >"$p.$$") && mv -f "$p.$$" "$p"; } || rm -f "$p.$$" "$p"
 rm -f "$l"
 else sleep 1
 fi
@@ -150,11 +150,12 @@ free() { ! mine || rm -f "$l"; }
 trap free EXIT
 trap "exit 3" HUP INT TERM
 }
+one() { read -r w r o && [ "$r" = 1 ]; }
 old() { ! mine || rm -f "$p"; no "$@"; }
 put() {
 new "$@"
 lock
-[ -f "$p" ] && [ ! -L "$p" ] && [ -O "$p" ] || { rm -f "$p"; (set -C; : >"$p"); } || no unwritable
+[ -f "$p" ] && [ ! -L "$p" ] && [ -O "$p" ] && ls -ld "$p" | one || { rm -f "$p"; (set -C; : >"$p"); } || no unwritable
 exec 4>>"$p" || no unwritable
 a=$(($(wc -c <"$p"))) s=-
 [ $a = 0 ] || s <"$p"
@@ -167,6 +168,7 @@ case $? in 1) old unwritable ;; 2) exit ;; esac
 read -r r || exit
 mine || no busy
 s <"$p"
+[ ${#s} = 64 ] || exit
 [ $s = "$r" ] || old differs
 o=$(stat -c "%u:%g %a" "$v" 2>/dev/null)
 [ -z "$o" ] || chown ${o% *} "$p" 2>/dev/null
@@ -205,6 +207,7 @@ done
 unpack() {
 has tar || no tool tar
 new "$@"
+[ ! -d "$v" ] || p=${v%/}/${p##*/}
 n=$$
 while [ -e "$p.$n" ] || [ -L "$p.$n" ]; do n=$((n + 1)); done
 p=$p.$n

@@ -10,17 +10,27 @@ $k=unpack "H*",$k;
 print "listen $n $k\n";
 $p=getppid;
 $t=time+60;
-sub w{my$v="";my$e=pop;vec($v,fileno $_,1)=1 for@_;select($v,undef,undef,$e)>0?$v:""}
 while(time<$t&&getppid==$p){
-$v=w(*L,$s?*M:(),1)or next;
-accept C,vec($v,fileno L,1)?L:M or next;
-$b="";
-while(length$b<32&&w(*C,2)){sysread C,$b,32-length$b,length$b or last}
-if($b eq$k){
+$v="";
+vec($v,fileno $_,1)=1 for*L,$s?*M:(),map$_->[0],@g;
+$v="" if select($v,undef,undef,1)<1;
+for(*L,$s?*M:()){
+my$c;
+vec($v,fileno $_,1)&&accept$c,$_ and push@g,[$c,"",time+5]
+}
+my@h=@g>64?@g[-64..-1]:@g;
+@g=();
+for my$g(@h){
+my$c=$g->[0];
+if(vec($v,fileno $c,1)){
+sysread $c,$g->[1],32-length$g->[1],length$g->[1]or next;
+if($g->[1]eq$k){
 close L;
 close M;
-open STDIN,"<&C";
+open STDIN,"<&",$c;
 exec "sh","-c",@ARGV}
-close C
+next if length$g->[1]>31}
+push@g,$g if time<=$g->[2]
+}
 }
 print "no connection\n";

@@ -54,9 +54,39 @@ fn nobody_else_is_at_its_port_of_either_address_and_it_is_reached_by_both() {
         assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
         let mut socket = TcpStream::connect(("::1", port)).unwrap();
         socket.write_all(&companion.hello.greeting()).unwrap();
-        let mut uplink = Uplink(socket);
+        let mut uplink = companion.proven(socket);
         uplink.say(Frame::Ping(1));
         assert_eq!(companion.next(), Said::Other("Pong(1)".into()));
+    });
+}
+
+#[test]
+fn who_says_nothing_is_waited_for_some_seconds() {
+    each_language(|mut companion| {
+        let silent = companion.connect(b"0123");
+        assert_eq!(end_of(silent), b"");
+        companion.uplink();
+    });
+}
+
+/// What a destination says is for nobody who happens to be at another companion's port.
+#[test]
+fn output_goes_to_nobody_who_does_not_prove_to_be_another_companion() {
+    each_language(|mut companion| {
+        let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = stranger.local_addr().unwrap().port();
+        let mut uplink = companion.uplink();
+        uplink.say(Frame::Ping(1));
+        assert_eq!(companion.next(), Said::Other("Pong(1)".into()));
+        let secret = companion.hello.secret.clone();
+        for answer in [&secret[..WORD_LEN], b"short"] {
+            uplink.say(Frame::Move { port, secret: &secret });
+            uplink.say(Frame::Ping(2));
+            let (mut socket, _) = stranger.accept().unwrap();
+            socket.read_exact(&mut [0; WORD_LEN + 1]).unwrap();
+            socket.write_all(answer).unwrap();
+            assert_eq!(end_of(socket), b"");
+        }
     });
 }
 
@@ -68,7 +98,7 @@ fn the_client_is_let_in_though_strangers_go_on_coming() {
         uplink.write_all(&companion.hello.greeting()[20..]).unwrap();
         let _more: Vec<_> =
             (0..20).map(|_| TcpStream::connect(("127.0.0.1", companion.hello.port))).collect();
-        let mut uplink = Uplink(uplink);
+        let mut uplink = companion.proven(uplink);
         uplink.say(Frame::Ping(1));
         assert_eq!(companion.next(), Said::Other("Pong(1)".into()));
     });
@@ -258,7 +288,15 @@ impl Companion {
     }
 
     fn uplink(&mut self) -> Uplink {
-        Uplink(self.connect(&self.hello.greeting()))
+        self.proven(self.connect(&self.hello.greeting()))
+    }
+
+    /// Nobody else can have answered so.
+    fn proven(&self, mut socket: TcpStream) -> Uplink {
+        let mut proof = [0; WORD_LEN];
+        socket.read_exact(&mut proof).unwrap();
+        assert_eq!(proof, self.hello.proof());
+        Uplink(socket)
     }
 
     fn next(&mut self) -> Said {
