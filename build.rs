@@ -1,4 +1,5 @@
-//! What `ssmport --version` says of a build: its target, and of a release its commit.
+//! What `ssmport --version` says of a build: its target, and of a release its commit. What Windows wants of a
+//! program's file.
 
 use std::{env, fs, path::Path, process::Command};
 
@@ -10,11 +11,25 @@ fn main() {
     let commit = if is_release { of_package().or_else(of_repository) } else { None };
     let commit = commit.as_deref().unwrap_or("no commit");
     println!("cargo::rustc-env=SSMPORT_BUILD={commit}, {target}");
+    if target.contains("-windows-") {
+        for_windows(&target);
+    }
+}
+
+fn for_windows(target: &str) {
     // Windows gives a program's first thread 1 or 2 MiB, as its file says; elsewhere it has 8.
-    if target.ends_with("-windows-gnu") {
-        println!("cargo::rustc-link-arg-bins=-Wl,--stack,{STACK}");
-    } else if target.ends_with("-windows-msvc") {
+    if target.ends_with("-msvc") {
         println!("cargo::rustc-link-arg-bins=/STACK:{STACK}");
+    } else {
+        println!("cargo::rustc-link-arg-bins=-Wl,--stack,{STACK}");
+    }
+    // Its version, and what the Task Manager calls it.
+    for (program, description) in PROGRAMS {
+        let mut resource = winresource::WindowsResource::new();
+        resource.set("FileDescription", description);
+        if let Err(error) = resource.compile_for(program) {
+            println!("cargo::warning={program}.exe has no version for Windows to show: {error}");
+        }
     }
 }
 
@@ -41,6 +56,10 @@ fn git(arguments: &[&str]) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
+const PROGRAMS: [(&str, &str); 2] = [
+    ("ssmport", "ssmport for AWS Session Manager"),
+    ("session-manager-plugin", "session-manager-plugin of ssmport"),
+];
 /// In bytes.
 const STACK: usize = 8 << 20;
 /// As many digits as git shows of a large repository's.
