@@ -2,7 +2,7 @@
 //! byte arrives once and in its place, both ways.
 
 use std::{
-    io::Write,
+    io::{self, Write},
     net::{SocketAddr, TcpStream},
     thread,
     time::{Duration, Instant},
@@ -80,7 +80,10 @@ fn a_service_that_takes_only_so_much() {
     tunnel.never_resumed();
     let tunnel = Tunnel::start("size=8KB,seed=12");
     let mut socket = TcpStream::connect(tunnel.forward.address()).expect("it listens");
-    socket.write_all(&[7; 64 << 10]).expect("written");
+    // Messages grow with what goes through, both ways. The threads end with the forward.
+    let mut answers = socket.try_clone().expect("the same socket");
+    thread::spawn(move || io::copy(&mut answers, &mut io::sink()));
+    thread::spawn(move || while socket.write_all(&[7; 64 << 10]).is_ok() {});
     await_that("connections break of it", || resumptions(&tunnel.forward.program) >= 2);
 }
 
