@@ -12,14 +12,14 @@ use std::{
 };
 
 use rustix::{
-    process::{getpid, getsid, setsid},
+    process::{getpid, setsid},
     termios::{
         InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios, tcgetattr,
         tcsetattr, ttyname,
     },
 };
 
-use super::{reaping, remnant::Entry, remnant::Remnant};
+use super::{process::session_of, reaping, remnant::Entry, remnant::Remnant};
 
 /// How a terminal was before raw mode.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,7 +49,7 @@ impl LineMode {
     /// Sets it again. The terminal lets nobody do so from the background: a reaper leads a group in
     /// the terminal's session, and has another one do it that can leave that.
     pub(super) fn restore(self) {
-        if setsid().is_ok() || getsid(None) == Ok(getpid()) {
+        if setsid().is_ok() || session_of(getpid()) == Some(getpid()) {
             self.set();
         } else if let Ok(executable) = env::current_exe() {
             let mut other = Command::new(executable);

@@ -54,6 +54,12 @@ pub(super) fn start_time(pid: Pid) -> Option<u64> {
     system::start_time(pid)
 }
 
+/// The session that a process is in; none where its leader is out of sight, as in a container that a
+/// process has been put into from outside.
+pub fn session_of(pid: Pid) -> Option<Pid> {
+    system::session_of(pid)
+}
+
 /// Whether the process of this number is still that which was started at that time.
 pub(super) fn is_there(pid: Pid, start_time_then: u64) -> bool {
     start_time(pid) == Some(start_time_then)
@@ -85,7 +91,10 @@ const MOST_ROUNDS: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::{
+        io::Read,
+        process::{Command, Stdio},
+    };
 
     use super::*;
 
@@ -118,21 +127,29 @@ mod tests {
     fn every_way_finds_the_same_processes() {
         let mark = Mark::random();
         let entry = format!("{}={mark}", Mark::VARIABLE);
-        let mut sleep = Command::new("sleep");
-        let mut child = sleep.arg("60").env(Mark::VARIABLE, mark.to_string()).spawn().unwrap();
-        let pid = Pid::from_child(&child);
-        let session = rustix::process::getsid(Some(pid)).unwrap();
+        // A session of its own: that of the tests may have its leader out of sight.
+        let mut sleep = Command::new("setsid");
+        sleep.args(["sh", "-c", "echo leads; exec sleep 60"]).stdout(Stdio::piped());
+        let mut child = sleep.env(Mark::VARIABLE, mark.to_string()).spawn().unwrap();
+        let mut leads = [0; 5];
+        child.stdout.as_mut().unwrap().read_exact(&mut leads).unwrap();
+        let session = Pid::from_child(&child);
         let mut ways = vec![(
             "other Unix",
             [other_unix::with_variable(entry.as_bytes()), other_unix::of_session(session)],
+            other_unix::session_of(session),
         )];
         #[cfg(target_os = "linux")]
-        ways.push(("Linux", [linux::with_variable(entry.as_bytes()), linux::of_session(session)]));
+        ways.push((
+            "Linux",
+            [linux::with_variable(entry.as_bytes()), linux::of_session(session)],
+            linux::session_of(session),
+        ));
         child.kill().unwrap();
         child.wait().unwrap();
-        for (way, [marked, members]) in ways {
-            assert_eq!(marked, [pid], "{way}");
-            assert!(members.contains(&pid), "{way}");
+        for (way, found, session_of_its_leader) in ways {
+            assert_eq!(found, [[session], [session]], "{way}");
+            assert_eq!(session_of_its_leader, Some(session), "{way}");
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::io;
 
-use rustix::process::{Signal, getpgrp, getpid, getsid, kill_current_process_group, kill_process};
+use rustix::process::{Signal, getpgrp, getpid, kill_current_process_group, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{raw_mode, screen, size};
+use crate::reaper::session_of;
 
 /// Stops the group of this process, the programs that it shares a pipeline with included, and gives the
 /// terminal back meanwhile. Returns when somebody continues it, and the terminal is the session's again.
@@ -38,5 +39,5 @@ pub async fn suspend() -> io::Result<()> {
 
 /// Whether we are a job of some shell: those have groups of their own in the session of the terminal.
 fn has_shell() -> bool {
-    getsid(None).is_ok_and(|leader| leader != getpgrp())
+    session_of(getpid()).is_some_and(|leader| leader != getpgrp())
 }

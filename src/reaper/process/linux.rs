@@ -27,6 +27,11 @@ pub(super) fn of_session(session: Pid) -> Vec<Pid> {
     all().filter(|pid| session_of(*pid) == Some(session)).collect()
 }
 
+/// The session of a process; its number is 0 where its leader is in no sight of this process.
+pub(super) fn session_of(pid: Pid) -> Option<Pid> {
+    Stat::of(pid)?.number(SESSION).filter(|leader| *leader > 0).and_then(Pid::from_raw)
+}
+
 fn all() -> impl Iterator<Item = Pid> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| {

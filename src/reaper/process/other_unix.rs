@@ -25,6 +25,11 @@ pub(super) fn of_session(session: Pid) -> Vec<Pid> {
     found(ProcessRefreshKind::nothing(), |process| process.session_id() == session)
 }
 
+/// The session of a process.
+pub(super) fn session_of(pid: Pid) -> Option<Pid> {
+    rustix::process::getsid(Some(pid)).ok()
+}
+
 fn found(wanted: ProcessRefreshKind, is_one: impl Fn(&Process) -> bool) -> Vec<Pid> {
     let Some(system) = read(ProcessesToUpdate::All, wanted) else { return Vec::new() };
     let found = system.processes().values().filter(|process| is_one(process));
