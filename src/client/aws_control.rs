@@ -13,6 +13,8 @@ use std::{
 use http::{HeaderMap, Uri};
 use tokio::sync::OnceCell;
 
+#[cfg(unix)]
+use super::kept::Kept;
 use super::{endpoints, target::Whose};
 use crate::{
     aws::{Account, AwsError, Service, Settings},
@@ -69,6 +71,12 @@ impl AwsControl {
     /// The one that the user has named.
     pub(crate) fn profile(&self) -> Option<&str> {
         self.settings.profile.as_deref().filter(|name| !name.is_empty())
+    }
+
+    /// Sees to it that a session ends if this process is killed.
+    #[cfg(unix)]
+    pub(super) fn keep(&self, session_id: &str) -> Kept {
+        Kept::by_account(&self.settings, session_id)
     }
 
     pub(crate) async fn account(&self) -> Result<&Account, AwsError> {

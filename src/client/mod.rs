@@ -32,6 +32,7 @@ mod error;
 pub(crate) mod fleet;
 mod forwarding;
 mod guide;
+mod kept;
 mod lane;
 pub(crate) mod lanes;
 pub(crate) mod limits;

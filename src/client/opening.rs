@@ -82,6 +82,7 @@ impl<'a> Opening<'a> {
             return Ok(None);
         };
         tracing::info!("session {}", ticket.session_id);
+        let _kept = service.keep(&ticket.session_id);
         let control_plane = service.control_plane();
         let session_id = ticket.session_id.clone();
         let open = move |ready: &Ready| open(ready, &session_id);

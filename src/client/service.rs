@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use super::{
     Client,
     error::{Error, Kind},
+    kept::Kept,
     readiness::Readiness,
     session_service::SessionService,
     target::Target,
@@ -252,6 +253,19 @@ impl SessionSource {
             #[cfg(feature = "aws")]
             Self::Aws { found, .. } => found.target(),
             Self::Other { target, .. } => target.clone(),
+        }
+    }
+
+    /// Sees to it that a session which it has started ends if this process is killed. The embedded endpoint's end
+    /// with this process.
+    pub(crate) fn keep(&self, session_id: &str) -> Kept {
+        match self {
+            #[cfg(all(unix, feature = "aws"))]
+            Self::Aws { control, .. } => control.keep(session_id),
+            _ => {
+                let _ = session_id;
+                Kept::by_nobody()
+            }
         }
     }
 

@@ -187,6 +187,7 @@ impl ForwardedPort {
         let Some(ticket) = attachment::start(service, request, stop()).await? else {
             return Ok(SessionEnd::Done);
         };
+        let _kept = service.keep(&ticket.session_id);
         let stop_forward = stop();
         let meter = listeners.meter().cloned();
         let choose = |ready: &Ready| {

@@ -14,6 +14,7 @@ use std::{
 use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::{
+    process::Mark,
     reaping::{self, MOST_REMNANTS},
     remnant::{Entry, Remnant},
 };
@@ -165,7 +166,9 @@ impl Estate {
 fn start(mut reaper: Command) -> io::Result<Child> {
     use std::os::unix::process::CommandExt;
 
-    reaper.args(reaping::arguments()).env_clear().current_dir("/");
+    reaper.args(reaping::arguments()).current_dir("/");
+    // It is not one of those that it may have to find by their mark.
+    reaper.env_remove(Mark::VARIABLE);
     // Not in our group, which a terminal's Ctrl-C goes to.
     reaper.process_group(0);
     reaper.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());

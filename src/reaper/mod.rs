@@ -1,13 +1,13 @@
 //! What a kill would leave behind, and the process that removes it then.
 //!
 //! Nobody is asked at a SIGKILL: the files of listening sockets stay, and so do the programs that
-//! were started, and raw mode. So, before the first of them comes to be, the program starts itself once more, as
+//! were started, the sessions at the service, and raw mode. So, before the first of them comes to be, the program starts itself once more, as
 //! its reaper, and tells it by a pipe what there is. When the pipe ends, the parent is dead, however
 //! it died; the reaper removes what is left, and ends.
 //!
 //! ```text
 //!   this process                                    its reaper
-//!     SocketFile, programs, keys, ready file
+//!     SocketFile, programs, keys, ready file, sessions
 //!       Entrusted --- `7 socket 2049 1234 /run/s` ---> remnants by number
 //!         dropped --- `7 done` ---------------------> forgotten
 //!       (killed)  --- the pipe's end ---------------> removed
@@ -27,12 +27,14 @@ mod patience;
 mod process;
 mod reaping;
 mod remnant;
+mod session;
 mod socket;
 
 pub use entrusted::{Entrusted, enable};
 pub use leader::{Kind, Leader};
 pub use line_mode::LineMode;
-pub use process::Mark;
+pub use process::{Mark, session_of};
 pub use reaping::{is_reaper, reap};
 pub use remnant::Remnant;
+pub use session::Session;
 pub use socket::{FileId, FolderLock, is_abandoned};

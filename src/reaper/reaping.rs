@@ -1,7 +1,7 @@
 //! The reaper's own process.
 //!
-//! It has a pipe as its standard input and nothing else of its parent's: no output, no environment,
-//! no working directory.
+//! It has a pipe as its standard input, its parent's environment, which says where the credentials are that a
+//! session is ended with, and nothing else of it: no output, no working directory.
 
 use std::{
     collections::BTreeMap,
@@ -36,7 +36,7 @@ pub fn reap() {
     let Some(parent) = parent_in(env::args_os().skip(1)) else { return };
     let left = remnants(BufReader::with_capacity(MOST_RECORD_LEN, stdin()));
     await_orphanhood(parent);
-    left.into_values().for_each(Remnant::remove);
+    Remnant::remove_all(left.into_values());
 }
 
 /// How the reaper of this process is started.

@@ -2,10 +2,12 @@
 
 use std::{
     ffi::OsStr,
+    iter::once,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
+use percent_encoding::{AsciiSet, CONTROLS, PercentEncode, percent_decode, utf8_percent_encode};
 use rustix::process::Pid;
 
 use super::{
@@ -13,6 +15,7 @@ use super::{
     leader::{Kind, Leader},
     line_mode::{LineMode, Modes},
     process::Mark,
+    session::{self, Session},
     socket::{FileId, remove_abandoned},
 };
 
@@ -45,6 +48,8 @@ pub enum Remnant {
     Starting(Mark),
     /// A program that runs, and what it leads.
     Leader(Leader),
+    /// A session that the service keeps.
+    Session(Session),
 }
 
 impl Remnant {
@@ -58,7 +63,20 @@ impl Remnant {
             Self::LineMode(mode) => mode.restore(),
             Self::Starting(mark) => mark.kill(),
             Self::Leader(leader) => leader.kill(),
+            Self::Session(session) => session::end(vec![session]),
         }
+    }
+
+    /// Removes all of them; sessions at last, as a service takes its time, and together.
+    pub(super) fn remove_all(left: impl IntoIterator<Item = Self>) {
+        let mut sessions = Vec::new();
+        for remnant in left {
+            match remnant {
+                Self::Session(session) => sessions.push(session),
+                other => other.remove(),
+            }
+        }
+        session::end(sessions);
     }
 }
 
@@ -94,6 +112,11 @@ impl Entry {
                 Remnant::Leader(Leader { pid, kind, start_time }) => {
                     let word = kind.word();
                     (id, format!("{word} {} {start_time}", pid.as_raw_nonzero()), None)
+                }
+                Remnant::Session(Session { id: session, options, folder }) => {
+                    let texts = once(session).chain(options).map(|text| escaped(text));
+                    let words: Vec<_> = texts.map(|text| text.to_string()).collect();
+                    (id, format!("ssm {} {}", options.len(), words.join(" ")), Some(folder))
                 }
             },
         };
@@ -131,6 +154,12 @@ impl Entry {
                 }
                 Remnant::LineMode(LineMode { device, modes, path: words.path()? })
             }
+            b"ssm" => {
+                let count: usize = words.number()?;
+                let id = words.escaped()?;
+                let options = (0..count).map(|_| words.escaped()).collect::<Option<_>>()?;
+                Remnant::Session(Session { id, options, folder: words.path()? })
+            }
             b"start" => Remnant::Starting(words.text()?.parse().ok()?),
             kind => {
                 let kind = Kind::ALL.into_iter().find(|known| known.word().as_bytes() == kind)?;
@@ -141,6 +170,12 @@ impl Entry {
         };
         words.is_at_end().then_some(Self::Put(id, remnant))
     }
+}
+
+/// As one word.
+fn escaped(text: &str) -> PercentEncode<'_> {
+    const SPECIAL: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+    utf8_percent_encode(text, SPECIAL)
 }
 
 /// A record's words, of which a path is the last.
@@ -158,6 +193,11 @@ impl<'r> Words<'r> {
         std::str::from_utf8(self.word()?).ok()
     }
 
+    fn escaped(&mut self) -> Option<String> {
+        let text = percent_decode(self.word()?).decode_utf8().ok()?;
+        Some(text.into_owned())
+    }
+
     fn number<N: std::str::FromStr>(&mut self) -> Option<N> {
         self.text()?.parse().ok()
     }
@@ -173,8 +213,9 @@ impl<'r> Words<'r> {
     }
 }
 
-/// What every system's pipes take at once (POSIX's least PIPE_BUF); a socket's path has 108 bytes.
-pub(super) const MOST_RECORD_LEN: usize = 512;
+/// What the system's pipes take at once: 4096 bytes on Linux, 512 on macOS. A socket's path has 108 bytes, a
+/// session's id up to 96.
+pub(super) const MOST_RECORD_LEN: usize = rustix::pipe::PIPE_BUF;
 
 #[cfg(test)]
 mod tests {
@@ -189,6 +230,15 @@ mod tests {
         prop::collection::vec(1u8.., 0..108).prop_map(|mut bytes| {
             bytes.insert(0, b'/');
             OsString::from_vec(bytes).into()
+        })
+    }
+
+    fn session() -> impl Strategy<Value = Session> {
+        let options = prop::collection::vec("-\\PC{1,30}|[ -~]{1,20}", 0..4);
+        ("[a-z-]{1,30}", options, path()).prop_map(|(id, options, folder)| Session {
+            id,
+            options,
+            folder,
         })
     }
 
@@ -209,6 +259,7 @@ mod tests {
                 let pid = Pid::from_raw(pid).expect("not zero");
                 Remnant::Leader(Leader { pid, kind, start_time })
             }),
+            session().prop_map(Remnant::Session),
         ];
         prop_oneof![
             any::<u64>().prop_map(Entry::Done),
@@ -236,6 +287,12 @@ mod tests {
         };
         assert_eq!(Entry::Put(7, socket).to_record(), b"7 socket 2049 1234 /run/a b\0");
         assert_eq!(Entry::Done(7).to_record(), b"7 done\0");
+        let options = ["--profile=a b%".to_owned(), "--region=eu-west-1".to_owned()].to_vec();
+        let session = Session { id: "me@ex.am-0a".to_owned(), options, folder: "/a b".into() };
+        assert_eq!(
+            Entry::Put(7, Remnant::Session(session)).to_record(),
+            b"7 ssm 2 me@ex.am-0a --profile=a%20b%25 --region=eu-west-1 /a b\0"
+        );
     }
 
     #[test]
@@ -259,6 +316,10 @@ mod tests {
             "1 group 7\0",
             "1 session 7 5 5\0",
             "1 start x\0",
+            "1 ssm 1 s-1 /\0",
+            "1 ssm -1 s-1 /\0",
+            "1 ssm 18446744073709551615 s-1 --region=a /\0",
+            "1 ssm 0 s-1 folder\0",
         ] {
             assert_eq!(Entry::parse(record.as_bytes()), None, "{record:?}");
         }

@@ -15,9 +15,10 @@ use std::{
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use rustix::process::{Pid, kill_process};
+
 use serde_json::json;
 
-use super::traces::{marked, raw};
+use super::traces::{marked, raw, reapers_of};
 use crate::support::{Endpoint, Signal};
 use carried::Stage;
 use run::start;
@@ -56,8 +57,8 @@ struct Moment {
     after: Duration,
     /// What is copied replaces something.
     is_replacing: bool,
-    /// A killed client's sessions are over when the next run begins. Else they stand beside it, as in the time in
-    /// which they might be resumed.
+    /// A killed client's sessions are over when the next run begins. Else its reaper is killed with it, and they
+    /// stand beside that.
     is_over: bool,
 }
 
@@ -126,10 +127,16 @@ impl Moment {
             true => &listening_of(&pids) | &own,
             false => &listening_of(&pids) - &own,
         };
+        let is_client = victim == client.pid();
+        if is_client && !self.is_over {
+            // So that it cannot start another one.
+            kill_process(victim, Signal::STOP).expect("it is a child");
+            let reapers = reapers_of(victim).into_iter().filter_map(Pid::from_raw);
+            reapers.for_each(|reaper| kill_process(reaper, Signal::KILL).expect("it is there"));
+        }
         // It may have ended, where it is nobody's child here.
         let _ = kill_process(victim, Signal::KILL);
         scene.is_whole_or_as_it_was();
-        let is_client = victim == client.pid();
         if victim == endpoint.program.pid() {
             endpoint.program.finish();
             self.await_none(&doors, || marked(&scene.mark));
@@ -141,12 +148,13 @@ impl Moment {
         } else if is_client {
             client.await_end();
             if self.is_over {
-                end_sessions(&endpoint);
                 self.await_none(&doors, || on_node(&scene.mark, &endpoint));
                 scene.is_whole_or_as_it_was();
             }
             self.complete(&scene, &endpoint);
-            end_sessions(&endpoint);
+            if !self.is_over {
+                end_sessions(&endpoint);
+            }
             self.await_none(&doors, || on_node(&scene.mark, &endpoint));
         } else {
             // It may make good what it has lost, or say that it could not.
