@@ -4,10 +4,12 @@
 //! Each turn reads a batch of frames, lets the application move bytes between its own sockets
 //! and the channel, and writes what the channel has to send, with one flush for the batch.
 //! Nothing is read while the application or the channel cannot take more, so that a slow consumer
-//! is felt by the sender through TCP.
+//! is felt by the sender through TCP; unless [acknowledgements](ahead) are what is waited for.
 
+mod ahead;
 mod ending;
 mod frames;
+mod reading;
 
 use std::{
     future::{Future, poll_fn},
@@ -18,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{Sink, Stream, StreamExt};
+use futures_util::{Sink, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::Sleep,
@@ -30,8 +32,10 @@ use tokio_tungstenite::{
 
 pub use self::frames::{FRAMES, PATHS, PAYLOADS};
 use self::{
+    ahead::Ahead,
     ending::{ENDING_TIMEOUT, Ending},
     frames::{Direction, Frames},
+    reading::Reading,
 };
 use super::{Application, ApplicationError, Turn, liveness::Liveness, now};
 use crate::{
@@ -113,6 +117,8 @@ pub struct Driver<'a, S, A> {
     is_told_to_end: bool,
     /// Since when nothing is read, as it could not be taken.
     held_since: Option<Instant>,
+    /// What was read all the same.
+    ahead: Ahead,
     /// The WebSocket is over, and what was received is still being passed on.
     is_gone: bool,
     /// Nothing can be written any more, and until when the reading side may take to find out. What
@@ -120,18 +126,6 @@ pub struct Driver<'a, S, A> {
     broken: Option<(Disconnect, Instant)>,
     /// For whoever looks on; only of a session that has a name.
     frames: Option<Frames<'a>>,
-}
-
-/// What reading came to.
-enum Reading {
-    /// There may be more.
-    More,
-    /// Nothing there; the socket wakes the task.
-    Idle,
-    /// The application or the channel takes no more.
-    Held,
-    /// There will never be more.
-    Gone(Disconnect),
 }
 
 impl<'a, S, A> Driver<'a, S, A>
@@ -155,6 +149,7 @@ where
             ending: Ending::No,
             is_told_to_end: false,
             held_since: None,
+            ahead: Ahead::default(),
             is_gone: false,
             broken: None,
             frames: None,
@@ -266,44 +261,6 @@ where
                 return Poll::Pending;
             }
         }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<Reading, DriveError> {
-        for _ in 0..READ_BATCH {
-            if self.is_gone {
-                return Ok(Reading::Idle);
-            }
-            if !self.can_receive() {
-                self.liveness.heard(now);
-                let since = *self.held_since.get_or_insert(now);
-                // A moment is nothing: it would take the round trips away, by which the sender goes.
-                if now.saturating_duration_since(since) >= MOMENT {
-                    self.channel.handle_unread(now);
-                }
-                return Ok(Reading::Held);
-            }
-            self.held_since = None;
-            let Poll::Ready(next) = Pin::new(&mut self.websocket).poll_next(cx) else {
-                return Ok(Reading::Idle);
-            };
-            self.liveness.heard(now);
-            match next {
-                Some(Ok(Message::Binary(message))) => self.receive(message, now)?,
-                Some(Ok(Message::Pong(_))) => self.liveness.handle_pong(),
-                Some(Ok(Message::Close(frame))) => {
-                    let why = frame.map(|frame| format!(" ({} {})", frame.code, frame.reason));
-                    return Ok(Reading::Gone(Disconnect::Closed(why.unwrap_or_default())));
-                }
-                // tungstenite answers pings; text has no meaning after the opening.
-                Some(Ok(_)) => {}
-                Some(Err(error)) => {
-                    tracing::info!("reading: {error}");
-                    return Ok(Reading::Gone(Disconnect::Broken(error.into())));
-                }
-                None => return Ok(Reading::Gone(Disconnect::Closed(String::new()))),
-            }
-        }
-        Ok(Reading::More)
     }
 
     fn can_receive(&self) -> bool {
@@ -428,7 +385,8 @@ where
             // One that has passed waits for the application, which holds back the reading.
             let last_reading = self.broken.as_ref().map(|(_, until)| *until);
             let last_reading = last_reading.filter(|until| *until > now);
-            [Some(self.liveness.poll_timeout()), channel, last_reading]
+            let ahead = self.ahead_due(now).filter(|due| *due > now);
+            [Some(self.liveness.poll_timeout()), channel, last_reading, ahead]
         });
         let deadlines = wire.into_iter().flatten().chain([self.application.poll_timeout(), ending]);
         let Some(next) = deadlines.flatten().min() else { return false };
@@ -444,10 +402,6 @@ where
     }
 }
 
-/// So long nothing is read now and then without anybody's being stuck.
-const MOMENT: Duration = Duration::from_millis(20);
-/// Frames that are read before the application and the write side have their turn.
-const READ_BATCH: usize = 64;
 /// The reference client's payload.
 const PING: &[u8] = b"keepalive";
 /// How long a connection may be silent unless its driver is told otherwise.

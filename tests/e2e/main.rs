@@ -77,6 +77,7 @@ mod networks_private;
 #[cfg(feature = "aws")]
 mod networks_socks;
 #[cfg(feature = "aws")]
+mod one_sided;
 mod open;
 mod other_users;
 #[cfg(feature = "aws")]

@@ -173,6 +173,13 @@ impl Channel {
         self.outgoing.unacknowledged()
     }
 
+    /// Whether acknowledgements are missing that have most likely come and were not read: the window is full, or
+    /// they are as late as those of lost messages.
+    pub fn misses_acknowledgements(&self, now: Instant) -> bool {
+        let is_late = || self.outgoing.oldest(now) >= Some(self.outgoing.recovery().timeout());
+        self.outgoing.is_under_way() && (!self.outgoing.has_room() || is_late())
+    }
+
     /// What the sender has learned of its path.
     pub fn path(&self) -> PathView {
         self.outgoing.recovery().view()
