@@ -1,9 +1,9 @@
 //! What a kill would leave behind, and the process that removes it then.
 //!
 //! Nobody is asked at a SIGKILL: the files of listening sockets stay, and so do the programs that
-//! were started, the sessions at the service, and raw mode. So, before the first of them comes to be, the program starts itself once more, as
-//! its reaper, and tells it by a pipe what there is. When the pipe ends, the parent is dead, however
-//! it died; the reaper removes what is left, and ends.
+//! were started, the sessions at the service, and raw mode. So, before the first of them comes to be,
+//! the program starts itself once more, as its reaper, and tells it by a pipe what there is. When the
+//! pipe ends, the parent is dead, however it died; the reaper removes what is left, and ends.
 //!
 //! ```text
 //!   this process                                    its reaper
@@ -36,5 +36,6 @@ pub use line_mode::LineMode;
 pub use process::{Mark, session_of};
 pub use reaping::{is_reaper, reap};
 pub use remnant::Remnant;
+#[cfg(feature = "aws")]
 pub use session::Session;
 pub use socket::{FileId, FolderLock, is_abandoned};

@@ -1,6 +1,7 @@
 //! Programs that are too large to be there for each run: `scripts/test --platforms` installs them, and sets
 //! SSMPORT_TEST_PLATFORMS.
 
+mod linux;
 mod windows;
 
 use std::{env, fs, io::Write};
@@ -17,7 +18,8 @@ fn are_wanted() -> bool {
     let are_wanted = env::var_os(PLATFORMS).is_some_and(|value| value == "1");
     if !are_wanted {
         let mut stderr = std::io::stderr();
-        let _ = writeln!(stderr, "{PLATFORMS} is not 1: neither a browser nor Windows is tried");
+        let _ =
+            writeln!(stderr, "{PLATFORMS} is not 1: neither a browser nor another system is tried");
     }
     are_wanted
 }
