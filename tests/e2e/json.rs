@@ -145,7 +145,7 @@ async fn forwarded(endpoint: &Endpoint) -> String {
         endpoint.call("TerminateSession", &json!({ "SessionId": session }));
     }
     await_active_sessions(endpoint, 0);
-    forward.program.wait_for_stdout(|line| line.contains("\"lost\""));
+    forward.program.wait_for_stdout(|line| line.contains("\"event\":\"lost\""));
     forward.program.signal(Signal::INT);
     let ended = forward.program.finish();
     assert_eq!(ended.code(), 130, "{ended:#?}");

@@ -76,8 +76,8 @@ mod networks_families;
 mod networks_private;
 #[cfg(feature = "aws")]
 mod networks_socks;
-#[cfg(feature = "aws")]
 mod one_sided;
+#[cfg(feature = "aws")]
 mod open;
 mod other_users;
 #[cfg(feature = "aws")]

@@ -17,8 +17,8 @@ const LAYERS: [Layer; 14] = [
     Layer { folder: "files", knows: &[], tests_know: &[] },
     Layer { folder: "net", knows: &["channel", "mux", "wire", "files"], tests_know: &[] },
     Layer { folder: "aws", knows: &["net", "wire", "files", "malformed"], tests_know: &[] },
-    Layer { folder: "term", knows: &[], tests_know: &[] },
     Layer { folder: "reaper", knows: &[], tests_know: &[] },
+    Layer { folder: "term", knows: &["reaper"], tests_know: &[] },
     Layer {
         folder: "session",
         knows: &["net", "aws", "channel", "wire"],
@@ -44,6 +44,7 @@ const LAYERS: [Layer; 14] = [
             "aws",
             "channel",
             "wire",
+            "reaper",
             "files",
             "malformed",
         ],

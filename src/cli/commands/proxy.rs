@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    channel::Ready,
     cli::{
         args::{Global, ProxyArgs},
         attended::Attended,
@@ -14,7 +13,7 @@ use crate::{
         standard_streams,
     },
     client::{
-        Client, ConnectionEnd, Node, SessionEnd,
+        Client, ConnectionEnd, Node, Ready, SessionEnd,
         config_file::ConfigFile,
         opening::Opening,
         service::{Request, SessionSource},
