@@ -4,8 +4,9 @@
 mod linux;
 mod windows;
 
-use std::{env, fs, io::Write};
+use std::{env, fs, io::Write, process::Command, time::Duration};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{
@@ -22,6 +23,15 @@ fn are_wanted() -> bool {
             writeln!(stderr, "{PLATFORMS} is not 1: neither a browser nor another system is tried");
     }
     are_wanted
+}
+
+/// Runs a demo, of which each step succeeds, and which has so many of them.
+fn has_steps(count: usize, demo: Command) {
+    let report = Program::run_within(SLOW, demo).success();
+    let steps: Vec<Value> =
+        report.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
+    assert!(steps.iter().all(|step| step["state"] == "ok"), "{report}");
+    assert_eq!(steps.len(), count, "{report}");
 }
 
 /// A page whose script fetches another one: through the node, both of them, by SOCKS and by HTTP.
@@ -56,6 +66,8 @@ fn a_browser_shows_what_a_node_reaches() {
     await_active_sessions(&endpoint, 0);
 }
 
+/// Not optimised, and each call of the system by way of another process, or each instruction.
+const SLOW: Duration = Duration::from_secs(300);
 const PLATFORMS: &str = "SSMPORT_TEST_PLATFORMS";
 const PAGE: &str = r#"<!DOCTYPE html><title>page</title><p>not yet</p><script>
 fetch("words").then(answer => answer.text()).then(text => {

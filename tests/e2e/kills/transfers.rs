@@ -15,7 +15,6 @@ use std::{
 
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use rustix::process::{Pid, kill_process};
-
 use serde_json::json;
 
 use super::traces::{marked, raw, reapers_of};
@@ -131,8 +130,10 @@ impl Moment {
         if is_client && !self.is_over {
             // So that it cannot start another one.
             kill_process(victim, Signal::STOP).expect("it is a child");
-            let reapers = reapers_of(victim).into_iter().filter_map(Pid::from_raw);
-            reapers.for_each(|reaper| kill_process(reaper, Signal::KILL).expect("it is there"));
+            for reaper in reapers_of(victim).into_iter().filter_map(Pid::from_raw) {
+                // It ends by itself if its parent had done so already.
+                let _ = kill_process(reaper, Signal::KILL);
+            }
         }
         // It may have ended, where it is nobody's child here.
         let _ = kill_process(victim, Signal::KILL);

@@ -1,14 +1,9 @@
 //! A static program for another processor, which `scripts/test --platforms` has built.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use super::are_wanted;
-use crate::support::{Program, command, find_tool, without};
+use super::{are_wanted, has_steps};
+use crate::support::{command, find_tool, without};
 
 fn are_tried() -> bool {
     are_wanted() && !without("arm64")
@@ -21,11 +16,7 @@ fn the_demo_has_all_steps_on_arm64() {
     }
     let mut demo = command(find_tool("qemu-aarch64"));
     demo.arg(program("aarch64-unknown-linux-musl")).args(["demo", "--size", "1", "--json"]);
-    let report = Program::run_within(SLOW, demo).success();
-    let steps: Vec<Value> =
-        report.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
-    assert!(steps.iter().all(|step| step["state"] == "ok"), "{report}");
-    assert_eq!(steps.len(), 14, "{report}");
+    has_steps(14, demo);
 }
 
 fn program(target: &str) -> PathBuf {
@@ -35,5 +26,3 @@ fn program(target: &str) -> PathBuf {
     assert!(file.is_file(), "{} is missing: scripts/test --platforms builds it", file.display());
     file
 }
-
-const SLOW: Duration = Duration::from_secs(300);

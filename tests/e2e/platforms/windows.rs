@@ -6,14 +6,12 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     thread,
-    time::Duration,
 };
 
 use rustix::process::kill_process;
-use serde_json::Value;
 use tempfile::TempDir;
 
-use super::are_wanted;
+use super::{are_wanted, has_steps};
 use crate::{
     raw_client::await_active_sessions,
     support::{
@@ -35,11 +33,7 @@ fn the_demo_has_all_steps_but_those_of_terminals() {
     }
     let mut demo = windows(SSMPORT);
     demo.args(["demo", "--size", "1", "--json"]);
-    let report = Program::run_within(SLOW, demo).success();
-    let steps: Vec<Value> =
-        report.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
-    assert!(steps.iter().all(|step| step["state"] == "ok"), "{report}");
-    assert_eq!(steps.len(), 12, "{report}");
+    has_steps(12, demo);
 }
 
 #[test]
@@ -242,8 +236,6 @@ fn serve_backwards(len: usize) -> u16 {
 }
 
 const SSMPORT: &str = "ssmport.exe";
-/// Not optimised, and each call of the system by way of another process.
-const SLOW: Duration = Duration::from_secs(300);
 const ON_TERMINAL: &str = r"printf 'a\377b\r\n'; stty size; stty raw -echo; printf 'ready\r\n'
 head -c 4 | od -An -tx1; exit 9";
 const PROFILE: &str = "\
