@@ -106,6 +106,21 @@ fn places_are_those_of_cp() {
     assert!(at("link").is_symlink());
 }
 
+/// The last bytes of an output may be lost: no session's may be those that matter.
+#[test]
+fn every_session_of_a_file_is_read_to_its_end() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let bytes = noise(34_000_000);
+    fs::write(at("source"), &bytes).unwrap();
+    let said =
+        run(cp().args(["-v", "--sessions", "2"]).args([on_node(&at("source")), at("copy").into()]));
+    assert_eq!(said.code(), 0, "{said:?}");
+    assert_eq!(said.stderr.matches("info: session local-").count(), 2, "{said:?}");
+    assert!(!said.stderr.contains("in the middle of the copy"), "{said:?}");
+    assert!(fs::read(at("copy")).unwrap() == bytes);
+}
+
 #[test]
 fn permissions_are_those_of_new_files_on_request() {
     let folder = TempDir::new().unwrap();

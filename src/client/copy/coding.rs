@@ -1,8 +1,8 @@
 //! Data as a script sends it: in a form that the agent leaves as it is.
 //!
 //! The agent passes on any byte but those of a U+FFFD, of which it sends the first alone, and up to three
-//! at the very end. So perl and python put a zero behind each `EF BF` and write `EF BF 01` at the end;
-//! without either of them it is base64, and a full stop.
+//! at the very end. So perl and python put a zero behind each `EF BF` and write `EF BF 01` at the end,
+//! behind which a line of words follows always; without either of them it is base64, and a full stop.
 
 use data_encoding::BASE64;
 

@@ -238,7 +238,7 @@ free
 say done
 }
 case $k in
-part) find "$1"; data; enc "$2" "$3" "$4" "$5" <"$v" ;;
+part) find "$1"; data; enc "$2" "$3" "$4" "$5" <"$v"; say end ;;
 sum) find "$1"; s=$(head -c "$2" <"$v" | h); t; say sum ${s%% *} $z $y ;;
 *) $k "$@" ;;
 esac
