@@ -67,7 +67,10 @@ impl Connector {
         let until = now() + limit;
         let carrier = match self.way_to(url)? {
             None => {
-                let tcp = happy_eyeballs::connect(without_brackets(&server.host), server.port);
+                let tcp = happy_eyeballs::connect_for_messages(
+                    without_brackets(&server.host),
+                    server.port,
+                );
                 let tcp = within(until, tcp).await.ok_or_else(|| server.late(limit))?;
                 MaybeTlsStream::Plain(tcp.map_err(|source| server.unreachable(source))?)
             }
@@ -94,7 +97,9 @@ impl Connector {
         let until = until.min(now() + after);
         let opened = within(until, async {
             let connect_error = |source| ProxyError::Connect { proxy: proxy.address(), source };
-            let tcp = happy_eyeballs::connect(without_brackets(&proxy.host), proxy.port).await;
+            let tcp =
+                happy_eyeballs::connect_for_messages(without_brackets(&proxy.host), proxy.port)
+                    .await;
             let tcp = tcp.map_err(connect_error)?;
             let carrier = match proxy.has_tls() {
                 false => MaybeTlsStream::Plain(tcp),

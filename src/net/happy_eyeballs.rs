@@ -21,11 +21,17 @@ use super::{lookup::lookup, now};
 ///
 /// # Errors
 /// The name has no address, or what the first attempt that failed says when all have.
-pub(super) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+pub(crate) async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses = lookup(host, port).await?;
     let tcp = race(Schedule::new(addresses, now()), TcpStream::connect).await?;
     // Without it a one-byte message may wait 40 ms for the acknowledgement of the one before.
     tcp.set_nodelay(true)?;
+    Ok(tcp)
+}
+
+/// As [`connect`], for what carries urgent messages behind others.
+pub(super) async fn connect_for_messages(host: &str, port: u16) -> io::Result<TcpStream> {
+    let tcp = connect(host, port).await?;
     keep_little_unsent(&tcp);
     Ok(tcp)
 }

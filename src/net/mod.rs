@@ -47,6 +47,8 @@ pub use authorities::Authorities;
 pub use connect::{Carrier, Connection, Connector};
 pub use dial::{DialError, MAX_MESSAGE, WebSocket, break_off_after, dial, websocket_config};
 pub use driver::{Disconnect, DriveError, Driver, FRAMES, Outcome, PATHS, PAYLOADS, SILENCE_LIMIT};
+#[cfg(feature = "local")]
+pub(crate) use happy_eyeballs::connect;
 pub use head::headers_len;
 #[cfg(any(feature = "aws", feature = "local"))]
 pub(crate) use lookup::lookup;

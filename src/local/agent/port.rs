@@ -14,7 +14,9 @@ use super::{Agents, Ending, earlier};
 use crate::{
     channel::{Channel, Event},
     mux::{Role, StreamId},
-    net::{Application, ApplicationError, Notice, Relay, RelayConfig, Turn, too_many_open_files},
+    net::{
+        self, Application, ApplicationError, Notice, Relay, RelayConfig, Turn, too_many_open_files,
+    },
     wire::{PayloadType, control::Flag},
 };
 
@@ -164,12 +166,10 @@ impl Application for PortAgent {
     }
 }
 
-/// One connection to `host`, with the time that it may take.
+/// One connection to `host`, to whichever of its addresses takes it, with the time that it may take.
 pub(super) async fn connect(host: String, port: u16) -> io::Result<TcpStream> {
-    let connected = timeout(DIAL_TIMEOUT, TcpStream::connect((host, port))).await;
-    let socket = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-    socket.set_nodelay(true)?;
-    Ok(socket)
+    let connected = timeout(DIAL_TIMEOUT, net::connect(&host, port)).await;
+    connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// The multiplexer's own sign of life, for clients up to 1.2.331.0: newer ones and their agents
