@@ -111,6 +111,9 @@ pub struct Habits {
     /// Only the oldest message is sent again, looked at every [`RESEND_INTERVAL`]; a new connection
     /// changes nothing.
     pub resend_slowly: bool,
+    /// There is no window: nothing waits for acknowledgements, and beyond so many messages the oldest
+    /// are kept for sending again no more.
+    pub most_kept: Option<usize>,
     /// Frames whose CreatedDate is 0 are dropped, acknowledgements too.
     pub drop_undated: bool,
     /// Messages are taken one at a time: one that comes in its turn is delivered, then acknowledged,

@@ -75,7 +75,7 @@ impl Channel {
         let mut channel = Self {
             started: now,
             ids: MessageIds::from_seed(config.seed),
-            outgoing: Outgoing::new(config.window, config.span, config.habits.note_delay),
+            outgoing: Outgoing::new(config.window, config.span, &config.habits),
             incoming: Incoming::new(config.reorder),
             timers: Timers::default(),
             progress: Progress::AwaitingRequest,

@@ -297,6 +297,7 @@ const LATE: Habits = Habits {
     early_data: EarlyData::Taken,
     note_delay: Duration::ZERO,
     resend_slowly: false,
+    most_kept: None,
     drop_undated: false,
     counts_late: true,
     old_client_message: None,

@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Window,
+    Habits, Window,
     recovery::{Acknowledged, Recovery},
 };
 
@@ -56,6 +56,8 @@ pub(super) struct Outgoing {
     newest_acknowledged: Option<u64>,
     /// How long after its first sending a message cannot be acknowledged.
     note_delay: Duration,
+    /// Without a window: so many messages are kept.
+    most_kept: Option<usize>,
     bound: Window,
     /// How large `span` may be.
     most_span: usize,
@@ -95,7 +97,7 @@ enum State {
 }
 
 impl Outgoing {
-    pub(super) fn new(bound: Window, most_span: usize, note_delay: Duration) -> Self {
+    pub(super) fn new(bound: Window, most_span: usize, habits: &Habits) -> Self {
         Self {
             ring: VecDeque::new(),
             base: 0,
@@ -111,7 +113,8 @@ impl Outgoing {
             twin: None,
             probes: false,
             newest_acknowledged: None,
-            note_delay,
+            note_delay: habits.note_delay,
+            most_kept: habits.most_kept,
             bound,
             most_span,
             recovery: Recovery::new(bound.bytes),
@@ -145,9 +148,17 @@ impl Outgoing {
 
     /// Whether the congestion window, and the bounds of what is kept, have room for more.
     pub(super) fn has_room(&self) -> bool {
+        if self.most_kept.is_some() {
+            return self.unsent_bytes() < HEAP;
+        }
         self.unacknowledged - self.withheld_len() < self.recovery.window()
             && self.span < self.most_span
             && self.ring.len() < self.bound.messages
+    }
+
+    /// Bytes that were taken and have not left.
+    fn unsent_bytes(&self) -> usize {
+        self.ring.range(self.unsent..).map(|message| message.len).sum()
     }
 
     /// Bytes of the guard that waits for the rest of its block: what only more data sets free must not
@@ -168,6 +179,9 @@ impl Outgoing {
 
     /// As [`has_room`](Self::has_room), with a reserve for what must not wait behind data.
     pub(super) fn has_reserve(&self) -> bool {
+        if self.most_kept.is_some() {
+            return self.unsent_bytes() < 2 * HEAP;
+        }
         self.ring.len() < self.bound.messages.saturating_mul(2)
     }
 
@@ -195,6 +209,12 @@ impl Outgoing {
         if let Some(block) = &mut self.open {
             block.messages += 1;
         }
+        if let Some(most) = self.most_kept {
+            if self.ring.len() > most {
+                self.forget_oldest();
+            }
+            return None;
+        }
         let len = self.ring.back().map_or(0, |message| message.len);
         self.recovery.spend(len, self.unacknowledged, now)
     }
@@ -213,6 +233,19 @@ impl Outgoing {
             transmissions: 0,
             state: State::Waiting,
         });
+    }
+
+    /// It is as if the oldest message had been acknowledged.
+    fn forget_oldest(&mut self) {
+        if let Some(message) = self.ring.front_mut().filter(|_| self.unsent > 0) {
+            match message.state {
+                State::Lost => self.lost -= 1,
+                _ => self.under_way -= message.len,
+            }
+            self.unacknowledged -= message.len;
+            message.state = State::Acknowledged;
+            self.drop_acknowledged();
+        }
     }
 
     /// Notes an acknowledgement; messages that were sent before `heard` give no round trip, since it
@@ -297,6 +330,9 @@ impl Message {
         sent.is_some_and(|sent| now.saturating_duration_since(sent) < note_delay)
     }
 }
+
+/// Bytes that may wait to leave where there is no window.
+const HEAP: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -34,7 +34,6 @@ fn files_and_folders_are_right_under_faults() {
 
 /// The real agent's habits: it paces ports and terminals, and stops reading a command's output for good.
 #[test]
-#[ignore = "on a busy machine the copy does not end in time: docs/limits.md"]
 fn the_real_agents_habits_are_lived_with() {
     let endpoint = Endpoint::with(&[
         "--quirks",

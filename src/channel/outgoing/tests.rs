@@ -10,9 +10,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(&Habits::default())
+    }
+
+    fn with(habits: &Habits) -> Self {
         let bound = Window { bytes: 1000, messages: 20 };
         let now = Instant::now();
-        Self { outgoing: Outgoing::new(bound, 4000, Duration::ZERO), start: now, now }
+        Self { outgoing: Outgoing::new(bound, 4000, habits), start: now, now }
     }
 
     fn push(&mut self, count: usize) {
@@ -35,6 +39,32 @@ impl Bench {
     fn pass(&mut self, ms: u64) {
         self.now += Duration::from_millis(ms);
     }
+}
+
+#[test]
+fn without_a_window_nothing_waits_for_acknowledgements_and_the_oldest_are_forgotten() {
+    let mut bench = Bench::with(&Habits { most_kept: Some(40), ..Habits::default() });
+    for _ in 0..5 {
+        assert!(bench.outgoing.has_room());
+        bench.push(10);
+        assert_eq!(bench.transmit().len(), 10);
+    }
+    assert_eq!(bench.outgoing.base(), 10);
+    assert!(!bench.acknowledge(9), "forgotten");
+    assert!(bench.acknowledge(49));
+    bench.outgoing.lose_all();
+    assert_eq!(bench.transmit().first().map(String::as_str), Some("10"));
+    bench.push(1);
+    assert_eq!(bench.outgoing.base(), 11, "lost or not");
+    bench.outgoing.push(vec![0; HEAP].into(), bench.now);
+    assert!(!bench.outgoing.has_room(), "what has not left yet");
+    bench.transmit();
+    assert!(bench.outgoing.has_room());
+    for n in 12..=51 {
+        bench.acknowledge(n);
+    }
+    assert!(bench.outgoing.is_empty());
+    assert_eq!((bench.outgoing.span, bench.outgoing.unacknowledged), (0, 0));
 }
 
 #[test]

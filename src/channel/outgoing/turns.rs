@@ -56,7 +56,8 @@ impl Outgoing {
     /// The next frame to put on the wire, and when the next one may follow, unless at once. What is
     /// sent again has to wait for its turn as well, and `is_paced` says that it has not come.
     pub(in crate::channel) fn transmit(&mut self, now: Instant, is_paced: bool) -> Option<Turn> {
-        let has_room = !is_paced && self.under_way < self.recovery.window();
+        let has_window = self.most_kept.is_some() || self.under_way < self.recovery.window();
+        let has_room = !is_paced && has_window;
         let twin = self.twin.take_if(|_| !is_paced).and_then(|number| self.still_under_way(number));
         let index = match (twin, self.lost) {
             (Some(twin), _) => twin,
@@ -82,14 +83,15 @@ impl Outgoing {
         message.order = self.recovery.handle_sent(under_way);
         message.sent_into = self.under_way;
         let (frame, len) = (message.frame.clone(), message.len);
-        let paid = is_repeat.then(|| self.recovery.spend(len, self.unacknowledged, now));
+        let paid = (is_repeat && self.most_kept.is_none())
+            .then(|| self.recovery.spend(len, self.unacknowledged, now));
         Some(Turn { frame, next: paid.flatten() })
     }
 
     /// Whether one more loss of what is lost already would stop the sender: so much waits for it. A
     /// lost message then goes twice, which makes that as unlikely again.
     fn is_tight(&self) -> bool {
-        self.span + 2 * self.recovery.window() > self.most_span
+        self.most_kept.is_none() && self.span + 2 * self.recovery.window() > self.most_span
     }
 
     fn still_under_way(&self, number: i64) -> Option<usize> {

@@ -100,6 +100,9 @@ impl Agents {
         let role = Role::Agent { session };
         let mut config = Config::new(role, &self.version, epoch_ms(), rand::random());
         config.habits = self.habits(workload);
+        if config.habits.most_kept.is_some() {
+            config.sending.payload_len = REAL_PACE.payload_len;
+        }
         config.encryption = demand.clone();
 
         let ending = Ending::new(data_channel, self.quirks.drain_limit);
@@ -148,6 +151,8 @@ impl Agents {
             early_data: if quirks.early_data_loss { early_fate() } else { EarlyData::Taken },
             note_delay: if quirks.late_notes { NOTE_DELAY } else { Duration::ZERO },
             resend_slowly: quirks.slow_resend,
+            // What is acknowledged too quickly would fill a window, which the real agent does not have.
+            most_kept: (quirks.no_window || quirks.late_notes).then_some(MOST_KEPT),
             drop_undated: quirks.created_date,
             counts_late: quirks.count_after_ack,
             old_client_message: workload
@@ -191,6 +196,9 @@ const RELIEF: usize = 4 << 20;
 
 /// As the real agent sends all but what it reads from a command's pipes.
 const REAL_PACE: Pace = Pace { payload_len: 1024, pause: Duration::from_millis(1) };
+
+/// Messages that the real agent keeps for sending again.
+const MOST_KEPT: usize = 100_000;
 
 /// What the real agent needs from a message's sending to its note, with room for the way.
 const NOTE_DELAY: Duration = Duration::from_millis(1);

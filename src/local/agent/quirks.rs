@@ -16,6 +16,8 @@ pub struct Quirks {
     pub late_notes: bool,
     /// Only the oldest unacknowledged message is sent again, looked at every 100 ms.
     pub slow_resend: bool,
+    /// What is sent does not wait for acknowledgements; of 100,000 messages the oldest are forgotten.
+    pub no_window: bool,
     /// What is not acknowledged 2 s after the end is lost; else it has 60 s.
     pub drain_limit: bool,
     /// Frames whose CreatedDate is 0 are dropped without a word.
@@ -48,6 +50,7 @@ impl Quirks {
             early_data_loss: false,
             late_notes: false,
             slow_resend: false,
+            no_window: false,
             drain_limit: false,
             created_date: false,
             count_after_ack: false,
@@ -67,6 +70,7 @@ impl Quirks {
             early_data_loss: true,
             late_notes: true,
             slow_resend: true,
+            no_window: true,
             drain_limit: true,
             created_date: true,
             count_after_ack: true,
@@ -141,7 +145,7 @@ struct Entry {
     field: fn(&mut Quirks) -> &mut bool,
 }
 
-const TABLE: [Entry; 13] = [
+const TABLE: [Entry; 14] = [
     Entry {
         name: "early-data-loss",
         about: "the first data after the handshake may be lost when it comes at once",
@@ -156,6 +160,11 @@ const TABLE: [Entry; 13] = [
         name: "slow-resend",
         about: "only the oldest message is sent again, looked at every 100 ms",
         field: |quirks| &mut quirks.slow_resend,
+    },
+    Entry {
+        name: "no-window",
+        about: "nothing waits for acknowledgements, and only 100,000 messages are kept for them",
+        field: |quirks| &mut quirks.no_window,
     },
     Entry {
         name: "drain-limit",
