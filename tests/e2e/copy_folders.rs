@@ -62,6 +62,36 @@ fn it_goes_into_a_folder_that_is_a_file_system_of_its_own() {
     assert_eq!(said.stdout, "texttextdown/source:\nin\n\nup/source:\nin\n", "{said:?}");
 }
 
+#[test]
+fn other_file_systems_below_a_folder_are_put_into() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for path in ["source/in/deep", "up/source/in", "down/source/in"] {
+        fs::create_dir_all(at(path)).unwrap();
+    }
+    fs::write(at("source/in/it"), "text").unwrap();
+    fs::write(at("source/in/deep/unreadable"), "deep").unwrap();
+    symlink("nowhere", at("source/in/link")).unwrap();
+    for (path, mode) in [("in/it", 0o600), ("in/deep/unreadable", 0o200), ("in/deep", 0o550)] {
+        fs::set_permissions(at("source").join(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let script = r#"cd "$1" && shift && mount -t tmpfs none up/source/in && mount -t tmpfs none down/source/in &&
+        echo old >up/source/in/it && echo old >down/source/in/it &&
+        "$@" source "local:$PWD/up" && "$@" "local:$PWD/source" down &&
+        for side in up down; do
+            (cd $side/source/in && cat it deep/* && readlink link && ls -A && stat -c "%n %a" it deep deep/*)
+        done"#;
+    let mut unshare = command("unshare");
+    unshare.args(["-rm", "sh", "-c", script, "sh"]).arg(folder.path());
+    let cp = cp();
+    unshare.arg(cp.get_program()).args(cp.get_args());
+    let said = run(&mut unshare);
+    fs::set_permissions(at("source/in/deep"), fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(said.code(), 0, "{said:?}");
+    let side = "textdeepnowhere\ndeep\nit\nlink\nit 600\ndeep 550\ndeep/unreadable 200\n";
+    assert_eq!(said.stdout, side.repeat(2), "{said:?}");
+}
+
 /// One file after the other; what is there besides stays.
 #[test]
 fn into_a_folder_that_is_there_it_is_put_beside_what_there_is() {

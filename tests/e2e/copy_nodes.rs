@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
 };
 
@@ -89,6 +90,28 @@ fn what_a_node_lacks_is_named() {
         assert_eq!(said.code(), 4, "{said:?}");
         assert!(said.stderr.contains(part), "{said:?}");
         assert!(!folder.path().join("copy").exists());
+    }
+}
+
+/// What was to calculate the digest is killed: at once, or when it has read all.
+#[test]
+fn a_digest_that_comes_to_nothing_proves_nothing() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("tree")).unwrap();
+    fs::write(at("tree/file"), noise(300_000)).unwrap();
+    for (name, reads) in [("at-once", ""), ("at-last", "cat >/dev/null; ")] {
+        let tools = FEW.iter().copied().filter(|tool| *tool != "sha256sum");
+        let path = only(&folder, name, &tools.chain(["tar", "tee", "perl"]).collect::<Vec<_>>());
+        fs::write(path.join("sha256sum"), format!("#!/bin/sh\n{reads}kill -KILL $$\n")).unwrap();
+        fs::set_permissions(path.join("sha256sum"), fs::Permissions::from_mode(0o755)).unwrap();
+        for (words, copy) in each_way(folder.path()) {
+            let mut ssmport = cp();
+            ssmport.env("PATH", &path).args(&words);
+            let said = run(&mut ssmport);
+            assert!(![0, 2].contains(&said.code()), "{words:?} {said:?}");
+            assert!(!at(copy).exists(), "{words:?} {said:?}");
+        }
     }
 }
 

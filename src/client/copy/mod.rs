@@ -19,6 +19,7 @@ mod download;
 mod event;
 mod inlet;
 mod landing;
+mod merging;
 mod node_path;
 mod node_script;
 mod pack;

@@ -18,7 +18,10 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use super::landing::{Landing, unwritable};
+use super::{
+    landing::{Landing, unwritable},
+    merging::{merge, open_up},
+};
 use crate::client::{Error, Kind};
 
 /// A folder that is on its way here. It is removed unless it is [kept](Unpacked::keep).
@@ -161,44 +164,6 @@ fn damaged(path: &Path, error: &io::Error) -> Error {
     }
 }
 
-/// Moves what is in `from` to where `to` has it, folder by folder.
-fn merge(from: &Path, to: &Path) -> Result<(), Error> {
-    // Nothing is moved out of one that is read-only.
-    open_folder(from).map_err(|error| unwritable(to, &error))?;
-    for entry in fs::read_dir(from).map_err(|error| unwritable(to, &error))? {
-        let entry = entry.map_err(|error| unwritable(to, &error))?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        let there = fs::symlink_metadata(&target).ok();
-        match there.map(|there| there.is_dir()) {
-            Some(true) if is_folder => merge(&source, &target)?,
-            Some(false) if is_folder => return Err(in_the_way(&target, "a file", "a folder")),
-            Some(true) => return Err(in_the_way(&target, "a folder", "a file")),
-            Some(false) | None => {
-                relocate(&source, &target, is_folder)
-                    .map_err(|error| unwritable(&target, &error))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// A folder that is read-only goes nowhere: it holds where it is.
-fn relocate(source: &Path, target: &Path, is_folder: bool) -> io::Result<()> {
-    if !is_folder {
-        return fs::rename(source, target);
-    }
-    let permissions = fs::metadata(source)?.permissions();
-    open_folder(source)?;
-    fs::rename(source, target)?;
-    fs::set_permissions(target, permissions)
-}
-
-fn in_the_way(path: &Path, there: &str, source: &str) -> Error {
-    Error::local(format!("{} is {there}, and the source has {source} there", path.display()))
-        .next("move it away, or name another place")
-}
-
 /// What comes, as those read it who wait for it.
 struct Coming {
     queue: mpsc::Receiver<Vec<u8>>,
@@ -284,14 +249,8 @@ fn liken(folder: &Path, entry: &Entry<'_, Coming>, preserves: bool, mask: u32) -
     fs::set_permissions(folder, fs::Permissions::from_mode(mode & 0o777))
 }
 
-#[cfg(unix)]
-fn open_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
-}
-
 fn open_folders(folder: &Path) -> io::Result<()> {
-    open_folder(folder)?;
+    open_up(folder)?;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {
@@ -313,11 +272,6 @@ fn date(_: &Path, _: &Entry<'_, Coming>) -> io::Result<()> {
 
 #[cfg(not(unix))]
 fn liken(_: &Path, _: &Entry<'_, Coming>, _: bool, _: u32) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn open_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

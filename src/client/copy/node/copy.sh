@@ -184,7 +184,15 @@ mv -f "$p" "$v" || old unwritable
 free
 say done
 }
+dev() { stat -L -c %d "$1" 2>/dev/null || stat -L -f %d "$1"; }
+mv2() {
+if [ -z "$h" ]; then mv -f "$1" "$2"
+else mv -f "$1" "$h" && mv -f "$h" "$2"
+fi
+}
 m() {
+h=
+[ "$(dev "$1")" = "$(dev "$2")" ] || h=$2/.ssmport-part.$$
 for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
 [ -e "$f" ] || [ -L "$f" ] || continue
 g=$2/${f##*/}
@@ -194,13 +202,13 @@ w=
 if [ -d "$g" ] && [ ! -L "$g" ]; then (m "$f" "$g") || return 1
 elif [ -e "$g" ] || [ -L "$g" ]; then say "$g is no folder" >&2; return 1
 else
-mv "$f" "$g" || return 1
+mv2 "$f" "$g" || return 1
 [ -z "$w" ] || chmod u-w "$g"
 fi
 elif [ -d "$g" ] && [ ! -L "$g" ]; then say "$g is a folder" >&2; return 1
 else
 [ ! -L "$g" ] || rm -f "$g"
-mv -f "$f" "$g" || return 1
+mv2 "$f" "$g" || return 1
 fi
 done
 }
