@@ -1,7 +1,7 @@
 //! Files that somebody else may have written: none keeps us for ever, or takes all the memory.
 
 use std::{
-    fs::{self, File, FileType},
+    fs::{self, File, FileType, Metadata},
     io::{Error, ErrorKind, Read, Result},
     path::Path,
 };
@@ -10,10 +10,12 @@ use std::{
 ///
 /// # Errors
 /// It cannot be read, is longer, or is a pipe or a device, which might never come to its end; but a pipe
-/// that was opened for us, as a shell does for `<(program)`, ends with its program.
+/// that was opened for us, as a shell does for `<(program)`, ends with its program, and `/dev/null`, by which
+/// people say that there is to be no file, is an empty one.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let kind = fs::metadata(path)?.file_type();
-    let has_end = kind.is_file() || (is_pipe(kind) && is_handed_over(path));
+    let about = fs::metadata(path)?;
+    let kind = about.file_type();
+    let has_end = kind.is_file() || is_nothing(&about) || (is_pipe(kind) && is_handed_over(path));
     if !has_end {
         return Err(Error::new(ErrorKind::InvalidInput, "it is not a file"));
     }
@@ -30,6 +32,19 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 /// Whether the path is one of this process's descriptors.
 fn is_handed_over(path: &Path) -> bool {
     ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder))
+}
+
+/// Whether it is `/dev/null`, by whichever name.
+#[cfg(unix)]
+fn is_nothing(about: &Metadata) -> bool {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    about.file_type().is_char_device()
+        && fs::metadata("/dev/null").is_ok_and(|null| null.rdev() == about.rdev())
+}
+
+#[cfg(not(unix))]
+fn is_nothing(_: &Metadata) -> bool {
+    false
 }
 
 #[cfg(unix)]
@@ -87,6 +102,7 @@ mod tests {
             assert_eq!(read(place, 4).unwrap_err().to_string(), "it is not a file", "{place:?}");
         }
         assert!(read(&path("loop"), 4).is_err());
+        assert_eq!(read(Path::new("/dev/null"), 4).unwrap(), b"");
     }
 
     #[cfg(target_os = "linux")]
