@@ -240,7 +240,8 @@ impl Outgoing {
         if let Some(message) = self.ring.front_mut().filter(|_| self.unsent > 0) {
             match message.state {
                 State::Lost => self.lost -= 1,
-                _ => self.under_way -= message.len,
+                State::UnderWay => self.under_way -= message.len,
+                State::Waiting | State::Acknowledged => {}
             }
             self.unacknowledged -= message.len;
             message.state = State::Acknowledged;

@@ -54,6 +54,7 @@ fn without_a_window_nothing_waits_for_acknowledgements_and_the_oldest_are_forgot
     assert!(bench.acknowledge(49));
     bench.outgoing.lose_all();
     assert_eq!(bench.transmit().first().map(String::as_str), Some("10"));
+    bench.outgoing.lose_all();
     bench.push(1);
     assert_eq!(bench.outgoing.base(), 11, "lost or not");
     bench.outgoing.push(vec![0; HEAP].into(), bench.now);
