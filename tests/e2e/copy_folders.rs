@@ -70,16 +70,19 @@ fn other_file_systems_below_a_folder_are_put_into() {
         fs::create_dir_all(at(path)).unwrap();
     }
     fs::write(at("source/in/it"), "text").unwrap();
-    fs::write(at("source/in/deep/unreadable"), "deep").unwrap();
+    fs::hard_link(at("source/in/it"), at("source/name")).unwrap();
+    fs::write(at("source/in/deep/file"), "deep").unwrap();
     symlink("nowhere", at("source/in/link")).unwrap();
-    for (path, mode) in [("in/it", 0o600), ("in/deep/unreadable", 0o200), ("in/deep", 0o550)] {
+    for (path, mode) in [("in/it", 0o640), ("in/deep/file", 0o440), ("in/deep", 0o550)] {
         fs::set_permissions(at("source").join(path), fs::Permissions::from_mode(mode)).unwrap();
     }
     let script = r#"cd "$1" && shift && mount -t tmpfs none up/source/in && mount -t tmpfs none down/source/in &&
         echo old >up/source/in/it && echo old >down/source/in/it &&
-        "$@" source "local:$PWD/up" && "$@" "local:$PWD/source" down &&
+        no_root="unshare --user --map-user=1000 --map-group=1000" &&
+        $no_root "$@" source "local:$PWD/up" && $no_root "$@" "local:$PWD/source" down &&
         for side in up down; do
-            (cd $side/source/in && cat it deep/* && readlink link && ls -A && stat -c "%n %a" it deep deep/*)
+            (cd $side/source && stat -c "%n %a" name && cd in && cat it deep/* && readlink link && ls -A &&
+                stat -c "%n %a" it deep deep/*)
         done"#;
     let mut unshare = command("unshare");
     unshare.args(["-rm", "sh", "-c", script, "sh"]).arg(folder.path());
@@ -88,7 +91,7 @@ fn other_file_systems_below_a_folder_are_put_into() {
     let said = run(&mut unshare);
     fs::set_permissions(at("source/in/deep"), fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(said.code(), 0, "{said:?}");
-    let side = "textdeepnowhere\ndeep\nit\nlink\nit 600\ndeep 550\ndeep/unreadable 200\n";
+    let side = "name 640\ntextdeepnowhere\ndeep\nit\nlink\nit 640\ndeep 550\ndeep/file 440\n";
     assert_eq!(said.stdout, side.repeat(2), "{said:?}");
 }
 

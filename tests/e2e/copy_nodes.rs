@@ -93,6 +93,38 @@ fn what_a_node_lacks_is_named() {
     }
 }
 
+/// What sends dies in the midst of it, once: the copy goes on, or begins again.
+#[test]
+fn a_sender_that_dies_is_not_the_end_of_a_copy() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("tree")).unwrap();
+    let bytes = noise(900_000);
+    fs::write(at("tree/file"), &bytes).unwrap();
+    let tools = [FEW, &["tar", "tee", "perl"]].concat();
+    let path = only(&folder, "dying", &tools);
+    let (perl, died) = (find_tool("perl"), at("died"));
+    fs::remove_file(path.join("perl")).unwrap();
+    let dying = format!(
+        "#!/bin/sh\ncase $2 in *sysread*) if mkdir {died} 2>/dev/null; then\n\
+         {perl} \"$@\" | head -c 300000\nexit 1\nfi ;; esac\nexec {perl} \"$@\"\n",
+        died = died.display(),
+        perl = perl.display(),
+    );
+    fs::write(path.join("perl"), dying).unwrap();
+    fs::set_permissions(path.join("perl"), fs::Permissions::from_mode(0o755)).unwrap();
+    for (source, copy) in [("tree/file", "down"), ("tree", "tree-down/file")] {
+        let mut ssmport = cp();
+        ssmport.env("PATH", &path).arg("-v").arg(on_node(&at(source)));
+        ssmport.arg(at(copy.split('/').next().unwrap()));
+        let said = run(&mut ssmport);
+        assert_eq!(said.code(), 0, "{said:?}");
+        assert!(said.stderr.contains("in the middle of the copy"), "{said:?}");
+        assert!(fs::read(at(copy)).unwrap() == bytes, "{said:?}");
+        fs::remove_dir(&died).unwrap();
+    }
+}
+
 /// What was to calculate the digest is killed: at once, or when it has read all.
 #[test]
 fn a_digest_that_comes_to_nothing_proves_nothing() {

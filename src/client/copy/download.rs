@@ -342,7 +342,7 @@ impl Download {
         }
         unpacked.left_out.iter().cloned().for_each(|path| observer(CopyEvent::LeftOut(path)));
         let files = unpacked.files;
-        unpacked.keep(landing)?;
+        unpacked.keep(landing).await?;
         let path = landing.path.display().to_string();
         Ok(Copied { path, bytes, resumed_at: 0, files, sha256 })
     }

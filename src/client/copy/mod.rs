@@ -24,6 +24,7 @@ mod node_path;
 mod node_script;
 mod pack;
 mod part_file;
+mod passing;
 mod refusal;
 mod script;
 mod strands;

@@ -20,7 +20,8 @@ use tokio::{
 
 use super::{
     landing::{Landing, unwritable},
-    merging::{merge, open_up},
+    merging::Merging,
+    passing::Passing,
 };
 use crate::client::{Error, Kind};
 
@@ -29,13 +30,11 @@ pub(super) struct Unpacking(JoinHandle<Result<Unpacked, Error>>);
 
 /// A folder that has come.
 pub(super) struct Unpacked {
-    part: Part,
+    part: Passing,
     pub(super) files: u64,
     /// What is neither a file, a folder nor a link.
     pub(super) left_out: Vec<String>,
 }
-
-struct Part(PathBuf);
 
 impl Unpacking {
     /// Unpacks what is `coming`.
@@ -47,7 +46,7 @@ impl Unpacking {
         let part = part_of(landing);
         let failed = |error: io::Error| unwritable(&part, &error);
         let path = new_folder(&part).map_err(failed)?;
-        let part = Part(path.clone());
+        let part = Passing(path.clone());
         let mask = mask(&path).map_err(failed)?;
         let allowance = Arc::new(AtomicU64::new(BETWEEN_ENTRIES));
         let reader = Coming { queue: coming, piece: Vec::new(), at: 0, allowance };
@@ -61,26 +60,25 @@ impl Unpacking {
 }
 
 impl Unpacked {
-    /// Gives it its name; into a folder that is there its files come one by one.
-    pub(super) fn keep(self, landing: &Landing) -> Result<(), Error> {
-        let path = &landing.path;
-        if !path.is_dir() {
-            return fs::rename(&self.part.0, path).map_err(|error| unwritable(path, &error));
-        }
-        merge(&self.part.0, path)
+    /// Gives it its name; into a folder that is there its files come one by one. That may take as long as a copy
+    /// within this machine. Dropping the future ends it.
+    pub(super) async fn keep(self, landing: &Landing) -> Result<(), Error> {
+        let path = landing.path.clone();
+        let alive = Arc::new(());
+        let wanted = Arc::downgrade(&alive);
+        let keeping = spawn_blocking(move || {
+            if !path.is_dir() {
+                return fs::rename(&self.part.0, &path).map_err(|error| unwritable(&path, &error));
+            }
+            Merging { is_wanted: &|| wanted.strong_count() > 0 }.merge(&self.part.0, &path)
+        });
+        let kept = keeping.await;
+        drop(alive);
+        kept.unwrap_or_else(|_| Err(Error::local("the folder cannot be put into its place")))
     }
 }
 
-impl Drop for Part {
-    fn drop(&mut self) {
-        if fs::remove_dir_all(&self.0).is_err() {
-            // Folders that their user may not write to.
-            let _ = open_folders(&self.0).and_then(|()| fs::remove_dir_all(&self.0));
-        }
-    }
-}
-
-fn unpack(reader: Coming, part: Part, preserves: bool, mask: u32) -> Result<Unpacked, Error> {
+fn unpack(reader: Coming, part: Passing, preserves: bool, mask: u32) -> Result<Unpacked, Error> {
     let mut unpacked = Unpacked { part, files: 0, left_out: Vec::new() };
     let path = unpacked.part.0.clone();
     let allowance = Arc::clone(&reader.allowance);
@@ -247,17 +245,6 @@ fn liken(folder: &Path, entry: &Entry<'_, Coming>, preserves: bool, mask: u32) -
         date(folder, entry)?;
     }
     fs::set_permissions(folder, fs::Permissions::from_mode(mode & 0o777))
-}
-
-fn open_folders(folder: &Path) -> io::Result<()> {
-    open_up(folder)?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            open_folders(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(not(unix))]

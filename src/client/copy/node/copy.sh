@@ -46,8 +46,7 @@ dd bs="$2" skip=$((a / $2)) count=1 2>/dev/null <"$v" | tail -c +$((r + 1)) | he
 a=$((a + n))
 [ $((a % $2)) -ne 0 ] || a=$((a + $3))
 done
-fi | base64
-say . ;;
+fi | base64 && say . ;;
 esac
 }
 data() {
@@ -81,9 +80,9 @@ say from $a $n
 data
 { s=$(
 head -c $z <"$v" | h &
-enc $a "$5" $(((n - 1) * $5)) $z <"$v" >&3
+enc $a "$5" $(((n - 1) * $5)) $z <"$v" >&3 || { kill $!; exit 1; }
 wait
-); } 3>&1
+) || exit; } 3>&1
 t
 say sum ${s%% *} $z $y
 }
@@ -95,7 +94,7 @@ data
 { w=$({ {
 s=$({ tar -cf - -C "$v" . 5>&-; say tar $? >&4; } | tee /dev/fd/5 | h)
 say sum ${s%% *} >&4
-} 5>&1 | enc 0 65536 0 -1 >&3; } 4>&1); } 3>&1
+} 5>&1 | enc 0 65536 0 -1 >&3; } 4>&1) || exit; } 3>&1
 say "$w"
 }
 c() {
@@ -184,15 +183,24 @@ mv -f "$p" "$v" || old unwritable
 free
 say done
 }
-dev() { stat -L -c %d "$1" 2>/dev/null || stat -L -f %d "$1"; }
+dev() { stat -L -c %d "$1" 2>/dev/null || stat -L -f %d "$1" 2>/dev/null; }
+unh() { [ -z "$h" ] || { chmod -R u+rwx "$h"; rm -rf "$h"; } 2>/dev/null; }
+unl() { [ ! -L "$1" ] || rm -f "$1"; }
 mv2() {
-if [ -z "$h" ]; then mv -f "$1" "$2"
-else mv -f "$1" "$h" && mv -f "$h" "$2"
-fi
+if [ -z "$h" ]; then unl "$2" && mv -f "$1" "$2"; return; fi
+mkdir -m 700 "$h" && cp -pPR "$1" "$h/c" && unl "$2" && mv -f "$h/c" "$2"
+set -- $?
+unh
+return $1
 }
 m() {
 h=
-[ "$(dev "$1")" = "$(dev "$2")" ] || h=$2/.ssmport-part.$$
+if [ "$(dev "$1")" != "$(dev "$2")" ]; then
+h=$2/.ssmport-part.$$
+while [ -e "$h" ] || [ -L "$h" ]; do h=$h.; done
+trap unh EXIT
+trap "exit 3" HUP INT TERM
+fi
 for f in "$1"/* "$1"/.[!.]* "$1"/..?*; do
 [ -e "$f" ] || [ -L "$f" ] || continue
 g=$2/${f##*/}
@@ -207,7 +215,6 @@ mv2 "$f" "$g" || return 1
 fi
 elif [ -d "$g" ] && [ ! -L "$g" ]; then say "$g is a folder" >&2; return 1
 else
-[ ! -L "$g" ] || rm -f "$g"
 mv2 "$f" "$g" || return 1
 fi
 done
@@ -239,14 +246,14 @@ case $r in
 esac
 if [ -d "$v" ]; then
 chmod u+rwx "$p"
-m "$p" "$v" || no unwritable
+(m "$p" "$v") || no unwritable
 else mv "$p" "$v" || no unwritable
 fi
 free
 say done
 }
 case $k in
-part) find "$1"; data; enc "$2" "$3" "$4" "$5" <"$v"; say end ;;
+part) find "$1"; data; enc "$2" "$3" "$4" "$5" <"$v" && say end ;;
 sum) find "$1"; s=$(head -c "$2" <"$v" | h); t; say sum ${s%% *} $z $y ;;
 *) $k "$@" ;;
 esac
