@@ -157,6 +157,43 @@ fn an_output_that_has_ended_in_a_pause_goes_on_in_another_session() {
     }
 }
 
+/// A line that is slower than the agent: what waits on it is no more than half a second's worth.
+#[test]
+fn what_is_asked_for_beside_a_download_does_not_wait_behind_all_that_may_be_under_way() {
+    let destination = Serving::start(|mut socket| {
+        let mut word = [0];
+        socket.read_exact(&mut word)?;
+        if word == *b"s" {
+            return socket.write_all(b"short");
+        }
+        loop {
+            socket.write_all(&[7; 1 << 16])?;
+        }
+    });
+    let endpoint = Endpoint::with(&["--quirks", "real", "--faults", "rate=1MB,delay=20ms"]);
+    let arguments = ["--endpoint-url", &endpoint.url, "--turbo"];
+    let forward = Forward::start(&[&format!("0:{}", destination.port)], NODE, &arguments);
+    let mut download = connect(forward.address());
+    download.write_all(b"long").unwrap();
+    let mut piece = vec![0; 1 << 16];
+    for _ in 0..48 {
+        download.read_exact(&mut piece).unwrap();
+    }
+    let mut other = connect(forward.address());
+    let asking = thread::spawn(move || {
+        other.write_all(b"s").unwrap();
+        let mut answer = String::new();
+        other.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let mut meanwhile = 0;
+    while !asking.is_finished() {
+        meanwhile += download.read(&mut piece).unwrap();
+    }
+    assert_eq!(asking.join().unwrap(), "short");
+    assert!(meanwhile < 2 << 20, "{meanwhile}");
+}
+
 #[test]
 fn a_destination_that_is_not_there_is_told_and_reset() {
     let forward = forward(closed_port(), &[]);

@@ -2,16 +2,28 @@
 
 /// What the streams of one direction share. Each may have half of what the others leave: one alone is fast,
 /// and those that are stuck keep others from nothing but speed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Budget {
     taken: usize,
+    total: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { taken: 0, total: TOTAL }
+    }
 }
 
 impl Budget {
+    /// Has them share so many bytes from now on.
+    pub(super) fn resize(&mut self, total: usize) {
+        self.total = total;
+    }
+
     /// What a stream may have under way that has `held` of it now.
     pub(super) fn window(&self, held: usize) -> usize {
         let others = self.taken.saturating_sub(held);
-        (TOTAL.saturating_sub(others) / 2).clamp(LEAST, MOST)
+        (self.total.saturating_sub(others) / 2).clamp(LEAST, MOST)
     }
 
     pub(super) fn take(&mut self, count: usize) {
@@ -24,7 +36,7 @@ impl Budget {
 }
 
 /// Bytes of all streams of one direction, beside the least that each may have.
-const TOTAL: usize = 16 << 20;
+const TOTAL: usize = super::allowance::MOST;
 /// Of one stream: 40 MB in a second over a line of 100 ms.
 const MOST: usize = 4 << 20;
 /// The companion tells of each [`TOLD`] bytes that it is rid of.

@@ -17,6 +17,7 @@ use std::{
 use bytes::BytesMut;
 
 use super::{
+    allowance::Allowance,
     blocks::{Block, Blocks, Garbled},
     budget::Budget,
     companion::Hello,
@@ -39,6 +40,7 @@ pub(super) struct Exchange {
 struct Table {
     streams: HashMap<u32, Stream>,
     last: u32,
+    allowance: Allowance,
     down: Budget,
     up: Budget,
     /// Frames that wait for the port. Those of data have [`QUEUE`] bytes; all others are short.
@@ -98,11 +100,15 @@ impl Exchange {
     pub(super) fn open(&mut self, host: &str, port: u16, now: Instant) -> u32 {
         let table = &mut self.table;
         table.last = table.last.wrapping_add(1);
+        table.down.resize(table.allowance.bytes());
         let (stream, window) = (table.last, table.down.window(0));
         table.down.take(window);
         let state = Stream { credit: window, held: window, ..Stream::default() };
         table.streams.insert(stream, state);
         table.put(Frame::Open { stream, credit: count(window), host, port });
+        if let Some(number) = table.allowance.note_beginning(now) {
+            table.put(Frame::Ping(number));
+        }
         table.beat(|pulse| pulse.note_activity(now));
         stream
     }
@@ -169,6 +175,7 @@ impl Exchange {
         let Some(state) = table.streams.get_mut(&stream) else { return };
         state.held = state.held.saturating_sub(len);
         table.down.give_back(len);
+        table.down.resize(table.allowance.bytes());
         let window = table.down.window(state.held);
         let more = window.saturating_sub(state.held);
         if state.end.is_none() && more >= window / 4 {
@@ -200,6 +207,9 @@ impl Exchange {
         let Self { blocks, table, unacknowledged, .. } = self;
         table.pulse.note_output(now);
         blocks.read(bytes, |block| table.handle(block, now))?;
+        if let Some(number) = table.allowance.note_arrival(bytes.len(), now) {
+            table.put(Frame::Ping(number));
+        }
         *unacknowledged += count(bytes.len());
         if *unacknowledged >= ACKNOWLEDGED {
             table.put(Frame::Received(std::mem::take(unacknowledged)));
@@ -316,6 +326,7 @@ impl Table {
         let stream = match &block {
             Block::Pong(number) => {
                 self.beat(|pulse| pulse.note_answer(*number, now));
+                self.allowance.note_answer(*number, now);
                 return Ok(());
             }
             Block::Data { stream, .. }

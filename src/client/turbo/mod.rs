@@ -13,6 +13,7 @@
 //! good, which a [pause](pulse) does to it, the output goes on where it was by that of another companion, which
 //! does nothing else. Whatever else is lost ends the [link](link), and cuts off its connections.
 
+mod allowance;
 mod blocks;
 mod budget;
 mod carrier;
