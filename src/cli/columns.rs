@@ -70,6 +70,9 @@ impl Columns {
     fn fit(&mut self, widths: &mut [usize], width: usize, yielding: Yielding) {
         let Yielding { third, leaving, shortened, last } = yielding;
         let count = widths.len();
+        if count == 0 {
+            return;
+        }
         if total(widths) > width
             && let Some(third) = third.filter(|third| *third < count)
         {
@@ -140,6 +143,11 @@ mod tests {
         ] {
             assert_eq!(lines(rows, width), [first, second], "{width}");
         }
+    }
+
+    #[test]
+    fn no_rows_are_no_lines() {
+        assert_eq!(lines(&[], 80), [""; 0]);
     }
 
     #[test]

@@ -41,6 +41,9 @@ pub(super) fn print(statuses: &[Status], output: &Output) -> Result<(), Failure>
         statuses.iter().for_each(|status| output.report(&Event::Tunnel(tunnel(status))));
         return output.written();
     }
+    if statuses.is_empty() {
+        output.note("no tunnels are kept up: the configuration file has none");
+    }
     let rows = statuses.iter().map(row).collect();
     let width = crate::term::size_of_stdout().map(|size| size.cols.into());
     let lines = Columns::new(rows).lines(width, YIELDING, |_, _, cell| cell);
