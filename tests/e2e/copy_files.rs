@@ -178,6 +178,9 @@ fn what_cannot_be_copied_is_told() {
     let here = |name: &str| at(name).into_os_string();
     for (words, code, part) in [
         (vec![node("absent"), here("new")], 4, "there is no "),
+        (vec![node("*"), here("new")], 4, "nothing is expanded there"),
+        (vec!["local:/proc/cpuinfo".into(), here("new")], 4, "-- cat /proc/cpuinfo"),
+        (vec!["/proc/cpuinfo".into(), node("new")], 5, "does not say how long it is"),
         (vec![here("absent"), node("new")], 5, "cannot read"),
         (vec![node("file"), here("no/new")], 5, "make it first"),
         (vec![here("file"), node("no/new")], 4, "make it first"),

@@ -95,6 +95,24 @@ fn other_file_systems_below_a_folder_are_put_into() {
     assert_eq!(said.stdout, side.repeat(2), "{said:?}");
 }
 
+/// As cp has it, both ways.
+#[test]
+fn the_content_of_a_folder_goes_without_it() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for path in ["source", "up", "down"] {
+        fs::create_dir_all(at(path)).unwrap();
+    }
+    fs::write(at("source/it"), "text").unwrap();
+    run(cp().args([at("source/.").into_os_string(), on_node(&at("up"))])).success();
+    run(cp().args([on_node(&at("source/.")), at("down").into_os_string()])).success();
+    for path in ["up", "down"] {
+        let names: Vec<_> =
+            fs::read_dir(at(path)).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(names, ["it"], "{path}");
+    }
+}
+
 /// One file after the other; what is there besides stays.
 #[test]
 fn into_a_folder_that_is_there_it_is_put_beside_what_there_is() {

@@ -44,7 +44,7 @@ pub(crate) async fn run(
         number = signals.next() => Err(Failure::new(Code::Signal(number), "interrupted")),
     };
     if let Err(Failure { code: Code::Signal(_), .. }) = done {
-        output.note("interrupted; the same command goes on with what has come of a file");
+        output.note("interrupted; the same command goes on with a file where it was, and begins a folder anew");
     }
     if let Some(node) = node {
         // Whoever says it twice does not want to wait.

@@ -23,9 +23,24 @@ impl Refusal {
         let on_node = |what: String| Error::new(Kind::Target, what);
         let Self { code, detail, complaint } = self;
         let error = match code.as_str() {
-            "absent" => on_node(format!("there is no {path} on {node}")).next(format!(
-                "a path that is relative begins where sessions do: ssmport exec {node} -- pwd"
-            )),
+            "absent" => {
+                let path = path.to_string();
+                let next = match path {
+                    _ if path.contains(['*', '?', '[', '{']) => {
+                        "nothing is expanded there: name a file, or a folder".to_owned()
+                    }
+                    _ if path.starts_with('/') => {
+                        "look at its name, and at who may see it".to_owned()
+                    }
+                    _ => format!(
+                        "a path that is relative begins where sessions do: ssmport exec {node} -- pwd"
+                    ),
+                };
+                on_node(format!("there is no {path} on {node}")).next(next)
+            }
+            "unsized" => on_node(format!("{path} on {node} does not say how long it is"))
+                .because("it is made as it is read, as those of /proc")
+                .next(format!("ssmport exec {node} -- cat {path}")),
             "unreadable" => on_node(format!("{path} on {node} cannot be read"))
                 .because("the session's user has no permission")
                 .next("have it copied there first, as who may: sudo cp"),

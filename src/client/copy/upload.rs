@@ -89,11 +89,18 @@ impl Upload {
             From::Reader(_) => return self.stream(&mut way, observer).await,
         };
         let metadata = std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
+        let of_stream = "to send what comes of it, use - and a redirection";
         if !metadata.is_dir() && !metadata.is_file() {
             let what = format!("{} is neither a file nor a folder", path.display());
-            return Err(
-                Error::local(what).next("to send what comes of it, use - and a redirection")
-            );
+            return Err(Error::local(what).next(of_stream));
+        }
+        // As those of /proc, which are made as they are read.
+        if metadata.is_file() && metadata.len() == 0 {
+            let read = File::open(&path).and_then(|mut file| file.read(&mut [0]));
+            if read.map_err(|error| unreadable(&path, &error))? > 0 {
+                let what = format!("{} does not say how long it is", path.display());
+                return Err(Error::local(what).next(of_stream));
+            }
         }
         loop {
             let mut reached = 0;
@@ -295,8 +302,13 @@ impl fmt::Debug for Upload {
     }
 }
 
+/// None for `folder/.`, of which the content goes.
 fn name_of(path: &Path) -> NodePath {
-    NodePath::new(path.file_name().unwrap_or_default())
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let is_content =
+        matches!(bytes, [.., before, b'.'] if std::path::is_separator(char::from(*before)));
+    let name = path.file_name().filter(|_| !is_content);
+    NodePath::new(name.unwrap_or_default())
 }
 
 /// The digest of a file's first bytes.

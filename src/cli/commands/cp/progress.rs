@@ -1,15 +1,17 @@
 //! How a copy goes, as its user sees it.
 
 use std::{
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, stderr, stdout},
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unicode_width::UnicodeWidthStr;
 
 use crate::{
     cli::{
         amounts,
+        cut::cut,
         failure::Failure,
         output::Output,
         report::{self, Event},
@@ -95,7 +97,9 @@ impl Progress {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        if self.output.is_for_people() && stderr().is_terminal() {
+        // Between the lines of what is shown it would be in the way.
+        let is_shown = self.destination == "-" && stdout().is_terminal();
+        if self.output.is_for_people() && stderr().is_terminal() && !is_shown {
             self.bar = Some(bar(&self.source, size, resumed_at));
         }
         if resumed_at > 0 {
@@ -226,13 +230,16 @@ fn bar(source: &str, size: Option<u64>, resumed_at: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr_with_hz(8));
     bar.set_style(style);
     let name = source.rsplit(['/', ':']).find(|name| !name.is_empty()).unwrap_or(source);
-    bar.set_message(foreign_text::one_line(name));
+    let name = cut(&foreign_text::one_line(name), NAME_WIDTH);
+    bar.set_message(format!("{name}{}", " ".repeat(NAME_WIDTH.saturating_sub(name.width()))));
     bar.set_position(resumed_at);
     bar.reset_eta();
     bar
 }
 
-const KNOWN: &str = "{msg:16!} [{wide_bar}] {decimal_bytes:>9} of {decimal_total_bytes} \
+/// Columns.
+const NAME_WIDTH: usize = 16;
+const KNOWN: &str = "{msg} [{wide_bar}] {decimal_bytes:>9} of {decimal_total_bytes} \
                      {decimal_bytes_per_sec:>10} {eta:>4}";
-const UNKNOWN: &str = "{msg:16!} {decimal_bytes:>9} {decimal_bytes_per_sec:>10} {elapsed:>4}";
+const UNKNOWN: &str = "{msg} {decimal_bytes:>9} {decimal_bytes_per_sec:>10} {elapsed:>4}";
 const A_SECOND: Duration = Duration::from_secs(1);

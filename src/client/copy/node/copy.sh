@@ -67,6 +67,7 @@ find "$1"
 if [ -d "$v" ]; then pack; return; fi
 [ -f "$v" ] || no special
 t
+[ $z != 0 ] || [ -z "$(head -c 1 <"$v" | od -An -tx1)" ] || no unsized
 say file $z $m $y $(x "$v")
 a=0
 if [ "$2" -gt 0 ] && [ "$2" -le $z ]; then
