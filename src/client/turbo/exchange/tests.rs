@@ -140,10 +140,10 @@ fn what_has_come_is_acknowledged_and_where_it_moves_all_of_it() {
     said(&mut exchange, "lo~~~").unwrap();
     exchange.read(1, b"lo~~~", Instant::now()).unwrap();
     assert_eq!(taken(&mut exchange, stream), b"hello");
-    let long = format!("D{stream:08x}00010000{}~~~", "x".repeat(0x1_0000));
-    for _ in 0..4 {
+    let long = format!("D{stream:08x}00008000{}~~~", "x".repeat(0x8000));
+    for _ in 0..8 {
         exchange.read(1, long.as_bytes(), Instant::now()).unwrap();
-        exchange.consumed(stream, 0x1_0000);
+        exchange.consumed(stream, 0x8000);
     }
     assert_eq!(kinds(&mut exchange).matches('A').count(), 1);
 }
@@ -151,6 +151,9 @@ fn what_has_come_is_acknowledged_and_where_it_moves_all_of_it() {
 #[test]
 fn a_stream_that_is_closed_leaves_its_share_and_cuts_the_destination_off() {
     let mut exchange = Exchange::default();
+    let first = exchange.open("db", 5432, Instant::now());
+    exchange.close(first, false);
+    kinds(&mut exchange);
     let window = exchange.table.down.window(0);
     for is_cut in [true, false] {
         let stream = exchange.open("db", 5432, Instant::now());
