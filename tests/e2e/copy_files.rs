@@ -161,6 +161,12 @@ fn streams_are_copied_up_and_down() {
     assert!(fs::read(folder.path().join("there")).unwrap() == bytes);
     shell(r#""$@" | cat >back"#, [&there, "-".as_ref()]);
     assert!(fs::read(folder.path().join("back")).unwrap() == bytes);
+    // A reader that has enough is no error.
+    let mut shell = in_shell(r#""$@" | head -c 9 >begun"#, cp().args([&there, OsStr::new("-")]));
+    shell.current_dir(folder.path());
+    let said = Program::run(shell);
+    assert_eq!((said.code(), said.stderr.as_str()), (0, ""));
+    assert!(fs::read(folder.path().join("begun")).unwrap() == bytes[..9]);
 }
 
 /// Each with its exit code, and nothing is left behind.

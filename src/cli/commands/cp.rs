@@ -1,9 +1,11 @@
 //! `ssmport cp SRC... DST`.
 
+mod had_enough;
 mod progress;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::atomic::Ordering};
 
+use had_enough::HadEnough;
 use progress::Progress;
 
 use crate::{
@@ -11,7 +13,7 @@ use crate::{
         args::{CopyEnd, CopyWay, CpArgs, Global},
         failure::{Code, Failure},
         output::Output,
-        signals::Signals,
+        signals::{self, Signals},
         standard_streams,
     },
     client::{Copied, Node, config_file::ConfigFile, service::SessionSource, target::Target},
@@ -43,7 +45,9 @@ pub(crate) async fn run(
         done = work => done,
         number = signals.next() => Err(Failure::new(Code::Signal(number), "interrupted")),
     };
-    if let Err(Failure { code: Code::Signal(_), .. }) = done {
+    if let Err(Failure { code: Code::Signal(number), .. }) = done
+        && number != signals::PIPE
+    {
         output.note("interrupted; the same command goes on with a file where it was, and begins a folder anew");
     }
     if let Some(node) = node {
@@ -99,12 +103,14 @@ async fn copy(
         CopyWay::Down { from, to, .. } => {
             for path in from {
                 let source = format!("{target}:{}", path.to_string_lossy());
+                let mut had_enough = None;
                 let (download, destination) = match to {
                     CopyEnd::Here(to) => {
                         (node.download(path, PathBuf::clone(to)), to.display().to_string())
                     }
                     _ => {
-                        let stdout = standard_streams::output();
+                        let (stdout, is_so) = HadEnough::of(standard_streams::output());
+                        had_enough = Some(is_so);
                         (node.download_to(path, stdout), "-".to_owned())
                     }
                 };
@@ -117,6 +123,9 @@ async fn copy(
                 };
                 progress.begin(source, destination);
                 let done = download.run(|event| progress.event(event)).await;
+                if had_enough.is_some_and(|is_so| is_so.load(Ordering::Relaxed)) {
+                    return Err(Failure::new(Code::Signal(signals::PIPE), "nobody reads"));
+                }
                 progress.end(done)?;
             }
         }

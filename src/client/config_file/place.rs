@@ -70,10 +70,14 @@ impl Place {
             }
             Err(error) => {
                 let what = format!("cannot read {}", self.path.display());
+                let error_kind = error.kind();
                 let failure = Error::new(Kind::Usage, what).because(error);
                 Err(match self.named_by {
                     Some(variable) => failure.next(format!("check {variable}")),
-                    None => failure.next("check who may read it"),
+                    None if error_kind == ErrorKind::PermissionDenied => {
+                        failure.next("check who may read it")
+                    }
+                    None => failure.next("it is to be a file of TOML; move away what it is"),
                 })
             }
         }
