@@ -51,5 +51,6 @@ make_source() {
 make_bill() {
     local name=ssmport-$VERSION.cdx
     PATH="$PWD/$CYCLONEDX_DIR/bin:$PATH" cargo cyclonedx -q --format json --target all --override-filename "$name"
+    sed -i "s|path+file://$PWD|path+file:///ssmport|g" "$name.json"
     mv "$name.json" "$DIST"
 }
