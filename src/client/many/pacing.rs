@@ -19,22 +19,25 @@ struct State {
     /// Between two starts; nothing until the service has complained.
     spacing: Duration,
     next: Instant,
+    /// When it was last made longer: complaints of what was asked before say nothing of it.
+    since: Instant,
 }
 
 impl Pacing {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State { spacing: Duration::ZERO, next: now() }))
+        Self(Mutex::new(State { spacing: Duration::ZERO, next: now(), since: now() }))
     }
 
-    /// Waits for one's turn to start a session.
-    pub(super) async fn turn(&self) {
+    /// Waits for one's turn to start a session; when that is.
+    pub(super) async fn turn(&self) -> Instant {
         let at = self.state(|state| state.turn(now()));
         sleep_until(at.into()).await;
+        now()
     }
 
-    /// The service has refused a start as one too many.
-    pub(super) fn throttled(&self) {
-        self.state(|state| state.throttled(now()));
+    /// The service has refused a start, asked for at this time, as one too many.
+    pub(super) fn throttled(&self, asked: Instant) {
+        self.state(|state| state.throttled(asked, now()));
     }
 
     /// A session was started.
@@ -54,8 +57,12 @@ impl State {
         at
     }
 
-    fn throttled(&mut self, now: Instant) {
-        self.spacing = (self.spacing * 2).clamp(LEAST, MOST);
+    /// Of many that were asked for at once most may be refused, which is one complaint.
+    fn throttled(&mut self, asked: Instant, now: Instant) {
+        if asked >= self.since {
+            self.spacing = (self.spacing * 2).clamp(LEAST, MOST);
+            self.since = now;
+        }
         self.next = self.next.max(now + self.spacing);
     }
 
@@ -78,14 +85,21 @@ mod tests {
     #[test]
     fn starts_are_spread_after_a_complaint_and_come_closer_again() {
         let began = now();
-        let mut state = State { spacing: Duration::ZERO, next: began };
+        let mut state = State { spacing: Duration::ZERO, next: began, since: began };
         assert_eq!((state.turn(began), state.turn(began)), (began, began));
-        state.throttled(began);
-        state.throttled(began);
+        let later = began + Duration::from_millis(1);
+        state.throttled(began, later);
+        // They were asked for with the first one.
+        for _ in 0..20 {
+            state.throttled(began, later);
+        }
+        assert_eq!(state.spacing, LEAST);
+        state.throttled(later, began);
+        state.next = began + state.spacing;
         let at: Vec<_> = (0..3).map(|_| state.turn(began) - began).collect();
         assert_eq!(at, [200, 400, 600].map(Duration::from_millis));
         for _ in 0..20 {
-            state.throttled(began);
+            state.throttled(later, began);
         }
         assert_eq!(state.spacing, MOST);
         for _ in 0..40 {

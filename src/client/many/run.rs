@@ -179,14 +179,14 @@ impl All {
     async fn run_on(&self, node: usize, there: &Node) -> NodeEnd {
         let give_up_at = now() + THROTTLED_FOR;
         loop {
-            tokio::select! {
-                () = self.pacing.turn() => {}
+            let asked = tokio::select! {
+                asked = self.pacing.turn() => asked,
                 () = self.stopped() => return NodeEnd::NotStarted,
-            }
+            };
             match self.once(node, there).await {
                 NodeEnd::Failed(error) if error.is_throttled() && now() < give_up_at => {
                     tracing::debug!("{}: {error}", there.id());
-                    self.pacing.throttled();
+                    self.pacing.throttled(asked);
                 }
                 end => {
                     self.pacing.started();
