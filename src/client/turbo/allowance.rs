@@ -43,8 +43,8 @@ impl Allowance {
     /// So many bytes have come. What the companion is to be asked, if it is time.
     pub(super) fn note_arrival(&mut self, len: usize, now: Instant) -> Option<u32> {
         self.arrived = self.arrived.saturating_add(len);
-        let is_late = self.answered.is_some_and(|last| now < last + PAUSE) && self.bytes == MOST;
-        let is_time = self.asked.is_none() && self.arrived >= self.bytes / 8 && !is_late;
+        let is_early = self.answered.is_some_and(|last| now < last + PAUSE) && self.bytes == MOST;
+        let is_time = self.asked.is_none() && self.arrived >= self.bytes / 8 && !is_early;
         is_time.then(|| self.ask(now))
     }
 
