@@ -138,6 +138,8 @@ fn what_cannot_be_recorded_or_played_is_told() {
         (&["play", "/nowhere/cast"], 5, "cannot play /nowhere/cast"),
         (&["play", "/dev/null"], 5, "no recording of asciinema's version 2"),
         (&["play", path, "--speed", "0"], 2, "not a number from 0.01"),
+        (&["play", path, "--idle", "0"], 2, "no pause at all would be left"),
+        (&["play", path, "--idle", "soon"], 2, "not a time such as 0.5, 2s or 500ms"),
         (&["play", path, "--speed", "2", "--text"], 2, "cannot be used with"),
     ] {
         let mut ssmport = ssmport(arguments);
@@ -158,6 +160,100 @@ fn what_cannot_be_recorded_or_played_is_told() {
     play.wait_for_stdout(|line| line == "a");
     play.signal(Signal::INT);
     assert_eq!(play.finish().code(), 130);
-    let play = Program::run(ssmport(&["play", path, "--idle", "1s"]));
-    assert_eq!(play.success(), "a\nb");
+    for idle in ["1s", "0.5", "500ms"] {
+        let play = Program::run(ssmport(&["play", path, "--idle", idle]));
+        assert_eq!(play.success(), "a\nb");
+    }
+}
+
+#[test]
+fn other_versions_are_told_with_what_makes_the_second_of_them() {
+    let folder = TempDir::new().expect("a directory");
+    let file = folder.path().join("cast");
+    for (version, recording) in [
+        (3, "{\"version\":3,\"term\":{\"cols\":80,\"rows\":24}}\n[0.1,\"o\",\"a\"]\n"),
+        (1, "{\"version\":1,\"width\":80,\"height\":24,\"stdout\":[[0.1,\"a\"]]}\n"),
+        (1, "{\n  \"version\": 1,\n  \"width\": 80,\n  \"height\": 24\n}\n"),
+    ] {
+        fs::write(&file, recording).expect("a file");
+        let played = Program::run(ssmport(&["play", file.to_str().expect("text")]));
+        assert_eq!((played.code(), &*played.stdout), (5, ""), "{played:#?}");
+        let why = format!("it is of asciinema's version {version}, and version 2 can be played");
+        assert!(played.stderr.contains(&why), "{played:#?}");
+        assert!(played.stderr.contains("asciinema convert -f asciicast-v2 "), "{played:#?}");
+    }
+}
+
+/// Three lines, with hours between them.
+fn slow(file: &Path) {
+    let header = r#"{"version":2,"width":80,"height":24}"#;
+    let events = ["first", "second", "third"].iter().zip([0.1, 9999.0, 19999.0]);
+    let events = events.map(|(line, at)| format!("[{at:?},\"o\",\"{line}\\r\\n\"]\n"));
+    fs::write(file, format!("{header}\n{}", events.collect::<String>())).expect("a file");
+}
+
+#[test]
+fn keys_rule_the_playing_and_none_is_left_for_the_shell() {
+    let folder = TempDir::new().expect("a directory");
+    let file = folder.path().join("cast");
+    slow(&file);
+    let mut outer = command("sh");
+    outer.arg("-i").env("SSMPORT", env!("CARGO_BIN_EXE_ssmport")).env("CAST", &file);
+    let terminal = Tmux::start(&outer, 80, 24);
+    terminal.wait_for_prompt();
+    terminal.type_line("PS1='outer> '");
+    let is_outer = |screen: &str| screen.trim_end().ends_with("outer>");
+    terminal.wait_for(is_outer);
+    let play = || {
+        terminal.type_line("clear; $SSMPORT play $CAST");
+        terminal.wait_for_line("first");
+    };
+
+    play();
+    // No step without a pause; and what a terminal tells of itself is no key.
+    terminal.type_line("date.");
+    terminal.type_text("\u{1b}[24;80R\u{1b}]11;rgb:00/q\u{7}");
+    terminal.type_text(" .");
+    let screen = terminal.wait_for_line("second");
+    assert!(!screen.contains("third") && !screen.contains("date"), "{screen}");
+    terminal.press("C-z");
+    terminal.wait_for(|screen| screen.contains("Stopped") && is_outer(screen));
+    terminal.type_line("clear; stty -a | grep -ow -- '-*icanon'");
+    terminal.wait_for_line("icanon");
+    terminal.type_line("fg");
+    // The shell says what goes on.
+    terminal.wait_for(|screen| screen.contains("CAST"));
+    terminal.type_text(".");
+    let screen = terminal.wait_for(|screen| screen.contains("third") && is_outer(screen));
+    assert!(!screen.contains("not found"), "{screen}");
+
+    for (key, code) in [("q", "code0"), ("C-c", "code130")] {
+        play();
+        terminal.press(key);
+        terminal.wait_for(is_outer);
+        terminal.type_line("echo code$?; stty -a | grep -ow -- '-*icanon'");
+        terminal.wait_for_line(code);
+        terminal.wait_for_line("icanon");
+    }
+}
+
+#[test]
+fn the_terminal_is_given_back_whatever_ends_the_playing() {
+    let folder = TempDir::new().expect("a directory");
+    let file = folder.path().join("cast");
+    slow(&file);
+    let play = ssmport(&["play", file.to_str().expect("text")]);
+    let terminal = Tmux::start(&play, 80, 24);
+    terminal.wait_for_line("first");
+    terminal.signal(Signal::TERM);
+    assert_eq!(terminal.finish_restored(), 143);
+    // Paused, and with the screen and the mouse switched on.
+    let text = fs::read_to_string(&file).expect("a recording");
+    fs::write(&file, text.replace("first", "\\u001b[?1049h\\u001b[?1000hfirst")).expect("a file");
+    let terminal = Tmux::start(&play, 80, 24);
+    terminal.wait_for_line("first");
+    terminal.type_text(" ");
+    terminal.press("C-c");
+    assert_eq!(terminal.finish_restored(), 130);
+    assert!(terminal.modes().starts_with("screen 0 mouse 00"), "{}", terminal.modes());
 }

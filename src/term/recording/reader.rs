@@ -22,7 +22,6 @@ pub struct Reader<R> {
 /// What stands at its beginning.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Header {
-    version: u32,
     /// Characters in a line.
     pub width: u16,
     /// Lines.
@@ -30,6 +29,12 @@ pub struct Header {
     /// What it is called.
     #[serde(default)]
     pub title: String,
+}
+
+/// What all versions begin with.
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
 }
 
 /// What has happened.
@@ -48,8 +53,10 @@ pub enum Event {
 pub enum ReadError {
     /// The system's reason.
     Io(io::Error),
-    /// It is none, or not of version 2.
+    /// It is none.
     Header(String),
+    /// It is of another version than 2.
+    Version(u32),
     /// A line is no event.
     Line(usize),
     /// Its last line is not whole: whoever wrote it was ended.
@@ -63,14 +70,17 @@ impl<R: BufRead> Reader<R> {
     /// [`ReadError`]: there is none.
     pub fn new(mut input: R) -> Result<Self, ReadError> {
         let line = line(&mut input)?.map(|(line, _)| line).unwrap_or_default();
-        let header: Header =
-            serde_json::from_str(&line).map_err(|error| ReadError::Header(error.to_string()))?;
-        match header.version {
-            2 => Ok(Self { input, header, line: 1 }),
-            version => {
-                Err(ReadError::Header(format!("it is of version {version}, and 2 can be played")))
-            }
+        let none = |error: serde_json::Error| match error.is_eof() && is_first(&line, &mut input) {
+            true => ReadError::Version(1),
+            false => ReadError::Header(error.to_string()),
+        };
+        let Version { version } = serde_json::from_str(&line).map_err(none)?;
+        if version != 2 {
+            return Err(ReadError::Version(version));
         }
+        let header =
+            serde_json::from_str(&line).map_err(|error| ReadError::Header(error.to_string()))?;
+        Ok(Self { input, header, line: 1 })
     }
 
     /// The header.
@@ -104,6 +114,16 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
+/// Whether it is of version 1, whose only object has many lines.
+fn is_first(line: &str, input: &mut impl BufRead) -> bool {
+    let mut rest = Vec::new();
+    // What cannot be read is none.
+    let _ = input.take(HEAD).read_to_end(&mut rest);
+    let head = format!("{line}{}", String::from_utf8_lossy(&rest));
+    let head: String = head.chars().take(LONGEST_HEAD).filter(|c| !c.is_whitespace()).collect();
+    head.starts_with('{') && head.contains("\"version\":1,")
+}
+
 /// A line, and whether it has an end.
 fn line(input: &mut impl BufRead) -> Result<Option<(String, bool)>, ReadError> {
     let mut bytes = Vec::new();
@@ -125,6 +145,9 @@ impl fmt::Display for ReadError {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::Header(why) => write!(f, "it is no recording of asciinema's version 2: {why}"),
+            Self::Version(version) => {
+                write!(f, "it is of asciinema's version {version}, and version 2 can be played")
+            }
             Self::Line(line) => write!(f, "line {line} is no event"),
             Self::BreaksOff(line) => write!(f, "it breaks off in line {line}"),
         }
@@ -135,6 +158,10 @@ impl std::error::Error for ReadError {}
 
 /// In bytes; an event has some KiB.
 const LONGEST: u64 = 16 << 20;
+/// In bytes: where a version stands, in many lines.
+const HEAD: u64 = 1024;
+/// In characters.
+const LONGEST_HEAD: usize = 1024;
 
 #[cfg(test)]
 mod tests {
@@ -155,8 +182,15 @@ mod tests {
         for (text, told) in [
             (String::new(), "it is no recording"),
             ("hello\n".to_owned(), "it is no recording"),
-            (r#"{"version": 3, "term": {"cols": 80}}"#.to_owned(), "it is no recording"),
-            (r#"{"version": 1, "width": 80, "height": 24}"#.to_owned(), "of version 1, and 2"),
+            ("{\n  \"width\": 80\n}\n".to_owned(), "it is no recording"),
+            (r#"{"version": 2, "term": {"cols": 80}}"#.to_owned(), "missing field `width`"),
+            (
+                r#"{"version": 3, "term": {"cols": 80, "rows": 24}}"#.to_owned(),
+                "of asciinema's version 3",
+            ),
+            (r#"{"version": 1, "width": 80, "height": 24}"#.to_owned(), "of asciinema's version 1"),
+            ("{\n  \"version\": 1,\n  \"width\": 80,\n".to_owned(), "of asciinema's version 1"),
+            (r#"{"version": 4}"#.to_owned(), "version 4, and version 2 can be played"),
             (format!("{header}\n[1.0,\"o\"]\n"), "line 2 is no event"),
             (format!("{header}\n\n[1.0,\"o\",\"a\"]\n[2.0,\"o\",\"b"), "it breaks off in line 4"),
         ] {
