@@ -1,6 +1,6 @@
 //! `--trace` and `ssmport decode`: a look at the frames of a session.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{fs, fs::File, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -120,6 +120,78 @@ fn what_is_no_trace_and_where_none_can_be_is_said() {
         assert!(told.stderr.starts_with(&format!("ssmport: cannot write the trace {path}\n")));
         assert!(told.stderr.contains(why), "{told:#?}");
     }
+}
+
+/// Two frames, a line that is none between them, and a last one that is cut off.
+const DAMAGED: &str = r#"{"trace":1}
+{"t":0.1,"session":"s","direction":"out","kind":"input_stream_data","sequence":0,"bytes":3}
+{"t":0.2,"session"\u0000
+{"t":0.3,"session":"s","direction":"in","kind":"acknowledge","acknowledges":0}
+{"t":0.4,"sess"#;
+
+#[test]
+fn what_is_damaged_is_told_and_which_kinds_there_are() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("trace");
+    fs::write(&path, DAMAGED).expect("written");
+    let told = Program::run(decode(&[], &path));
+    assert_eq!((told.code(), told.stdout.lines().count()), (0, 2), "{told:#?}");
+    let doubts = "trace: line 3 is not understood; it breaks off in line 5";
+    assert!(told.stderr.contains(doubts), "{told:#?}");
+
+    for (kind, next) in [
+        ("acknowlegde", "did you mean acknowledge? "),
+        ("bogus", "the kinds that there are: acknowledge, input_stream_data"),
+    ] {
+        let told = Program::run(decode(&["--kind", kind], &path));
+        assert_eq!((told.code(), &*told.stdout), (2, ""), "{told:#?}");
+        assert!(told.stderr.contains("ssmport: no frame of the trace is meant\n"), "{told:#?}");
+        assert!(told.stderr.contains(next), "{told:#?}");
+    }
+    for options in [&["--sequence", "7"][..], &["--direction", "out", "--kind", "ack"]] {
+        let told = Program::run(decode(options, &path));
+        assert_eq!((told.code(), &*told.stdout), (2, ""), "{told:#?}");
+        assert!(told.stderr.contains("leave options out: "), "{told:#?}");
+    }
+}
+
+#[test]
+fn a_picture_can_go_to_standard_output() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("trace");
+    fs::write(&path, DAMAGED).expect("written");
+    let mut of_stdin = decode(&["--svg", "-"], Path::new("-"));
+    of_stdin.stdin(File::open(&path).expect("it is there"));
+    for mut drawn in [decode(&["--svg", "-"], &path), of_stdin] {
+        drawn.current_dir(folder.path());
+        let drawn = Program::run(drawn);
+        let svg = &drawn.stdout;
+        assert!(drawn.code() == 0 && svg.starts_with("<svg"), "{drawn:#?}");
+        assert!(svg.ends_with("</svg>\n"), "{drawn:#?}");
+        assert!(
+            !svg.contains("input_stream_data") && !drawn.stderr.contains("Drawn"),
+            "{drawn:#?}"
+        );
+        // Nothing came from the node, and nothing is known of the path.
+        assert_eq!(svg.matches("nothing of it in this trace").count(), 4, "{drawn:#?}");
+        assert!(svg.contains("0.30 s") && !svg.contains("0.300 s"), "{drawn:#?}");
+    }
+    assert!(!folder.path().join("-").exists());
+}
+
+#[test]
+fn a_trace_goes_to_a_file() {
+    let folder = TempDir::new().expect("a folder");
+    for (option, variable) in [(Some("-"), None), (None, Some("-"))] {
+        let mut exec = command(env!("CARGO_BIN_EXE_ssmport"));
+        exec.args(option.map(|path| ["--trace", path]).into_iter().flatten());
+        exec.envs(variable.map(|path| ("SSMPORT_TRACE", path)));
+        exec.args(["exec", "local", "--", "echo", "ran"]).current_dir(folder.path());
+        let told = Program::run(exec);
+        assert_eq!((told.code(), &*told.stdout), (2, ""), "{told:#?}");
+        assert!(told.stderr.contains("a trace is a file, and - is none"), "{told:#?}");
+    }
+    assert!(!folder.path().join("-").exists());
 }
 
 #[test]

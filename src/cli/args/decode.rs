@@ -33,6 +33,8 @@ pub(crate) struct DecodeArgs {
     #[arg(long, value_name = "ID", hide_short_help = true)]
     pub(crate) session: Option<String>,
     /// Draw it into this file instead.
+    ///
+    /// - is standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) svg: Option<PathBuf>,
 }

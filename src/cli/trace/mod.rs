@@ -21,7 +21,10 @@ use tracing_subscriber::{
 };
 
 use self::file::RotatedFile;
-use super::{args::Global, failure::Failure};
+use super::{
+    args::Global,
+    failure::{Code, Failure},
+};
 use crate::{
     net::{FRAMES, PATHS, PAYLOADS, now},
     wire::foreign_text::one_line,
@@ -61,6 +64,11 @@ impl Trace {
     /// The file cannot be written.
     pub(super) fn of_options(global: &Global) -> Result<Option<Self>, Failure> {
         let Some(path) = &global.trace else { return Ok(None) };
+        if is_stream(path) {
+            return Err(Failure::new(Code::Usage, "cannot write the trace to standard output")
+                .because(NO_STREAM)
+                .next(format!("give a file with --trace, or by {VARIABLE}")));
+        }
         let trace = Self::begin(path, global.trace_payloads);
         trace.map(Some).map_err(|why| {
             Failure::local(format!("cannot write the trace {}", path.display()))
@@ -81,6 +89,9 @@ impl Trace {
     }
 
     fn begin(path: &Path, has_payloads: bool) -> io::Result<Self> {
+        if is_stream(path) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, NO_STREAM));
+        }
         let path = with_process(path);
         let head = line::head(has_payloads);
         let file = RotatedFile::create(path, head, LARGEST)?;
@@ -166,6 +177,11 @@ pub(super) fn finish() {
     }
 }
 
+/// Whether it is what other commands have for standard output.
+fn is_stream(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 /// `%p` stands for the process's number: a ProxyCommand's programs have the same words.
 fn with_process(path: &Path) -> PathBuf {
     match path.to_str() {
@@ -175,6 +191,7 @@ fn with_process(path: &Path) -> PathBuf {
 }
 
 static WRITER: OnceLock<Writer> = OnceLock::new();
+const NO_STREAM: &str = "a trace is a file, and - is none";
 /// Its path, for programs that are started by others.
 pub(super) const VARIABLE: &str = "SSMPORT_TRACE";
 /// Where sessions tell that they have lost a connection, and have another.
@@ -202,6 +219,13 @@ mod tests {
         let written = std::fs::read(&path).unwrap();
         assert_eq!(written[..MOST_WAITING], line);
         assert_eq!(&written[MOST_WAITING..], b"{\"left_out\":2}\n");
+    }
+
+    #[test]
+    fn standard_output_is_no_place_for_it() {
+        let why = Trace::begin(Path::new("-"), false).map(|_| ()).unwrap_err();
+        assert_eq!(why.to_string(), NO_STREAM);
+        assert!(!is_stream(Path::new("./-")) && !Path::new("-").exists());
     }
 
     #[test]

@@ -2,9 +2,13 @@
 
 use std::error::Error;
 
-use plotters::{coord::Shift, prelude::*};
+use plotters::{
+    coord::Shift,
+    prelude::*,
+    style::text_anchor::{HPos, Pos, VPos},
+};
 
-use super::{conversation::Meaning, traced::Line};
+use super::{axis::Axis, conversation::Meaning, traced::Line};
 use crate::cli::args::Way;
 
 /// What is drawn of one session.
@@ -114,22 +118,30 @@ impl Picture {
         D::ErrorType: 'static,
     {
         let points = || series.iter().flat_map(|(_, _, points)| points.iter());
+        let is_empty = points().next().is_none();
         let highest = points().map(|(_, y)| *y).fold(1.0, f64::max) * 1.05;
         let text = ("sans-serif", 12).into_font().color(&GREY);
+        let seconds = Axis::up_to(self.end.max(1e-3), MOST_SECONDS);
+        let values = Axis::up_to(highest, MOST_VALUES);
+        let values = match (is_empty, form) {
+            (true, _) => values.bare(),
+            (false, Form::Dots) => values.whole(),
+            (false, Form::Lines) => values,
+        };
         let mut chart = ChartBuilder::on(area)
             .margin_left(8)
             .margin_right(24)
             .margin_top(22)
             .x_label_area_size(26)
             .y_label_area_size(64)
-            .build_cartesian_2d(0.0..self.end.max(1e-3), 0.0..highest)?;
+            .build_cartesian_2d(seconds, values)?;
         chart
             .configure_mesh()
             .axis_style(GREY)
             .bold_line_style(GREY.mix(0.25))
             .light_line_style(TRANSPARENT)
-            .x_label_formatter(&|seconds| format!("{seconds:.3} s"))
-            .y_label_formatter(&|value| format!("{value:.0}"))
+            .x_label_formatter(&|at| format!("{} s", seconds.label(*at)))
+            .y_label_formatter(&|value| values.label(*value))
             .label_style(text.clone())
             .draw()?;
         let broken = self
@@ -148,6 +160,12 @@ impl Picture {
                     chart.draw_series([PathElement::new(points, colour.stroke_width(1))])?;
                 }
             }
+        }
+        if is_empty {
+            let (width, height) = area.dim_in_pixel();
+            let middle = text.pos(Pos::new(HPos::Center, VPos::Center));
+            let at = (width as i32 / 2, height as i32 / 2);
+            area.draw(&Text::new(NOTHING.to_owned(), at, middle))?;
         }
         area.draw(&Text::new(title.to_owned(), (74, 6), text.clone()))?;
         for ((name, colour, _), at) in series.iter().zip(0..) {
@@ -179,9 +197,29 @@ const WIDTH: u32 = 1000;
 const HEIGHT: u32 = HEAD + 5 * 190;
 const HEAD: u32 = 30;
 const MOST_POINTS: usize = 4000;
+const MOST_SECONDS: u32 = 10;
+const MOST_VALUES: u32 = 6;
+const NOTHING: &str = "nothing of it in this trace";
 /// Of anything: seconds, bytes, messages.
 const MOST_SHOWN: f64 = 1e12;
 const GREY: RGBColor = RGBColor(0x7a, 0x81, 0x8c);
 const BLUE: RGBColor = RGBColor(0x3d, 0x86, 0xd0);
 const GREEN: RGBColor = RGBColor(0x2f, 0x9e, 0x6e);
 const RED: RGBColor = RGBColor(0xd9, 0x3f, 0x3f);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panel_without_anything_says_so() {
+        let mut picture = Picture::default();
+        let svg = picture.svg("s").unwrap();
+        assert_eq!(svg.matches(NOTHING).count(), 5, "{svg}");
+        let line = r#"{"t":0.5,"direction":"out","kind":"input_stream_data","sequence":1}"#;
+        let line: Line = serde_json::from_str(line).unwrap();
+        picture.take(&line, Meaning::Sent { times: 1 });
+        let svg = picture.svg("s").unwrap();
+        assert_eq!(svg.matches(NOTHING).count(), 4, "{svg}");
+    }
+}

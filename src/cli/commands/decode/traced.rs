@@ -58,6 +58,19 @@ impl Line {
 pub(super) struct Lines {
     file: BufReader<Box<dyn Read>>,
     line: Vec<u8>,
+    /// How many have been read.
+    number: u64,
+    doubts: Doubts,
+}
+
+/// What of a file is not as it was written.
+#[derive(Debug, Default)]
+struct Doubts {
+    /// So many lines are none.
+    lines: u64,
+    first: u64,
+    /// The last line has no end.
+    breaks_off: Option<u64>,
 }
 
 impl Lines {
@@ -73,7 +86,8 @@ impl Lines {
     /// # Errors
     /// As [`of`](Self::of).
     pub(super) fn read(file: Box<dyn Read>) -> io::Result<Self> {
-        let mut lines = Self { file: BufReader::new(file), line: Vec::new() };
+        let (line, doubts) = Default::default();
+        let mut lines = Self { file: BufReader::new(file), line, number: 1, doubts };
         // Only the first line: what is no trace may have no end.
         lines.read_line()?;
         let head: Option<Line> = serde_json::from_slice(&lines.line).ok();
@@ -87,17 +101,50 @@ impl Lines {
     /// The next one that can be understood; `None` behind the last.
     pub(super) fn next(&mut self) -> io::Result<Option<Line>> {
         while self.read_line()? > 0 {
-            // The last one of a program that was killed is cut off.
+            self.number += 1;
             if let Ok(line) = serde_json::from_slice(&self.line) {
                 return Ok(Some(line));
+            }
+            let is_blank = self.line.trim_ascii().is_empty();
+            // One that is too long is read in pieces.
+            while !self.line.ends_with(b"\n") && self.read_line()? > 0 {}
+            if !is_blank {
+                self.doubts.take(self.number, self.line.ends_with(b"\n"));
             }
         }
         Ok(None)
     }
 
+    /// What there is to be said of those that could not be understood so far.
+    pub(super) fn doubts(&self) -> Option<String> {
+        let Doubts { lines, first, breaks_off } = self.doubts;
+        let lines = match lines {
+            0 => None,
+            1 => Some(format!("line {first} is not understood")),
+            _ => Some(format!("{lines} lines are not understood, line {first} is the first")),
+        };
+        // The last one of a program that was killed.
+        let end = breaks_off.map(|line| format!("it breaks off in line {line}"));
+        let said: Vec<_> = lines.into_iter().chain(end).collect();
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+
     fn read_line(&mut self) -> io::Result<usize> {
         self.line.clear();
         self.file.by_ref().take(LONGEST).read_until(b'\n', &mut self.line)
+    }
+}
+
+impl Doubts {
+    fn take(&mut self, number: u64, is_whole: bool) {
+        if !is_whole {
+            self.breaks_off = Some(number);
+            return;
+        }
+        if self.lines == 0 {
+            self.first = number;
+        }
+        self.lines += 1;
     }
 }
 
@@ -115,6 +162,11 @@ mod tests {
     use super::*;
 
     fn lines(text: &str) -> io::Result<Vec<Line>> {
+        read(text).map(|(lines, _)| lines)
+    }
+
+    /// With what there is to be said of the others.
+    fn read(text: &str) -> io::Result<(Vec<Line>, Option<String>)> {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("trace");
         std::fs::write(&path, text)?;
@@ -123,7 +175,7 @@ mod tests {
         while let Some(line) = lines.next()? {
             all.push(line);
         }
-        Ok(all)
+        Ok((all, lines.doubts()))
     }
 
     #[test]
@@ -134,6 +186,41 @@ mod tests {
         let [frame, note] = lines(text).unwrap().try_into().expect("two lines");
         assert_eq!((frame.t, frame.way(), frame.acknowledges), (1.5, Some(Way::In), Some(7)));
         assert_eq!((note.way(), note.note.as_deref()), (None, Some("resumed")));
+    }
+
+    #[test]
+    fn what_is_passed_over_is_told() {
+        let (head, frame) = ("{\"trace\":1}\n", "{\"t\":1,\"direction\":\"in\"}\n");
+        let long = "x".repeat((2 << 20) + 7);
+        for (rest, frames, told) in [
+            (frame.to_owned(), 1, None),
+            // Whole, but for its end.
+            (frame.trim_end().to_owned(), 1, None),
+            (format!("\n{frame}\n  "), 1, None),
+            (format!("{frame}x\n{frame}"), 2, Some("line 3 is not understood")),
+            (
+                format!("{frame}x\n{frame}[\n\0\0\n"),
+                2,
+                Some("3 lines are not understood, line 3 is the first"),
+            ),
+            (format!("{frame}{{\"t\":1,"), 1, Some("it breaks off in line 3")),
+            (
+                format!("x\n{frame}{{\"t\""),
+                1,
+                Some("line 2 is not understood; it breaks off in line 4"),
+            ),
+            // One of more than is read at once.
+            (
+                format!("{long}\n{frame}x\n"),
+                1,
+                Some("2 lines are not understood, line 2 is the first"),
+            ),
+            (format!("{frame}{long}"), 1, Some("it breaks off in line 3")),
+        ] {
+            let (lines, doubts) = read(&format!("{head}{rest}")).unwrap();
+            let rest = &rest[..rest.len().min(80)];
+            assert_eq!((lines.len(), doubts.as_deref()), (frames, told), "{rest}");
+        }
     }
 
     #[test]
