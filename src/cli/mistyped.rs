@@ -157,8 +157,8 @@ fn meant_by(word: &str) -> Option<String> {
 }
 
 /// Those whose standard output is for something else.
-const WITHOUT_REPORT: [&str; 7] =
-    ["shell", "exec", "proxy", "ssh", "connect", "completions", "help"];
+const WITHOUT_REPORT: [&str; 9] =
+    ["shell", "exec", "proxy", "ssh", "connect", "play", "decode", "completions", "help"];
 
 /// Names of commands in the AWS CLI, in ssh, kubectl, gcloud and other clients of Session Manager.
 const ELSEWHERE: [(&[&str], &str); 13] = [
@@ -242,6 +242,8 @@ mod tests {
             ("--json", true),
             ("exec web --json", false),
             ("--json proxy", false),
+            ("play --json --jsn", false),
+            ("--json decode trace --svgg", false),
             ("exec --on web --json -- x", true),
             ("exec --on=web -- x --json", false),
             ("forward 5432 -- psql --json", false),

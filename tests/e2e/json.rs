@@ -111,6 +111,19 @@ fn commands_that_carry_something_have_nothing_else_on_standard_output() {
     proxy.args(["proxy", "--json", "local", &closed_port().to_string()]);
     let ended = Program::run(proxy);
     assert_eq!((ended.code(), ended.stdout.as_str()), (4, ""), "{ended:#?}");
+    // Nor have those that show what is in a file.
+    for (arguments, code) in [
+        (["play", "--json", "/nowhere/cast"], 5),
+        (["play", "--json", "--jsn"], 2),
+        (["decode", "--json", "/nowhere/trace"], 5),
+        (["decode", "--json", "--svgg"], 2),
+    ] {
+        let mut shown = command(env!("CARGO_BIN_EXE_ssmport"));
+        shown.args(arguments);
+        let ended = Program::run(shown);
+        assert_eq!((ended.code(), ended.stdout.as_str()), (code, ""), "{ended:#?}");
+        assert!(!ended.stderr.is_empty(), "{ended:#?}");
+    }
 }
 
 fn ssmport(arguments: &[&str], endpoint: &Endpoint) -> Command {
