@@ -152,12 +152,13 @@ impl Picture {
         for (_, colour, points) in series {
             let points = thinned(points);
             match form {
-                Form::Dots => {
+                Form::Lines if points.len() > 1 => {
+                    chart.draw_series([PathElement::new(points, colour.stroke_width(1))])?;
+                }
+                // One point is no line.
+                Form::Dots | Form::Lines => {
                     let dots = points.into_iter().map(|at| Circle::new(at, 1.5, colour.filled()));
                     chart.draw_series(dots)?;
-                }
-                Form::Lines => {
-                    chart.draw_series([PathElement::new(points, colour.stroke_width(1))])?;
                 }
             }
         }
@@ -221,5 +222,9 @@ mod tests {
         picture.take(&line, Meaning::Sent { times: 1 });
         let svg = picture.svg("s").unwrap();
         assert_eq!(svg.matches(NOTHING).count(), 4, "{svg}");
+        // The only one of its panel is seen.
+        picture.round_trip.push((0.5, 20.0));
+        let svg = picture.svg("s").unwrap();
+        assert_eq!((svg.matches(NOTHING).count(), svg.matches("<circle").count()), (3, 2), "{svg}");
     }
 }
