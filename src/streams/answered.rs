@@ -122,6 +122,8 @@ impl<L> Answered<L> {
         let answer = self.manner.failed(failure, words);
         let mut cx = Context::from_waker(Waker::noop());
         let _ = Pin::new(&mut self.socket).poll_write(&mut cx, &answer);
+        // Who waits to read is to see the client go.
+        self.release();
         self.stage = Stage::Open;
         self.has_heard = true;
     }
@@ -353,6 +355,22 @@ mod tests {
         writer.write_all(b"y").await.unwrap();
         assert_eq!(reading.await.unwrap(), b'x');
         assert!(began.elapsed() < HELD);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_to_be_read_hears_that_a_refused_client_goes() {
+        for manner in [Manner::Socks5, Manner::Connect] {
+            let (client, socket, refusals) = answered(manner, b"", Rest::All);
+            let (mut reader, mut writer) = tokio::io::split(socket);
+            let reading = tokio::spawn(async move { reader.read(&mut [0]).await.unwrap() });
+            tokio::task::yield_now().await;
+            refusals.note();
+            writer.shutdown().await.unwrap();
+            drop(client);
+            let began = Instant::now();
+            assert_eq!(reading.await.unwrap(), 0);
+            assert!(began.elapsed() < HELD);
+        }
     }
 
     #[tokio::test(start_paused = true)]

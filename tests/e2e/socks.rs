@@ -155,6 +155,20 @@ fn there_are_no_more_sessions_than_allowed() {
     socks.program.wait_for_stderr(|line| line.contains("is closed to make room"));
 }
 
+#[test]
+fn a_destination_that_was_refused_holds_no_session() {
+    let (endpoint, (_nginx, url)) = (Endpoint::start(), web());
+    let socks = Socks::start(&endpoint, NODE, &["--sessions", "1"]);
+    for scheme in ["socks5h", "socks5h", "socks4a"] {
+        let nobody = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = nobody.local_addr().expect("its address").port();
+        drop(nobody);
+        let refused = socks.fetch(scheme, &format!("http://localhost:{port}/"));
+        assert_ne!(refused.code(), 0, "{refused:#?}");
+        assert_eq!(socks.fetch(scheme, &url).success(), "it is there");
+    }
+}
+
 /// A request whose client has finished, as `nc -N` does.
 #[test]
 fn a_half_closed_connection_gets_its_answer() {
