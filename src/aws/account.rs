@@ -23,6 +23,7 @@ use super::{
     endpoints::Addresses,
     error::AwsError,
     operation::Operation,
+    sdk::EndpointPlace,
     service::Service,
     signature,
 };
@@ -40,6 +41,7 @@ pub struct Account {
     pub(super) ssm: Client,
     pub(super) caller: Caller,
     endpoint: CalledAddress,
+    endpoint_places: Vec<(Option<Service>, String, EndpointPlace)>,
     credentials: Arc<CredentialStore>,
     authorities: Authorities,
     connector: Connector,
@@ -62,6 +64,7 @@ impl Account {
             region,
             profile,
             endpoints,
+            endpoint_places,
             http,
             signs,
             sdk,
@@ -84,6 +87,7 @@ impl Account {
             ssm: Client::from_conf(ssm.build()),
             caller: Caller::new(http.connector(), addresses),
             endpoint,
+            endpoint_places,
             credentials,
             authorities,
             connector: http.dialler().clone(),
@@ -114,6 +118,12 @@ impl Account {
     /// The address that the calls go to, once there was one.
     pub fn endpoint(&self) -> Option<&str> {
         self.endpoint.known()
+    }
+
+    /// Who says where a service is, if that is not AWS's own address.
+    pub fn endpoint_place(&self, service: Service) -> Option<&EndpointPlace> {
+        let of = |wanted| self.endpoint_places.iter().find(|(service, ..)| *service == wanted);
+        of(Some(service)).or_else(|| of(None)).map(|(.., place)| place)
     }
 
     /// `ssm:StartSession`: opens a session on a node.

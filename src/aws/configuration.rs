@@ -14,7 +14,7 @@ use super::{
     http_client::HttpWay,
     instance,
     mfa::Mfa,
-    sdk::sdk_config,
+    sdk::{EndpointPlace, configured_endpoint, sdk_config},
     service::Service,
     sts::Sts,
 };
@@ -87,6 +87,31 @@ impl Settings {
     pub fn chosen_region(&self) -> Option<(String, Whence)> {
         let profiles = Profiles::load(self.profile_given().as_deref()).ok()?;
         self.region_among(variable, &profiles)
+    }
+
+    /// The addresses that services have instead of AWS's own, as far as that is known without asking anybody,
+    /// and who says so. One that is meant for all of them is there once, without a service.
+    pub fn chosen_endpoints(&self) -> Vec<(Option<Service>, String, EndpointPlace)> {
+        let Ok(profiles) = Profiles::load(self.profile_given().as_deref()) else {
+            return Vec::new();
+        };
+        let mut chosen = Vec::new();
+        for service in Service::ALL {
+            let given =
+                |url: &str, is_general| (url.to_owned(), EndpointPlace::Given { is_general });
+            let found = self.endpoints.own(service).map(|url| given(url, false));
+            let all = self.endpoints.all.as_deref().filter(|url| !url.is_empty());
+            let found = found
+                .or_else(|| all.map(|url| given(url, true)))
+                .or_else(|| configured_endpoint(&profiles, service));
+            let Some((url, place)) = found else { continue };
+            let one = (Some(service).filter(|_| !place.is_general()), url, place);
+            if !chosen.contains(&one) {
+                chosen.push(one);
+            }
+        }
+        chosen.sort_by_key(|(service, ..)| service.is_some());
+        chosen
     }
 
     /// One that goes before all of the environment.
@@ -172,6 +197,8 @@ pub(super) struct Configuration {
     pub profile: String,
     /// What the user gave as services' addresses.
     pub endpoints: Endpoints,
+    /// Who says where services are that are not at AWS's own addresses.
+    pub endpoint_places: Vec<(Option<Service>, String, EndpointPlace)>,
     /// How calls go.
     pub http: HttpWay,
     /// Whether upgrades are signed at all.
@@ -196,6 +223,7 @@ impl Configuration {
         let profile_name = settings.profile_given();
         let profiles = Profiles::load(profile_name.as_deref())?;
         let region = settings.region_of(variable, &profiles);
+        let endpoint_places = settings.chosen_endpoints();
         let endpoints = settings.endpoints.checked()?;
 
         let authorities = authorities(&profiles)?;
@@ -215,6 +243,7 @@ impl Configuration {
             region,
             profile: profiles.selected().to_owned(),
             endpoints,
+            endpoint_places,
             http,
             signs: signs(variable),
             sdk,

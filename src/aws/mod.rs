@@ -65,5 +65,6 @@ pub use mfa_error::MfaError;
 pub use nodes::ManagedNode;
 #[cfg(test)]
 pub use operation::Operation;
+pub use sdk::EndpointPlace;
 pub use service::Service;
 pub use sessions::{SessionRecord, Sessions};

@@ -1,7 +1,7 @@
 //! What the SDK's clients go by: read here, in the environment and the profile, since the SDK's own
 //! reader refuses files that the AWS CLI takes, and ends the process at settings that make no sense.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use aws_config::{
     AppName, BehaviorVersion, Region, SdkConfig, identity::IdentityCache, retry::RetryConfig,
@@ -95,13 +95,12 @@ struct ConfiguredEndpoints(HashMap<&'static str, String>);
 
 impl ConfiguredEndpoints {
     fn of(settings: &Settings<'_>) -> Result<Self, AwsError> {
-        if settings.is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")
-        {
+        if settings.ignores_endpoints() {
             return Ok(Self::default());
         }
         let mut endpoints = HashMap::new();
         for id in Service::ALL.map(Service::id).into_iter().chain(OF_SDK) {
-            let Some((place, url)) = settings.endpoint(id) else { continue };
+            let Some((url, place)) = settings.endpoint(id) else { continue };
             // The SDK would end the process; of the gateway it knows nothing.
             if id != Service::SsmMessages.id() {
                 let named =
@@ -115,18 +114,79 @@ impl ConfiguredEndpoints {
 }
 
 impl Settings<'_> {
-    /// Where it is said, and what; in the order of botocore.
-    fn endpoint(&self, service: &str) -> Option<(String, String)> {
-        let variable = |name: String| Some(((self.environment)(&name)?, name));
-        let option = |url: Option<&str>, name: &str| {
-            let place = format!("profile `{}`: {name}", self.profiles.selected());
-            url.map(|url| (url.to_owned(), place))
+    fn ignores_endpoints(&self) -> bool {
+        self.is_on("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "ignore_configured_endpoint_urls")
+    }
+
+    /// What is said, and where; in the order of botocore.
+    fn endpoint(&self, service: &str) -> Option<(String, EndpointPlace)> {
+        let variable = |name: String| {
+            let is_general = name == VARIABLE;
+            Some(((self.environment)(&name)?, EndpointPlace::Variable { name, is_general }))
         };
-        let found = variable(format!("{VARIABLE}_{}", service.to_uppercase()))
+        let option = |url: Option<&str>, is_general| {
+            let profile = self.profiles.selected().to_owned();
+            url.map(|url| (url.to_owned(), EndpointPlace::Profile { profile, is_general }))
+        };
+        variable(format!("{VARIABLE}_{}", service.to_uppercase()))
             .or_else(|| variable(VARIABLE.to_owned()))
-            .or_else(|| option(self.profiles.service_endpoint(service), "services"))
-            .or_else(|| option(self.profiles.option(OPTION), OPTION));
-        found.map(|(url, place)| (place, url))
+            .or_else(|| option(self.profiles.service_endpoint(service), false))
+            .or_else(|| option(self.profiles.option(OPTION), true))
+    }
+}
+
+/// The address that counts for a service, and where it is said, unless it is nowhere.
+pub(super) fn configured_endpoint(
+    profiles: &Profiles,
+    service: Service,
+) -> Option<(String, EndpointPlace)> {
+    let settings = Settings { profiles, environment: &variable };
+    if settings.ignores_endpoints() { None } else { settings.endpoint(service.id()) }
+}
+
+/// Where a service's address is said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum EndpointPlace {
+    /// By whoever made the [`super::Settings`].
+    Given {
+        /// Whether it is meant for all services.
+        is_general: bool,
+    },
+    /// In the environment.
+    Variable {
+        /// The variable's name.
+        name: String,
+        /// Whether it is meant for all services.
+        is_general: bool,
+    },
+    /// In `~/.aws`.
+    Profile {
+        /// The profile in use.
+        profile: String,
+        /// Whether it is meant for all services.
+        is_general: bool,
+    },
+}
+
+impl EndpointPlace {
+    /// Whether what is said there is meant for all services.
+    pub fn is_general(&self) -> bool {
+        let (Self::Given { is_general }
+        | Self::Variable { is_general, .. }
+        | Self::Profile { is_general, .. }) = self;
+        *is_general
+    }
+}
+
+impl fmt::Display for EndpointPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Given { .. } => f.write_str("what was given"),
+            Self::Variable { name, .. } => f.write_str(name),
+            Self::Profile { profile, is_general } => {
+                write!(f, "profile `{profile}`: {}", if *is_general { OPTION } else { "services" })
+            }
+        }
     }
 }
 
@@ -164,7 +224,7 @@ mod tests {
         let config = "[profile p]\nendpoint_url = http://all\nservices = s\n\
                       [services s]\nsts =\n  endpoint_url = http://sts\nkms =\n  endpoint_url =\n";
         let of = |service: &str, variables: &[(&str, &str)]| {
-            settings(config, variables, |settings| settings.endpoint(service)).unwrap().1
+            settings(config, variables, |settings| settings.endpoint(service)).unwrap().0
         };
         assert_eq!(of("kms", &[]), "http://all");
         assert_eq!(of("sts", &[]), "http://sts");

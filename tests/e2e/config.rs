@@ -137,7 +137,9 @@ fn what_counts_is_shown_with_where_it_comes_from() {
             row("defaults.region", "us-east-1", "file  machine.toml 3"),
         ]
     );
-    assert_eq!(found[3..], files);
+    let endpoint = &machine.account.endpoint.url;
+    let others = [row("endpoint_url", endpoint, "environment AWS_ENDPOINT_URL")];
+    assert_eq!(found[3..], [&files[..], &others].concat());
 
     let mut other = machine.ssmport(&["config", "--json", "--profile", "second"]);
     other.env("SSMPORT_TARGET", "db");
@@ -150,9 +152,23 @@ fn what_counts_is_shown_with_where_it_comes_from() {
             row("defaults.region", "eu-west-1", "aws"),
         ]
     );
-    assert_eq!(found[3..], files);
+    assert_eq!(found[3..], [&files[..], &others].concat());
 
-    let shown = machine.run(&["config"]).success();
+    // Addresses that take the place of AWS's are in no file of ours.
+    let mut other = machine.ssmport(&["config", "--json", "--ssm-endpoint", "http://a:1"]);
+    other.env("AWS_ENDPOINT_URL", "http://user:secret@b:2/?x").env_remove("SSMPORT_TARGET");
+    let found = machine.settings(other);
+    assert_eq!(
+        found[6..],
+        [
+            row("endpoint_url", "http://b:2/", "environment AWS_ENDPOINT_URL"),
+            row("ssm.endpoint_url", "http://a:1", "option --ssm-endpoint"),
+        ]
+    );
+
+    let shown = machine.run(&["config"]);
+    assert!(shown.stderr.contains("6 settings of "), "{shown:#?}");
+    let shown = shown.success();
     let line = shown.lines().find(|line| line.starts_with("tunnels.db.port")).expect("a line");
     assert!(line.ends_with("machine.toml:5"), "{shown}");
 }

@@ -36,6 +36,7 @@ fn account(endpoint: &str, credentials: impl ProvideCredentials + 'static) -> Ac
         region: "eu-west-1".to_owned(),
         profile: "default".to_owned(),
         endpoints: Endpoints { all: Some(endpoint.to_owned()), ..Endpoints::default() },
+        endpoint_places: Vec::new(),
         http,
         signs: true,
         sdk,

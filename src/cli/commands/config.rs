@@ -1,6 +1,6 @@
 //! `ssmport config`: which settings count, and where they come from.
 
-use std::env;
+use std::{env, path::Path};
 
 use crate::cli::{
     args::Global,
@@ -21,10 +21,11 @@ pub(crate) fn run(global: &Global, output: &Output) -> Result<(), Failure> {
     } else {
         print(&settings, output);
     }
+    let of_files = settings.iter().filter(|setting| setting.origin.is_some()).count();
     let read: Vec<_> = files.files().iter().map(|file| file.display().to_string()).collect();
     output.note(&match &read[..] {
         [] => "There is no configuration file.".to_owned(),
-        read => format!("{} of {}", counted(settings.len(), "setting"), read.join(" and ")),
+        read => format!("{} of {}", counted(of_files, "setting"), read.join(" and ")),
     });
     output.written()
 }
@@ -35,7 +36,7 @@ struct Setting {
     value: String,
     source: Source,
     /// Of an option or a variable.
-    name: Option<&'static str>,
+    name: Option<String>,
     origin: Option<Origin>,
 }
 
@@ -71,31 +72,60 @@ fn settings(global: &Global, files: &ConfigFile) -> Vec<Setting> {
     }
     let others = files.settings().filter(|(key, _)| key.table != Table::Defaults);
     all.extend(others.map(|(key, setting)| of_file(key.to_string(), setting)));
+    all.extend(
+        of_aws::endpoints(global, files).into_iter().map(|(key, (value, source, name))| Setting {
+            key,
+            value,
+            source,
+            name,
+            origin: None,
+        }),
+    );
     all
 }
 
-/// A value, and who says so instead of the files.
-type Elsewhere = Option<(String, Source, Option<&'static str>)>;
+/// A value, and who says so instead of the files: an option's or a variable's name.
+type Elsewhere = (String, Source, Option<String>);
 
-fn target_of_environment() -> Elsewhere {
+fn target_of_environment() -> Option<Elsewhere> {
     let target = env::var(TARGET).ok().filter(|target| !target.is_empty())?;
-    Some((target, Source::Environment, Some(TARGET)))
+    Some((target, Source::Environment, Some(TARGET.to_owned())))
 }
 
 #[cfg(feature = "aws")]
 mod of_aws {
     use super::{ConfigFile, Elsewhere, Global, Source};
-    use crate::aws::{Settings, Whence};
+    use crate::aws::{EndpointPlace, Service, Settings, Whence};
+    use crate::wire::stream_url::without_secrets;
 
-    pub(super) fn profile(global: &Global, files: &ConfigFile) -> Elsewhere {
+    pub(super) fn profile(global: &Global, files: &ConfigFile) -> Option<Elsewhere> {
         let (profile, whence) = settings(global, files).chosen_profile();
         let profile = profile.unwrap_or_else(|| "-".to_owned());
         elsewhere(profile, whence, "--profile")
     }
 
-    pub(super) fn region(global: &Global, files: &ConfigFile) -> Elsewhere {
+    pub(super) fn region(global: &Global, files: &ConfigFile) -> Option<Elsewhere> {
         let (region, whence) = settings(global, files).chosen_region()?;
         elsewhere(region, whence, "--region")
+    }
+
+    /// Addresses that take the place of AWS's own; by their keys, which no file of ours has.
+    pub(super) fn endpoints(global: &Global, files: &ConfigFile) -> Vec<(String, Elsewhere)> {
+        let chosen = settings(global, files).chosen_endpoints();
+        let row = |(service, url, place): (Option<Service>, String, EndpointPlace)| {
+            let key = service.map(|service| format!("{}.", service.name())).unwrap_or_default();
+            let (source, name) = match place {
+                EndpointPlace::Given { .. } => {
+                    let options = global.endpoints.options();
+                    let option = options.into_iter().find(|(_, given)| **given == url);
+                    (Source::Option, option.map(|(option, _)| option.to_owned()))
+                }
+                EndpointPlace::Variable { name, .. } => (Source::Environment, Some(name)),
+                EndpointPlace::Profile { .. } => (Source::Aws, None),
+            };
+            (format!("{key}endpoint_url"), (without_secrets(&url), source, name))
+        };
+        chosen.into_iter().map(row).collect()
     }
 
     fn settings(global: &Global, files: &ConfigFile) -> Settings {
@@ -107,10 +137,10 @@ mod of_aws {
         }
     }
 
-    fn elsewhere(value: String, whence: Whence, option: &'static str) -> Elsewhere {
+    fn elsewhere(value: String, whence: Whence, option: &str) -> Option<Elsewhere> {
         match whence {
-            Whence::Given => Some((value, Source::Option, Some(option))),
-            Whence::Variable(name) => Some((value, Source::Environment, Some(name))),
+            Whence::Given => Some((value, Source::Option, Some(option.to_owned()))),
+            Whence::Variable(name) => Some((value, Source::Environment, Some(name.to_owned()))),
             Whence::Profile => Some((value, Source::Aws, None)),
             Whence::Default | Whence::Nowhere => None,
         }
@@ -121,22 +151,26 @@ mod of_aws {
 mod of_aws {
     use super::{ConfigFile, Elsewhere, Global};
 
-    pub(super) fn profile(_: &Global, _: &ConfigFile) -> Elsewhere {
+    pub(super) fn profile(_: &Global, _: &ConfigFile) -> Option<Elsewhere> {
         None
     }
 
-    pub(super) fn region(_: &Global, _: &ConfigFile) -> Elsewhere {
+    pub(super) fn region(_: &Global, _: &ConfigFile) -> Option<Elsewhere> {
         None
+    }
+
+    pub(super) fn endpoints(_: &Global, _: &ConfigFile) -> Vec<(String, Elsewhere)> {
+        Vec::new()
     }
 }
 
 impl Setting {
     fn from(&self) -> String {
-        match (&self.origin, self.source, self.name) {
-            (Some(Origin { file, line }), ..) => format!("{}:{line}", file.display()),
+        match (&self.origin, self.source, &self.name) {
+            (Some(Origin { file, line }), ..) => format!("{}:{line}", from_home(file)),
             #[cfg(feature = "aws")]
             (None, Source::Aws, _) => "the profile in ~/.aws".to_owned(),
-            (None, _, name) => name.unwrap_or("-").to_owned(),
+            (None, _, name) => name.as_deref().unwrap_or("-").to_owned(),
         }
     }
 
@@ -145,10 +179,19 @@ impl Setting {
             key: &self.key,
             value: &self.value,
             source: self.source,
-            name: self.name,
+            name: self.name.as_deref(),
             file: self.origin.as_ref().map(|origin| origin.file.display().to_string()),
             line: self.origin.as_ref().map(|origin| origin.line),
         }
+    }
+}
+
+/// `~` in front of what is below the user's home: values need the room.
+fn from_home(file: &Path) -> String {
+    let home = env::home_dir().filter(|home| home.parent().is_some());
+    match home.and_then(|home| file.strip_prefix(home).ok()) {
+        Some(rest) => Path::new("~").join(rest).display().to_string(),
+        None => file.display().to_string(),
     }
 }
 

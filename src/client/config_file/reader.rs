@@ -34,6 +34,10 @@ pub(super) fn read(text: &str, file: &Arc<Path>) -> Result<Read, Malformed> {
         match table {
             Some(Table::Defaults) => reader.fields(Table::Defaults, "", value)?,
             Some(table) => reader.named(table, value)?,
+            // One letter is missing of what has tables.
+            None if name.get_ref() == TARGET && matches!(value.get_ref(), DeValue::Table(_)) => {
+                return Err(reader.at(name.span().start, "[target] is no table: it is [targets]"));
+            }
             // What there was before there were defaults.
             None if name.get_ref() == TARGET => {
                 has_target = true;
@@ -156,7 +160,8 @@ impl Reader<'_> {
     fn of_another_kind(&self, value: &Value<'_>, path: &str, wanted: &str) -> Malformed {
         let found = match value.get_ref() {
             DeValue::String(_) => "a text",
-            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::Integer(_) => "a number",
+            DeValue::Float(_) => "a number with a point",
             DeValue::Boolean(_) => "true or false",
             DeValue::Datetime(_) => "a date",
             DeValue::Array(_) => "a list",
@@ -170,7 +175,7 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Text => "a text",
-            Self::Number => "a number",
+            Self::Number => "a whole number",
             Self::Either => "a number or a text",
             Self::Switch => "true or false",
         }

@@ -132,7 +132,7 @@ fn tunnels_lead_where_their_keys_say() {
 fn mistakes_are_named_with_their_line() {
     for (text, part) in [
         ("target = \"a\"\ntarge = \"b\"\n", "line 2: unknown key `targe`: did you mean `target`?"),
-        ("[target]\nweb = \"b\"\n", "line 1: defaults.target is a table, and has to be a text"),
+        ("[target]\nweb = \"b\"\n", "line 1: [target] is no table: it is [targets]"),
         ("[taget]\n", "did you mean `target`?"),
         ("[servers]\n", "there are defaults, targets, tunnels, target"),
         (
@@ -161,7 +161,10 @@ fn mistakes_are_named_with_their_line() {
         ("[tunnels.db]\nhost = \"db\"\n", "line 2: tunnels.db: it has no `port`"),
         ("[tunnels.db]\nport = 80\n", "tunnels.db: it has no `target`, and [defaults] has none"),
         ("[tunnels.db]\nport = 0\n", "line 2: tunnels.db.port: `0` is not a port"),
-        ("[tunnels.db]\nport = \"80\"\n", "tunnels.db.port is a text, and has to be a number"),
+        (
+            "[tunnels.db]\nport = \"80\"\n",
+            "tunnels.db.port is a text, and has to be a whole number",
+        ),
         ("[tunnels.db]\nprot = 80\n", "unknown key `prot` in [tunnels.db]: did you mean `port`?"),
         ("[tunnels.db]\nlocal = \"db\"\n", "tunnels.db.local: `db` is nothing to listen on"),
         ("[tunnels.db]\nlocal = 99999\n", "tunnels.db.local: `99999` is nothing to listen on"),
@@ -192,6 +195,7 @@ fn mistakes_are_named_with_their_line() {
             "target = \"x\"\n[tunnels.a]\nport = 80\nlocal = \"/a\"\n[tunnels.b]\nport = 80\nlocal = \"/a\"\n",
             "line 7: tunnels.b: `a` listens there already (line 4)",
         ),
+        ("[target.a]\ntarget = \"i-01234567\"\n", "line 1: [target] is no table: it is [targets]"),
         ("tunnels = 1\n", "line 1: tunnels is a number, and has to be a table"),
     ] {
         let message = files(&[text]).unwrap_err();

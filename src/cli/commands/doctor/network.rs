@@ -45,7 +45,7 @@ async fn endpoint(name: &'static str, service: Service, account: &Account) -> Ch
         Err(error) => return Check::broken(name, error.to_string(), error.next_step()),
     };
     let way = match &proxy {
-        Some(proxy) => format!("through the proxy {}", proxy.address()),
+        Some(proxy) => format!(", through the proxy {}", proxy.address()),
         None => match addresses(&host).await {
             Ok(addresses) => addresses,
             Err(why) => return Check::broken(name, why.to_string(), DNS_STEP),
@@ -55,11 +55,14 @@ async fn endpoint(name: &'static str, service: Service, account: &Account) -> Ch
     match connector.connect(&uri, CONNECT_LIMIT).await {
         Ok(_) => {
             let took = before.elapsed().as_millis();
-            Check::ok(name, format!("{host}, {way}, in {took} ms"))
+            let said = account.endpoint_place(service);
+            let said = said.map(|place| format!(", by {place}")).unwrap_or_default();
+            Check::ok(name, format!("{host}{way}{said}, in {took} ms"))
         }
         Err(error) => {
             let mut failure = Error::from(error);
-            failure.why = Some(way);
+            failure.why =
+                Some(way.trim_start_matches([',', ' ']).to_owned()).filter(|way| !way.is_empty());
             Check::failure(name, &failure)
         }
     }
@@ -76,7 +79,8 @@ enum Unknown {
     Untold(String),
 }
 
-/// Where a name leads, and whether that is a private address: then it is an interface endpoint.
+/// Where a name leads, and whether that is a private address: then it is an interface endpoint. It goes behind
+/// the name, and is not said of an address once more.
 async fn addresses(host: &str) -> Result<String, Unknown> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let found = timeout(DNS_LIMIT, lookup(bare, 443)).await;
@@ -92,9 +96,12 @@ async fn addresses(host: &str) -> Result<String, Unknown> {
         _ => "",
     };
     let kind = if kind.is_empty() { String::new() } else { format!(" ({kind})") };
+    if bare.parse::<IpAddr>().is_ok() {
+        return Ok(kind);
+    }
     let more =
         if found.len() > 1 { format!(" and {} more", found.len() - 1) } else { String::new() };
-    Ok(format!("{first}{more}{kind}"))
+    Ok(format!(", {first}{more}{kind}"))
 }
 
 fn is_private(address: IpAddr) -> bool {
@@ -132,7 +139,10 @@ mod tests {
     async fn a_name_that_is_not_there_is_said_so() {
         let why = addresses("no-such-host.invalid").await.unwrap_err().to_string();
         assert!(why.contains("no-such-host.invalid"), "{why}");
-        assert_eq!(addresses("127.0.0.1").await.unwrap(), "127.0.0.1 (this machine)");
-        assert!(addresses("[::1]").await.unwrap().contains("::1 (this machine)"));
+        assert!(addresses("localhost").await.unwrap().ends_with(" (this machine)"));
+        // An address is there already.
+        for address in ["127.0.0.1", "[::1]"] {
+            assert_eq!(addresses(address).await.unwrap(), " (this machine)");
+        }
     }
 }
