@@ -8,12 +8,18 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::{sync::broadcast, task::JoinHandle};
+use tokio::{
+    sync::{broadcast, watch},
+    task::JoinHandle,
+};
 
 use self::command::Command;
 use super::{amounts, times};
 use crate::{
-    client::{ForwardEvent, Meter, Node, Reading, Tunnel, TunnelEvent, opening::Begun, spec::Spec},
+    client::{
+        ChannelState, ForwardEvent, Meter, Node, Reading, Tunnel, TunnelEvent, opening::Begun,
+        spec::Spec,
+    },
     net::{Rationed, now},
     wire::foreign_text::one_line,
 };
@@ -34,6 +40,8 @@ struct Shell {
     session_id: String,
     since: Since,
     meter: Arc<Meter>,
+    /// Whether there is a data channel.
+    connection: watch::Receiver<ChannelState>,
 }
 
 /// Those that were added, in their order.
@@ -65,10 +73,11 @@ impl Carried {
 
     /// The shell's session stands.
     pub(super) fn begin(&self, begun: &Begun<'_>) {
-        let Begun { session_id, meter } = *begun;
+        let Begun { session_id, meter, connection } = *begun;
         let (session_id, meter) = (session_id.to_owned(), Arc::clone(meter));
+        let connection = connection.clone();
         // A shell begins once.
-        let _ = self.0.shell.set(Shell { session_id, since: Since::now(), meter });
+        let _ = self.0.shell.set(Shell { session_id, since: Since::now(), meter, connection });
     }
 
     /// Which node, which sessions, and what has gone through them.
@@ -77,8 +86,15 @@ impl Carried {
         let id = node.id();
         let on = if id == *target { id } else { format!("{} ({id})", one_line(target)) };
         let mut lines = vec!["The following is open:".to_owned(), format!("  A shell on {on}")];
-        if let Some(Shell { session_id, since, meter }) = shell.get() {
+        if let Some(Shell { session_id, since, meter, connection }) = shell.get() {
             lines.push(format!("    session {}, {}", one_line(session_id), since.told()));
+            match &*connection.borrow() {
+                ChannelState::Stands => {}
+                ChannelState::Failing(why) => lines.push(format!("    {}", one_line(why))),
+                ChannelState::None | ChannelState::Lost => {
+                    lines.push("    its connection is lost, and is being resumed".to_owned());
+                }
+            }
             lines.push(format!("    {}", traffic(&meter.read(), "typed", "shown")));
         }
         for Forward { tunnel, spec, since, .. } in &self.forwards().all {

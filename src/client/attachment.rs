@@ -12,7 +12,7 @@ use super::{
     service::{Request, SessionSource},
 };
 use crate::{
-    session::{ControlPlane, Limits, Session, SessionEnd, SessionError, Ticket},
+    session::{ChannelState, ControlPlane, Limits, Session, SessionEnd, SessionError, Ticket},
     streams::{Chosen, Stop},
     wire::Version,
 };
@@ -48,6 +48,8 @@ pub(crate) struct Attachment<'a> {
     pub(crate) is_patient: bool,
     pub(crate) limits: Limits,
     pub(crate) stop: Stop,
+    /// Is told whether there is a data channel.
+    pub(crate) connection: watch::Sender<ChannelState>,
 }
 
 impl Attachment<'_> {
@@ -55,7 +57,7 @@ impl Attachment<'_> {
     pub(crate) async fn run(self, streams: &mut Chosen<'_>) -> Result<SessionEnd, SessionError> {
         let session_id = self.ticket.session_id.clone();
         let session = Session::new(&session_id, CLIENT_VERSION, self.control_plane);
-        let session = session.with_limits(self.limits);
+        let session = session.with_limits(self.limits).with_connection(self.connection);
         let session = if self.is_patient { session.with_patience() } else { session };
         let unheard = unheard(self.stop, session.connection());
         let end = tokio::select! {
@@ -87,11 +89,11 @@ async fn terminate(control_plane: &dyn ControlPlane, session_id: &str) {
 
 /// Resolves when a stop does not come through: there is no connection, before the first or between
 /// two, or the other side has had its time.
-async fn unheard(stop: Stop, mut connection: watch::Receiver<bool>) {
+async fn unheard(stop: Stop, mut connection: watch::Receiver<ChannelState>) {
     stop.await;
     tokio::select! {
         () = sleep(STOP_TIMEOUT) => {}
-        Ok(_) = connection.wait_for(|is_connected| !is_connected) => {}
+        Ok(_) = connection.wait_for(|connection| !connection.stands()) => {}
     }
 }
 
@@ -155,6 +157,7 @@ mod tests {
             is_patient: false,
             limits: Limits::default(),
             stop: Box::pin(sleep(Duration::from_secs(3))),
+            connection: watch::Sender::default(),
         };
         let choose = Box::new(|_: &_| Err("nothing stands".into()));
         let mut streams = Chosen::new(Box::pin(sleep(Duration::from_secs(3))), choose);

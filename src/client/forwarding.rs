@@ -87,6 +87,7 @@ impl TunnelBuilder {
             limits: node.limits(),
             lanes,
             stop: stopped,
+            connection: watch::Sender::default(),
         };
         let events = broadcast::Sender::new(EVENTS);
         let (ready, mut is_ready) = watch::channel(false);

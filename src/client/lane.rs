@@ -63,6 +63,7 @@ impl Lane {
             limits: node.limits(),
             lanes: LaneCount::ONE,
             stop: stopped,
+            connection: watch::Sender::default(),
         };
         let refusals = connector.refusals();
         let observer = {

@@ -99,7 +99,7 @@ pub use spread::{LaneCount, LaneEvent};
 pub use tunnel::TunnelEvent;
 
 pub(crate) use crate::{
-    session::WAITING,
+    session::{ChannelState, WAITING},
     streams::{Closer, CommandEvent, Console, ExitMarker, Listener, Listeners, Meter, Stop},
 };
 

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
 
 use super::{
     Error, Kind,
@@ -16,7 +19,7 @@ use super::{
 use crate::{
     channel::Ready,
     net::{Application, ApplicationError},
-    session::{Limits, SessionEnd},
+    session::{ChannelState, Limits, SessionEnd},
     streams::{
         Chosen, Command, CommandEvent, Console, ExitMarker, Meter, Pipe, PipeEvent, PortKind,
         Shell, ShellEvent, Stop, Tap, TapEvent, Way,
@@ -60,11 +63,17 @@ pub(crate) struct Begun<'a> {
     pub(crate) session_id: &'a str,
     /// What goes through it.
     pub(crate) meter: &'a Arc<Meter>,
+    /// Whether it has a data channel at the moment.
+    pub(crate) connection: &'a watch::Receiver<ChannelState>,
 }
 
-/// What becomes the application of a session of this id.
+/// What becomes the application of a session of this id, which tells whether it has a data channel.
 type Open<'b> = Box<
-    dyn FnOnce(&Ready, &str) -> Result<Box<dyn Application + Send + 'b>, ApplicationError>
+    dyn FnOnce(
+            &Ready,
+            &str,
+            &watch::Receiver<ChannelState>,
+        ) -> Result<Box<dyn Application + Send + 'b>, ApplicationError>
         + Send
         + 'b,
 >;
@@ -85,10 +94,13 @@ impl<'a> Opening<'a> {
         let _kept = service.keep(&ticket.session_id);
         let control_plane = service.control_plane();
         let session_id = ticket.session_id.clone();
-        let open = move |ready: &Ready| open(ready, &session_id);
+        let connection = watch::Sender::default();
+        let connected = connection.subscribe();
+        let open = move |ready: &Ready| open(ready, &session_id, &connected);
         let mut streams = Chosen::new(stop(), Box::new(open));
         let control_plane = &*control_plane;
-        let attachment = Attachment { ticket, control_plane, is_patient, limits, stop: stop() };
+        let stop = stop();
+        let attachment = Attachment { ticket, control_plane, is_patient, limits, stop, connection };
         let end = attachment.run(&mut streams).await;
         match streams.failure() {
             Some(why) => Err(Error::new(Kind::Target, "the session is of no use").because(why)),
@@ -105,16 +117,17 @@ impl<'a> Opening<'a> {
     ) -> Result<Option<Ended>, Error> {
         let told = Told::default();
         let (observer, stop, greet) = (told.clone(), (self.stop)(), self.greet);
-        let open = move |ready: &Ready, session_id: &str| {
-            refuse_ports(ready)?;
-            greet(ready);
-            let meter = Arc::default();
-            let console = console(&Begun { session_id, meter: &meter });
-            let console = console.map_err(|error| format!("the terminal: {error}"))?;
-            let observer = move |event| observer.of_shell(event);
-            let shell = Shell::new(console, marker, stop, observer).with_meter(meter);
-            Ok(Box::new(shell) as _)
-        };
+        let open =
+            move |ready: &Ready, session_id: &str, connection: &watch::Receiver<ChannelState>| {
+                refuse_ports(ready)?;
+                greet(ready);
+                let meter = Arc::default();
+                let console = console(&Begun { session_id, meter: &meter, connection });
+                let console = console.map_err(|error| format!("the terminal: {error}"))?;
+                let observer = move |event| observer.of_shell(event);
+                let shell = Shell::new(console, marker, stop, observer).with_meter(meter);
+                Ok(Box::new(shell) as _)
+            };
         let carried = self.carry(true, Box::new(open)).await?;
         Ok(carried.map(|(end, is_complete)| told.ended(end, is_complete)))
     }
@@ -130,7 +143,7 @@ impl<'a> Opening<'a> {
     ) -> Result<Option<Ended>, Error> {
         let told = Told::default();
         let (note, stop, greet) = (told.clone(), (self.stop)(), self.greet);
-        let open = move |ready: &Ready, _: &str| {
+        let open = move |ready: &Ready, _: &str, _: &watch::Receiver<ChannelState>| {
             refuse_ports(ready)?;
             greet(ready);
             let observer = move |event| {
@@ -155,7 +168,7 @@ impl<'a> Opening<'a> {
         told: impl FnMut(TapEvent<'_>) -> Result<(), ApplicationError> + Send,
     ) -> Result<Option<SessionEnd>, Error> {
         let (stop, greet) = ((self.stop)(), self.greet);
-        let open = move |ready: &Ready, _: &str| {
+        let open = move |ready: &Ready, _: &str, _: &watch::Receiver<ChannelState>| {
             refuse_ports(ready)?;
             greet(ready);
             Ok(Box::new(Tap::new(stop, told)) as _)
@@ -179,7 +192,7 @@ impl<'a> Opening<'a> {
         let told = Arc::new(Mutex::new(ToldOfStream::default()));
         let (observer, answer) = (Arc::clone(&told), self.limits.answer);
         let (stop, greet) = ((self.stop)(), self.greet);
-        let choose = move |ready: &Ready, _: &str| {
+        let choose = move |ready: &Ready, _: &str, _: &watch::Receiver<ChannelState>| {
             greet(ready);
             if PortKind::of(ready) != Some(PortKind::Stream) {
                 return Err("the agent does not offer a single stream".into());

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     channel::Ready,
     net::{Application, now},
-    session::{Limits, SessionEnd},
+    session::{ChannelState, Limits, SessionEnd},
     streams::{
         Basic, Chosen, Forward, ForwardEvent, Listener, Listeners, Meter, PortKind, Stop, Timed,
     },
@@ -39,6 +39,8 @@ pub(crate) struct ForwardedPort {
     pub(crate) lanes: LaneCount,
     /// Becomes true when the tunnel is to end.
     pub(crate) stop: watch::Receiver<bool>,
+    /// Is told whether the first session has a data channel.
+    pub(crate) connection: watch::Sender<ChannelState>,
 }
 
 /// What becomes of a forwarded port.
@@ -104,7 +106,8 @@ impl ForwardedPort {
             let port = move |within, stop| {
                 let listeners = Listeners::new(vec![Listener::Within(within)]);
                 let (service, request) = (service.clone(), request.clone());
-                Self { service, request, listeners, limits, lanes: LaneCount::ONE, stop }
+                let (lanes, connection) = (LaneCount::ONE, watch::Sender::default());
+                Self { service, request, listeners, limits, lanes, stop, connection }
             };
             spread.run(port, self.stop.clone(), tell)
         };
@@ -182,7 +185,7 @@ impl ForwardedPort {
         observer: &mut (impl FnMut(TunnelEvent) + Send),
         life: &mut Life,
     ) -> Result<SessionEnd, Error> {
-        let Self { service, request, listeners, limits, stop, .. } = self;
+        let Self { service, request, listeners, limits, stop, connection, .. } = self;
         let stop = || -> Stop { Box::pin(stopped(stop.clone())) };
         let Some(ticket) = attachment::start(service, request, stop()).await? else {
             return Ok(SessionEnd::Done);
@@ -227,6 +230,7 @@ impl ForwardedPort {
             is_patient: false,
             limits: *limits,
             stop: stop(),
+            connection: connection.clone(),
         };
         let end = attachment.run(&mut streams).await?;
         match streams.failure() {

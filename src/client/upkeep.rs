@@ -170,6 +170,19 @@ impl Upkeep {
         asked.map(|(_, tunnel)| tunnel.condition.status()).collect()
     }
 
+    /// Looks whether these tunnels are up, or were, or may be.
+    ///
+    /// # Errors
+    /// When there is no such tunnel.
+    #[cfg(unix)]
+    pub(crate) fn has_seen(&self, names: &[String]) -> Result<(), Error> {
+        let (events, _) = self.events(MOST);
+        let mut seen: BTreeSet<_> = events.into_iter().filter_map(|event| event.tunnel).collect();
+        seen.extend(self.kept().tunnels.keys().cloned());
+        seen.extend(configured().into_iter().flatten().map(|tunnel| tunnel.name));
+        check(names, seen.iter().map(String::as_str))
+    }
+
     /// The last events, and those to come.
     pub(crate) fn events(&self, last: usize) -> (Vec<Event>, broadcast::Receiver<Event>) {
         self.0.record.read(last)
@@ -200,6 +213,7 @@ impl Upkeep {
     pub(crate) async fn follow_files(&self) -> Infallible {
         // They may have changed since they were read.
         let (mut before, mut taken_up) = (None, None);
+        let mut is_broken = false;
         loop {
             sleep(LOOK_EVERY).await;
             let found = Some(ConfigFile::fingerprint());
@@ -217,10 +231,14 @@ impl Upkeep {
             match read {
                 // None at all is something that a file may say by now.
                 Ok(configured) => {
+                    if std::mem::take(&mut is_broken) {
+                        self.0.record.add(None, EventKind::Note, "the file can be used again");
+                    }
                     let mut kept = self.kept();
                     self.apply(&mut kept, configured);
                 }
                 Err(error) => {
+                    is_broken = true;
                     let what = format!("what was there stays: {error}");
                     self.0.record.add(None, EventKind::Warning, &what);
                 }

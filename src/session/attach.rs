@@ -33,7 +33,28 @@ pub struct Session<'a> {
     config: Config,
     control_plane: &'a dyn ControlPlane,
     limits: Limits,
-    is_connected: watch::Sender<bool>,
+    connection: watch::Sender<ChannelState>,
+}
+
+/// Whether a session has a data channel that the agent can be told something by.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum ChannelState {
+    /// None yet.
+    #[default]
+    None,
+    /// One.
+    Stands,
+    /// It was lost a moment ago.
+    Lost,
+    /// So it was, and another one could not be had so far; this is why.
+    Failing(String),
+}
+
+impl ChannelState {
+    /// Whether there is one.
+    pub fn stands(&self) -> bool {
+        *self == Self::Stands
+    }
 }
 
 impl<'a> Session<'a> {
@@ -51,13 +72,19 @@ impl<'a> Session<'a> {
             config,
             control_plane,
             limits: Limits::default(),
-            is_connected: watch::Sender::new(false),
+            connection: watch::Sender::default(),
         }
     }
 
-    /// Whether there is a data channel that the agent can be told something by, as it changes.
-    pub fn connection(&self) -> watch::Receiver<bool> {
-        self.is_connected.subscribe()
+    /// Whether there is a data channel, as it changes.
+    pub fn connection(&self) -> watch::Receiver<ChannelState> {
+        self.connection.subscribe()
+    }
+
+    /// Has that told by `connection`, which another session may have told before.
+    pub fn with_connection(self, connection: watch::Sender<ChannelState>) -> Self {
+        connection.send_replace(ChannelState::None);
+        Self { connection, ..self }
     }
 
     /// Lets the agent's first message take as long as it likes, for sessions that may begin without
@@ -106,7 +133,7 @@ impl<'a> Session<'a> {
         let mut attempts = Attempts::within(self.limits.resumption);
         let (mut silent, mut answers_pings) = (0, false);
         loop {
-            self.is_connected.send_replace(true);
+            self.connection.send_replace(ChannelState::Stands);
             let (opened, done_before) = (now(), channel.messages_done());
             let mut driver = Driver::new(websocket, channel, application)
                 .with_name(&self.id)
@@ -134,7 +161,7 @@ impl<'a> Session<'a> {
                 Ok(Outcome::Disconnected(lost)) => lost,
                 Err(source) => return Err(self.failed(source).await),
             };
-            self.is_connected.send_replace(false);
+            self.connection.send_replace(ChannelState::Lost);
             let was_heard = channel.frames_received() > 0;
             if !can_resume {
                 let why = "a presigned stream URL can be used only once".to_owned();
@@ -276,6 +303,8 @@ impl<'a> Session<'a> {
                 Ok(tried) => tried,
                 Err(_) => {
                     attempts.have_failed = true;
+                    let why = format!("{lost}; waiting for the service's answer");
+                    self.connection.send_replace(ChannelState::Failing(why));
                     if !std::mem::replace(&mut is_told, true) {
                         tracing::warn!(
                             target: WAITING,
@@ -292,6 +321,8 @@ impl<'a> Session<'a> {
                 Err(NotResumed::ForNow(why)) => why,
                 Err(final_word) => return Err(final_word),
             };
+            let failing = format!("{lost}; resuming fails so far: {why}");
+            self.connection.send_replace(ChannelState::Failing(failing));
             let is_first = !std::mem::replace(&mut attempts.have_failed, true);
             if now() >= word_at && !std::mem::replace(&mut is_told, true) {
                 tracing::warn!(

@@ -23,7 +23,7 @@ mod gap;
 mod limits;
 mod stream_address;
 
-pub use attach::Session;
+pub use attach::{ChannelState, Session};
 pub use control_plane::{ControlPlane, NoControlPlane, Pending, Refusal};
 pub use encryption::{DataKeyRequest, WAITING};
 pub use end::{SessionEnd, SessionError};

@@ -199,6 +199,27 @@ async fn a_service_that_was_away_is_found_again() {
     echoes(&mut connect(&told).await, b"hello").await;
 }
 
+/// The service is away for longer than a look at it takes, and then has the session still.
+#[tokio::test]
+async fn a_connection_that_cannot_be_had_again_is_told_until_it_can() {
+    let echo = TcpTarget::echo().await;
+    let mut user = User::with(&to("db", NODE, echo.port, 0));
+    user.endpoint = Endpoint::with(&["--faults", "restart=4s/3s,seed=1"]);
+    let up = user.start(&["up", "--json"]);
+    let told = tunnel(&up, "db", "up");
+    let mut connection = connect(&told).await;
+    echoes(&mut connection, b"before").await;
+    let resuming = tunnel(&up, "db", "resuming");
+    assert!(resuming["why"].as_str().is_some_and(|why| why.contains("resuming")), "{resuming}");
+    let status = user.run(&["status"]);
+    if status.stdout.contains(" resuming ") {
+        assert_eq!(status.code(), 1, "{status:#?}");
+    }
+    let resumed = tunnel(&up, "db", "up");
+    assert_eq!(resumed["why"], Value::Null);
+    echoes(&mut connection, b"behind").await;
+}
+
 #[tokio::test]
 async fn in_the_background_they_stand_when_the_command_returns() {
     let echo = TcpTarget::echo().await;
@@ -241,9 +262,11 @@ async fn in_the_background_they_stand_when_the_command_returns() {
     assert_eq!(kinds, ["starting", "up"]);
     let following = user.start(&["logs", "-n", "0", "--follow"]);
 
-    let wrong = user.run(&["down", "aa"]);
-    assert_eq!(wrong.code(), 2, "{wrong:#?}");
-    assert!(wrong.stderr.contains("there is no tunnel `aa`"), "{wrong:#?}");
+    for command in ["down", "status", "logs"] {
+        let wrong = user.run(&[command, "aa"]);
+        assert_eq!((wrong.code(), &*wrong.stdout), (2, ""), "{wrong:#?}");
+        assert!(wrong.stderr.contains("there is no tunnel `aa`"), "{wrong:#?}");
+    }
     let down = user.run(&["down", "b"]);
     assert_eq!((down.code(), &*down.stderr), (0, "Ended: b\n"), "{down:#?}");
     following.wait_for_stdout(|line| line.ends_with(" b: ended"));
@@ -322,6 +345,16 @@ async fn what_a_kill_leaves_is_replaced_and_of_two_at_once_one_keeps_them_up() {
         assert_eq!(ended.code(), 0, "{ended:#?}");
     }
     await_active_sessions(&user.endpoint, 0);
+
+    // And says so where that was nobody's wish.
+    let keeping = user.start(&["up", "--json"]);
+    tunnel(&keeping, "db", "up");
+    let showing = user.start(&["up", "--json"]);
+    tunnel(&showing, "db", "up");
+    keeping.signal(Signal::KILL);
+    let ended = showing.finish();
+    assert_eq!(ended.code(), 6, "{ended:#?}");
+    assert!(ended.stderr.contains("the ssmport that kept the tunnels up is gone"), "{ended:#?}");
 }
 
 #[tokio::test]

@@ -79,6 +79,26 @@ async fn a_terminal_shows_a_table_and_takes_keys() {
 }
 
 #[test]
+fn a_file_that_cannot_be_used_is_told_on_the_table_and_by_status() {
+    let db = to("db", NODE, 1, 0);
+    let user = User::with(&db);
+    let table = Tmux::start(&user.ssmport(&["up"]), 80, 24);
+    table.wait_for(|screen| screen.contains("1 up"));
+    user.write(&format!("{db}\nrubbish = ["));
+    table.wait_for(|screen| screen.contains("what was there stays"));
+    let status = user.run(&["status"]);
+    assert!(status.stderr.contains("what was there stays"), "{status:#?}");
+    assert_eq!(status.code(), 0, "{status:#?}");
+    user.write(&db);
+    table.type_text("e");
+    table.wait_for(|screen| screen.contains("the file can be used again"));
+    let status = user.run(&["status"]);
+    assert!(!status.stderr.contains("stays"), "{status:#?}");
+    table.type_text("q");
+    assert_eq!(table.finish_restored(), 0);
+}
+
+#[test]
 fn an_address_is_copied_by_way_of_the_terminal() {
     let local = free_port();
     let user = User::with(&to("db", NODE, 80, local));

@@ -93,7 +93,9 @@ pub(crate) async fn run(
         let listeners = Listeners::new(listeners);
         closers.push(listeners.closer());
         let (limits, lanes) = (global.limits(), arguments.lanes);
-        let mut tunnel = ForwardedPort { service, request, listeners, limits, lanes, stop };
+        let connection = watch::Sender::default();
+        let mut tunnel =
+            ForwardedPort { service, request, listeners, limits, lanes, stop, connection };
         let (client, is_turbo) = (client.clone(), arguments.turbo);
         tunnels.spawn(async move {
             let observer = |event| report.event(event);

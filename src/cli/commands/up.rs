@@ -40,6 +40,7 @@ use crate::client::{Client, upkeep::Upkeep};
 #[cfg(feature = "aws")]
 use crate::client::{Error, Kind, config_file::ConfigFile, target::Target};
 use source::Source;
+use table::Seen;
 
 pub(crate) async fn run(
     arguments: UpArgs,
@@ -225,7 +226,14 @@ async fn join(names: &[String], output: &Output, signals: &mut Signals) -> Resul
 async fn view(source: &Source, names: &[String], output: &Output) -> Result<(), Failure> {
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
     match is_terminal && output.is_for_people() && !logging::is_asked_for() {
-        true => table::show(source, names).await,
+        true => {
+            if let Seen::Ended = table::show(source, names).await?
+                && source.is_elsewhere()
+            {
+                output.note("The tunnels have been ended");
+            }
+            Ok(())
+        }
         false => lines::show(source, names, output).await,
     }
 }

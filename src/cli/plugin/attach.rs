@@ -73,6 +73,7 @@ pub(super) async fn attach(
         control_plane: &*control_plane,
         limits,
         stop: attended.stop(),
+        connection: tokio::sync::watch::Sender::default(),
     };
     let end = tokio::select! {
         // A signal's words come before the end that it brings about, however soon that is.

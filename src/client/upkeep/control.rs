@@ -124,12 +124,18 @@ async fn visit(
             Err(error) => Err(error),
         },
         Request::Restart { name } => upkeep.restart(&name),
-        Request::Logs { names, last, follow: false } => {
-            logs(socket, upkeep, &names, last, false).await?;
-            Ok(())
-        }
+        Request::Logs { names, last, follow: false } => match upkeep.has_seen(&names) {
+            Ok(()) => {
+                logs(socket, upkeep, &names, last, false).await?;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        },
         Request::Logs { names, last, follow: true } => match followers.try_acquire() {
             Ok(_follower) => {
+                if let Err(error) = upkeep.has_seen(&names) {
+                    return say(socket, &Answer::refused(&error)).await;
+                }
                 drop(place);
                 logs(socket, upkeep, &names, last, true).await?;
                 Ok(())

@@ -29,7 +29,7 @@ use crate::{
         turbo,
     },
     net::{Rationed, now},
-    session::SessionEnd,
+    session::{ChannelState, SessionEnd},
     streams::{ForwardEvent, Listener, Listeners},
 };
 
@@ -140,7 +140,13 @@ impl Keeper {
     }
 
     async fn listen(&self) -> Result<Listeners, Error> {
-        let bound = bind(&self.wanted.spec).await?;
+        let spec = &self.wanted.spec;
+        let bound = bind(spec).await.map_err(|error| match error.next {
+            // What is typed for a forward is nothing that the file takes.
+            Some(_) => error
+                .next(format!("give {} another `local`, or 0 for a free port", self.wanted.name)),
+            None => error,
+        })?;
         let local = bound.iter().map(ToString::to_string).collect();
         let port = bound.iter().find_map(Listener::tcp_address);
         self.condition.listens(local, port.as_ref().map_or(0, SocketAddr::port));
@@ -169,7 +175,9 @@ impl Keeper {
             limits: self.client.limits(),
             lanes: self.wanted.lanes,
             stop,
+            connection: watch::Sender::default(),
         };
+        let mut connection = forwarded.connection.subscribe();
         let mut teller = Teller::new(&self.condition);
         let not_replaced = Mutex::new(None);
         let mut has_stood = false;
@@ -192,6 +200,15 @@ impl Keeper {
             loop {
                 tokio::select! {
                     ended = &mut run => break ended,
+                    Ok(()) = connection.changed() => {
+                        let connection = connection.borrow_and_update().clone();
+                        match connection {
+                            ChannelState::Stands => self.condition.is_resumed(),
+                            ChannelState::Failing(why) => self.condition.is_resuming(&why),
+                            // That heals within a moment, as a rule.
+                            ChannelState::None | ChannelState::Lost => {}
+                        }
+                    }
                     () = stopped(self.stop.clone()), if !is_stopped => {
                         is_stopped = true;
                         // The port first: who ends a tunnel wants it, and the service may be away.
@@ -303,7 +320,7 @@ impl<'a> Teller<'a> {
 
 /// So that tunnels that have failed together are not all tried at once.
 fn spread(pause: Duration) -> Duration {
-    pause.mul_f64(rand::random_range(1.0..1.2))
+    pause.mul_f64(rand::random_range(0.8..=1.0)).max(SHORTEST)
 }
 
 /// Between two tries, the first ones; and the least between any two.

@@ -37,6 +37,8 @@ pub(crate) enum EventKind {
     Idle,
     /// There is none, and another try is made before long.
     Waiting,
+    /// The session's connection is lost, and could not be had again so far.
+    Resuming,
     /// It is kept up no more.
     Ended,
     /// Something about its connections.
@@ -95,9 +97,9 @@ impl Record {
 
 #[cfg(unix)]
 impl Event {
-    /// Whether it is about one of these; about all, where none is named.
+    /// Whether it is about one of these, or about all; about any, where none is named.
     pub(crate) fn is_of(&self, names: &[String]) -> bool {
-        names.is_empty() || self.tunnel.as_ref().is_some_and(|tunnel| names.contains(tunnel))
+        names.is_empty() || self.tunnel.as_ref().is_none_or(|tunnel| names.contains(tunnel))
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a tunnel is.
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -50,6 +51,16 @@ pub(crate) enum State {
     Idle,
     /// There could be none; another try is made before long.
     Waiting,
+    /// Its connection is lost, and could not be had again so far; its connections wait for that.
+    Resuming,
+}
+
+impl Status {
+    /// Whether other machines may connect to it.
+    pub(crate) fn is_open(&self) -> bool {
+        let mut addresses = self.local.iter().filter_map(|local| local.parse::<SocketAddr>().ok());
+        addresses.any(|address| !address.ip().is_loopback())
+    }
 }
 
 #[cfg(unix)]
@@ -113,22 +124,41 @@ impl Condition {
 
     /// There is no session; another try is made then.
     pub(super) fn waits(&self, why: &str, what: &str, again: Instant) {
-        self.change(State::Waiting, what, Some((why.to_owned(), again)));
+        self.change(State::Waiting, what, Some((why.to_owned(), Some(again))));
     }
 
-    fn change(&self, state: State, what: &str, waiting: Option<(String, Instant)>) {
+    /// Its connection is lost, and this is why it could not be had again so far.
+    pub(super) fn is_resuming(&self, why: &str) {
+        let state = *self.state.borrow();
+        match state {
+            State::Up => self.change(State::Resuming, why, Some((why.to_owned(), None))),
+            State::Resuming => self.changing().why = Some(why.to_owned()),
+            // Told too late: its session is over by now.
+            State::Starting | State::Idle | State::Waiting => {}
+        }
+    }
+
+    /// It is there again.
+    pub(super) fn is_resumed(&self) {
+        if *self.state.borrow() == State::Resuming {
+            self.becomes(State::Up, "resumed; nothing is lost");
+        }
+    }
+
+    fn change(&self, state: State, what: &str, waiting: Option<(String, Option<Instant>)>) {
         let kind = match state {
             State::Starting => EventKind::Starting,
             State::Up => EventKind::Up,
             State::Idle => EventKind::Idle,
             State::Waiting => EventKind::Waiting,
+            State::Resuming => EventKind::Resuming,
         };
         {
             let mut changing = self.changing();
             let is_waiting = *self.state.borrow() == State::Waiting;
             changing.since = now();
             (changing.why, changing.again) = match waiting {
-                Some((why, again)) => (Some(why), Some(again)),
+                Some((why, again)) => (Some(why), again),
                 // What it was is worth knowing until it is over.
                 None if is_waiting && state == State::Starting => (changing.why.take(), None),
                 None => (None, None),

@@ -56,6 +56,9 @@ pub(super) async fn start(
 
 fn shown(statuses: &[Status], output: &Output) -> Result<(), Failure> {
     status::print(statuses, output)?;
+    for status in statuses.iter().filter(|status| status.is_open()) {
+        output.warn_people(&format!("{} can be reached from other machines", status.name));
+    }
     let not: Vec<_> = statuses.iter().filter(|status| !status.state.stands()).collect();
     match &not[..] {
         [] => {

@@ -1,8 +1,10 @@
 //! What happens, a line each.
 
+use std::collections::BTreeSet;
+
 use super::{
-    source::Source,
-    told::{ended, tunnel},
+    source::{Source, gone},
+    told::{clock, ended, state, tunnel},
 };
 use crate::cli::{
     failure::Failure,
@@ -19,14 +21,33 @@ pub(super) async fn show(
     output: &Output,
 ) -> Result<(), Failure> {
     let output = output.lasting();
-    let Some(mut events) = source.events(names, MOST).await? else { return Ok(()) };
+    // What another process's tunnels have been through is in its log.
+    let last = if source.is_elsewhere() { 0 } else { MOST };
+    let Some(mut events) = source.events(names, last).await? else { return Ok(()) };
+    let mut kept = BTreeSet::new();
+    if source.is_elsewhere() {
+        for status in source.statuses(names).await?.unwrap_or_default() {
+            output.report(&Reported::Tunnel(tunnel(&status)));
+            let last = status.last.as_ref().map(|last| format!(": {}", last.what));
+            let (state, since) = (state(status.state), clock(status.since));
+            let last = last.unwrap_or_default();
+            output.note(&format!("{}: {state} since {since}{last}", status.name));
+            kept.insert(status.name);
+        }
+    }
     while let Some(event) = events.next().await? {
+        match (&event.tunnel, event.kind) {
+            (Some(name), EventKind::Ended) => drop(kept.remove(name)),
+            (Some(name), _) => drop(kept.insert(name.clone())),
+            (None, _) => {}
+        }
         if output.is_json() {
             report(&event, source, &output).await?;
         }
         tell(&event, &output);
     }
-    Ok(())
+    // What this process has ended is over.
+    gone(kept.is_empty() || !source.is_elsewhere())
 }
 
 fn tell(event: &Event, output: &Output) {
@@ -35,7 +56,9 @@ fn tell(event: &Event, output: &Output) {
         None => event.what.clone(),
     };
     match event.kind {
-        EventKind::Waiting | EventKind::Warning | EventKind::Idle => output.warn_people(&line),
+        EventKind::Waiting | EventKind::Resuming | EventKind::Warning | EventKind::Idle => {
+            output.warn_people(&line);
+        }
         _ => output.note(&line),
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Code, Failure};
 #[cfg(unix)]
 use crate::client::upkeep::control::{Answer, Remote, Request};
 use crate::client::upkeep::{Event, Status, Upkeep};
@@ -77,6 +77,19 @@ impl Source {
                 Ok(Remote::ask(&request).await?.map(Events::There))
             }
         }
+    }
+}
+
+/// Whoever kept the tunnels up does so no more.
+///
+/// # Errors
+/// They have not all been ended: its process has gone without a word.
+pub(super) fn gone(are_all_ended: bool) -> Result<(), Failure> {
+    match are_all_ended {
+        true => Ok(()),
+        false => Err(Failure::new(Code::Lost, "the ssmport that kept the tunnels up is gone")
+            .because("it was killed, or has crashed")
+            .next("start it again: ssmport up")),
     }
 }
 

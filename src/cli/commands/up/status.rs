@@ -7,11 +7,15 @@ use crate::cli::{
     columns::{Columns, Yielding},
     failure::{Code, Failure},
     output::Output,
-    report::Event,
+    report,
 };
-use crate::client::upkeep::{
-    Status,
-    control::{Remote, Request},
+use crate::client::{
+    config_file::ConfigFile,
+    upkeep::{
+        Event, EventKind, MOST, Status,
+        control::{Answer, Remote, Request},
+        find,
+    },
 };
 use crate::wire::foreign_text::one_line;
 
@@ -22,10 +26,22 @@ pub(crate) async fn run(arguments: StatusArgs, output: &Output) -> Result<(), Fa
         return Err(Failure::new(Code::Check, "no tunnels are kept up")
             .next("`ssmport up --background` keeps those of the configuration file up"));
     };
-    print(&statuses, output)?;
+    if !statuses.is_empty() || names.is_empty() {
+        print(&statuses, output)?;
+    }
+    // Of all of them it is the file that they are of.
+    let about_all = |event: &Event| event.tunnel.is_none();
+    let last = events().await?.into_iter().rfind(about_all);
+    if let Some(Event { what, .. }) = last.filter(|event| event.kind == EventKind::Warning) {
+        output.warn_people(&what);
+    }
     let missing = names.iter().find(|name| statuses.iter().all(|status| status.name != **name));
     if let Some(name) = missing {
         let what = format!("the tunnel {name} is not kept up");
+        // Where the files have none of that name, that is to be said; they may be of no use, too.
+        if let Ok(tunnels) = ConfigFile::load().and_then(|files| files.tunnels()) {
+            find(tunnels, name)?;
+        }
         return Err(Failure::new(Code::Check, what).next(format!("ssmport up {name}")));
     }
     match statuses.iter().filter(|status| !status.state.stands()).count() {
@@ -35,10 +51,24 @@ pub(crate) async fn run(arguments: StatusArgs, output: &Output) -> Result<(), Fa
     }
 }
 
+/// What has become of them so far.
+async fn events() -> Result<Vec<Event>, Failure> {
+    let request = Request::Logs { names: Vec::new(), last: MOST, follow: false };
+    let mut events = Vec::new();
+    if let Some(mut remote) = Remote::ask(&request).await? {
+        while let Some(answer) = remote.next().await? {
+            if let Answer::Event(event) = answer {
+                events.push(event);
+            }
+        }
+    }
+    Ok(events)
+}
+
 /// Shows how they are.
 pub(super) fn print(statuses: &[Status], output: &Output) -> Result<(), Failure> {
     if output.is_json() {
-        statuses.iter().for_each(|status| output.report(&Event::Tunnel(tunnel(status))));
+        statuses.iter().for_each(|status| output.report(&report::Event::Tunnel(tunnel(status))));
         return output.written();
     }
     if statuses.is_empty() {

@@ -11,22 +11,32 @@ use data_encoding::BASE64;
 use futures_util::StreamExt;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::source::{Events, Source};
+use super::source::{Events, Source, gone};
 use crate::cli::{
     failure::{Code, Failure},
     signals::INTERRUPT,
 };
-use crate::client::upkeep::{Event, MOST, Status};
+use crate::client::upkeep::{Event, EventKind, MOST, Status};
 use crate::term::{Size, size_of_terminal, sizes};
 use draw::{Frame, Page};
 use keys::{Key, Keys};
 use rates::Rates;
 use screen::Screen;
 
+/// Why they are shown no more.
+pub(super) enum Seen {
+    /// The user has seen enough.
+    Enough,
+    /// They have been ended.
+    Ended,
+}
+
 /// Shows them until the user or they have enough.
-pub(super) async fn show(source: &Source, names: &[String]) -> Result<(), Failure> {
+pub(super) async fn show(source: &Source, names: &[String]) -> Result<Seen, Failure> {
     let failed = |error: io::Error| Failure::local("cannot use the terminal").because(error);
-    let Some(events) = source.events(names, MOST).await? else { return Ok(()) };
+    let Some(events) = source.events(names, MOST).await? else {
+        return Ok(Seen::Ended);
+    };
     let mut screen = Screen::take().map_err(failed)?;
     let mut keys = Keys::read();
     let mut sizes = Box::pin(sizes().map_err(failed)?);
@@ -35,18 +45,18 @@ pub(super) async fn show(source: &Source, names: &[String]) -> Result<(), Failur
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = looks.tick() => if !table.look(true).await? { return Ok(()) },
+            _ = looks.tick() => if !table.look(true).await? { return table.is_over().await },
             event = table.events.next() => match event? {
                 Some(event) => {
                     table.happened(event);
                     if !table.look(false).await? {
-                        return Ok(());
+                        return table.is_over().await;
                     }
                 }
-                None => return Ok(()),
+                None => return table.is_over().await,
             },
             key = keys.next() => match table.pressed(key).await? {
-                Pressed::Quit => return Ok(()),
+                Pressed::Quit => return Ok(Seen::Enough),
                 Pressed::Interrupt => {
                     return Err(Failure::new(Code::Signal(INTERRUPT), "interrupted"));
                 }
@@ -108,7 +118,27 @@ impl<'a> Table<'a> {
         Ok(true)
     }
 
+    /// Nobody keeps them up any more: whether that was meant.
+    ///
+    /// # Errors
+    /// It was not, as far as can be told.
+    async fn is_over(&mut self) -> Result<Seen, Failure> {
+        // What happened last may not have been read yet.
+        while let Ok(Some(event)) = self.events.next().await {
+            self.happened(event);
+        }
+        let is_ended = |status: &Status| {
+            let mut happened = self.happened.iter();
+            let last = happened.rfind(|event| event.tunnel.as_ref() == Some(&status.name));
+            last.is_some_and(|event| event.kind == EventKind::Ended)
+        };
+        gone(self.statuses.iter().all(is_ended)).map(|()| Seen::Ended)
+    }
+
     fn happened(&mut self, event: Event) {
+        if event.tunnel.is_none() && event.kind == EventKind::Warning {
+            self.said.clone_from(&event.what);
+        }
         if self.happened.len() == MOST {
             self.happened.remove(0);
         }
@@ -123,6 +153,10 @@ impl<'a> Table<'a> {
             Key::Interrupt => return Ok(Pressed::Interrupt),
             Key::Up => self.choose(at.saturating_sub(1)),
             Key::Down => self.choose(at + 1),
+            Key::PageUp => self.choose(at.saturating_sub(PAGE)),
+            Key::PageDown => self.choose(at + PAGE),
+            Key::First => self.choose(0),
+            Key::Last => self.choose(usize::MAX),
             Key::Back => self.page = Page::Tunnels,
             Key::Events => {
                 self.page = match self.page {
@@ -179,4 +213,6 @@ fn copied(text: &str) -> String {
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Tunnels; fewer than there are on any screen, so that none is passed over.
+const PAGE: usize = 8;
 const USUAL: Size = Size { cols: 80, rows: 24 };

@@ -38,6 +38,7 @@ pub(super) fn state(state: State) -> &'static str {
         State::Up => "up",
         State::Idle => "idle",
         State::Waiting => "waiting",
+        State::Resuming => "resuming",
     }
 }
 
@@ -48,6 +49,7 @@ pub(super) fn kind(kind: EventKind) -> &'static str {
         EventKind::Up => "up",
         EventKind::Idle => "idle",
         EventKind::Waiting => "waiting",
+        EventKind::Resuming => "resuming",
         EventKind::Ended => "ended",
         EventKind::Warning => "warning",
         EventKind::Note => "note",

@@ -1,7 +1,7 @@
 //! What the screen shows.
 
 use anstyle::{AnsiColor, Style};
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::rates::Rates;
 use crate::cli::{
@@ -65,7 +65,7 @@ impl Frame<'_> {
 
     fn title(&self) -> String {
         let count = |wanted: State| self.statuses.iter().filter(|s| s.state == wanted).count();
-        let states = [State::Up, State::Idle, State::Starting, State::Waiting];
+        let states = [State::Up, State::Idle, State::Starting, State::Resuming, State::Waiting];
         let states = states.into_iter().filter(|wanted| count(*wanted) > 0);
         let states: Vec<_> = states.map(|s| format!("{} {}", count(s), state(s))).collect();
         let elsewhere = if self.is_elsewhere { " (another ssmport keeps them up)" } else { "" };
@@ -79,7 +79,8 @@ impl Frame<'_> {
                 "up/down choose  r restart  c copy address  e events  q end all"
             }
             (Page::Tunnels, true) => "up/down choose  r restart  c copy address  e events  q leave",
-            (Page::Events, _) => "e back  up/down another tunnel  q quit",
+            (Page::Events, false) => "e back  up/down another tunnel  q end all",
+            (Page::Events, true) => "e back  up/down another tunnel  q leave",
         }
     }
 
@@ -117,7 +118,11 @@ impl Frame<'_> {
                 Some((_, status)) => self.of_state(status.state, &line),
             });
         }
-        found.push(String::new());
+        let more = self.statuses.len() - shown.len();
+        found.push(match more {
+            0 => String::new(),
+            more => self.painted(FAINT, &cut(&format!("  and {more} more"), cols)),
+        });
         found.extend(details);
         found
     }
@@ -135,6 +140,7 @@ impl Frame<'_> {
             None => state(status.state).to_owned(),
         };
         let local = status.local.first().map_or("-", String::as_str);
+        let local = &*from_its_end(local, if cols < WIDE { LONGEST_LOCAL } else { cols / 4 });
         // Where there is little room, this machine alone goes without saying.
         let short = local.strip_prefix("127.0.0.1:").filter(|_| cols < WIDE).unwrap_or(local);
         let node = status.destination.strip_prefix("localhost:").filter(|_| cols < WIDE);
@@ -161,6 +167,9 @@ impl Frame<'_> {
         };
         let listens = match &status.local[..] {
             [] => "does not listen".to_owned(),
+            local if status.is_open() => {
+                format!("listens on {}, which other machines reach", listening(local))
+            }
             local => format!("listens on {}", listening(local)),
         };
         let round_trip = status.round_trip_ms.map(|time| format!(", round trip {time:.1} ms"));
@@ -200,7 +209,7 @@ impl Frame<'_> {
     fn of_state(&self, state: State, line: &str) -> String {
         match state {
             State::Up => self.painted(GOOD, line),
-            State::Waiting => self.painted(WARNING, line),
+            State::Waiting | State::Resuming => self.painted(WARNING, line),
             State::Idle | State::Starting => line.to_owned(),
         }
     }
@@ -213,6 +222,22 @@ impl Frame<'_> {
 /// An event in a line.
 fn told(event: &Event) -> String {
     one_line(&format!("{} {}", clock(event.time), event.what))
+}
+
+/// Its last columns, where it has more: of a path those tell most.
+fn from_its_end(text: &str, cols: usize) -> String {
+    let mut taken = 1;
+    let is_in = |c: &char| {
+        taken += c.width().unwrap_or_default();
+        taken <= cols
+    };
+    match text.width() > cols {
+        true => {
+            let end: Vec<char> = text.chars().rev().take_while(is_in).collect();
+            format!("\u{2026}{}", end.into_iter().rev().collect::<String>())
+        }
+        false => text.to_owned(),
+    }
 }
 
 /// In lines of that many columns; those behind the first stand below its text.
@@ -233,6 +258,8 @@ const FEW: usize = 3;
 const MOST_WRAPPED: usize = 4;
 /// In columns.
 const WIDE: usize = 120;
+/// An IPv4 address with its port is no longer.
+const LONGEST_LOCAL: usize = 21;
 /// As wide as a time.
 const INDENT: &str = "         ";
 /// Columns before the names.

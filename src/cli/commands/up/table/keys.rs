@@ -9,6 +9,10 @@ use crate::cli::standard_streams;
 pub(super) enum Key {
     Up,
     Down,
+    PageUp,
+    PageDown,
+    First,
+    Last,
     Restart,
     Copy,
     Events,
@@ -58,9 +62,13 @@ fn keys_of(mut typed: &[u8]) -> Vec<Key> {
                     let last = after.iter().position(|byte| (0x40..=0x7e).contains(byte));
                     let end = last.map_or(after.len(), |last| last + 1);
                     typed = &after[end..];
-                    match after.first() {
-                        Some(b'A') => Key::Up,
-                        Some(b'B') => Key::Down,
+                    match &after[..end] {
+                        b"A" => Key::Up,
+                        b"B" => Key::Down,
+                        b"5~" => Key::PageUp,
+                        b"6~" => Key::PageDown,
+                        b"H" | b"1~" | b"7~" => Key::First,
+                        b"F" | b"4~" | b"8~" => Key::Last,
                         _ => Key::Other,
                     }
                 }
