@@ -64,7 +64,7 @@ impl Guide for Output {
     }
 
     fn counting(&self) -> Counting {
-        let counter = self.counter("nodes");
+        let counter = self.counter("node");
         Box::new(move |count| counter.show(count))
     }
 

@@ -100,7 +100,14 @@ impl Attended {
             }
             // When so many wait unsent, one more makes no difference.
             let _ = self.0.keys.try_send(character);
-        } else if character != Some(SUSPEND_CHARACTER) {
+        } else if character == Some(SUSPEND_CHARACTER) {
+            // A caller that ignores keys, as the AWS CLI does, waits: its shell would not hear that the job has
+            // stopped. Not every system tells of this signal, and of Ctrl-C each.
+            #[cfg(unix)]
+            if !signals::is_ignored(number) && !signals::is_ignored(INTERRUPT) {
+                crate::term::stop();
+            }
+        } else {
             self.end(Ending::Signal(number));
         }
     }

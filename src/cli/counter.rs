@@ -2,6 +2,9 @@
 
 use std::io::{IsTerminal, Write, stderr};
 
+use super::counted::counted;
+use crate::term::can_be_redrawn;
+
 /// Counts on one line of the terminal, which is wiped when the work is done.
 pub(super) struct Counter {
     noun: &'static str,
@@ -10,12 +13,12 @@ pub(super) struct Counter {
 
 impl Counter {
     pub(super) fn new(noun: &'static str, is_quiet: bool) -> Self {
-        Self { noun, is_shown: !is_quiet && stderr().is_terminal() }
+        Self { noun, is_shown: !is_quiet && stderr().is_terminal() && can_be_redrawn() }
     }
 
     pub(super) fn show(&self, count: usize) {
         if self.is_shown {
-            let _ = write!(stderr(), "\r{count} {} so far", self.noun);
+            let _ = write!(stderr(), "\r{} so far", counted(count, self.noun));
         }
     }
 }

@@ -53,7 +53,7 @@ impl Keyboard {
             while let Some((&key, behind)) = rest.split_first() {
                 if let Some(edited) = &mut line {
                     rest = behind;
-                    let typed = edited.key(key);
+                    let typed = edited.key(key, behind.is_empty());
                     if typed == Typed::More {
                         show(&edited.shown());
                     } else {

@@ -37,8 +37,6 @@ mod failure;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod help;
-#[cfg(unix)]
-mod ignored;
 mod kept_failure;
 mod keyboard;
 mod listen;

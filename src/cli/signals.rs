@@ -8,7 +8,7 @@ use tokio::signal::windows;
 #[cfg(feature = "aws")]
 use super::failure::{Code, Failure};
 #[cfg(unix)]
-use super::ignored::is_ignored;
+pub(super) use crate::reaper::is_ignored;
 
 /// The signals of a terminal's user and of a parent.
 ///

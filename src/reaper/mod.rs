@@ -21,6 +21,8 @@
 mod entrusted;
 mod file;
 mod folder;
+#[cfg(unix)]
+mod ignored;
 mod leader;
 mod line_mode;
 mod patience;
@@ -31,6 +33,8 @@ mod session;
 mod socket;
 
 pub use entrusted::{Entrusted, enable};
+#[cfg(unix)]
+pub use ignored::{heed_for_programs, is_ignored};
 pub use leader::{Kind, Leader};
 pub use line_mode::LineMode;
 pub use process::{Mark, session_of};

@@ -4,6 +4,31 @@
 #[derive(Clone, Debug, Default)]
 pub struct CommandLine {
     text: Vec<u8>,
+    sequence: Sequence,
+    pasted: Pasted,
+}
+
+/// How far a key has come of which the terminal makes several bytes: those are one, and rule nothing here.
+#[derive(Clone, Debug, Default)]
+enum Sequence {
+    #[default]
+    None,
+    Escape,
+    /// `ESC [`, and what stands between that and the last byte.
+    Control(Vec<u8>),
+    /// `ESC O`.
+    Single,
+}
+
+/// Between the marks that terminals put around what is pasted, where a program on the node has asked for them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Pasted {
+    #[default]
+    Not,
+    /// Its first line, which is taken as if it were typed.
+    FirstLine,
+    /// The rest, which nobody is to carry out.
+    Rest,
 }
 
 /// What a key has made of it.
@@ -18,8 +43,21 @@ pub enum Typed {
 }
 
 impl CommandLine {
-    /// Takes a key.
-    pub fn key(&mut self, key: u8) -> Typed {
+    /// Takes a byte of a key. By what `is_alone`, with nothing read behind it, Escape is told from keys that begin so.
+    pub fn key(&mut self, key: u8, is_alone: bool) -> Typed {
+        if self.is_of_sequence(key, is_alone) {
+            return Typed::More;
+        }
+        match (self.pasted, key) {
+            (Pasted::Rest, _) => return Typed::More,
+            (Pasted::FirstLine, b'\r' | b'\n') => {
+                self.pasted = Pasted::Rest;
+                return Typed::More;
+            }
+            // A key of the keyboard's is none in there.
+            (Pasted::FirstLine, 0..0x20 | DELETE) => return Typed::More,
+            (Pasted::FirstLine | Pasted::Not, _) => {}
+        }
         match key {
             b'\r' | b'\n' => {
                 return Typed::Line(String::from_utf8_lossy(&self.text).into_owned());
@@ -44,6 +82,34 @@ impl CommandLine {
         Typed::More
     }
 
+    /// Whether a byte belongs to a key of several, or is the mark of something pasted.
+    fn is_of_sequence(&mut self, key: u8, is_alone: bool) -> bool {
+        self.sequence = match (std::mem::take(&mut self.sequence), key) {
+            // In what is pasted it is no key.
+            (Sequence::None, ESCAPE) if !is_alone || self.pasted != Pasted::Not => Sequence::Escape,
+            (Sequence::None, _) => return false,
+            (Sequence::Escape, b'[') => Sequence::Control(Vec::new()),
+            (Sequence::Escape, b'O') => Sequence::Single,
+            (Sequence::Control(parameters), LAST_FROM..=LAST_TO) => {
+                match (&parameters[..], key) {
+                    (b"200", b'~') => self.pasted = Pasted::FirstLine,
+                    (b"201", b'~') => self.pasted = Pasted::Not,
+                    _ => {}
+                }
+                Sequence::None
+            }
+            (Sequence::Control(mut parameters), key) => {
+                if parameters.len() < LONGEST_SEQUENCE {
+                    parameters.push(key);
+                }
+                Sequence::Control(parameters)
+            }
+            // With Alt, or the last byte of `ESC O`.
+            (Sequence::Escape | Sequence::Single, _) => Sequence::None,
+        };
+        true
+    }
+
     /// The whole line anew, behind its prompt. A character of which not all has come is not shown yet.
     pub fn shown(&self) -> String {
         let text = self.text.utf8_chunks().map(|chunk| chunk.valid()).collect::<String>();
@@ -55,6 +121,11 @@ impl CommandLine {
 const PROMPT: &str = "ssmport> ";
 /// In bytes; no SPEC is as long.
 const LONGEST: usize = 1024;
+/// In bytes; those that mean something here have three.
+const LONGEST_SEQUENCE: usize = 16;
+/// What `ESC [` ends with.
+const LAST_FROM: u8 = b'@';
+const LAST_TO: u8 = b'~';
 const CONTROL_C: u8 = 0x03;
 const CONTROL_D: u8 = 0x04;
 const BACKSPACE: u8 = 0x08;
@@ -70,8 +141,9 @@ mod tests {
     fn typed(keys: &str) -> (Typed, String) {
         let mut line = CommandLine::default();
         let mut last = Typed::More;
-        for key in keys.bytes() {
-            last = line.key(key);
+        for (behind, key) in keys.bytes().enumerate().map(|(at, key)| (keys.len() - at - 1, key)) {
+            assert_eq!(last, Typed::More, "{keys:?}: the rest is for the node");
+            last = line.key(key, behind == 0);
         }
         (last, line.shown())
     }
@@ -87,6 +159,10 @@ mod tests {
             ("wrong\x15help\r", "help"),
             ("\x7f\x17a\tb\r", "ab"),
             ("\r", ""),
+            ("a\x1b[D\x1b[1;5C\x1bOHb\x1bxc\r", "abc"),
+            ("\x1b[200~-L 8080:web:80\x1b[201~\r", "-L 8080:web:80"),
+            ("\x1b[200~-L 1:2\rrm -r x\r\x1b[201~3\r", "-L 1:23"),
+            ("\x1b[200~a\x03\tb\x1b[201~\r", "ab"),
         ] {
             assert_eq!(typed(keys).0, Typed::Line(line.to_owned()), "{keys:?}");
         }
@@ -97,10 +173,23 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_what_is_pasted_may_come_in_two_parts() {
+        let mut line = CommandLine::default();
+        for key in b"\x1b[200~-L 1:2\rls\r" {
+            assert_eq!(line.key(*key, false), Typed::More);
+        }
+        assert_eq!(line.key(ESCAPE, true), Typed::More);
+        for key in b"[201~" {
+            assert_eq!(line.key(*key, false), Typed::More);
+        }
+        assert_eq!(line.key(b'\r', true), Typed::Line("-L 1:2".to_owned()));
+    }
+
+    #[test]
     fn the_line_is_shown_as_it_is() {
         assert_eq!(typed("-L \u{fc}").1, "\r\x1b[Kssmport> -L \u{fc}");
         let mut line = CommandLine::default();
-        line.key(0xc3);
+        line.key(0xc3, true);
         assert_eq!(line.shown(), "\r\x1b[Kssmport> ", "half a character");
     }
 

@@ -32,7 +32,7 @@ pub use escapes::{Command, Escapes};
 pub use prompt::ask_secret;
 pub use raw_mode::{RawMode, is_raw, restore, restore_on_panic};
 pub use recording::{Event as Recorded, PlainText, ReadError, Reader, Recording};
-pub use screen::{hold_back, may_be_shown, watch};
+pub use screen::{can_be_redrawn, hold_back, may_be_shown, watch};
 pub use size::{Size, size_of_stdout, size_of_terminal, sizes};
 #[cfg(unix)]
-pub use suspension::suspend;
+pub use suspension::{stop, suspend};

@@ -6,6 +6,11 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+/// Whether the terminal can take back what it shows: one that is called dumb cannot.
+pub fn can_be_redrawn() -> bool {
+    cfg!(windows) || std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
+}
+
 /// Whether standard output may end on the terminal: it is one, or a pipe to a program such as `tee`. To
 /// be asked where standard input is a terminal, of which somebody sits in front.
 pub fn may_be_shown() -> bool {

@@ -37,6 +37,15 @@ pub async fn suspend() -> io::Result<()> {
     Ok(kill_process(getpid(), Signal::WINCH)?)
 }
 
+/// Stops this process alone, whose terminal is in its usual mode: the rest of a pipeline has been told by the
+/// terminal itself. Without a shell that continues it nothing happens, as with programs that do not watch for it.
+pub fn stop() {
+    if has_shell() {
+        // A process may stop itself.
+        let _ = kill_process(getpid(), Signal::STOP);
+    }
+}
+
 /// Whether we are a job of some shell: those have groups of their own in the session of the terminal.
 fn has_shell() -> bool {
     session_of(getpid()).is_some_and(|leader| leader != getpgrp())

@@ -10,8 +10,20 @@ use std::{
 use rustix::process::{Resource, getrlimit};
 
 use super::support::{
-    Finished, Program, Signal, await_gone, await_running, command, file_digest, mark,
+    Finished, Program, Signal, await_gone, await_running, command, file_digest, in_shell, mark,
 };
+
+/// A script's `&` ignores them, `nohup` another one; on the node that is nobody's wish.
+#[test]
+fn signals_that_are_ignored_here_are_heeded_on_the_node() {
+    for signal in ["INT", "QUIT", "HUP"] {
+        let mut exec = command(env!("CARGO_BIN_EXE_ssmport"));
+        exec.args(["exec", "local", "--", "sh", "-c"]);
+        exec.arg(format!("kill -{signal} $$; echo goes on"));
+        let ran = Program::run(in_shell(&format!("trap '' {signal}; exec \"$@\""), &exec));
+        assert_eq!((ran.code(), &*ran.stdout), (255, ""), "{signal}: {ran:#?}");
+    }
+}
 
 #[test]
 fn the_exit_code_is_the_commands_own() {

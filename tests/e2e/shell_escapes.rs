@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use crate::support::{Tmux, await_that, command};
+use crate::support::{Endpoint, NODE, Tmux, await_that, command};
 
 fn ssmport() -> Command {
     let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
@@ -177,6 +177,62 @@ fn a_shell_is_suspended_and_goes_on_where_it_was() {
     terminal.type_line("exit");
     terminal.wait_for(is_outer);
     terminal.type_line("exit");
+    assert_eq!(terminal.finish_restored(), 0);
+}
+
+/// As `ssh` and whatever else runs on a terminal.
+#[test]
+fn a_command_is_suspended_by_its_key() {
+    let mut outer = command("sh");
+    outer.arg("-i").env("SSMPORT", env!("CARGO_BIN_EXE_ssmport"));
+    let terminal = Tmux::start(&outer, 80, 24);
+    terminal.wait_for_prompt();
+    terminal.type_line("PS1='outer> '");
+    let is_outer = |screen: &str| screen.trim_end().ends_with("outer>");
+    terminal.wait_for(is_outer);
+    terminal.type_line("clear; $SSMPORT exec local -- sh -c 'echo be\"\"gun; exec sleep 100'");
+    terminal.wait_for_line("begun");
+    terminal.press("C-z");
+    terminal.wait_for(|screen| screen.contains("Stopped") && is_outer(screen));
+    terminal.type_line("clear; fg");
+    terminal.wait_for(|screen| screen.contains("exec local"));
+    terminal.press("C-c");
+    terminal.wait_for(is_outer);
+    terminal.type_line("echo it was $?");
+    terminal.wait_for_line("it was 130");
+}
+
+#[test]
+fn what_is_lost_is_told_where_it_is_asked_for() {
+    let endpoint = Endpoint::start();
+    let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
+    ssmport.args(["shell", NODE, "--endpoint-url", &endpoint.url, "--region", "eu-west-1"]);
+    ssmport.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let terminal = Tmux::start(&ssmport, 200, 50);
+    terminal.wait_for_prompt();
+    drop(endpoint);
+    terminal.wait_for(|screen| screen.contains("resuming fails so far"));
+    terminal.type_text("\r~#");
+    terminal.wait_for(|screen| {
+        screen.contains("The following is open:")
+            && screen.matches("resuming fails so far").count() == 2
+    });
+    terminal.type_text("\r~.");
+    terminal.wait_for(|screen| screen.contains(&format!("Connection to {NODE} closed.")));
+}
+
+#[test]
+fn an_end_from_elsewhere_is_told() {
+    let endpoint = Endpoint::start();
+    let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
+    ssmport.args(["shell", NODE, "--endpoint-url", &endpoint.url, "--region", "eu-west-1"]);
+    ssmport.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let terminal = Tmux::start(&ssmport, 80, 24);
+    terminal.wait_for_prompt();
+    for session in endpoint.active_sessions() {
+        endpoint.call("TerminateSession", &serde_json::json!({ "SessionId": session }));
+    }
+    terminal.wait_for(|screen| screen.contains(&format!("Connection to {NODE} closed.")));
     assert_eq!(terminal.finish_restored(), 0);
 }
 

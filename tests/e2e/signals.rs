@@ -39,6 +39,18 @@ fn the_drop_in_ends_at_the_keys_that_its_caller_ignores() {
     }
 }
 
+/// It waits, and a shell would not hear that the other half of its job has stopped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_z_does_not_stop_a_drop_in_whose_caller_ignores_it() {
+    let (endpoint, target) = (Endpoint::start(), TcpTarget::echo().await);
+    let program = drop_in(&endpoint, target.port, "trap '' INT QUIT TSTP");
+    let address = SocketAddr::from(([127, 0, 0, 1], opened_port(&program)));
+    program.signal(Signal::TSTP);
+    still_carries(address).await;
+    program.signal(Signal::TERM);
+    assert_eq!(program.finish().code(), 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drop_in_that_was_started_by_nohup_outlives_its_terminal() {
     let (endpoint, target) = (Endpoint::start(), TcpTarget::echo().await);

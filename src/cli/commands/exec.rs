@@ -182,6 +182,11 @@ fn end(
             {
                 Err(attended.interrupted())
             }
+            (SessionEnd::Done, Some(Ending::Escape)) => {
+                let what = format!("\nConnection to {} closed.", arguments.target);
+                output.note(&what);
+                Err(Failure::new(Code::Lost, ""))
+            }
             (end, _) => {
                 let failure = lost(end, &arguments.target);
                 let without = match ended.is_complete {

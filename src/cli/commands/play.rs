@@ -48,6 +48,7 @@ pub(crate) async fn run(arguments: PlayArgs, output: &Output) -> Result<(), Fail
 async fn play(arguments: &PlayArgs, output: &Output) -> Result<(), Failure> {
     let path = &arguments.file;
     let file = File::open(path).map_err(|error| cannot_read(path, ReadError::Io(error)))?;
+    let is_file = file.metadata().is_ok_and(|about| about.is_file());
     let mut reader = Reader::new(BufReader::new(file)).map_err(|error| cannot_read(path, error))?;
     if arguments.text {
         return print(&mut reader, path, output);
@@ -61,8 +62,12 @@ async fn play(arguments: &PlayArgs, output: &Output) -> Result<(), Failure> {
             header.width, header.height, here.cols, here.rows
         ));
     }
-    let pace = Pace::with_keys()
-        .map_err(|error| Failure::local("cannot use the terminal").because(error))?;
+    // While nothing comes from a pipe nobody would take keys, Ctrl-C among them.
+    let pace = match is_file {
+        true => Pace::with_keys(),
+        false => Ok(Pace::default()),
+    };
+    let pace = pace.map_err(|error| Failure::local("cannot use the terminal").because(error))?;
     match show(&mut reader, pace, arguments).await? {
         Shown::Enough => Ok(()),
         Shown::UpTo(error) => ends(error, path, output),

@@ -1,5 +1,7 @@
 //! `ssmport shell TARGET`.
 
+use std::io::{self, IsTerminal};
+
 use crate::{
     cli::{
         args::{Global, ShellArgs},
@@ -88,7 +90,13 @@ fn end(over: Over, attended: &Attended, target: &str, output: &Output) -> Result
                 Ok(())
             }
         },
-        SessionEnd::Closed { reason } if reason.is_empty() => Ok(()),
+        // Whether it was the shell that ended, or somebody who ended the session, the service does not say.
+        SessionEnd::Closed { reason } if reason.is_empty() => {
+            if io::stdin().is_terminal() {
+                output.note(&format!("Connection to {target} closed."));
+            }
+            Ok(())
+        }
         other => Err(lost(&other, target)),
     }
 }

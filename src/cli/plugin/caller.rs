@@ -24,7 +24,7 @@ pub(super) struct Caller {
 impl Caller {
     /// To be asked at the start: one that has ended by then is replaced by a parent that never does.
     pub(super) fn of_this_process() -> Self {
-        use super::super::{ignored::is_ignored, signals::KEYS};
+        use super::super::signals::{KEYS, is_ignored};
 
         let waits = KEYS.into_iter().all(is_ignored);
         Self { waiting: waits.then(rustix::process::getppid).flatten() }

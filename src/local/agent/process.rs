@@ -14,7 +14,7 @@ use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 pub(super) use rustix::process::Signal;
 
-use crate::reaper::{Entrusted, Kind, Leader, Mark, Remnant};
+use crate::reaper::{Entrusted, Kind, Leader, Mark, Remnant, heed_for_programs};
 
 /// The programs of an endpoint's sessions that are still there.
 #[derive(Clone, Default, Debug)]
@@ -30,6 +30,7 @@ impl Processes {
 
     /// Starts a program without a terminal, in a process group of its own.
     pub(super) fn start(&self, mut program: Command) -> io::Result<Started> {
+        heed_for_programs();
         let birth = self.announce();
         program.env(Mark::VARIABLE, birth.mark().to_string());
         let mut child = program.process_group(0).kill_on_drop(true).spawn()?;

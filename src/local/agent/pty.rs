@@ -11,7 +11,10 @@ use tokio::{
     process::Child,
 };
 
-use crate::{reaper::Mark, wire::TerminalSize};
+use crate::{
+    reaper::{Mark, heed_for_programs},
+    wire::TerminalSize,
+};
 
 /// The agent's side of the terminal.
 pub(super) struct Pty(pty_process::Pty);
@@ -24,6 +27,7 @@ impl Pty {
     /// # Errors
     /// There is no terminal to be had, or no such program.
     pub(super) fn spawn(words: &[String], mark: Mark) -> io::Result<(Self, Child)> {
+        heed_for_programs();
         let (pty, terminal) = pty_process::open().map_err(io_error)?;
         let name = words.first().map_or("sh", String::as_str);
         let mut program = pty_process::Command::new(name).kill_on_drop(true);

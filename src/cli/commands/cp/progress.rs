@@ -17,6 +17,7 @@ use crate::{
         report::{self, Event},
     },
     client::{Copied, CopyEvent, Error},
+    term::can_be_redrawn,
     wire::foreign_text,
 };
 
@@ -99,7 +100,7 @@ impl Progress {
         }
         // Between the lines of what is shown it would be in the way.
         let is_shown = self.destination == "-" && stdout().is_terminal();
-        if self.output.is_for_people() && stderr().is_terminal() && !is_shown {
+        if self.output.is_for_people() && stderr().is_terminal() && can_be_redrawn() && !is_shown {
             self.bar = Some(bar(&self.source, size, resumed_at));
         }
         if resumed_at > 0 {
