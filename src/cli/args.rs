@@ -32,7 +32,7 @@ pub(super) use self::{
     endpoints::EndpointArgs,
     limits::SendOrder,
     login::LoginArgs,
-    many::On,
+    many::{On, target_or_pattern},
     play::PlayArgs,
     readiness::ReadinessArgs,
     sessions::{ExecArgs, ForwardArgs, ProxyArgs, ShellArgs, SshHabits},

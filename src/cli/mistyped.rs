@@ -26,7 +26,7 @@ pub(super) fn end(error: Error) -> ExitCode {
         Output::without_options(is_json()).failure(&failure);
         return failure.code.into();
     }
-    let error = with_advice(error);
+    let error = with_advice(error, &command_of(env::args_os().skip(1)));
     if error.use_stderr() && is_json() {
         let said = error.render().to_string();
         let (what, next) = parts(&said);
@@ -72,6 +72,17 @@ fn exec_without(error: &Error, words: impl Iterator<Item = OsString>) -> Option<
     Some(Failure::new(Code::Usage, what).next(format!("as in: ssmport exec {example} -- uptime")))
 }
 
+/// What stands between the options of `exec` and the first `--`, if there is one.
+pub(super) fn before_dashes(words: impl Iterator<Item = OsString>) -> Vec<String> {
+    let words: Vec<_> = words.collect();
+    let Some(dashes) = words.iter().position(|word| word == "--") else { return Vec::new() };
+    let parser = super::help::command().ignore_errors(true);
+    let Ok(parsed) = parser.try_get_matches_from(&words[..dashes]) else { return Vec::new() };
+    let Some(("exec", exec)) = parsed.subcommand() else { return Vec::new() };
+    let given = ["target", "command"].into_iter().filter_map(|id| exec.get_raw(id)).flatten();
+    given.map(|value| value.to_string_lossy().into_owned()).collect()
+}
+
 fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| "TARGET".to_owned(), |quoted| quoted.into_owned())
 }
@@ -105,16 +116,25 @@ fn parts(said: &str) -> (String, Option<String>) {
     (what, Some(tips.join("; ")).filter(|tips| !tips.is_empty()))
 }
 
-/// Adds what was probably meant to clap's error about a command or an option that there is not.
-fn with_advice(mut error: Error) -> Error {
+/// The first of these words that is one of our commands; empty where none is.
+fn command_of(words: impl Iterator<Item = OsString>) -> String {
+    let ours = super::help::command();
+    let mut words = words.filter_map(|word| word.into_string().ok());
+    words.find(|word| ours.find_subcommand(word).is_some()).unwrap_or_default()
+}
+
+/// Adds what was probably meant to clap's error about a word or an option that `ours`, the command, does not have.
+fn with_advice(mut error: Error, ours: &str) -> Error {
     let word = |kind| match error.get(kind) {
         Some(ContextValue::String(word)) => Some(word.as_str()),
         _ => None,
     };
-    let command = word(ContextKind::InvalidSubcommand).and_then(meant_by);
+    let command = word(ContextKind::InvalidSubcommand);
     let is_unknown = error.kind() == ErrorKind::UnknownArgument;
-    let option = word(ContextKind::InvalidArg).filter(|_| is_unknown).and_then(meant_by_option);
-    if let Some(meant) = command.or(option) {
+    let argument = word(ContextKind::InvalidArg).filter(|_| is_unknown);
+    let nearest = command.or(argument).and_then(|word| meant_there(ours, word));
+    let anywhere = || command.and_then(meant_by).or_else(|| argument.and_then(meant_by_option));
+    if let Some(meant) = nearest.or_else(anywhere) {
         // Likeness of letters knows less.
         error.remove(ContextKind::SuggestedSubcommand);
         error.remove(ContextKind::SuggestedArg);
@@ -131,6 +151,14 @@ fn likest_first(error: &mut Error) {
         let names = names.iter().rev().cloned().collect();
         error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(names));
     }
+}
+
+/// What is meant by a word behind one of our commands, which that does not have.
+fn meant_there(ours: &str, word: &str) -> Option<String> {
+    let known = BEHIND.iter().find(|(command, words, _)| *command == ours && words.contains(&word));
+    let is_command = ours == "shell" && !word.starts_with('-');
+    let command = is_command.then(|| format!("ssmport exec TARGET -- {word}"));
+    known.map(|(.., meant)| (*meant).to_owned()).or(command)
 }
 
 /// How it is said here what others have an option for.
@@ -155,6 +183,17 @@ fn meant_by(word: &str) -> Option<String> {
         Err(_) => None,
     }
 }
+
+/// The same of words behind single commands.
+const BEHIND: [(&str, &[&str], &str); 3] = [
+    (
+        "sessions",
+        &["list", "ls", "show", "active"],
+        "ssmport sessions, or: ssmport sessions --past",
+    ),
+    ("sessions", &["terminate", "kill", "end", "close", "rm"], "ssmport sessions stop ID"),
+    ("cp", &["-t", "--target"], "ssmport cp FILE TARGET:PATH, or: ssmport cp TARGET:PATH FILE"),
+];
 
 /// Those whose standard output is for something else.
 const WITHOUT_REPORT: [&str; 9] =
@@ -285,11 +324,45 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_before_dashes_is_told() {
+        for (line, before) in [
+            ("exec --on a b -- uptime", &["b"][..]),
+            ("-v exec b --on a --group -- uptime", &["b"]),
+            ("exec --on a --on b -- uptime", &[]),
+            ("exec --on b -- b", &[]),
+            ("exec --on a git log -- x", &["git", "log"]),
+            ("exec --on a ls -l", &[]),
+        ] {
+            let words = ["ssmport"].into_iter().chain(line.split(' ')).map(OsString::from);
+            assert_eq!(before_dashes(words), before, "{line}");
+        }
+    }
+
+    #[test]
     fn what_is_likest_comes_first() {
         let command = super::super::help::command();
         let error = command.try_get_matches_from(["ssmport", "shel"]).unwrap_err();
-        let said = with_advice(error).render().to_string();
+        let said = with_advice(error, "").render().to_string();
         assert!(said.contains("exist: 'shell', "), "{said}");
+    }
+
+    #[test]
+    fn what_is_meant_may_follow_the_command() {
+        for (line, meant) in [
+            ("sessions list", "ssmport sessions, or"),
+            ("-v sessions kill", "ssmport sessions stop ID"),
+            ("cp -t web a b", "ssmport cp FILE TARGET:PATH"),
+            ("shell web -- ls", "ssmport exec TARGET -- ls"),
+            ("shell web ls", "ssmport exec TARGET -- ls"),
+            ("ls -t web", "ssmport COMMAND TARGET"),
+        ] {
+            let words = || line.split(' ').map(OsString::from);
+            let error = super::super::help::command()
+                .try_get_matches_from([OsString::from("ssmport")].into_iter().chain(words()))
+                .unwrap_err();
+            let said = with_advice(error, &command_of(words())).render().to_string();
+            assert!(said.contains(&format!("what you mean may be: {meant}")), "{line}: {said}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 #[cfg(feature = "aws")]
-use super::fleet::ListedNode;
+use super::{fleet::ListedNode, target::Target};
 use crate::malformed::Malformed;
 
 /// What a node's name, or one of its tags, must be.
@@ -48,16 +48,26 @@ impl NodeFilter {
         Self::tag(NAME, value)
     }
 
-    /// For SSM, which takes values as they are, and no patterns.
+    /// For SSM, which takes values as they are, no patterns, and no ids.
     #[cfg(feature = "aws")]
     pub(crate) fn of_ssm(&self) -> Option<(String, &str)> {
-        (!self.value.contains(WILDCARDS)).then(|| (format!("tag:{}", self.key), &*self.value))
+        // What may stand in a name's place has no tag.
+        let is_id = self.key == NAME && matches!(self.value.parse(), Ok(Target::Id(_)));
+        (!is_id && !self.value.contains(WILDCARDS))
+            .then(|| (format!("tag:{}", self.key), &*self.value))
+    }
+
+    /// A name that looks as if a tag were meant: `Role=web`.
+    #[cfg(feature = "aws")]
+    pub(crate) fn maybe_a_tag(&self) -> Option<&str> {
+        let is_one = self.key == NAME && self.value.contains('=');
+        is_one.then_some(&*self.value)
     }
 
     /// Whether a node has what a pattern asks for.
     #[cfg(feature = "aws")]
     pub(crate) fn matches(&self, node: &ListedNode) -> bool {
-        let names = [&node.name, &node.computer_name].into_iter().flatten();
+        let names = [&node.name, &node.computer_name].into_iter().flatten().chain([&node.id]);
         let tags = node.tags.iter().map(|(key, value)| (&**key, &**value));
         self.holds(names.map(String::as_str), tags)
     }
@@ -130,7 +140,9 @@ mod tests {
     #[test]
     fn ssm_knows_names_and_no_patterns() {
         assert_eq!(filters("web")[0].of_ssm(), Some(("tag:Name".to_owned(), "web")));
-        assert_eq!(filters("web*")[0].of_ssm(), None);
+        for here in ["web*", "i-0123456789abcdef0"] {
+            assert_eq!(filters(here)[0].of_ssm(), None);
+        }
     }
 
     #[test]

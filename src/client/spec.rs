@@ -125,6 +125,11 @@ impl FromStr for Spec {
         if fields.len() > 1 && fields.last().is_some_and(|last| last.contains('/')) {
             return Err(no_remote_socket(text).into());
         }
+        // One colon is before a port, two are in no host: it is an address without its brackets.
+        if text.starts_with("::") {
+            let why = format!("`{text}`: an IPv6 address stands in brackets, as in [::1]:5432");
+            return Err(why.into());
+        }
         let (bind, local, host, port) = match fields[..] {
             [path, port] if path.contains('/') => (Some(path), None, None, port),
             [path, host, port] if path.contains('/') => (Some(path), None, Some(host), port),
@@ -367,7 +372,8 @@ mod tests {
             ("1::2", "is empty"),
             ("1:h:2:3:4", "is not of the form"),
             ("nowhere:1:h:2", "`nowhere` is not an address"),
-            ("::1:1:h:2", "is not of the form"),
+            ("::1:1:h:2", "stands in brackets"),
+            ("::1:5432", "as in [::1]:5432"),
             ("[::1:1:h:2", "is not of the form"),
             ("[::1]x:1:h:2", "is not of the form"),
             ("8080:/run/docker.sock", "with SSH: ssmport ssh -N -L 8080:/run/docker.sock TARGET"),

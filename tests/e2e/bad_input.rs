@@ -29,7 +29,7 @@ fn malformed_arguments_are_wrong_usage() {
         (&["forward", "1::2", "-t", "local"], "`1::2` is empty"),
         (&["forward", "1:h:2:3:4", "-t", "local"], "`1:h:2:3:4` is not of the form"),
         (&["forward", "nowhere:1:h:2", "-t", "local"], "`nowhere` is not an address"),
-        (&["forward", "::1:1:h:2", "-t", "local"], "`::1:1:h:2` is not of the form"),
+        (&["forward", "::1:1:h:2", "-t", "local"], "an IPv6 address stands in brackets"),
         (&["forward", "[::1:1:h:2", "-t", "local"], "is not of the form"),
         (&["forward", "0:80", "99999:80", "-t", "local"], "`99999` is not a port"),
         (&["forward", "-t", "local"], "<SPEC>"),
@@ -67,10 +67,13 @@ fn a_taken_port_names_its_holder() {
 
     // The second of two is as good as the first, which is free again.
     let free = super::support::free_port();
-    let specs = [format!("{free}:80"), format!("{free}:81")];
-    let twice = run(&["forward", &specs[0], &specs[1], "-t", "local"]);
-    fails(&twice, 5, &format!("ssmport: cannot listen on 127.0.0.1:{free}\n"));
+    let specs = [format!("{free}:80"), format!("{port}:81")];
+    let second = run(&["forward", &specs[0], &specs[1], "-t", "local"]);
+    fails(&second, 5, &format!("ssmport: cannot listen on 127.0.0.1:{port}\n"));
     TcpListener::bind(("127.0.0.1", free)).expect("the port is free again");
+
+    let twice = run(&["forward", &specs[0], &specs[0], "-t", "local"]);
+    fails(&twice, 2, &format!("ssmport: {free}:localhost:80 and {free}:localhost:80 would listen"));
 }
 
 #[test]

@@ -38,6 +38,16 @@ fn it_waits_for_all_ports_and_does_not_run_without_a_session() {
     let ran = Program::run(forward(&endpoint, &two));
     assert_eq!((ran.code(), &*ran.stdout, &*ran.stderr), (0, "run\n", ""), "{ran:#?}");
 
+    for (words, part) in [
+        (&["28777:1", "28777:2", "-t", NODE, "--", "echo", "run"][..], "at the same place"),
+        (&[&spec, "-t", NODE, "--"], "no command behind"),
+        (&["::1:80", "-t", NODE, "--", "echo", "run"], "[::1]:5432"),
+    ] {
+        let ran = Program::run(forward(&endpoint, words));
+        assert_eq!((ran.code(), &*ran.stdout), (2, ""), "{ran:#?}");
+        assert!(ran.stderr.contains(part), "{part}: {ran:#?}");
+    }
+
     let none = ["0:80", "-t", "i-0fedcba9876543210", "--", "echo", "run"];
     let ran = Program::run(forward(&endpoint, &none));
     assert_eq!((ran.code(), &*ran.stdout), (4, ""), "{ran:#?}");

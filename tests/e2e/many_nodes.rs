@@ -82,6 +82,8 @@ fn nodes_are_meant_by_names_patterns_ids_and_files_and_each_is_meant_once() {
     let ran =
         fleet.run(&["--on", &at, "--on", "web-3", "--on", &five, "--on", "web-3", "--", "true"]);
     assert_eq!((ran.code(), &*ran.stderr), (0, "12 nodes, all done\n"), "{ran:#?}");
+    let ran = fleet.run(&["--on", "i-*", "--", "true"]);
+    assert_eq!((ran.code(), &*ran.stderr), (0, "30 nodes, all done\n"), "{ran:#?}");
     let mut piped = fleet.exec(&["--on", "@-", "--", "echo", "x"]);
     piped = in_shell("printf 'web-1\\nweb-2\\n' | \"$@\"", &piped);
     let ran = Program::run(piped);
@@ -92,6 +94,9 @@ fn nodes_are_meant_by_names_patterns_ids_and_files_and_each_is_meant_once() {
         (&["--on", "wbe-1", "--", "true"], 4, "did you mean web-1?"),
         (&["--on", "@/nowhere", "--", "true"], 5, "cannot read /nowhere"),
         (&["--on", "i-xyz", "--", "true"], 2, "a node's id has 8 or 17 digits"),
+        (&["--on", "web-1,web-2", "--", "true"], 2, "--on web-1 --on web-2"),
+        (&["--on", "web-1", "web-2", "--", "true"], 2, "for another node: --on web-2 -- true"),
+        (&["--on", "@/dev/null", "--", "true"], 2, "there is no target in /dev/null"),
         (&["--on", "web-1", "-t", "--", "true"], 2, "cannot be used with"),
         (&["--on", "web-1", "--parallel", "0", "--", "true"], 2, "not a number from 1"),
         (&["--group", "web-1", "--", "true"], 2, "--on"),
@@ -249,6 +254,15 @@ fn a_terminal_shows_how_far_it_has_come() {
     fs::write(&go, "").expect("a file");
     let screen = terminal.wait_for(|screen| screen.contains("3 nodes, all done"));
     assert!(!screen.contains(" of 3 over"), "{screen}");
+}
+
+#[test]
+fn a_last_line_without_an_end_stays_on_the_terminal() {
+    let fleet = Fleet::of(3);
+    let printf = fleet.exec(&["--on", "web-*", "--group", "--", "printf", "first\\nand last"]);
+    let terminal = Tmux::start(&printf, 80, 24);
+    let screen = terminal.wait_for(|screen| screen.contains("3 nodes, all done"));
+    assert_eq!(screen.matches("first\nand last\n").count(), 3, "{screen}");
 }
 
 /// And of those that are refused each is told of, with what to do.

@@ -5,7 +5,10 @@ use std::{path::PathBuf, str::FromStr};
 use clap::Args;
 
 use crate::{
-    client::{many::PARALLEL, target::Target},
+    client::{
+        many::PARALLEL,
+        target::{Lookup, Target},
+    },
     malformed::Malformed,
 };
 
@@ -53,8 +56,23 @@ impl FromStr for On {
             Some("") => Err("@ stands before the name of a file".into()),
             Some("-") => Ok(Self::Input),
             Some(path) => Ok(Self::File(path.into())),
-            None => text.parse().map(Self::Target),
+            // Between tags a comma is an "and".
+            None if text.contains(',') && !text.starts_with("tag:") => {
+                let each: Vec<_> = text.split(',').map(|one| format!("--on {one}")).collect();
+                Err(format!("several are given one by one: {}", each.join(" ")).into())
+            }
+            None => target_or_pattern(text).map(Self::Target),
         }
+    }
+}
+
+/// A target, or a pattern of ids, which is none by itself.
+pub(crate) fn target_or_pattern(text: &str) -> Result<Target, Malformed> {
+    match text.parse() {
+        Err(_) if text.contains(['*', '?']) && !text.starts_with("tag:") => {
+            Ok(Target::Lookup(Lookup::Name(text.to_owned())))
+        }
+        parsed => parsed,
     }
 }
 
@@ -67,3 +85,23 @@ fn parallel(text: &str) -> Result<usize, Malformed> {
 
 /// Each has a connection, and a file descriptor with it.
 const MOST: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_is_an_and_of_tags_alone() {
+        assert!(matches!("tag:Role=web,tag:Env=prod".parse(), Ok(On::Target(_))));
+        assert!(matches!("@a,b".parse(), Ok(On::File(_))));
+        assert!(matches!("web-*--eu-west-1".parse(), Ok(On::Target(Target::InRegion(..)))));
+        assert!(matches!("i-0*".parse(), Ok(On::Target(Target::Lookup(Lookup::Name(_))))));
+        for (text, options) in [
+            ("web,db", "--on web --on db"),
+            ("i-01234567,i-89abcdef", "--on i-01234567 --on i-89abcdef"),
+        ] {
+            let why = text.parse::<On>().unwrap_err().to_string();
+            assert!(why.ends_with(options), "{why}");
+        }
+    }
+}

@@ -58,6 +58,9 @@ pub(crate) struct ExecArgs {
     /// What is typed here is its input.
     #[arg(short, long)]
     pub(crate) tty: bool,
+    /// As docker and kubectl want it said; standard input is passed on without it.
+    #[arg(short, long, hide = true, conflicts_with = "no_input")]
+    pub(crate) interactive: bool,
     /// With -t: do without the recording that the configuration file asks for.
     #[arg(long, requires = "tty", hide_short_help = true)]
     pub(crate) no_record: bool,
@@ -127,7 +130,7 @@ pub(crate) struct ForwardArgs {
     /// Without it, SSMPORT_TARGET, the configuration file's, or one that is chosen from a list.
     #[arg(short, long, value_name = "TARGET")]
     pub(crate) target: Option<Target>,
-    /// A SPEC in the way of ssh.
+    /// A SPEC in the way of ssh; those count before others.
     #[arg(short = 'L', value_name = "SPEC", hide_short_help = true)]
     pub(crate) as_of_ssh: Vec<Spec>,
     /// Run this command once the ports lead there, and end with it.
@@ -212,12 +215,12 @@ shows them. Without a terminal, standard input is typed at the shell, and its en
 
 const EXEC_USAGE: &str = "\
 ssmport exec [OPTIONS] TARGET [--] COMMAND...
-       ssmport exec [OPTIONS] --on TARGETS... -- COMMAND...";
+       ssmport exec [OPTIONS] --on TARGETS [--on TARGETS]... -- COMMAND...";
 
 const EXEC_HELP: &str = "\
 Exit code: the command's own; 127 when there is no such program, 255 when a signal ended it, 130 when that \
 was your Ctrl-C, 124 after --timeout. With -t it is printed by the node's shell and read from the output, \
-which needs a POSIX shell there.
+which needs a POSIX shell there; after a signal it is 128 and its number then.
 
 Standard input goes to the command, unless it is a terminal or empty, or with -n. Input and output are \
 binary safe: Session Manager carries UTF-8 text, so the node's sh, dd and base64 see to all else. On \

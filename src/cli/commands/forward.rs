@@ -50,6 +50,18 @@ pub(crate) async fn run(
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
 
     let (target, specs) = typed::read(&arguments)?;
+    let twice = (1..specs.len()).find_map(|at| {
+        let before = specs[..at].iter().find(|before| before.collides(&specs[at]))?;
+        Some(format!("{before} and {} would listen at the same place", specs[at]))
+    });
+    if let Some(what) = twice {
+        return Err(Failure::new(Code::Usage, what).next("give one of them another local port"));
+    }
+    // Whoever runs it by a script would wait for ever for a command that has no words.
+    if arguments.command.is_empty() && std::env::args_os().any(|word| word == "--") {
+        let what = "there is no command behind `--`";
+        return Err(Failure::new(Code::Usage, what).next("leave `--` out to forward until Ctrl-C"));
+    }
     opener::fill(&mut arguments, &specs, output)?;
     if arguments.background && arguments.detach_to.is_none() {
         #[cfg(unix)]

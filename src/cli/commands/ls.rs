@@ -23,7 +23,7 @@ use crate::cli::{
 };
 use crate::client::{
     ListedNode,
-    node_filter::{WILDCARDS, is_like},
+    node_filter::{NodeFilter, WILDCARDS, is_like},
 };
 
 pub(crate) async fn run(
@@ -53,7 +53,12 @@ async fn list(arguments: LsArgs, global: &Global, output: &Output) -> Result<(),
     }
     failed.splice(0..0, nowhere);
     match (found.len(), places.len()) {
-        (0, 1) => output.note("There are no such nodes in this account and region."),
+        (0, 1) => {
+            output.note("There are no such nodes in this account and region.");
+            if let Some(tag) = wanted.iter().find_map(NodeFilter::maybe_a_tag) {
+                output.note(&format!("A tag is meant by: ssmport ls tag:{tag}"));
+            }
+        }
         (0, _) => output.note("There are no such nodes."),
         (count, _) => output.note(&counted(count, "node")),
     }

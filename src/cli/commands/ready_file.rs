@@ -42,7 +42,11 @@ impl ReadyFile {
         }
         match fs::symlink_metadata(path) {
             Ok(there) if there.is_dir() => Err(failure(path).because("it is a folder")),
-            Ok(_) => fs::remove_file(path).map_err(failed),
+            Ok(there) if there.is_file() || there.is_symlink() => {
+                fs::remove_file(path).map_err(failed)
+            }
+            // A device, or a pipe, which others have.
+            Ok(_) => Err(failure(path).because("what is there is no file")),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             Err(error) => Err(failed(error)),
         }
@@ -137,6 +141,14 @@ mod tests {
     #[test]
     fn where_it_cannot_be_is_said() {
         let folder = tempfile::tempdir().expect("a folder");
+        #[cfg(unix)]
+        {
+            let socket = folder.path().join("socket");
+            let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+            let failure = ReadyFile::clear(Purpose::Pid, &socket).expect_err("a socket");
+            assert_eq!(failure.why.as_deref(), Some("what is there is no file"));
+            assert!(socket.exists());
+        }
         let failure = ReadyFile::clear(Purpose::Ready, folder.path()).expect_err("a folder");
         assert_eq!(failure.why.as_deref(), Some("it is a folder"));
         let nowhere = folder.path().join("absent/ready");

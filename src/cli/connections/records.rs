@@ -72,14 +72,16 @@ impl Records {
         })));
     }
 
-    /// `In all 2 connections, 1.2 kB sent and 34 MB received in 3m 2s`; nothing if there was none.
+    /// `In all 2 connections, 1.2 kB sent and 34 MB received in 3m 2s`, of one alone without `In all`; nothing if
+    /// there was none.
     pub(in crate::cli) fn sums(&self) -> Option<String> {
         let sums = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
         let Sums { connections, sent, received } = *sums;
         let time = Duration::from_secs((now() - self.began).as_secs().max(1));
         (connections > 0).then(|| {
             format!(
-                "In all {}, {} sent and {} received in {}",
+                "{}{}, {} sent and {} received in {}",
+                if connections == 1 { "" } else { "In all " },
                 counted(connections, "connection"),
                 amounts::bytes(sent),
                 amounts::bytes(received),

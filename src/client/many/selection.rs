@@ -183,8 +183,8 @@ fn of_endpoint(
         Some(filters) => nodes
             .iter()
             .filter(|node| {
-                let holds =
-                    |filter: &NodeFilter| filter.holds([&*node.name].into_iter(), node.all_tags());
+                let names = || [&*node.name, &*node.id].into_iter();
+                let holds = |filter: &NodeFilter| filter.holds(names(), node.all_tags());
                 filters.iter().all(holds)
             })
             .map(|node| selected(&node.name, &node.id))

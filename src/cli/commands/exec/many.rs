@@ -9,7 +9,7 @@ mod tally;
 mod targets;
 mod view;
 
-use std::{io, pin::pin, time::Duration};
+use std::{env, io, pin::pin, time::Duration};
 
 use tokio::time::sleep;
 
@@ -20,11 +20,23 @@ use crate::{
         counted::counted,
         ends::cannot_write,
         failure::{Code, Failure},
+        mistyped,
         output::Output,
         signals::Signals,
     },
     client::{Run, RunEvent, Selection, SelectionCommand},
 };
+
+/// Refuses what would run a node's name on the others: `--on A B -- uptime`. More words than one are a command,
+/// which may have a `--` of its own.
+fn one_before_dashes(before: &[String], arguments: &ExecArgs) -> Result<(), Failure> {
+    let [word] = before else { return Ok(()) };
+    let command = arguments.command.join(" ");
+    let what = format!("`{word}` stands before `--`, where nodes are, and --on takes one word");
+    Err(Failure::new(Code::Usage, what).next(format!(
+        "for another node: --on {word} -- {command}; as the command: -- {word} -- {command}"
+    )))
+}
 
 pub(super) async fn run(
     arguments: ExecArgs,
@@ -35,6 +47,7 @@ pub(super) async fn run(
         let what = "with --on nobody is asked about each node that is to be started";
         return Err(Failure::new(Code::Usage, what).next("give --start --yes if that is meant"));
     }
+    one_before_dashes(&mistyped::before_dashes(env::args_os()), &arguments)?;
     let mut signals = Signals::ending()
         .map_err(|error| Failure::local("cannot watch for signals").because(error))?;
     let client = global.client(output).with_readiness(arguments.readiness.readiness());

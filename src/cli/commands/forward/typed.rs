@@ -5,6 +5,7 @@ use crate::cli::{
     failure::{Code, Failure},
 };
 use crate::client::{
+    config_file::{ConfigFile, Table},
     spec::{Spec, is_number},
     target::Target,
 };
@@ -52,12 +53,22 @@ fn spec(word: &str, has_target: bool) -> Result<Spec, Failure> {
 /// What is alone is either of the two.
 fn nothing_to_forward(word: &str) -> Failure {
     match word.parse::<Spec>() {
+        Err(_) if is_tunnel(word) => usage(format!("{word} is a tunnel of the configuration file"))
+            .next(format!(
+                "ssmport up {word} has it stand, ssmport connect {word} with its program"
+            )),
         Err(why) if word.parse::<Target>().is_ok() => usage(why).next(format!(
             "if it is a target, say what to forward behind it: ssmport forward {word} 5432"
         )),
         Err(why) => usage(why).next(FORM),
         Ok(_) => usage(format!("`{word}` is nothing to forward")).next(FORM),
     }
+}
+
+/// Whether the configuration file has a tunnel of that name, as far as the file can be read.
+fn is_tunnel(word: &str) -> bool {
+    let files = ConfigFile::load().unwrap_or_default();
+    files.settings().any(|(key, _)| key.table == Table::Tunnels && key.name == word)
 }
 
 /// Fails on what `ssh` does and `forward` does not, with the way to it.

@@ -15,7 +15,6 @@ use crate::cli::{
     output::Output,
     picker,
     report::{self, Event, StoppedState},
-    signals::INTERRUPT,
     times::now,
 };
 use crate::client::{Client, Error, Kind, SessionQuery, SessionRecord, sessions};
@@ -157,7 +156,7 @@ async fn agree(meant: &[Meant], caller: Option<&str>, output: &Output) -> Result
         return Ok(());
     }
     output.note("Nothing was ended.");
-    Err(Failure::new(Code::Signal(INTERRUPT), "nothing was ended"))
+    Err(Failure::new(Code::Check, ""))
 }
 
 /// Tells what became of a session; gives what went wrong.

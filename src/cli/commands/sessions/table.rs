@@ -111,9 +111,9 @@ const HEADER: [&str; 8] =
     ["SESSION", "TARGET", "KIND", "STARTED", "ENDED", "STATE", "OWNER", "REASON"];
 const STATE: usize = 5;
 const REASON: usize = 7;
-/// The session's and the node's ids stay; whose it is stands in most of their ids, too.
+/// The session's and the node's ids stay, and whose it is, which is what all are listed for.
 const YIELDING: Yielding =
-    Yielding { third: None, leaving: &[5, 2, 6, 4, 3], shortened: REASON, last: None };
+    Yielding { third: None, leaving: &[5, 2, 4, 3, 6], shortened: REASON, last: None };
 /// Of a reason, where there is not room for everything.
 const SHORT_REASON: usize = 18;
 
@@ -176,7 +176,7 @@ mod tests {
         for (width, header) in [
             (140, "SESSION TARGET KIND STARTED STATE OWNER REASON"),
             (102, "SESSION TARGET KIND STARTED OWNER REASON"),
-            (80, "SESSION TARGET STARTED REASON"),
+            (80, "SESSION TARGET OWNER REASON"),
             (60, "SESSION TARGET REASON"),
         ] {
             let lines = shown(&sessions, true, Some(width));

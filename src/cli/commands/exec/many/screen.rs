@@ -4,10 +4,11 @@ use std::io::{self, IsTerminal, stderr};
 
 use tokio::io::AsyncWriteExt;
 
+use super::lines::is_shown;
 use crate::{
     cli::{cut::cut, output::Output, standard_streams},
     client::Stream,
-    term::size_of_terminal,
+    term::{can_be_redrawn, size_of_terminal},
 };
 
 /// Standard output and standard error. What is written waits for its reader, and everybody with it.
@@ -17,6 +18,8 @@ pub(super) struct Screen {
     has_status: bool,
     status: String,
     is_status_shown: bool,
+    /// What would be wiped with the status behind it.
+    is_line_open: bool,
 }
 
 impl Screen {
@@ -24,9 +27,10 @@ impl Screen {
         Self {
             stdout: standard_streams::output(),
             stderr: standard_streams::error(),
-            has_status: !output.is_quiet() && stderr().is_terminal(),
+            has_status: !output.is_quiet() && stderr().is_terminal() && can_be_redrawn(),
             status: String::new(),
             is_status_shown: false,
+            is_line_open: false,
         }
     }
 
@@ -41,6 +45,9 @@ impl Screen {
         };
         to.write_all(bytes).await?;
         to.flush().await?;
+        if is_shown(stream) {
+            self.is_line_open = !bytes.ends_with(b"\n");
+        }
         self.draw().await
     }
 
@@ -55,7 +62,7 @@ impl Screen {
     }
 
     async fn draw(&mut self) -> io::Result<()> {
-        if !self.has_status || self.status.is_empty() {
+        if !self.has_status || self.status.is_empty() || self.is_line_open {
             return Ok(());
         }
         let width = size_of_terminal().map_or(USUAL, |size| size.cols.into());

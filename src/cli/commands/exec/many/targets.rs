@@ -4,7 +4,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::{
     cli::{
-        args::On,
+        args::{On, target_or_pattern},
         failure::{Code, Failure},
         standard_streams,
     },
@@ -45,10 +45,17 @@ pub(super) async fn read(on: &[On]) -> Result<Vec<Target>, Failure> {
             }
         }
     }
-    match targets.is_empty() {
-        true => Err(Failure::new(Code::Usage, "no target is given").next("name one with --on")),
-        false => Ok(targets),
+    match (&targets[..], on) {
+        // What was asked for has nothing: that is no run without a fault.
+        ([], [On::File(path)]) => Err(nobody(&path.display().to_string())),
+        ([], [On::Input]) => Err(nobody("standard input")),
+        ([], _) => Err(nobody("what --on names")),
+        _ => Ok(targets),
     }
+}
+
+fn nobody(place: &str) -> Failure {
+    Failure::new(Code::Usage, format!("there is no target in {place}")).next("give one a line")
 }
 
 /// One a line; `#` begins a comment.
@@ -58,7 +65,7 @@ fn of_text(text: &str, place: &str) -> Result<Vec<Target>, Failure> {
         (!line.is_empty() && !line.starts_with('#')).then_some((number, line))
     });
     let read = lines.map(|(number, line): (usize, &str)| {
-        line.parse().map_err(|why: Malformed| {
+        target_or_pattern(line).map_err(|why: Malformed| {
             Failure::new(Code::Usage, format!("{place}:{number}: `{line}` is not a target"))
                 .because(why)
         })
@@ -73,10 +80,10 @@ mod tests {
     #[test]
     fn a_file_has_a_target_a_line() {
         let text =
-            "# all of them\nweb-*\n\n  tag:Role=db # and these\r\ni-0123456789abcdef0\nc#1\n";
+            "# all of them\nweb-*\ni-0*\n\n  tag:Role=db # and these\r\ni-0123456789abcdef0\nc#1\n";
         let read = of_text(text, "nodes").unwrap();
         let shown: Vec<_> = read.iter().map(Target::to_string).collect();
-        assert_eq!(shown, ["web-*", "tag:Role=db", "i-0123456789abcdef0", "c#1"]);
+        assert_eq!(shown, ["web-*", "i-0*", "tag:Role=db", "i-0123456789abcdef0", "c#1"]);
         let wrong = of_text("web\n\ni-xyz\n", "nodes").unwrap_err();
         assert_eq!((wrong.code, &*wrong.what), (Code::Usage, "nodes:3: `i-xyz` is not a target"));
     }
