@@ -1,11 +1,11 @@
 //! `--trace` and `ssmport decode`: a look at the frames of a session.
 
-use std::{fs, fs::File, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{Endpoint, Plugin, Program, command, faulty, port_request};
+use crate::support::{Endpoint, Plugin, Program, command, faulty, in_shell, port_request};
 
 /// Lines of which a lost connection and lost frames become many.
 const SCRIPT: &str = "seq 1 100000; sleep 0.7; echo c2VjcmV0 | base64 -d; seq 1 100000";
@@ -160,8 +160,8 @@ fn a_picture_can_go_to_standard_output() {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("trace");
     fs::write(&path, DAMAGED).expect("written");
-    let mut of_stdin = decode(&["--svg", "-"], Path::new("-"));
-    of_stdin.stdin(File::open(&path).expect("it is there"));
+    let of_stdin = decode(&["--svg", "-"], Path::new("-"));
+    let of_stdin = in_shell(&format!("exec \"$@\" <{}", path.display()), &of_stdin);
     for mut drawn in [decode(&["--svg", "-"], &path), of_stdin] {
         drawn.current_dir(folder.path());
         let drawn = Program::run(drawn);
