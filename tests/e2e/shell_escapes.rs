@@ -22,6 +22,32 @@ fn shell() -> Tmux {
     terminal
 }
 
+/// The same, at an endpoint that others have.
+fn shell_at(endpoint: &Endpoint, cols: u16, rows: u16) -> Tmux {
+    let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
+    ssmport.args(["shell", NODE, "--endpoint-url", &endpoint.url, "--region", "eu-west-1"]);
+    ssmport.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    let terminal = Tmux::start(&ssmport, cols, rows);
+    terminal.wait_for_prompt();
+    terminal
+}
+
+/// A shell with job control here, in which `$SSMPORT` is the program.
+fn outer_shell() -> Tmux {
+    let mut outer = command("sh");
+    outer.arg("-i").env("SSMPORT", env!("CARGO_BIN_EXE_ssmport"));
+    let terminal = Tmux::start(&outer, 80, 24);
+    terminal.wait_for_prompt();
+    terminal.type_line("PS1='outer> '");
+    terminal.wait_for(is_outer);
+    terminal
+}
+
+/// Whether the shell here is at its prompt.
+fn is_outer(screen: &str) -> bool {
+    screen.trim_end().ends_with("outer>")
+}
+
 /// Gives each connection its bytes back.
 fn echo() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -132,13 +158,7 @@ fn the_command_line_is_edited_and_holds_the_output_back() {
 /// Type at a shell with job control what its user would.
 #[test]
 fn a_shell_is_suspended_and_goes_on_where_it_was() {
-    let mut outer = command("sh");
-    outer.arg("-i").env("SSMPORT", env!("CARGO_BIN_EXE_ssmport"));
-    let terminal = Tmux::start(&outer, 80, 24);
-    terminal.wait_for_prompt();
-    terminal.type_line("PS1='outer> '");
-    let is_outer = |screen: &str| screen.trim_end().ends_with("outer>");
-    terminal.wait_for(is_outer);
+    let terminal = outer_shell();
     terminal.type_line("clear; $SSMPORT shell local");
     terminal.wait_for_prompt();
     terminal.type_line("KEPT=where-it-was");
@@ -183,13 +203,7 @@ fn a_shell_is_suspended_and_goes_on_where_it_was() {
 /// As `ssh` and whatever else runs on a terminal.
 #[test]
 fn a_command_is_suspended_by_its_key() {
-    let mut outer = command("sh");
-    outer.arg("-i").env("SSMPORT", env!("CARGO_BIN_EXE_ssmport"));
-    let terminal = Tmux::start(&outer, 80, 24);
-    terminal.wait_for_prompt();
-    terminal.type_line("PS1='outer> '");
-    let is_outer = |screen: &str| screen.trim_end().ends_with("outer>");
-    terminal.wait_for(is_outer);
+    let terminal = outer_shell();
     terminal.type_line("clear; $SSMPORT exec local -- sh -c 'echo be\"\"gun; exec sleep 100'");
     terminal.wait_for_line("begun");
     terminal.press("C-z");
@@ -205,11 +219,7 @@ fn a_command_is_suspended_by_its_key() {
 #[test]
 fn what_is_lost_is_told_where_it_is_asked_for() {
     let endpoint = Endpoint::start();
-    let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
-    ssmport.args(["shell", NODE, "--endpoint-url", &endpoint.url, "--region", "eu-west-1"]);
-    ssmport.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    let terminal = Tmux::start(&ssmport, 200, 50);
-    terminal.wait_for_prompt();
+    let terminal = shell_at(&endpoint, 200, 50);
     drop(endpoint);
     terminal.wait_for(|screen| screen.contains("resuming fails so far"));
     terminal.type_text("\r~#");
@@ -224,11 +234,7 @@ fn what_is_lost_is_told_where_it_is_asked_for() {
 #[test]
 fn an_end_from_elsewhere_is_told() {
     let endpoint = Endpoint::start();
-    let mut ssmport = command(env!("CARGO_BIN_EXE_ssmport"));
-    ssmport.args(["shell", NODE, "--endpoint-url", &endpoint.url, "--region", "eu-west-1"]);
-    ssmport.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
-    let terminal = Tmux::start(&ssmport, 80, 24);
-    terminal.wait_for_prompt();
+    let terminal = shell_at(&endpoint, 80, 24);
     for session in endpoint.active_sessions() {
         endpoint.call("TerminateSession", &serde_json::json!({ "SessionId": session }));
     }
