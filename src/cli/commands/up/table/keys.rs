@@ -100,6 +100,8 @@ mod tests {
         for (typed, keys) in [
             (&b"\x1b[A\x1b[Bj"[..], &[Key::Up, Key::Down, Key::Down][..]),
             (b"\x1bOA", &[Key::Up]),
+            (b"\x1b[5~\x1b[6~", &[Key::PageUp, Key::PageDown]),
+            (b"\x1b[H\x1bOF\x1b[1~\x1b[4~", &[Key::First, Key::Last, Key::First, Key::Last]),
             (b"\x1b[1;5Cq", &[Key::Other, Key::Quit]),
             (b"\x1b", &[Key::Back]),
             (b"\x1b[", &[Key::Other]),
